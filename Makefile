@@ -1,0 +1,66 @@
+# Two commands: `make quickstart` runs everything once, `make test` passes the tests. Both may be run again.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)
+# No GPU: the CPU build, an order of magnitude smaller. The plain index is the fallback.
+TORCH_INDEX := $(if $(shell command -v nvidia-smi),,--extra-index-url https://download.pytorch.org/whl/cpu)
+# llama-cpp-python without the programs that come with llama.cpp: half as long to compile.
+export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF '-DCMAKE_PROJECT_llama.cpp_INCLUDE=$(CURDIR)/lilm/llamacpp/build.cmake'
+PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --progress-bar off
+
+.PHONY: quickstart test setup tools wheel-env lint clean
+
+quickstart: setup tools
+	$(BIN)/lilm run --recipe quickstart
+
+setup: $(VENV)/.installed
+
+$(VENV)/.installed: constraints.txt pyproject.toml
+	@test -x $(BIN)/python || { echo "making $(VENV)"; $(PYTHON) -m venv $(VENV) || { \
+	  echo "python cannot make a venv; on Debian and Ubuntu: sudo apt-get install python3-venv"; exit 2; }; }
+	@echo "1/3 installing torch $(TORCH)"
+	@$(PIP) --timeout 10 --retries 1 $(TORCH_INDEX) torch==$(TORCH)
+	@echo "2/3 compiling llama.cpp and installing everything else (about 4 minutes on 2 cores, once)"
+	@$(PIP) -c constraints.txt -e .
+	@echo "3/3 checking"
+	@$(BIN)/lilm --version
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@$(PIP) -c constraints.txt -e '.[dev]'
+	@touch $@
+
+# Debian's packages; asked for only when missing, installed only when allowed.
+tools:
+	@missing=""; \
+	command -v emcc >/dev/null || [ -n "$$EMSDK" ] || missing="$$missing emscripten"; \
+	command -v chromium >/dev/null || missing="$$missing chromium"; \
+	command -v node >/dev/null || missing="$$missing nodejs"; \
+	[ -z "$$missing" ] && exit 0; \
+	if [ "$$(id -u)" = 0 ]; then sudo=""; elif sudo -n true 2>/dev/null; then sudo="sudo"; else \
+	  echo "missing:$$missing — type: sudo apt-get install --no-install-recommends$$missing"; exit 2; fi; \
+	echo "installing$$missing"; \
+	$$sudo apt-get update -qq && $$sudo apt-get install -qq -y --no-install-recommends $$missing >/dev/null
+
+test: $(VENV)/.installed-dev tools
+	PYTHONSAFEPATH=1 $(BIN)/pytest $(PYTEST_ARGS)
+
+# A venv with the built wheel instead of the checkout; `make test VENV=…` then tests what users get.
+wheel-env: constraints.txt pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@rm -rf build/lib dist *.egg-info
+	@$(PIP) build
+	@$(BIN)/python -m build --outdir dist . >/dev/null
+	@$(PIP) --timeout 10 --retries 1 $(TORCH_INDEX) torch==$(TORCH)
+	@$(PIP) -c constraints.txt "$$(ls dist/lilm-*.whl)[dev]"
+	@touch $(VENV)/.installed $(VENV)/.installed-dev
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy -p lilm
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info runs

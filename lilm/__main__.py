@@ -1,0 +1,5 @@
+"""`python -m lilm` is `lilm`."""
+
+from lilm.cli import main
+
+main()

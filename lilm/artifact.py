@@ -1,0 +1,96 @@
+"""A stage's folder and its manifest: what was made, from what, and the hashes that prove it."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lilm.errors import LilmError
+from lilm.hashing import sha256_file, sha256_json, write_json
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What a stage answers.
+
+    measurements: figures about the work (JSON values); times may stand here, since they are not hashed.
+    volatile: outputs whose bytes may differ from run to run (timings, logs), as paths relative to the
+        folder; they are listed in the manifest without a hash and no stage may read them.
+    """
+
+    measurements: dict[str, Any] = field(default_factory=dict)
+    volatile: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """`manifest.json`: there and matching means the stage is done."""
+
+    stage: str
+    key: str
+    config: dict[str, Any]
+    inputs: dict[str, Any]
+    outputs: dict[str, dict[str, Any]]
+    volatile: tuple[str, ...]
+    measurements: dict[str, Any]
+
+    @property
+    def digest(self) -> str:
+        """Hash of the outputs' hashes: what the stages after this one depend on."""
+        return sha256_json({name: entry["sha256"] for name, entry in self.outputs.items()})
+
+    def write(self, folder: Path) -> None:
+        write_json(folder / MANIFEST, {**self.__dict__, "volatile": list(self.volatile)})
+
+
+def files_below(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
+
+
+def describe_outputs(folder: Path, volatile: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    """Size, mtime and SHA-256 of each reproducible file in `folder`, by relative path."""
+    outputs = {}
+    for path in files_below(folder):
+        name = path.relative_to(folder).as_posix()
+        if name not in volatile:
+            stat = path.stat()
+            outputs[name] = {"bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns, "sha256": sha256_file(path)}
+    return outputs
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """The manifest of a finished stage, or None when there is none.
+
+    Raises LilmError when the file is there but cannot be read.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        return None
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        return Manifest(**{**data, "volatile": tuple(data["volatile"])})
+    except (ValueError, KeyError, TypeError) as error:
+        raise LilmError(
+            f"unreadable manifest ({error})",
+            where=str(path),
+            remedy=f"delete the folder {folder} and run the stage again",
+        ) from error
+
+
+def changed_output(folder: Path, manifest: Manifest) -> str | None:
+    """Name of the first output that is missing or differs from the manifest, or None.
+
+    A file whose size and mtime are those of the manifest is not read again.
+    """
+    for name, entry in manifest.outputs.items():
+        path = folder / name
+        if not path.is_file():
+            return name
+        stat = path.stat()
+        if stat.st_size != entry["bytes"]:
+            return name
+        if stat.st_mtime_ns != entry["mtime_ns"] and sha256_file(path) != entry["sha256"]:
+            return name
+    return None

@@ -1,0 +1,228 @@
+"""The command line. Each command imports what it needs only when it is called, so `--help` answers at once."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lilm import __version__
+from lilm.errors import LilmError
+from lilm.stage import STAGES
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="""Text in your language and an English Llama in; a model for phones and browsers out.
+
+    Examples:
+
+    - `lilm run --recipe quickstart` — everything, on made-up stories, in minutes
+
+    - `lilm init my-model --recipe tinyllama-ja` — a recipe to edit; then `cd my-model && lilm run`
+
+    - `lilm serve runs/quickstart` — the page; `lilm chat runs/quickstart/export/model-Q4_K_M.gguf` — Gradio
+    """,
+)
+
+RecipeOption = Annotated[
+    str, typer.Option("--recipe", help="A shipped recipe's name or a lilm.toml. Default: RUN/lilm.toml or ./lilm.toml.")
+]
+RunOption = Annotated[
+    Path | None, typer.Option("--run", help="Run folder. Default: runs/NAME, or `run` beside your lilm.toml.")
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Run again what is up to date.")]
+
+
+def _load(recipe: str, run_dir: Path | None) -> tuple[Any, Path]:
+    """(recipe, run folder) from the two options and what lies in the current folder."""
+    from lilm.recipe import load_recipe
+
+    if not recipe:
+        found = [path for path in ((run_dir or Path()) / "lilm.toml", Path("lilm.toml")) if path.is_file()]
+        if not found:
+            raise LilmError(
+                "no lilm.toml here",
+                where=str(Path.cwd()),
+                remedy="`lilm init DIR` writes one, or give --recipe quickstart",
+            )
+        recipe = str(found[0])
+    loaded = load_recipe(recipe)
+    if run_dir is None:
+        path = Path(recipe)
+        run_dir = path.parent / "run" if path.suffix == ".toml" else Path("runs") / loaded.name
+    return loaded, run_dir
+
+
+@app.command()
+def run(
+    recipe: RecipeOption = "",
+    run_dir: RunOption = None,
+    first: Annotated[str | None, typer.Option("--from", help="First stage.")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Last stage.")] = None,
+    force: ForceOption = False,
+) -> None:
+    """Run all stages, or those from --from to --to; what is up to date is skipped, what was killed goes on.
+
+    Examples: `lilm run --recipe quickstart` · `lilm run --from export` · `lilm run --to corpus --force`
+    """
+    from rich.console import Console
+
+    from lilm.export.bench.summary import show_summary
+    from lilm.progress import Reporter
+    from lilm.runner import chosen_stages, run_stages
+
+    stages = chosen_stages(first, last)
+    loaded, folder = _load(recipe, run_dir)
+    run_stages(loaded, folder, stages, Reporter(), force)
+    show_summary(folder, Console())
+
+
+def _add_stage(name: str, summary: str) -> None:
+    group = typer.Typer(help=f"Stage: {summary}.", invoke_without_command=True)
+
+    @group.callback()
+    def one(
+        context: typer.Context, recipe: RecipeOption = "", run_dir: RunOption = None, force: ForceOption = False
+    ) -> None:
+        if context.invoked_subcommand is None:
+            _run_one(name, recipe, run_dir, force)
+
+    one.__doc__ = (
+        f"Stage {name}: {summary}. The stages before it must be done.\n\nExample: `lilm {name} --run runs/quickstart`"
+    )
+    app.add_typer(group, name=name)
+
+
+def _run_one(name: str, recipe: str, run_dir: Path | None, force: bool) -> None:
+    from lilm.progress import Reporter
+    from lilm.runner import run_stages
+    from lilm.stage import stage_named
+
+    loaded, folder = _load(recipe, run_dir)
+    run_stages(loaded, folder, [stage_named(name)], Reporter(), force)
+
+
+for _stage in STAGES:
+    if _stage.name != "bench":
+        _add_stage(_stage.name, _stage.summary)
+
+
+@app.command()
+def bench(
+    name: Annotated[str, typer.Argument(help="A benchmark; without one, the stage `bench` is run.")] = "",
+    recipe: RecipeOption = "",
+    run_dir: RunOption = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
+    force: ForceOption = False,
+) -> None:
+    """Stage: measure quality against size. With NAME: one of LiLM's own benchmarks.
+
+    Examples: `lilm bench --run runs/quickstart` · `lilm bench stages --recipe quickstart --json stages.json`
+    """
+    if not name:
+        _run_one("bench", recipe, run_dir, force)
+        return
+    from lilm.export.bench.benchmarks import run_benchmark
+    from lilm.hashing import write_json
+    from lilm.progress import Reporter
+
+    options = {"recipe": recipe, "run_dir": run_dir}
+    figures = run_benchmark(name, Reporter(), **{key: value for key, value in options.items() if value})
+    if json_file is not None:
+        write_json(json_file, figures)
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make.")],
+    recipe: Annotated[str, typer.Option("--recipe", help="Shipped recipe to start from.")] = "quickstart",
+) -> None:
+    """Write a recipe to edit.
+
+    Example: `lilm init my-model --recipe tinyllama-ja`
+    """
+    from lilm.recipe import recipe_text
+
+    text = recipe_text(recipe)
+    path = folder / "lilm.toml"
+    if path.exists():
+        raise LilmError("there is one already", where=str(path), remedy="edit it, or give another folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    typer.echo(f"wrote {path}; edit it, then: cd {folder} && lilm run")
+
+
+@app.command()
+def recipes() -> None:
+    """List the shipped recipes."""
+    from lilm.recipe import shipped_recipes
+
+    for name, text in shipped_recipes().items():
+        typer.echo(f"{name:15} {text.splitlines()[0].lstrip('# ')}")
+
+
+@app.command()
+def doctor(json_out: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False) -> None:
+    """What is found, missing or too old on this machine, and the command that mends it."""
+    from lilm.doctor import show_findings
+
+    raise typer.Exit(show_findings(json_out))
+
+
+@app.command()
+def serve(
+    run_dir: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or the folder of a site.")],
+    port: Annotated[int, typer.Option(help="0: the first free one from 8000 on.")] = 0,
+    open_browser: Annotated[bool, typer.Option("--open", help="Open the page.")] = False,
+) -> None:
+    """Serve the page on this machine only (127.0.0.1), with the headers that threads in the browser need.
+
+    Example: `lilm serve runs/quickstart --open`
+    """
+    from lilm.demo.serve import serve as serve_folder
+
+    serve_folder(run_dir, port, open_browser)
+
+
+@app.command()
+def chat(
+    model: Annotated[Path, typer.Argument(metavar="MODEL.gguf", help="A GGUF file with a chat template.")],
+    port: Annotated[int, typer.Option(help="0: the first free one.")] = 0,
+) -> None:
+    """Chat with a GGUF file in a local Gradio page (127.0.0.1).
+
+    Example: `lilm chat runs/quickstart/export/model-Q4_K_M.gguf`
+    """
+    from lilm.demo.chat import launch
+
+    launch(model, port)
+
+
+@app.callback(invoke_without_command=True)
+def options(version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Entry point: a LilmError is one line and exit code 2; anything else keeps its traceback."""
+    # OpenMP reads it when torch loads: threads that spin while a neighbour works made training 4 times slower
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    # cmake and ninja lie beside python, also when the venv was not activated
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    try:
+        app()
+    except LilmError as error:
+        typer.echo(f"lilm: {error.line()}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("lilm: stopped; the same command goes on from here", err=True)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

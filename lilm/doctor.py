@@ -1,0 +1,211 @@
+"""`lilm doctor`: what is found, missing or too old on this machine, and the command that mends each."""
+
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+Status = Literal["ok", "slow", "too old", "missing", "low"]
+BAD: tuple[Status, ...] = ("missing", "too old", "low")
+GB = 1_000_000_000
+DISK_GB = 10  # the quickstart with its environment and the browser build needs about 5
+MEMORY_GB = 4
+EMCC_OLDEST, EMCC_FAST = (3, 1, 6), (4, 0, 0)
+LLAMA_CPP_PYTHON = "0.3.36"  # the browser build is of the source inside this release
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One row. status: "slow" works, at a cost that `remedy` avoids. remedy: a command or one sentence, "" when ok.
+
+    optional: everything but `needed_for` works without it.
+    """
+
+    name: str
+    status: Status
+    found: str
+    needed_for: str
+    remedy: str = ""
+    optional: bool = False
+
+
+def parse_version(text: str) -> tuple[int, ...]:
+    """The first dotted number in `text`.
+
+    >>> parse_version("cmake version 3.25.1")
+    (3, 25, 1)
+    """
+    match = re.search(r"\d+(?:\.\d+)+", text)
+    return tuple(map(int, match[0].split("."))) if match else ()
+
+
+def dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
+
+
+def apt(package: str) -> str:
+    return f"sudo apt-get install {package}"
+
+
+def said(program: str, *arguments: str) -> str | None:
+    """First line that a program answers; None when it does not run."""
+    try:
+        done = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    lines = (done.stdout or done.stderr).strip().splitlines()
+    return lines[0].strip() if done.returncode == 0 and lines else None
+
+
+def tool(
+    name: str,
+    programs: tuple[str, ...],
+    needed_for: str,
+    remedy: str,
+    oldest: tuple[int, ...] = (),
+    optional: bool = False,
+) -> Finding:
+    """The first of `programs` on PATH, asked for its version."""
+    for program in programs:
+        path = shutil.which(program)
+        answer = path and said(path, "--version")
+        if answer:
+            version = parse_version(answer)
+            status: Status = "too old" if version < oldest else "ok"
+            wish = f"{remedy}  (at least {dotted(oldest)})" if status == "too old" else ""
+            return Finding(name, status, f"{program} {dotted(version)}".strip(), needed_for, wish, optional)
+    return Finding(name, "missing", "–", needed_for, remedy, optional)
+
+
+def python() -> Finding:
+    status: Status = "ok" if sys.version_info >= (3, 11) else "too old"
+    return Finding(
+        "Python", status, platform.python_version(), "everything", "" if status == "ok" else apt("python3.11")
+    )
+
+
+def package(name: str, needed_for: str, wanted: str = "") -> Finding:
+    """An installed Python package; `wanted` is the one version that will do."""
+    remedy = f"{sys.executable} -m pip install {name}{'==' + wanted if wanted else ''}"
+    try:
+        version = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(name, "missing", "–", needed_for, remedy)
+    if wanted and version != wanted:
+        return Finding(name, "too old", version, needed_for, remedy)
+    return Finding(name, "ok", version, needed_for)
+
+
+def torch() -> Finding:
+    """torch and the GPUs it sees; a GPU that the machine has and torch cannot use is told."""
+    finding = package("torch", "training")
+    if finding.status != "ok":
+        return Finding("torch", finding.status, finding.found, "training", "make setup")
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if count:
+        found = f"{torch.__version__}, {count} × {torch.cuda.get_device_name(0)}"
+        return Finding("torch", "ok", found, "training")
+    if shutil.which("nvidia-smi"):
+        remedy = "pip install --force-reinstall torch  (this build of torch cannot use the GPU)"
+        return Finding("torch", "slow", f"{torch.__version__}, GPU not used", "training", remedy)
+    return Finding("torch", "ok", f"{torch.__version__}, CPU only", "training")
+
+
+def emcc() -> Finding:
+    """Emscripten: $EMSDK's, else the one on PATH."""
+    needed_for = "the browser build"
+    emsdk = os.environ.get("EMSDK")
+    places = [str(Path(emsdk) / "upstream" / "emscripten")] if emsdk else []
+    path = next((found for place in [*places, None] if (found := shutil.which("emcc", path=place))), None)
+    answer = path and said(path, "--version")
+    if not answer:
+        return Finding("emcc", "missing", "–", needed_for, apt("emscripten"))
+    version = parse_version(answer)
+    if version < EMCC_OLDEST:
+        return Finding(
+            "emcc", "too old", dotted(version), needed_for, f"{apt('emscripten')}, or install emsdk and set EMSDK"
+        )
+    if version < EMCC_FAST:
+        remedy = "works; a current emsdk (set EMSDK) makes the page answer about twice as fast"
+        return Finding("emcc", "slow", dotted(version), needed_for, remedy)
+    return Finding("emcc", "ok", dotted(version), needed_for)
+
+
+def disk(folder: Path) -> Finding:
+    free = shutil.disk_usage(folder).free / GB
+    status: Status = "ok" if free >= DISK_GB else "low"
+    remedy = "" if status == "ok" else f"free {DISK_GB - free:.0f} GB, or use --run on another disk"
+    return Finding("disk", status, f"{free:.0f} GB free", "models and checkpoints", remedy)
+
+
+def memory() -> Finding:
+    import psutil
+
+    free = psutil.virtual_memory().available / GB
+    status: Status = "ok" if free >= MEMORY_GB else "low"
+    remedy = "" if status == "ok" else "close other programs, or use a smaller base model"
+    return Finding("memory", status, f"{free:.1f} GB available", "training", remedy)
+
+
+CHECKS: tuple[Callable[[], Finding], ...] = (
+    python,
+    torch,
+    lambda: package("llama-cpp-python", "export, bench, chat", LLAMA_CPP_PYTHON),
+    lambda: tool("C compiler", ("cc", "gcc", "clang"), "llama-cpp-python", apt("build-essential")),
+    lambda: tool("make", ("make",), "setup and tests", apt("make")),
+    lambda: tool("cmake", ("cmake",), "the browser build", apt("cmake"), (3, 14)),
+    lambda: tool("ninja", ("ninja",), "faster builds (else make)", apt("ninja-build"), optional=True),
+    emcc,
+    lambda: tool("node", ("node", "nodejs"), "checking the browser build", apt("nodejs"), (16, 4)),
+    lambda: tool(
+        "chromium", ("chromium", "chromium-browser", "google-chrome"), "browser tests", apt("chromium"), optional=True
+    ),
+    lambda: disk(Path.cwd()),
+    memory,
+)
+
+
+def find_all() -> list[Finding]:
+    """One row per thing that LiLM uses. Changes nothing."""
+    return [check() for check in CHECKS]
+
+
+def exit_code(findings: list[Finding]) -> int:
+    """0 when all that is needed is there, else 1."""
+    return int(any(finding.status in BAD and not finding.optional for finding in findings))
+
+
+def show_findings(json_out: bool = False) -> int:
+    """Print the table, or JSON, and answer the exit code."""
+    from rich.console import Console
+
+    console = Console()
+    findings = find_all()
+    if json_out:
+        console.print_json(json.dumps([asdict(finding) for finding in findings]))
+        return exit_code(findings)
+    from rich.table import Table
+    from rich.text import Text
+
+    colours = {"ok": "green", "slow": "yellow"}
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for title in ("", "status", "found", "needed for", "what mends it"):
+        table.add_column(title, overflow="fold")
+    for row in findings:
+        colour = colours.get(row.status, "yellow" if row.optional else "red")
+        cells = [Text(row.name, "bold"), Text(row.status, colour), Text(row.found), Text(row.needed_for, "dim")]
+        table.add_row(*cells, Text(row.remedy))
+    console.print(table)
+    bad = sum(row.status in BAD and not row.optional for row in findings)
+    console.print("Ready." if not bad else f"{bad} of {len(findings)} to mend.", style="bold")
+    return exit_code(findings)

@@ -1,0 +1,149 @@
+"""llama.cpp in a child process: logits, likelihoods, KL divergence and greedy text of a GGUF file.
+
+A child, because native code that crashes (or a file that makes it crash) must not take the run with it,
+and because `use_extra_bufts=False`, which avoids one such crash, is out of reach through `llama_cpp.Llama`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lilm.errors import LilmError
+from lilm.llamacpp.process import ChildDied, LlamaProcess, Refused
+
+REMEDY = "make it again: `lilm run --from export`, or fetch the file again"
+
+
+@dataclass(frozen=True)
+class Score:
+    """One window: a value per predicted token, that is for each token but the first.
+
+    nll: negative log-likelihood, nats. kld: KL(reference || model), nats, and same_top: whether both hold the
+    same token for the best; both None without a reference. seconds: of the model's own decoding.
+    """
+
+    nll: NDArray[np.float64]
+    kld: NDArray[np.float64] | None
+    same_top: NDArray[np.bool_] | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """Greedy text. gaps: per token, the best logit minus the second best. seconds: without the prompt's decoding."""
+
+    ids: tuple[int, ...]
+    text: str
+    gaps: tuple[float, ...]
+    seconds: float
+
+
+class Engine:
+    """A GGUF file open in a child process, on the CPU; use it in a `with`.
+
+    model, reference: GGUF files; the reference is what `score` compares with and has the same vocabulary.
+    n_ctx: longest sequence, tokens. threads: of llama.cpp; part of what decides a logit's last bits.
+    exact: keys and values in F32 and plain attention, to compare arithmetic; without it llama.cpp's defaults.
+    Raises LilmError when a file is missing or llama.cpp cannot load it.
+    """
+
+    def __init__(
+        self, model: Path, *, n_ctx: int, threads: int, reference: Path | None = None, exact: bool = False
+    ) -> None:
+        for path in (model, reference):
+            if path is not None:
+                check_gguf(path)
+        self.model, self.reference = model, reference
+        self._process = LlamaProcess()
+        try:
+            files = {"path": str(model), "reference": str(reference) if reference else None}
+            head, _ = self._ask("open", **files, n_ctx=n_ctx, threads=threads, exact=exact)
+            self.n_vocab: int = head["n_vocab"]
+            self.n_ctx_train: int = head["n_ctx_train"]
+        except BaseException:
+            self.close()
+            raise
+
+    def _ask(self, do: str, **values: Any) -> tuple[dict[str, Any], list[NDArray[Any]]]:
+        try:
+            return self._process.ask(do, **values)
+        except Refused as error:
+            if do == "open":
+                raise LilmError(f"llama.cpp cannot load it: {error}", where=self._files(), remedy=REMEDY) from error
+            raise ValueError(f"{self.model}: {error}") from error
+        except ChildDied as error:
+            raise LilmError(str(error), where=self._files(), remedy=REMEDY) from error
+
+    def _files(self) -> str:
+        return f"{self.model} (against {self.reference})" if self.reference else str(self.model)
+
+    def tokenize(self, text: str, *, add_bos: bool = True, parse_special: bool = False) -> list[int]:
+        """llama.cpp's own ids. parse_special: `</s>` in the text is the token and not four characters."""
+        ids: list[int] = self._ask("tokenize", text=text, add_bos=add_bos, parse_special=parse_special)[0]["ids"]
+        return ids
+
+    def logits(self, tokens: Sequence[int]) -> NDArray[np.float32]:
+        """Logits [len(tokens), n_vocab] of one window, from an empty context."""
+        return self._ask("logits", tokens=list(tokens))[1][0]
+
+    def score(self, tokens: Sequence[int]) -> Score:
+        """Likelihoods of one window of at least two tokens, and the divergence from the reference.
+
+        Logits stay in the child: a window of 512 tokens over 50,000 pieces has 100 MB of them.
+        """
+        if len(tokens) < 2:
+            raise ValueError(f"a window of {len(tokens)} tokens predicts nothing")
+        head, arrays = self._ask("score", tokens=list(tokens))
+        kld, same_top = arrays[1:] if len(arrays) > 1 else (None, None)
+        return Score(arrays[0], kld, same_top, head["seconds"])
+
+    def greedy(self, prompt: str | Sequence[int], n_predict: int, *, stop: bool = True) -> Continuation:
+        """Go on with the best token each time. A text prompt gets BOS in front.
+
+        stop: end before an end-of-text token; else exactly `n_predict` tokens.
+        """
+        tokens = self.tokenize(prompt) if isinstance(prompt, str) else list(prompt)
+        head, _ = self._ask("greedy", tokens=tokens, n_predict=n_predict, stop=stop)
+        return Continuation(tuple(head["ids"]), head["text"], tuple(head["gaps"]), head["seconds"])
+
+    def close(self) -> None:
+        self._process.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def check_gguf(path: Path) -> None:
+    """Raises LilmError when `path` is not there or does not begin like a GGUF file."""
+    if not path.is_file():
+        raise LilmError("no such file", where=str(path), remedy="`lilm run --to export` makes GGUF files")
+    with path.open("rb") as file:
+        head = file.read(4)
+    if head != b"GGUF":
+        raise LilmError(f"not a GGUF file (begins with {head!r})", where=str(path), remedy=REMEDY)
+
+
+def quantize(
+    source: Path, target: Path, ftype: int, *, threads: int, on_progress: Callable[[int, int], None] | None = None
+) -> None:
+    """llama.cpp's `llama_model_quantize` in a child. ftype: its `llama_ftype`; on_progress: (tensors done, all).
+
+    Raises LilmError with llama.cpp's message; `target` may then be half-written.
+    """
+    check_gguf(source)
+    with LlamaProcess() as process:
+        try:
+            files = {"source": str(source), "target": str(target)}
+            process.ask("quantize", on_progress, **files, ftype=ftype, threads=threads)
+        except (Refused, ChildDied) as error:
+            raise LilmError(f"llama.cpp cannot quantise it: {error}", where=str(source), remedy=REMEDY) from error

@@ -1,0 +1,151 @@
+"""llama.cpp's C functions as few Python ones. Imported in the child only: a crash here ends the process."""
+
+import ctypes
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from llama_cpp import llama_cpp as llama
+from numpy.typing import NDArray
+
+N_UBATCH = 512  # tokens per graph; fixed, since the shape of a matrix product decides its last bits
+DEBUG_LEVEL, ERROR_LEVEL, CONTINUE_LEVEL = 1, 4, 5  # ggml_log_level
+
+Progress = Callable[[int, int], None]
+
+
+class NativeError(Exception):
+    """llama.cpp refused; the text is what it logged."""
+
+
+class Log:
+    """llama.cpp says what went wrong only here. All but debug lines goes to stderr, the errors are also kept."""
+
+    def __init__(self) -> None:
+        self.errors: list[str] = []
+        self._level = 0
+        self.on_line: Callable[[str], None] | None = None
+        self._callback = llama.llama_log_callback(self._take)  # kept: ctypes does not
+        llama.llama_log_set(self._callback, ctypes.c_void_p(0))
+
+    def _take(self, level: int, text: bytes, _user_data: Any) -> None:
+        said = text.decode("utf-8", errors="replace")
+        self._level = self._level if level == CONTINUE_LEVEL else level
+        if self._level != DEBUG_LEVEL:
+            sys.stderr.write(said)
+            sys.stderr.flush()
+        if level == ERROR_LEVEL and said.strip():
+            self.errors.append(said.strip())
+        if self.on_line is not None:
+            self.on_line(said)
+
+    def failure(self) -> NativeError:
+        return NativeError("; ".join(self.errors) or "no reason given")
+
+
+class Model:
+    """A GGUF file and one context of `n_ctx` tokens on it.
+
+    exact: keys and values in F32 and plain attention, instead of llama.cpp's F16 and flash attention.
+    Raises NativeError when llama.cpp cannot load the file.
+    """
+
+    def __init__(self, path: Path, n_ctx: int, threads: int, log: Log, exact: bool = False) -> None:
+        log.errors.clear()
+        params = llama.llama_model_default_params()
+        params.n_gpu_layers = 0
+        params.use_extra_bufts = False  # llama.cpp #20824: repacking for AMX crashes on quantised files
+        params.check_tensors = True
+        self.model = llama.llama_model_load_from_file(str(path).encode(), params)
+        if not self.model:
+            raise log.failure()
+        context = llama.llama_context_default_params()
+        context.n_ctx = context.n_batch = n_ctx
+        context.n_ubatch = min(n_ctx, N_UBATCH)
+        context.n_threads = context.n_threads_batch = threads
+        if exact:
+            context.type_k = context.type_v = llama.GGML_TYPE_F32
+            context.flash_attn_type = llama.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        self.context = llama.llama_init_from_model(self.model, context)
+        if not self.context:
+            raise log.failure()
+        self.vocab = llama.llama_model_get_vocab(self.model)
+        self.n_vocab: int = llama.llama_vocab_n_tokens(self.vocab)
+        self.n_ctx_train: int = llama.llama_model_n_ctx_train(self.model)
+        self.n_ctx = n_ctx
+        self._log = log
+        self._memory = llama.llama_get_memory(self.context)
+        self._batch = llama.llama_batch_init(n_ctx, 0, 1)
+
+    def tokenize(self, text: str, add_bos: bool, parse_special: bool) -> list[int]:
+        data = text.encode()
+        room = len(data) + 8
+        tokens = (llama.llama_token * room)()
+        count = llama.llama_tokenize(self.vocab, data, len(data), tokens, room, add_bos, parse_special)
+        if count < 0:
+            raise NativeError(f"llama_tokenize needs {-count} tokens for {len(data)} bytes")
+        return list(tokens[:count])
+
+    def piece(self, token: int) -> bytes:
+        """Bytes of one token's text; control tokens have none."""
+        room = 256
+        buffer = ctypes.create_string_buffer(room)
+        size = llama.llama_token_to_piece(self.vocab, token, buffer, room, 0, False)
+        if size < 0:
+            buffer = ctypes.create_string_buffer(-size)
+            size = llama.llama_token_to_piece(self.vocab, token, buffer, -size, 0, False)
+        return buffer.raw[:size]
+
+    def is_end(self, token: int) -> bool:
+        return bool(llama.llama_vocab_is_eog(self.vocab, token))
+
+    def logits(self, tokens: list[int]) -> NDArray[np.float32]:
+        """Logits [len(tokens), n_vocab] of a fresh sequence. They are overwritten by the next call."""
+        llama.llama_memory_clear(self._memory, True)
+        return self.extend(tokens, 0, every=True)
+
+    def extend(self, tokens: list[int], start: int, every: bool) -> NDArray[np.float32]:
+        """Go on from position `start`. Logits of each token, or [1, n_vocab] of the last."""
+        count = len(tokens)
+        if not 0 < count <= self.n_ctx - start:
+            raise NativeError(f"{count} tokens from position {start} do not fit a context of {self.n_ctx}")
+        bad = [token for token in tokens if not 0 <= token < self.n_vocab]
+        if bad:
+            raise NativeError(f"token {bad[0]} is outside the vocabulary of {self.n_vocab}")
+        batch = self._batch
+        batch.n_tokens = count
+        for i, token in enumerate(tokens):
+            batch.token[i] = token
+            batch.pos[i] = start + i
+            batch.n_seq_id[i] = 1
+            batch.seq_id[i][0] = 0
+            batch.logits[i] = every or i == count - 1
+        self._log.errors.clear()
+        if llama.llama_decode(self.context, batch) != 0:
+            raise self._log.failure()
+        rows = count if every else 1
+        return np.ctypeslib.as_array(llama.llama_get_logits(self.context), (rows, self.n_vocab))
+
+
+def quantize(source: Path, target: Path, ftype: int, threads: int, log: Log, progress: Progress) -> None:
+    """llama_model_quantize. Raises NativeError with what llama.cpp logged."""
+
+    def watch(line: str) -> None:
+        if line.startswith("["):  # "[   3/  39] blk.0.attn_k.weight - ["
+            counts = line[1:].split("]")[0].split("/")
+            if len(counts) == 2:
+                progress(int(counts[0]), int(counts[1]))
+
+    params = llama.llama_model_quantize_default_params()
+    params.ftype = ftype
+    params.nthread = threads
+    log.errors.clear()
+    log.on_line = watch
+    try:
+        code = llama.llama_model_quantize(str(source).encode(), str(target).encode(), ctypes.byref(params))
+    finally:
+        log.on_line = None
+    if code != 0:
+        raise log.failure()

@@ -1,0 +1,155 @@
+"""[base], [tokenizer], [pack], [pretrain], [finetune]: from an English Llama to a chat model."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from lilm.recipe.section import Section
+
+
+class OptimConfig(Section):
+    """AdamW with linear warm-up and decay to `final_lr` times the peak."""
+
+    steps: int = Field(ge=0)
+    lr: float = Field(gt=0, le=1)
+    batch_size: int = Field(default=16, ge=1)
+    """Sequences per optimizer step."""
+    micro_batch_size: int = Field(default=0, ge=0)
+    """Sequences per forward pass; 0: the whole batch at once."""
+    warmup: float = Field(default=0.05, ge=0, le=1)
+    """Share of the steps."""
+    schedule: Literal["cosine", "wsd", "constant"] = "cosine"
+    """wsd: warm-up, stable, and a linear decay over the last fifth."""
+    final_lr: float = Field(default=0.1, ge=0, le=1)
+    weight_decay: float = Field(default=0.1, ge=0)
+    beta2: float = Field(default=0.95, gt=0, lt=1)
+    max_grad_norm: float = Field(default=1.0, gt=0)
+
+    @model_validator(mode="after")
+    def _divides(self) -> "OptimConfig":
+        if self.micro_batch_size and self.batch_size % self.micro_batch_size:
+            raise ValueError(
+                f"batch_size {self.batch_size} is not a multiple of micro_batch_size {self.micro_batch_size}"
+            )
+        return self
+
+
+class NewRowsOptimConfig(OptimConfig):
+    """As OptimConfig, for training where old rows must keep their bits."""
+
+    weight_decay: float = Field(default=0.0, ge=0, le=0)
+    """Stays 0: AdamW's decay would move the old rows too."""
+
+
+class ScratchConfig(Section):
+    """Shape and training of a small English Llama, for when there is none at hand."""
+
+    vocab_size: int = Field(default=1024, ge=320)
+    hidden_size: int = Field(default=256, ge=32)
+    intermediate_size: int = Field(default=768, ge=32)
+    num_hidden_layers: int = Field(default=4, ge=1)
+    num_attention_heads: int = Field(default=4, ge=1)
+    num_key_value_heads: int = Field(default=2, ge=1)
+    max_position_embeddings: int = Field(default=512, ge=64)
+    sequence_length: int = Field(default=256, ge=16)
+    optim: OptimConfig = OptimConfig(steps=300, lr=3e-3)
+
+
+class BaseConfig(Section):
+    kind: Literal["scratch", "path", "hub"]
+    path: str = ""
+    """kind path: a folder with config.json, *.safetensors and tokenizer.model, relative to the recipe."""
+    repo: str = ""
+    """kind hub: the model's id."""
+    revision: str = "main"
+    """kind hub: a commit is best; it makes the run reproducible."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Autocast type of the scratch training."""
+    scratch: ScratchConfig = ScratchConfig()
+
+    @model_validator(mode="after")
+    def _needs(self) -> "BaseConfig":
+        needed = {"path": "path", "hub": "repo"}.get(self.kind)
+        if needed and not getattr(self, needed):
+            raise ValueError(f"kind {self.kind!r} needs the key {needed!r}")
+        return self
+
+
+class TokenizerConfig(Section):
+    pieces: int = Field(default=18_700, ge=1)
+    """Pieces to learn; the merged size is rounded up to `multiple`."""
+    multiple: int = Field(default=64, ge=1)
+    """The merged vocabulary's size is a multiple of this, by unused pieces."""
+    character_coverage: float = Field(default=0.9995, gt=0.9, le=1)
+    split_by_unicode_script: bool = False
+    """False lets 「食べる」 be one piece: 1.74 instead of 1.65 characters a token on Wikipedia."""
+    max_piece_length: int = Field(default=16, ge=1)
+    train_chars: int = Field(default=10_000_000, ge=1000)
+    """Characters of the corpus that the vocabulary is learnt from."""
+    verify_lines: int = Field(default=2_000, ge=1)
+    """Held-out lines per language whose ids must be equal in SentencePiece, Hugging Face and llama.cpp."""
+
+
+class PackConfig(Section):
+    shard_tokens: int = Field(default=100_000_000, ge=1000)
+    """Tokens per .bin/.idx pair."""
+
+
+class LoraConfig(Section):
+    rank: int = Field(default=64, ge=1)
+    alpha: int = Field(default=64, ge=1)
+    use_rslora: bool = True
+    target_modules: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+    train_embeddings: bool = True
+    """Embedding and output matrix are trained beside the adapter (peft: modules_to_save)."""
+
+
+class PretrainConfig(Section):
+    sequence_length: int = Field(default=1024, ge=16)
+    replay: float = Field(default=0.25, ge=0, lt=1)
+    """Share of base-language sequences in stage 2."""
+    init: Literal["mean", "random"] = "mean"
+    """New embedding rows: mean of the piece's old sub-tokens, or noise (the control)."""
+    dtype: Literal["float32", "bfloat16"] = "bfloat16"
+    """Autocast type; weights and optimizer state stay float32."""
+    gradient_checkpointing: bool = False
+    stage1: NewRowsOptimConfig = NewRowsOptimConfig(steps=100, lr=2e-3)
+    """New rows only; the base does not move."""
+    method: Literal["full", "lora"] = "full"
+    stage2: OptimConfig = OptimConfig(steps=1000, lr=2e-4)
+    lora: LoraConfig = LoraConfig()
+    eval_every: int = Field(default=100, ge=1)
+    """Steps between measurements of bits per byte."""
+    eval_bytes: int = Field(default=100_000, ge=100)
+    """UTF-8 bytes of held-out text per language for each measurement."""
+    checkpoint_every: int = Field(default=100, ge=1)
+
+
+class ChatSourceConfig(Section):
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
+    format: Literal["chats", "messages", "utterances", "sharegpt", "hub"]
+    """chats: made by LiLM; messages: JSONL with [{role, content}]; utterances: JSONL with
+    [{name, text}]; sharegpt: JSON with conversations of {from, value}; hub: a dataset with messages."""
+    path: str = ""
+    repo: str = ""
+    field: str = "messages"
+    split: str = "train"
+    limit: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _needs(self) -> "ChatSourceConfig":
+        needed = {"hub": "repo", "chats": "limit"}.get(self.format, "path")
+        if not getattr(self, needed):
+            raise ValueError(f"format {self.format!r} needs the key {needed!r}")
+        return self
+
+
+class FinetuneConfig(Section):
+    sources: tuple[ChatSourceConfig, ...] = ()
+    """[[finetune.sources]]; none: the pretrained model goes on unchanged, with the chat template."""
+    replay: float = Field(default=0.0, ge=0, lt=1)
+    """Share of pretraining text, half of it in the base language, mixed in so that it is not forgotten."""
+    sequence_length: int = Field(default=512, ge=16)
+    dtype: Literal["float32", "bfloat16"] = "bfloat16"
+    optim: OptimConfig = OptimConfig(steps=200, lr=1e-4)
+    checkpoint_every: int = Field(default=100, ge=1)

@@ -1,0 +1,48 @@
+"""The recipe itself: its sections, and what must hold between them."""
+
+from pydantic import Field, model_validator
+
+from lilm.recipe.corpus import CorpusConfig
+from lilm.recipe.deliver import BenchConfig, ExportConfig, SiteConfig, WasmConfig
+from lilm.recipe.learn import BaseConfig, FinetuneConfig, PackConfig, PretrainConfig, TokenizerConfig
+from lilm.recipe.section import Section
+
+
+class Recipe(Section):
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
+    language: str = Field(default="ja", pattern=r"^[a-z]{2,3}$")
+    """The language to learn."""
+    base_language: str = Field(default="en", pattern=r"^[a-z]{2,3}$")
+    """The language the base model knows; it is replayed and measured beside the new one."""
+    seed: int = Field(default=0, ge=0)
+    threads: int = Field(default=2, ge=1)
+    """CPU threads of numeric work. Fixed here because the order of a sum decides its last bits."""
+
+    corpus: CorpusConfig
+    base: BaseConfig
+    tokenizer: TokenizerConfig = TokenizerConfig()
+    pack: PackConfig = PackConfig()
+    pretrain: PretrainConfig = PretrainConfig()
+    finetune: FinetuneConfig = FinetuneConfig()
+    export: ExportConfig = ExportConfig()
+    bench: BenchConfig = BenchConfig()
+    wasm: WasmConfig = WasmConfig()
+    site: SiteConfig = SiteConfig()
+
+    @model_validator(mode="after")
+    def _agrees(self) -> "Recipe":
+        found = {source.lang for source in self.corpus.sources}
+        wanted = {self.language, self.base_language}
+        if self.language == self.base_language:
+            raise ValueError("language and base_language are the same")
+        if found != wanted:
+            raise ValueError(
+                f"corpus.sources has the languages {sorted(found)}; the recipe needs text in each of {sorted(wanted)}"
+            )
+        names = [source.name for source in self.corpus.sources]
+        if len(set(names)) < len(names):
+            raise ValueError(f"corpus.sources: a name stands twice in {names}")
+        missing = set(self.site.quants) - set(self.export.quants)
+        if missing:
+            raise ValueError(f"site.quants has {sorted(missing)}, which export.quants does not make")
+        return self
