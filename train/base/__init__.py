@@ -1,0 +1,1 @@
+"""The English Llama that everything starts from."""

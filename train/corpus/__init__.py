@@ -1,0 +1,1 @@
+"""From text of any kind to clean, distinct documents, and from these to token stores."""

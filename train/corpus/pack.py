@@ -1,0 +1,143 @@
+"""Encodes the corpus and writes its token stores. Every document is `<s>`, its tokens, `</s>`, as for Llama."""
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from lilm.artifact import Artifact
+from lilm.documents import Split, count_documents, read_texts
+from lilm.errors import LilmError
+from lilm.hashing import sha256_file, write_json
+from lilm.recipe import PackConfig
+from lilm.stage import Context
+from lilm.train.corpus.megatron import ShardWriter, data_file, index_file, token_dtype
+from lilm.train.corpus.token_store import SIDECAR
+
+SPLITS: tuple[Split, ...] = ("train", "heldout")
+BATCH = 1000  # documents encoded at once
+
+
+def pack_corpus(config: PackConfig, corpus: Path, tokenizer_dir: Path, out_dir: Path, context: Context) -> Artifact:
+    """See lilm.train.corpus.pack_stage.run."""
+    path = tokenizer_dir / "tokenizer.json"
+    tokenizer = _load(path)
+    bos_id, eos_id = (_special(tokenizer, tokenizer_dir, key) for key in ("bos_token", "eos_token"))
+    dtype = token_dtype(tokenizer.get_vocab_size())
+    shutil.rmtree(out_dir / "tokens", ignore_errors=True)
+    (out_dir / "tokens").mkdir(parents=True)
+    stores: dict[str, Any] = {}
+    started = time.perf_counter()
+    for lang in (context.language, context.base_language):
+        for split in SPLITS:
+            total = count_documents(corpus, lang, split)
+            with context.reporter.bar(f"pack {lang} {split}", total) as bar:
+                packed = _Packed(out_dir / "tokens", f"{lang}-{split}", dtype, config.shard_tokens)
+                for texts in _batches(read_texts(corpus, lang, split)):
+                    for text, encoding in zip(
+                        texts, tokenizer.encode_batch_fast(texts, add_special_tokens=False), strict=True
+                    ):
+                        packed.add([bos_id, *encoding.ids, eos_id], len(text.encode()))
+                    bar.advance(len(texts))
+                stores[f"{lang}-{split}"] = packed.close()
+    seconds = time.perf_counter() - started
+    sidecar = {
+        "tokenizer_sha256": sha256_file(path),
+        "vocab_size": tokenizer.get_vocab_size(),
+        "dtype": dtype,
+        "bos_id": bos_id,
+        "eos_id": eos_id,
+        "document": "bos_id, tokens of the text without special tokens, eos_id",
+        "stores": stores,
+    }
+    write_json(out_dir / SIDECAR, sidecar)
+    size = sum(store["bytes"] for store in stores.values())
+    return Artifact(
+        {
+            "tokens": {name: store["tokens"] for name, store in stores.items()},
+            "bytes_per_token": {name: round(store["bytes"] / store["tokens"], 3) for name, store in stores.items()},
+            "mb_per_s": round(size / seconds / 1e6, 1),
+        }
+    )
+
+
+class _Packed:
+    """The shards of one store while they are written."""
+
+    def __init__(self, folder: Path, name: str, dtype: str, shard_tokens: int) -> None:
+        self._folder, self._name, self._dtype, self._limit = folder, name, dtype, shard_tokens
+        self._documents = self._tokens = self._bytes = self._in_shard = 0
+        self._shards: list[dict[str, str | int]] = []
+        self._writer = self._open()
+
+    def _open(self) -> ShardWriter:
+        self._in_shard = 0
+        return ShardWriter(self._folder / f"{self._name}-{len(self._shards):05d}", self._dtype)
+
+    def add(self, ids: list[int], size: int) -> None:
+        if self._in_shard and self._in_shard + len(ids) > self._limit:
+            self._finish()
+            self._writer = self._open()
+        self._writer.add(ids)
+        self._in_shard += len(ids)
+        self._documents += 1
+        self._tokens += len(ids)
+        self._bytes += size
+
+    def _finish(self) -> None:
+        self._writer.close()
+        prefix = self._writer.prefix
+        self._shards.append(
+            {
+                "name": prefix.name,
+                "tokens": self._in_shard,
+                "bin_sha256": sha256_file(data_file(prefix)),
+                "idx_sha256": sha256_file(index_file(prefix)),
+            }
+        )
+
+    def close(self) -> dict[str, Any]:
+        self._finish()
+        return {
+            "documents": self._documents,
+            "tokens": self._tokens,
+            "bytes": self._bytes,
+            "shards": self._shards,
+        }
+
+
+def _batches(texts: Iterator[str]) -> Iterator[list[str]]:
+    while batch := list(islice(texts, BATCH)):
+        yield batch
+
+
+def _load(path: Path) -> Tokenizer:
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # tokenizers raises nothing more specific
+        raise LilmError(
+            f"unreadable ({error})", where=str(path), remedy="run the tokenizer stage again with --force"
+        ) from error
+    tokenizer.encode_special_tokens = True  # "</s>" written in a document is text, not the end of it
+    return tokenizer
+
+
+def _special(tokenizer: Tokenizer, folder: Path, key: str) -> int:
+    """Id of the token that tokenizer_config.json names under `key`."""
+    path = folder / "tokenizer_config.json"
+    try:
+        named = json.loads(path.read_text(encoding="utf-8"))[key]
+    except (OSError, ValueError, KeyError) as error:
+        raise LilmError(f"names no {key} ({error})", where=str(path), remedy="run the tokenizer stage again") from error
+    token = named["content"] if isinstance(named, dict) else named
+    number = tokenizer.token_to_id(token) if isinstance(token, str) else None
+    if number is None:
+        raise LilmError(
+            f"{key} {token!r} is not in the vocabulary", where=str(path), remedy="run the tokenizer stage again"
+        )
+    return int(number)

@@ -1,0 +1,18 @@
+"""The pack stage: documents through the merged tokenizer into token stores."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from lilm.artifact import Artifact
+from lilm.recipe import PackConfig
+from lilm.stage import Context
+
+
+def run(config: PackConfig, inputs: Mapping[str, Path], out_dir: Path, context: Context) -> Artifact:
+    """Writes tokens/<lang>-<split>-<shard>.bin/.idx and tokens.json.
+
+    Raises LilmError when the tokenizer cannot be read or has no begin and end tokens.
+    """
+    from lilm.train.corpus.pack import pack_corpus
+
+    return pack_corpus(config, inputs["corpus"], inputs["tokenizer"], out_dir, context)

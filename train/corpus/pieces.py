@@ -1,0 +1,37 @@
+"""Long documents are cut into pieces at line ends, or at sentence ends when a line is longer."""
+
+import re
+
+_SENTENCE = re.compile(r"(?<=[。！？.!?])(?=[^。！？.!?」』）)\"'])")
+
+
+def pieces(text: str, max_chars: int) -> list[str]:
+    """`text` in pieces of at most `max_chars` characters and of about the same length.
+
+    Joined again they are the text, but for white space at the cuts. A sentence longer than `max_chars` is cut
+    where it must be.
+    """
+    if len(text) <= max_chars:
+        return [text]
+    count = -(-len(text) // max_chars)
+    target = -(-len(text) // count)  # about equal pieces, so that no tail is too short to be kept
+    made: list[str] = []
+    current: list[str] = []
+    length = 0
+    for part in _parts(text, max_chars):
+        if current and (length + len(part) > max_chars or length >= target):
+            made.append("".join(current))
+            current, length = [], 0
+        current.append(part)
+        length += len(part)
+    made.append("".join(current))
+    return [piece for piece in (piece.strip() for piece in made) if piece]
+
+
+def _parts(text: str, max_chars: int) -> list[str]:
+    """Lines with their ends; of a longer line its sentences; of a longer sentence its slices."""
+    parts: list[str] = []
+    for line in text.splitlines(keepends=True):
+        for sentence in [line] if len(line) <= max_chars else _SENTENCE.split(line):
+            parts.extend(sentence[start : start + max_chars] for start in range(0, len(sentence), max_chars))
+    return parts

@@ -1,0 +1,1 @@
+"""Chat fine-tuning: one template, loss on the assistant's words only."""

@@ -1,0 +1,25 @@
+"""Stage `finetune`: teach the pretrained model to chat."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from lilm.artifact import Artifact
+from lilm.recipe import FinetuneConfig
+from lilm.stage import Context
+from lilm.train.finetune.sources import check_chat_source
+
+
+def check(config: FinetuneConfig, context: Context) -> None:
+    for source in config.sources:
+        check_chat_source(source)
+
+
+def external(config: FinetuneConfig, context: Context) -> dict[str, str]:
+    files = [Path(source.path) for source in config.sources if source.path]
+    return {str(path): f"{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in files}
+
+
+def run(config: FinetuneConfig, inputs: Mapping[str, Path], out_dir: Path, context: Context) -> Artifact:
+    from lilm.train.finetune.learn import finetune
+
+    return finetune(config, inputs["pretrain"], inputs["pack"], out_dir, context)

@@ -1,0 +1,76 @@
+"""Rows for the new pieces: each begins as the mean of the rows its old spelling would have used."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import sentencepiece
+import torch
+from transformers import LlamaForCausalLM
+
+
+def both_matrices(model: LlamaForCausalLM) -> list[torch.nn.Parameter]:
+    """[input matrix, output matrix], [vocab_size, hidden_size] each; the same object twice when tied."""
+    embeddings: tuple[Any, Any] = (model.get_input_embeddings(), model.get_output_embeddings())
+    return [module.weight for module in embeddings]
+
+
+def extend_embeddings(
+    model: LlamaForCausalLM,
+    base_tokenizer: sentencepiece.SentencePieceProcessor,
+    pieces: list[str],
+    init: Literal["mean", "random"],
+    seed: int,
+) -> None:
+    """Resize the input and output matrix to len(pieces) rows, in place; old rows keep their bits.
+
+    pieces: the merged vocabulary; its first rows are the base's. `mean` is the mean over the base's ids of the
+    piece's text, for each matrix on its own (Dobler & de Melo 2023 and others use it as the baseline);
+    `random` draws from the normal distribution of the old rows' spread.
+    """
+    n_old, n_new = base_tokenizer.vocab_size(), len(pieces)
+    matrices = both_matrices(model)
+    tied = matrices[0].data_ptr() == matrices[1].data_ptr()
+    old = [matrix.detach()[:n_old].clone() for matrix in (matrices[:1] if tied else matrices)]
+    model.resize_token_embeddings(n_new, mean_resizing=False)
+    matrices = both_matrices(model)
+    spelling = [_old_ids(base_tokenizer, piece) for piece in pieces[n_old:]]
+    with torch.no_grad():
+        for matrix, rows in zip(matrices, old, strict=False):
+            matrix[:n_old] = rows
+            matrix[n_old:] = _mean_rows(rows, spelling) if init == "mean" else _random_rows(rows, n_new - n_old, seed)
+
+
+def _old_ids(tokenizer: sentencepiece.SentencePieceProcessor, piece: str) -> list[int]:
+    """Ids the base gives to the piece's text, without the space that SentencePiece puts in front."""
+    ids: list[int] = tokenizer.encode(piece.replace("▁", " "))
+    space = tokenizer.piece_to_id("▁")
+    return ids[1:] if len(ids) > 1 and ids[0] == space and not piece.startswith("▁") else ids
+
+
+def _mean_rows(rows: torch.Tensor, spelling: list[list[int]]) -> torch.Tensor:
+    return torch.stack([rows[torch.tensor(ids)].mean(dim=0) for ids in spelling])
+
+
+def _random_rows(rows: torch.Tensor, count: int, seed: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn(count, rows.shape[1], generator=generator)
+    return rows.mean(dim=0) + noise.to(rows) * rows.std(dim=0)
+
+
+def freeze_old_rows(model: LlamaForCausalLM, n_old: int) -> Callable[[], None]:
+    """Make the new rows the only thing that learns; answers the hook to call after each backward pass.
+
+    The hook clears the old rows' gradients. With zero gradients and no weight decay AdamW leaves them
+    exactly as they are.
+    """
+    model.requires_grad_(False)
+    matrices = {id(matrix): matrix for matrix in both_matrices(model)}
+    for matrix in matrices.values():
+        matrix.requires_grad_(True)
+
+    def clear() -> None:
+        for matrix in matrices.values():
+            if matrix.grad is not None:
+                matrix.grad[:n_old] = 0
+
+    return clear

@@ -1,0 +1,228 @@
+"""How each beat of the plots is told in English. One of the variants is drawn for each beat.
+
+{he} {him} {his} {He} are the hero's; the friend is named, for the sake of clearness.
+"""
+# ruff: noqa: E501 - tables read best with one entry on a line
+
+Beats = dict[str, tuple[str, ...]]
+
+BEATS: Beats = {
+    "hero": (
+        "Once upon a time there was {hero_a} named {hero}.", "{hero} was a {trait} {hero_kind}.",
+        "There was a {trait} {hero_kind} named {hero}.", "{hero_A} named {hero} lived near the {place}.",
+        "In a little house near the {place} lived {hero_a} named {hero}.",
+        "A {trait} {hero_kind} named {hero} lived in a small village.",
+    ),
+    "likes": (
+        "{hero} liked to {hobby}.", "{He} loved {food}.", "{hero} loved {food} and {food2}.",
+        "{He} liked to {hobby} and to {hobby2}.", "Every day {he} liked to {hobby}.", "{hero} had {treasure} that {he} loved.",
+    ),
+    "lost_start": (
+        "One day {hero} went to the {place} with {his} {thing}.", "{hero} took {his} new {thing} and went to play {at_place}.",
+        "One day Grandmother gave {hero} {a_thing}. {He} took it to the {place}.", "{hero} was playing {at_place} with {his} {thing}.",
+    ),
+    "lost_notice": (
+        "But soon the {thing} was gone.", "When it was time to go home, the {thing} was not there.",
+        '"Oh no, my {thing} is gone!" said {hero}.', "{hero} looked down and could not see {his} {thing}.",
+    ),
+    "lost_sad": ("{hero} began to cry.", "{hero} was very sad.", '"What can I do?" said {hero}.', "{He} did not know what to do."),
+    "lost_search": (
+        "{He} looked {wrong}, but it was not there.", "First {he} looked {wrong}. There was nothing.",
+        "{hero} looked {wrong} and all along the path. {He} could not find it.",
+        '"Is it here?" {hero} looked {wrong}, but there were only leaves.',
+    ),
+    "lost_meet": (
+        '{friend_Full} came by. "What is wrong?" asked {friend}.', '{friend_Full} saw {him}. "Why are you so sad?" asked {friend}.',
+        'Then {friend_full} came. "What are you looking for?" asked {friend}.',
+    ),
+    "lost_tell": (
+        '"I lost my {thing}," said {hero}. "Let us look together," said {friend}.', '{hero} told {friend} about it. "I will help you," said {friend}.',
+        '"I cannot find my {thing}," said {hero}. {friend} began to look at once.',
+    ),
+    "lost_found": (
+        "They looked everywhere {at_place}. And there was the {thing}, {spot}!", '"I found it!" said {friend}. The {thing} was {spot}.',
+        "{friend} looked {spot}. There was the {thing}!", '{friend} saw something {colour} {spot}. "Is this it?" "Yes, it is!"',
+    ),
+    "lost_thanks": (
+        '"Thank you for your help," said {hero}.', '{hero} held the {thing} and said, "Thank you, {friend}!"', "{hero} was so happy that {he} danced.",
+        '"You are a good friend," said {hero}.',
+    ),
+    "lost_end": (
+        "From that day {hero} took good care of the {thing}.", "They walked home hand in hand.", "After that they were the best of friends.",
+        "{hero} gave {friend} some {food} and they both smiled.", "Then they played {at_place} until the sun went down.",
+    ),
+    "help_start": (
+        "One day {hero} went to the {place}.", "One morning {hero} was walking {at_place}.", "{hero} was singing a song {at_place}.",
+        "One day {hero} was on the way to buy some {food}.", "{hero} went for a walk with {his} {thing}.",
+    ),
+    "help_see": ("{problem_state}", "There {he} saw a friend. {problem_state}", "Then {he} heard a voice. {problem_state}"),
+    "help_cry": ("{problem_cry} said {friend}.", '"What is wrong?" asked {hero}. {problem_cry} said {friend}.', "{problem_cry} said {friend} in a small voice."),
+    "help_reply": (
+        '"I will help you," said {hero}.', '"I have an idea," said {hero}.', '"Do not worry," said {hero}.', "{hero} ran to {friend} at once.",
+        "{hero} thought for a moment.",
+    ),
+    "help_act": ("{problem_act}", "{problem_act} It was not easy."),
+    "help_done": ("{problem_done}", '{problem_done} "We did it!" said {hero}.', "{problem_done} They were both glad."),
+    "help_thanks": (
+        '"Thank you for your help," said {friend}.', "{friend} gave {hero} {food_n} to say thank you.", '"You are so kind, {hero}," said {friend}.',
+        '"Next time I will help you," said {friend}.', "The next day {friend} came with {food_n} for {hero}.",
+    ),
+    "help_end": (
+        "{hero} felt warm inside.", "Then they went to the {goal} together.", "And so they became friends.", "They shared the {food} and smiled.",
+        "That night {hero} went to bed happy.", "Then they {together}.",
+    ),
+    "share_start": (
+        "One day {hero} took {food_n} to the {place}.", "Mother gave {hero} {food_n}. {He} went to the {place}.",
+        "{hero} wanted to eat {his} {food} {at_place}.", "{hero} had {food_n} in {his} bag. {He} walked to the {place}.",
+    ),
+    "share_meet": (
+        "There {he} saw {friend_full}.", "{friend_Full} was sitting there alone.", "{At_place} {he} met {friend_full}. {friend} looked sad.",
+    ),
+    "share_why": (
+        '"I forgot my lunch," said {friend}.', '"I am so hungry that I cannot walk," said {friend}.', '"My lunch fell in the water," said {friend}.',
+        '"What is wrong?" asked {hero}. "I am very hungry," said {friend}.',
+    ),
+    "share_think": ("{hero} thought about it.", "{hero} looked at the {food}. {He} was hungry too.", "{hero} wanted to eat them all. But {friend} looked so sad.",),
+    "share_give": (
+        '"Let us eat together," said {hero}.', "{hero} gave half of the {food} to {friend}.", '"You can have half," said {hero}.',
+        '"Here you are," said {hero}, and gave {friend} some {food}.',
+    ),
+    "share_eat": (
+        "They sat side by side and ate.", '"These {food} are so good!" said {friend}.', "The {food} were even better with a friend.",
+        "{friend} took a big bite and smiled.",
+    ),
+    "share_end": (
+        "The next day {friend} came with {food2_n}.", "Then they {together}.", '"Thank you, {hero}," said {friend}.', "From that day they shared everything.",
+        '"Next time I will share my {food2} with you," said {friend}.', "{hero} was glad that {he} had shared.",
+    ),
+    "brave_cause": (
+        "{hero} and {friend_full} were good friends. {fear_cause}", "One day {hero} was with {friend_full}. {fear_cause}",
+        "{hero} was playing with {friend_full}. {fear_cause}",
+    ),
+    "brave_say": ("{fear_say} said {hero}.", "{hero} was afraid. {fear_say} {he} said.", "{hero} began to cry. {fear_say} {he} said.", "{fear_say} said {hero} in a small voice."),
+    "brave_friend": ("{fear_advice} said {friend}.", "{friend} smiled. {fear_advice} said {friend}.", "{friend} came close. {fear_advice} said {friend}."),
+    "brave_act": ("{fear_act}", '"I will try," said {hero}. {fear_act}', "{hero} nodded. {fear_act}"),
+    "brave_after": ("{fear_after}", '"You can do it," said {friend}. {fear_after}'),
+    "brave_end": (
+        '"I am not afraid any more," said {hero}.', '"You are so brave, {hero}," said {friend}.', '"Thank you, {friend}," said {hero}.', "{hero} felt big and strong.",
+        "With a friend nothing was so bad.", "That day they ate {food} and were happy.",
+    ),
+    "make_idea": ('"I want to make a {craft_name}," said {hero}.', "One day {hero} wanted to make a {craft_name}.", '"Today I will make a {craft_name}," said {hero}.'),
+    "make_join": (
+        '{friend_Full} said, "I will help you."', 'Then {friend_full} came. "Let us make it together," said {hero}.', "{hero} called {friend_full}, and {friend} came at once.",
+    ),
+    "make_step1": ("First {craft_step1}", "At first {craft_step1}"),
+    "make_step2": ("Next {craft_step2}", "Then {craft_step2}", "After that {craft_step2}"),
+    "make_trouble": ('"This is hard," said {friend}. But they did not stop.', "They were tired, so they ate some {food}.", "The first one was not good, so they tried again.",),
+    "make_step3": ("At the end {craft_step3}", "Last of all {craft_step3}", "And then {craft_step3}"),
+    "make_done": ("{craft_done}", "The {craft_name} was ready. {craft_done}", '"It is ready!" they said. {craft_done}'),
+    "make_end": (
+        '"It is fun to make things together," said {hero}.', "They clapped their hands and laughed.", '"Let us do it again," said {friend}.', "They showed it to everyone.",
+        '"What a fine {craft_name}!" said Mother.', "{hero} thanked {friend} and gave {friend_him} some {food}.",
+    ),
+    "weather_plan": (
+        "{hero} and {friend_full} wanted to {plan_name} {at_place}.", '"Let us go to the {place} and {plan_name} today," said {hero} to {friend_full}.',
+        "One day {hero} and {friend_full} were going to {plan_name} {at_place}.",
+    ),
+    "weather_ready": ("{plan_ready}", "{plan_ready} {He} was very happy.", '"I cannot wait," said {friend}.', "{hero} got up early and sang a song."),
+    "weather_turn": ("{storm_turn}", "{storm_turn} {storm_say} said {friend}.", "{storm_turn} {storm_say} said {hero}."),
+    "weather_sad": ("They had to stay at home.", "{hero} looked out of the window and was sad.", "They ran back to the house of {hero}.", '"Now we cannot {plan_name}," said {friend}.'),
+    "weather_idea": ('"Let us {indoor} in the house," said {hero}.', '"I have an idea," said {friend}. "Let us {indoor}."', 'Then {friend} smiled. "We can {indoor}."'),
+    "weather_play": ("They {indoor_did} together.", "So they {indoor_did}. It was a lot of fun.", "They ate some {food} and {indoor_did}.", "They laughed and {indoor_did}."),
+    "weather_end": (
+        "{storm_after}", '{storm_after} "How nice!" they said.', "{storm_after} They ran outside.", '"It is fun at home too," said {hero}.', '"We will {plan_name} another day," said {friend}.',
+    ),
+    "meet_new": (
+        "One day {hero} saw a new {friend_kind} {at_place}.", "A new {friend_kind} came to live near the {place}.", "When {hero} came to the {place}, a new {friend_kind} was there.",
+    ),
+    "meet_shy": ("The {friend_kind} stood alone under a tree.", "The {friend_kind} looked at the sky and was sad.", "The {friend_kind} was shy and did not speak.", "The {friend_kind} held {a_thing} and looked down."),
+    "meet_hello": ('"Hello," said {hero}.', '{hero} smiled and said, "Let us play."', '"My name is {hero}," said {hero}.', '"Do you want to be my friend?" asked {hero}.'),
+    "meet_name": ('"My name is {friend}," said the {friend_kind}.', '"Hello, I am {friend}," said the {friend_kind} in a small voice.', '"Yes," said the {friend_kind}. "I am {friend}."'),
+    "meet_play": ("They {together}.", "{hero} and {friend} {together}.", "Soon they were not shy any more. They {together}.", "{hero} showed {friend} {a_thing}. Then they {together}."),
+    "meet_like": ('"I like {food}," said {friend}. "I like them too!" said {hero}.', "{friend} could {hobby} very well.", "They bought {food_n} and shared them.",),
+    "meet_end": (
+        '"Let us play again tomorrow," they said.', "{hero} had a new friend.", "When the sun went down, they waved goodbye.", "{friend} was not alone any more.",
+        "After that they met {at_place} every day.", '"I am glad that I came here," said {friend}.',
+    ),
+    "learn_wish": ("{hero} wanted to {skill_wish}.", '"I want to {skill_wish}," said {hero} one day.' , "All the others could do it. {hero} wanted to {skill_wish} too."),
+    "learn_try": ("{He} tried it alone. {skill_fail}", "{He} tried all morning. {skill_fail}", "{hero} went to the {place} and tried. {skill_fail}"),
+    "learn_sad": ('"I cannot do it," said {hero}.', "{hero} sat down and was sad.", "{hero} wanted to stop.", "{He} began to cry."),
+    "learn_tip": ("{friend_Full} saw {him}. {skill_tip} said {friend}.", "Then {friend_full} came. {skill_tip} said {friend}.", "{friend_Full} was kind. {skill_tip} said {friend}."),
+    "learn_practise": ("{hero} tried every day.", "{hero} and {friend} tried again and again.", "{hero} did not stop, not even in the rain.", "{hero} did what {friend} said."),
+    "learn_can": ("{skill_can}", '{skill_can} "I can do it!" said {hero}.', '{skill_can} "Well done!" said {friend}.'),
+    "learn_end": (
+        '"Thank you for your help, {friend}," said {hero}.', "They jumped for joy.", "{hero} was proud and happy.", "The {food} were very good that day.",
+        "Now {hero} could help the little ones.", '"You never stopped," said {friend}. "That is why."',
+    ),
+    "gift_day": ("Tomorrow was the birthday of {friend_full}.", "{hero} had a friend, {friend_full}. It was the birthday of {friend}.", "The birthday of {friend_full} was coming soon."),
+    "gift_think": ('"What can I give?" said {hero}.', "{hero} walked {at_place} and thought about a gift.", "{hero} did not have much money.", '"Some {food}? Or {a_thing}?" thought {hero}.'),
+    "gift_idea": ("{present_idea} thought {hero}.", "Then {he} had an idea. {present_idea} said {hero}."),
+    "gift_make": ("{present_make}", "{present_make} It took a long time."),
+    "gift_give": ("{hero} went to see {friend} with {present_name}.", '"Happy birthday, {friend}!" said {hero}.', "{hero} gave {present_name} to {friend}.", '"This is from me," said {hero}.'),
+    "gift_joy": ('"I love it! Thank you, {hero}!" said {friend}.', "{friend} saw {present_name} and jumped for joy.", "The eyes of {friend} were shining.", '"This is the best gift," said {friend}.'),
+    "gift_end": ("They ate {food} and sang a song.", "{hero} was very happy too.", "Then they {together}.", "{friend} never forgot that day."),
+    "plant_seed": (
+        '{friend_Full} gave {hero} a {plant_name} seed. "Put it in the ground," said {friend}.', "One day {hero} and {friend_full} put a {plant_name} seed in the ground.",
+        "{hero} had a {plant_name} seed. {He} put it in the ground with {friend_full}.",
+    ),
+    "plant_water": ("{hero} gave it water every morning.", '"Grow, little seed," said {hero} every day.', "Every day {hero} sang a song to the seed.", "{hero} went to see it every morning."),
+    "plant_wait": ("But nothing came up.", "Three days went by and there was nothing.", '"Why does it not grow?" asked {hero}.', "{hero} did not like to wait."),
+    "plant_friend": ('"Wait a little more," said {friend}.', '"It is growing under the ground," said {friend}.', '"It needs sun and water," said {friend}.', "{friend} came with {food_n} and they waited together."),
+    "plant_sprout": ("One morning a little green leaf came up.", "After the rain a tiny leaf came out of the ground.", '"Look, it is growing!" said {hero}.'),
+    "plant_grow": ("{plant_grow}", "Day by day it grew. {plant_grow}", '{plant_grow} "How beautiful!" they said.'),
+    "plant_end": ("{hero} and {friend} looked at it for a long time.", '"I am glad that we waited," said {hero}.', "{hero} showed it to everyone in the village.", '"Let us do it again next year," said {friend}.'),
+    "sorry_lend": (
+        "{friend_Full} had a fine {mishap_name} and let {hero} use it.", "{hero} was at the house of {friend_full}. There {he} saw a {mishap_name}.",
+        '"You can use my {mishap_name}," said {friend_full} to {hero}.',
+    ),
+    "sorry_break": ("But then {mishap_broke}", "But when {friend} was away, {mishap_broke}", "Suddenly {mishap_broke}"),
+    "sorry_hide": ('"{friend} will be angry," thought {hero}.', "{hero} was afraid and ran home.", "{hero} did not tell anyone.", '"What can I do?" cried {hero}.'),
+    "sorry_heart": ("But {his} heart was heavy like a stone.", "That night {he} could not sleep.", "Even the {food} did not taste good.", '"I do not want to lie," thought {hero}.'),
+    "sorry_tell": ('The next day {hero} said, "I am sorry, {friend}. It was me."', '{hero} was brave and went to {friend}. "I am so sorry," {he} said.', '"I broke your {mishap_name}. I am sorry," said {hero}.'),
+    "sorry_forgive": ('"Thank you for telling me," said {friend}.', '"It is all right," said {friend}.', "{friend} was sad for a moment, and then smiled.", "{friend} took the hand of {hero}."),
+    "sorry_mend": ("{mishap_mend}", '{mishap_mend} "Now it is good again," said {friend}.'),
+    "sorry_end": ("{hero} felt light and happy again.", "{hero} was glad that {he} had told the truth.", "They were even better friends after that.", "Then they ate {food} together.", '"You are honest, {hero}," said {friend}.'),
+    "errand_ask": (
+        '"Please buy {food_n} and {food2_n}," said Mother to {hero}.', "Mother asked {hero} to go to the shop. {He} had to buy {food_n} and {food2_n}.",
+        "For the first time {hero} went to the shop alone. {He} had to buy {food_n} and {food2_n}.",
+    ),
+    "errand_way": ("{hero} took a basket and walked past the {place}.", '"{food_N} and {food2_n}," sang {hero} on the way.', "{hero} took {his} {colour} bag and left the house."),
+    "errand_meet": ('On the way {he} met {friend_full}. "Where are you going?" asked {friend}. "To the shop," said {hero}.', '{friend_Full} said, "Let us play." "Not now, I have to go to the shop," said {hero}.'),
+    "errand_forget": ("But at the shop {hero} forgot what to buy.", '"What do you want?" asked the man in the shop. {hero} did not know any more.', '{hero} stood in the shop. "What was it?" {he} thought.'),
+    "errand_recall": ("{He} closed {his} eyes and heard the voice of Mother.", "Then {he} saw some {food}. \"That is it!\"", '"Oh yes, {food}!" said {hero}.', "{He} thought hard for a moment."),
+    "errand_buy": ('"{food_N} and {food2_n}, please," said {hero}.', "{hero} bought {food_n} and {food2_n}."),
+    "errand_home": (
+        '"Well done, {hero}!" said Mother.', '"I did it alone," said {hero}. Mother was very glad.', "That night they all ate the {food}. {hero} was proud.", "{hero} gave Mother the bag, and Mother hugged {him}.",
+    ),
+    "night_bed": ("One night {hero} went to bed.", "{hero} was staying with a friend.", "It was a quiet {season} night."),
+    "night_wake": ("But {he} could not sleep.", "In the middle of the night {he} woke up.", "{He} counted {sheep} sheep. {He} was still awake.", "{hero} thought about tomorrow and could not sleep."),
+    "night_go": ('"I cannot sleep," said {hero}. {friend_Full} woke up too.', '{friend_Full} said, "Let us look outside."', '{hero} opened the window and saw {friend_full}. "Can you not sleep?" asked {friend}.'),
+    "night_see": ("They looked outside. {sight}", "They sat by the window. {sight}"),
+    "night_talk": ("{sight_say} said {hero}.", "{sight_say} said {friend}.", '{sight_say} said {hero}. "Yes, it is a beautiful night," said {friend}.', "They ate some {food} and talked in small voices."),
+    "night_end": ('Soon they fell asleep. "Good night."', '"Good night, {friend}," said {hero}. {He} slept until morning.', "That night {hero} dreamed about the {goal}.", 'In the morning {hero} smiled. "I slept well," {he} said.'),
+    "race_dare": ('"Let us run to the {goal}," said {friend_full}.', "{hero} and {friend_full} wanted to run to the {goal}.", '"Who is faster?" said {hero} to {friend_full}. "Let us run to the {goal}!"'),
+    "race_start": ("One, two, three, and they ran.", "They ran from the {place}.", "At first {friend} was faster.", "{hero} ran as fast as {he} could."),
+    "race_fall": ("But then {friend} fell down.", "But {friend} fell over a stone.", "Near the end {friend} hurt {friend_his} foot."),
+    "race_stop": ("{hero} stopped at once.", '"{friend} is more important than the race," thought {hero}.', "{hero} did not run on. {He} went back to {friend}."),
+    "race_help": ('"Are you all right?" asked {hero}.', "{hero} washed the foot of {friend}.", '"Hold my hand," said {hero}.', '"Let us go together," said {hero}.'),
+    "race_finish": ("They walked to the {goal} hand in hand.", "Slowly they came to the {goal} together.", "Side by side they walked to the {goal}."),
+    "race_end": ('"We are both first!" said {friend}.', "Everyone clapped their hands.", '"Thank you, {hero}," said {friend}. Then they ate some {food}.', "That was better than any race.", "The {food} were so good after the long way."),
+    "baby_find": ("{At_place} {hero} found a little {baby}.", "One day a little {baby} was crying {spot}.", '"{cry}!" {hero} heard a small voice {at_place}. It was a little {baby}.'),
+    "baby_ask": ('"What is wrong?" asked {hero}. "I lost my mother," said the {baby}.', '"I cannot find my mother," said the {baby}.', 'The {baby} was lost. "Do not be afraid," said {hero}.'),
+    "baby_join": ('{hero} called {friend_full}. "Let us find the mother together."', "{friend_Full} came to help them.", "{hero} gave the {baby} some {food}. It stopped crying."),
+    "baby_clue": ("{clue} {clue_say} said the {baby}.", "Then they stopped. {clue} {clue_say} said the {baby}."),
+    "baby_walk": ("{hero} walked on with the {baby}.", "They walked to the {goal}.", "It was a long way, but {hero} stayed with the {baby}."),
+    "baby_home": ("And there was the mother, {at_goal}!", 'The mother came running. "There you are!" she said.', 'The {baby} saw its mother and ran to her. "Mother!"'),
+    "baby_thanks": ('"Thank you so much," said the mother.', "The mother gave {hero} {food2_n} to say thank you.", '"Thank you, kind {hero}," said the {baby}.'),
+    "baby_end": ("{hero} waved and went home.", '"Come and see us again," said the {baby}.', "After that {hero} often played with the {baby}.", "{hero} felt warm inside."),
+    "honest_find": ("One day {hero} found {a_thing} {spot}.", "{hero} was walking {at_place}. There was {a_thing} {spot}.", "{hero} saw something {spot}. It was {a_thing}."),
+    "honest_want": ('"What a pretty {thing}!" said {hero}.', "{hero} wanted to keep it.", '"I want this {thing}," thought {hero}.', "{hero} held it in {his} hands."),
+    "honest_think": ('"But someone may be looking for it," {he} thought.', "But it was not {his} {thing}.", '"Someone must be very sad now," {he} thought.'),
+    "honest_ask": ('{hero} asked everyone, "Is this your {thing}?"', "{hero} looked for the owner {at_place}.", '{He} went to the village. "Who lost {a_thing}?" {he} asked.'),
+    "honest_owner": ('"That is my {thing}!" said {friend_full}.', '{friend_Full} came and cried, "I lost my {thing}!"', "{friend_Full} was looking for something. \"My {thing} is gone,\" said {friend}."),
+    "honest_give": ('"Here it is," said {hero}.', "{hero} gave the {thing} back to {friend}.", '"I am glad that I found you," said {hero}, and gave it back.'),
+    "honest_end": (
+        '"Thank you. It is from my grandmother," said {friend}.', "{friend} gave {hero} {food_n} to say thank you.", "They became friends and {together}.", "{friend} smiled, and {hero} was happy too.",
+        '"You are honest, {hero}," said {friend}. Then they ate some {food}.',
+    ),
+}  # fmt: skip

@@ -1,0 +1,124 @@
+"""The gate: SentencePiece, Hugging Face and llama.cpp must give the same ids, and the text must come back."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lilm.errors import LilmError
+from lilm.llamacpp.tokenize import tokenize_lines
+from lilm.llamacpp.vocab import write_vocab_gguf
+from lilm.spm import NORMAL, processor, read_proto
+from lilm.train.tokenizer.adversarial import LINES
+from lilm.train.tokenizer.merge import unreachable_pieces
+
+Ids = list[list[int]]
+SHOWN = 24  # characters and ids of a mismatch in its error
+
+
+@dataclass
+class Check:
+    """One comparison. first: the first line that differs, with both sides from where they part."""
+
+    lines: int = 0
+    mismatches: int = 0
+    first: str = ""
+
+    def compare(self, lines: Sequence[str], one: Sequence[Any], other: Sequence[Any]) -> None:
+        for line, left, right in zip(lines, one, other, strict=True):
+            self.lines += 1
+            if left != right:
+                self.mismatches += 1
+                at = next((i for i, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), 0)
+                shown = f"{line[:SHOWN]!r} gives {left[at : at + SHOWN]!r} and {right[at : at + SHOWN]!r} at {at}"
+                self.first = self.first or shown
+
+
+@dataclass
+class Report:
+    """checks: by name. figures: characters and bytes per token, by language and tokenizer."""
+
+    checks: dict[str, Check] = field(default_factory=dict)
+    figures: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def check(self, name: str) -> Check:
+        return self.checks.setdefault(name, Check())
+
+    def raise_on_mismatch(self, where: str) -> None:
+        """Raises LilmError for the first check that failed."""
+        for name, check in self.checks.items():
+            if check.mismatches:
+                raise LilmError(
+                    f"{check.mismatches} of {check.lines} lines fail {name}; the first: {check.first}",
+                    where=where,
+                    remedy="this base's tokenizer cannot be merged safely; use another base",
+                )
+
+    def as_json(self) -> dict[str, Any]:
+        counts = {name: {"lines": c.lines, "mismatches": c.mismatches} for name, c in self.checks.items()}
+        return {"checks": counts, **self.figures}
+
+
+def _density(lines: Sequence[str], ids: Ids) -> dict[str, float]:
+    tokens = max(1, sum(map(len, ids)))
+    return {
+        "tokens": tokens,
+        "chars_per_token": round(sum(map(len, lines)) / tokens, 4),
+        "bytes_per_token": round(sum(len(line.encode()) for line in lines) / tokens, 4),
+    }
+
+
+def verify(
+    tokenizer_dir: Path,
+    base: Path,
+    lines: Mapping[str, Sequence[str]],
+    unchanged: str,
+    gguf: Path,
+    on_done: Callable[[str], None] = lambda name: None,
+) -> Report:
+    """Compare the tokenizer's three forms, and it with its base.
+
+    tokenizer_dir: tokenizer.model and .json. base: the base's tokenizer.model. lines: by language.
+    unchanged: the language whose ids must be the base's, on all lines that hold no character of a new piece.
+    gguf: where the vocabulary is written for llama.cpp. on_done: called with each finished language.
+    Answers all counts; `raise_on_mismatch` is the gate.
+    """
+    from transformers import AutoTokenizer
+
+    report = Report()
+    proto = read_proto(tokenizer_dir / "tokenizer.model")
+    base_proto = read_proto(base)
+    merged, old = processor(proto), processor(base_proto)
+    hf = AutoTokenizer.from_pretrained(tokenizer_dir, local_files_only=True)
+    write_vocab_gguf(tokenizer_dir, gguf)
+
+    added = [piece.piece for piece in list(proto.pieces)[len(base_proto.pieces) :] if piece.type == NORMAL]
+    new_characters = set("".join(added)) - {"▁"}
+    dead = unreachable_pieces(proto, added)
+    report.check("reachable pieces").compare(added, added, ["nothing" if p in dead else p for p in added])
+
+    for name, group in {**lines, "adversarial": LINES}.items():
+        group = list(group)
+        ids: Ids = merged.encode(group, add_bos=True)
+        hf_ids: Ids = hf(group, split_special_tokens=True, verbose=False)["input_ids"]
+        report.check("SentencePiece = Hugging Face").compare(group, ids, hf_ids)
+        report.check("SentencePiece = llama.cpp").compare(group, ids, tokenize_lines(gguf, group))
+
+        plain = [line.replace("▁", " ") for line in group]  # ▁ is how these tokenizers write a space
+        report.check("round trip SentencePiece").compare(group, plain, merged.decode([row[1:] for row in ids]))
+        back = [hf.decode(row[1:]) for row in hf_ids]
+        report.check("round trip Hugging Face").compare(group, plain, back)
+
+        old_ids: Ids = old.encode(group)
+        if name == unchanged:
+            same = [i for i, line in enumerate(group) if not new_characters & set(line)]
+            report.check(f"{name} ids = base ids").compare(
+                [group[i] for i in same], [ids[i][1:] for i in same], [old_ids[i] for i in same]
+            )
+        if name in lines:
+            report.figures[name] = {
+                **{f"base_{key}": value for key, value in _density(group, old_ids).items()},
+                **{f"merged_{key}": value for key, value in _density(group, [row[1:] for row in ids]).items()},
+            }
+        on_done(name)
+    return report

@@ -1,0 +1,87 @@
+"""What the loop eats: batches that are a pure function of the step, so that a resumed run sees the same ones."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+
+IGNORE = -100  # label that counts for nothing, as in torch.nn.functional.cross_entropy
+
+
+class Sequence(Protocol):
+    """One training sequence; three int64 arrays of length [sequence_length].
+
+    `labels[t]` is the token to predict at t, already shifted, or IGNORE; `position_ids` start at 0 in every
+    packed document, from which transformers knows that documents must not see each other.
+    """
+
+    @property
+    def input_ids(self) -> "np.ndarray[tuple[int], np.dtype[np.int64]]": ...
+    @property
+    def position_ids(self) -> "np.ndarray[tuple[int], np.dtype[np.int64]]": ...
+    @property
+    def labels(self) -> "np.ndarray[tuple[int], np.dtype[np.int64]]": ...
+
+
+class Sequences(Protocol):
+    def sequence(self, index: int) -> Sequence: ...
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Three int64 tensors [batch, sequence_length]."""
+
+    input_ids: torch.Tensor
+    position_ids: torch.Tensor
+    labels: torch.Tensor
+
+    def split(self, size: int) -> list["Batch"]:
+        """Micro-batches of `size` sequences."""
+        parts = (self.input_ids.split(size), self.position_ids.split(size), self.labels.split(size))
+        return [Batch(*part) for part in zip(*parts, strict=True)]
+
+    def to(self, device: torch.device) -> "Batch":
+        return Batch(self.input_ids.to(device), self.position_ids.to(device), self.labels.to(device))
+
+
+@dataclass(frozen=True)
+class Interleaved:
+    """The sequences of several sources in turn: one of each, then the next of each."""
+
+    sources: tuple[Sequences, ...]
+
+    def sequence(self, index: int) -> Sequence:
+        turn, which = divmod(index, len(self.sources))
+        return self.sources[which].sequence(turn)
+
+
+BatchAt = Callable[[int], Batch]
+
+
+def stack(sequences: list[Sequence]) -> Batch:
+    def tensor(name: str) -> torch.Tensor:
+        return torch.from_numpy(np.stack([getattr(one, name) for one in sequences]))
+
+    return Batch(tensor("input_ids"), tensor("position_ids"), tensor("labels"))
+
+
+def mixed(main: Sequences, replay: Sequences | None, share: float, batch_size: int) -> BatchAt:
+    """Batches with `share` of their sequences from `replay`, spread evenly.
+
+    Global sequence g is the floor(g·share)-th of `replay` when that number goes up after g, else the next of
+    `main`: the share holds at every step, and g alone decides.
+    """
+
+    def at(step: int) -> Batch:
+        chosen = []
+        for index in range(step * batch_size, (step + 1) * batch_size):
+            before, after = int(index * share), int((index + 1) * share)
+            if replay is not None and after > before:
+                chosen.append(replay.sequence(before))
+            else:
+                chosen.append(main.sequence(index - before))
+        return stack(chosen)
+
+    return at
