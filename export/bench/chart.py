@@ -1,0 +1,85 @@
+"""The chart of quality against size, as SVG text that is the same for the same report."""
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+INK = "#010203"  # stands for the page's text colour, which is put in at the end
+COLOURS = ("#2a78d6", "#d9652b")
+STYLE: Any = {
+    "svg.hashsalt": "lilm",
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+LINE: Any = {"linewidth": 1.6, "markersize": 5}
+
+
+def quality_chart(report: dict[str, Any]) -> str:
+    """Two panels over the files' megabytes: KL divergence from the full file (± 2 SE), and
+    how much larger its bits per byte are.
+
+    Answers an `<svg>` element without XML head; its text has the colour of the page around it.
+    """
+    import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    files = sorted(report["files"], key=lambda file: (file["bytes"], file["name"]))
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(9, 3.6), layout="constrained")
+        FigureCanvasSVG(figure)
+        divergence, bits = figure.subplots(1, 2)
+        sizes = [file["bytes"] / 1e6 for file in files]
+        for lang, colour in zip(report["languages"], COLOURS, strict=False):
+            _divergence(divergence, files, lang, colour)
+            bits.plot(sizes, _more_bits(report, files, lang), "o-", color=colour, label=lang, **LINE)
+        learnt = report["languages"][0]
+        _name_points(divergence, files, [file["quality"][learnt]["kld_mean"] for file in files])
+        _name_points(bits, files, _more_bits(report, files, learnt))
+        for axes in (divergence, bits):
+            axes.set_xlabel("file size, MB")
+            axes.margins(x=0.12, y=0.18)
+            axes.grid(alpha=0.25, color=INK, linewidth=0.5)
+        divergence.set_ylabel("KL divergence from F16, nats/token")
+        bits.set_ylabel("bits per byte, % more than F16")
+        bits.legend(frameon=False)
+        stream = io.StringIO()
+        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    svg = stream.getvalue()
+    return svg[svg.index("<svg") :].replace(INK, "currentColor")
+
+
+def _divergence(axes: Any, files: list[dict[str, Any]], lang: str, colour: str) -> None:
+    points = [file for file in files if file["quality"][lang]["kld_mean"]]
+    if not points:
+        return
+    axes.set_yscale("log")
+    means = [file["quality"][lang]["kld_mean"] for file in points]
+    # On a log axis an error bar must not reach zero.
+    down = [min(2 * file["quality"][lang]["kld_se"], mean * 0.9) for file, mean in zip(points, means, strict=True)]
+    up = [2 * file["quality"][lang]["kld_se"] for file in points]
+    sizes = [file["bytes"] / 1e6 for file in points]
+    axes.errorbar(sizes, means, yerr=[down, up], fmt="o-", color=colour, capsize=3, **LINE)
+
+
+def _more_bits(report: dict[str, Any], files: list[dict[str, Any]], lang: str) -> list[float]:
+    """Per cent by which each file's bits per byte exceed those of the full file."""
+    full = report["files"][0]["quality"][lang]["bits_per_byte"]
+    return [(file["quality"][lang]["bits_per_byte"] / full - 1) * 100 for file in files]
+
+
+def _name_points(axes: Any, files: list[dict[str, Any]], values: Sequence[float | None]) -> None:
+    """Names above the points; every other one below, since sizes lie close together."""
+    shown = [(file, value) for file, value in zip(files, values, strict=True) if value is not None]
+    for number, (file, value) in enumerate(shown):
+        place = (0, 8) if number % 2 == 0 else (0, -16)
+        point = (file["bytes"] / 1e6, value)
+        axes.annotate(file["quant"], point, place, textcoords="offset points", ha="center", fontsize=8, color=INK)

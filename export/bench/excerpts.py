@@ -1,0 +1,56 @@
+"""Which held-out text the files are measured on, cut into windows of tokens."""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+Encode = Callable[[str], list[int]]
+
+DOCUMENT_SHARE = 16  # at most one part in this many of the tokens comes from one document
+PIECE_CHARS = 16  # no piece is longer, so a longer text need not be tokenised to be cut
+
+
+@dataclass(frozen=True)
+class Excerpts:
+    """windows: BOS and the tokens after it, at most n_ctx in all; every token but BOS is predicted.
+
+    tokens, bytes, documents: predicted tokens, UTF-8 bytes of their text, texts it comes from.
+    """
+
+    windows: list[list[int]]
+    tokens: int
+    bytes: int
+    documents: int
+
+
+def choose(texts: Iterable[str], encode: Encode, bos: int, n_ctx: int, eval_tokens: int) -> Excerpts:
+    """At least `eval_tokens` tokens of `texts`, or all there are.
+
+    Texts come in the order of their hash, which mixes the sources; long ones give their beginning only.
+    encode: text -> ids without special tokens. Each window begins with BOS, so the first token of a window is
+    predicted from BOS alone and a token from at most n_ctx - 1 others.
+    """
+    ordered = sorted(texts, key=lambda text: hashlib.sha256(text.encode()).digest())
+    share = max(n_ctx - 1, eval_tokens // DOCUMENT_SHARE)
+    windows: list[list[int]] = []
+    tokens = n_bytes = documents = 0
+    for text in ordered:
+        if tokens >= eval_tokens:
+            break
+        text, ids = shortened(text, encode, min(share, eval_tokens - tokens))
+        if ids:
+            windows += [[bos, *ids[at : at + n_ctx - 1]] for at in range(0, len(ids), n_ctx - 1)]
+            tokens += len(ids)
+            n_bytes += len(text.encode())
+            documents += 1
+    return Excerpts(windows, tokens, n_bytes, documents)
+
+
+def shortened(text: str, encode: Encode, limit: int) -> tuple[str, list[int]]:
+    """The beginning of `text` that has about `limit` tokens, and its ids. It is cut between characters."""
+    text = text[: limit * PIECE_CHARS]
+    ids = encode(text)
+    if len(ids) > limit:
+        text = text[: max(1, len(text) * limit // len(ids))]
+        ids = encode(text)
+    return text, ids

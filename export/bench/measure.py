@@ -1,0 +1,111 @@
+"""Quality of one GGUF file: bits per byte, divergence from the full file, and what it writes."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lilm.chat import render
+from lilm.export.bench.excerpts import Excerpts
+from lilm.llamacpp.engine import Engine, Score
+from lilm.recipe.deliver import BenchConfig
+
+DIGITS = 6
+
+
+@dataclass
+class Clock:
+    """Tokens and seconds of what was decoded, for speeds."""
+
+    tokens: int = 0
+    seconds: float = 0.0
+
+    def add(self, tokens: int, seconds: float) -> None:
+        self.tokens += tokens
+        self.seconds += seconds
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        return round(self.tokens / self.seconds, 1) if self.seconds else None
+
+
+def clustered_error(values: list[NDArray[np.float64]]) -> float:
+    """Standard error of the mean of all values, when those in one array (a window) depend on each other.
+
+    The ratio estimator's: the square root of the sum of squared residual sums of the windows, divided by the count
+    (Cochran, Sampling Techniques, chapter 6).
+    """
+    count = sum(len(window) for window in values)
+    mean = sum(float(window.sum()) for window in values) / count
+    residuals = [float((window - mean).sum()) for window in values]
+    correction = len(values) / max(1, len(values) - 1)
+    return math.sqrt(correction * sum(value * value for value in residuals)) / count
+
+
+def summarise(scores: list[Score], excerpts: Excerpts) -> dict[str, Any]:
+    """Figures of one file on one language; those against the reference are None for the reference itself.
+
+    bits_per_byte; kld_mean, kld_se, kld_p99: nats per token; top1_agreement: share of the tokens.
+    """
+    nats = sum(float(score.nll.sum()) for score in scores)
+    figures: dict[str, Any] = {"bits_per_byte": round(nats / math.log(2) / excerpts.bytes, DIGITS)}
+    divergences = [score.kld for score in scores if score.kld is not None]
+    same = [score.same_top for score in scores if score.same_top is not None]
+    if not divergences:
+        return {**figures, "kld_mean": None, "kld_se": None, "kld_p99": None, "top1_agreement": None}
+    together = np.concatenate(divergences)
+    return {
+        **figures,
+        "kld_mean": round(float(together.mean()), DIGITS),
+        "kld_se": round(clustered_error(divergences), DIGITS),
+        "kld_p99": round(float(np.quantile(together, 0.99)), DIGITS),
+        "top1_agreement": round(float(np.concatenate(same).mean()), DIGITS),
+    }
+
+
+def quality(
+    engine: Engine, excerpts: Mapping[str, Excerpts], clock: Clock, on_window: Callable[[], None]
+) -> dict[str, dict[str, Any]]:
+    """`summarise` for each language. The clock gets the decoding of the windows."""
+    figures = {}
+    for lang, sample in excerpts.items():
+        scores = []
+        for window in sample.windows:
+            scores.append(engine.score(window))
+            clock.add(len(window), scores[-1].seconds)
+            on_window()
+        figures[lang] = summarise(scores, sample)
+    return figures
+
+
+def prompt_ids(engine: Engine, config: BenchConfig) -> list[tuple[str, str, list[int]]]:
+    """(kind, words, ids) of every prompt: kind "chat" is asked through the chat template, "text" is gone on with."""
+    asked = [render([{"role": "user", "content": words}], True) for words in config.chats]
+    chats = [engine.tokenize(text, parse_special=True) for text in asked]
+    return [
+        *(("chat", words, ids) for words, ids in zip(config.chats, chats, strict=True)),
+        *(("text", words, engine.tokenize(words)) for words in config.prompts),
+    ]
+
+
+def write_samples(
+    engine: Engine, prompts: list[tuple[str, str, list[int]]], n_predict: int, clock: Clock
+) -> list[dict[str, Any]]:
+    """Greedy text after each prompt, and its ids. The clock gets the generation, one token at a time."""
+    samples = []
+    for kind, words, ids in prompts:
+        said = engine.greedy(ids, n_predict)
+        clock.add(max(0, len(said.ids) - 1), said.seconds)
+        samples.append({"kind": kind, "prompt": words, "text": said.text, "ids": list(said.ids)})
+    return samples
+
+
+def equal_tokens(ids: list[int], reference: list[int]) -> int:
+    """How many tokens two continuations share before they part."""
+    for count, (one, other) in enumerate(zip(ids, reference, strict=False)):
+        if one != other:
+            return count
+    return min(len(ids), len(reference))

@@ -1,0 +1,31 @@
+"""What a finished run shows: a sample from the 4-bit model, sizes and quality, and how to go on."""
+
+import json
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from lilm.artifact import read_manifest
+from lilm.export.bench.table import quality_table
+
+
+def show_summary(run_dir: Path, console: Console) -> None:
+    """Print it for as much of the run as is done; nothing before the stage `bench`."""
+    manifest = read_manifest(run_dir / "bench")
+    if manifest is None:
+        return
+    report = json.loads((run_dir / "bench" / "report.json").read_text(encoding="utf-8"))
+    small = next((file for file in report["files"] if file["quant"].startswith("Q4")), report["files"][-1])
+    console.print(f"\n[bold]{small['quant']}[/] says, greedily:")
+    for sample in small["samples"]:
+        text = escape(sample["text"].replace("\n", " "))
+        arrow = " → " if sample["kind"] == "chat" else ""
+        console.print(f"  [dim]{escape(sample['prompt'])}{arrow}[/]{text}", highlight=False, soft_wrap=True)
+    console.print()
+    console.print(quality_table(report, manifest.measurements.get("speed")))
+    console.print(f"the whole report: {run_dir / 'bench' / 'report.html'}", highlight=False, soft_wrap=True)
+    if read_manifest(run_dir / "site") is not None:
+        console.print("\ngo on with", highlight=False)
+        console.print(f"  lilm serve {run_dir} --open", highlight=False, soft_wrap=True)
+        console.print(f"  lilm chat {run_dir / 'export' / small['name']}", highlight=False, soft_wrap=True)

@@ -1,0 +1,51 @@
+"""The table of sizes and quality for the terminal; fits 80 columns."""
+
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+
+def quality_table(report: dict[str, Any], speed: dict[str, Any] | None = None) -> Table:
+    """One row per file. report: bench/report.json; speed: `measurements["speed"]` of the bench's manifest.
+
+    The divergence is of the first language, the one learnt; report.html has both.
+    """
+    learnt = report["languages"][0]
+    table = Table(
+        title="sizes and quality",
+        caption=_caption(report),
+        title_justify="left",
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("file", no_wrap=True)
+    headings = ["MB", "bits/\nweight", *(f"bits/\nbyte {lang}" for lang in report["languages"])]
+    headings += [f"KLD {learnt} ± SE\nnats/token", f"same top\n{learnt}"]
+    headings += ["tok/s"] if speed is not None else []
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for file in report["files"]:
+        cells = [file["quant"] + ("*" if file["note"] else "")]
+        cells += [f"{file['bytes'] / 1e6:.2f}", f"{file['bits_per_weight']:.2f}"]
+        cells += [f"{file['quality'][lang]['bits_per_byte']:.4f}" for lang in report["languages"]]
+        cells += _against_full(file["quality"][learnt])
+        if speed is not None:
+            rate = speed.get(file["quant"], {}).get("generated_tokens_per_second")
+            cells.append("–" if rate is None else f"{rate:,.0f}")
+        table.add_row(*cells)
+    return table
+
+
+def _against_full(figures: dict[str, Any]) -> list[str]:
+    if figures["kld_mean"] is None:
+        return ["–", "–"]
+    return [f"{figures['kld_mean']:.5f} ± {figures['kld_se']:.5f}", f"{figures['top1_agreement'] * 100:.1f} %"]
+
+
+def _caption(report: dict[str, Any]) -> str:
+    sizes = ", ".join(f"{lang} {report['measured_on'][lang]['tokens']:,}" for lang in report["languages"])
+    lines = [f"held-out tokens: {sizes}; KLD and same top: against {report['files'][0]['quant']}"]
+    lines += [f"* {file['quant']}: {file['note']}" for file in report["files"] if file["note"]]
+    return "\n".join(lines)

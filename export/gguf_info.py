@@ -1,0 +1,62 @@
+"""What is really in a GGUF file: its tensors, their types and bits."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gguf
+
+from lilm.errors import LilmError
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """columns: length of a row, what quantisation blocks must divide. bytes: as stored."""
+
+    name: str
+    type: str
+    columns: int
+    dimensions: int
+    parameters: int
+    bytes: int
+
+
+def read_tensors(path: Path) -> list[TensorInfo]:
+    """All tensors in the file's order. Raises LilmError when it is not a whole GGUF file."""
+    try:
+        reader = gguf.GGUFReader(path)
+    except (ValueError, IndexError, OverflowError, MemoryError) as error:  # what a cut or corrupt head makes it raise
+        raise LilmError(f"corrupt or truncated GGUF ({error})", where=str(path), remedy="make it again") from error
+    return [
+        TensorInfo(
+            tensor.name,
+            tensor.tensor_type.name,
+            int(tensor.shape[0]),
+            len(tensor.shape),
+            int(tensor.n_elements),
+            int(tensor.n_bytes),
+        )
+        for tensor in reader.tensors
+    ]
+
+
+def bits_per_weight(path: Path, tensors: list[TensorInfo]) -> float:
+    """Bits of the whole file, vocabulary and all, per parameter."""
+    return round(path.stat().st_size * 8 / sum(tensor.parameters for tensor in tensors), 4)
+
+
+def by_type(tensors: list[TensorInfo]) -> dict[str, dict[str, Any]]:
+    """Per type: the number of tensors, their parameters and bits per weight; the most used type first."""
+    groups: dict[str, list[TensorInfo]] = defaultdict(list)
+    for tensor in tensors:
+        groups[tensor.type].append(tensor)
+    sizes = {name: sum(tensor.parameters for tensor in group) for name, group in groups.items()}
+    return {
+        name: {
+            "tensors": len(groups[name]),
+            "parameters": sizes[name],
+            "bits_per_weight": round(sum(tensor.bytes for tensor in groups[name]) * 8 / sizes[name], 4),
+        }
+        for name in sorted(groups, key=lambda name: (-sizes[name], name))
+    }

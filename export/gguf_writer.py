@@ -1,0 +1,148 @@
+"""Writes a Hugging Face Llama as a GGUF file of half floats, tensor by tensor."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import gguf
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lilm.errors import LilmError
+from lilm.export.llama_layout import Entry, LlamaShape, layout, permute_rows, read_shape
+from lilm.export.safetensors_reader import Weights
+from lilm.llamacpp.vocab import add_vocab
+
+MatrixType = Literal["F16", "F32"]
+IGNORED = ("rotary_emb.inv_freq",)  # buffers of old checkpoints; the value follows from the config
+
+
+def write_gguf(
+    folder: Path,
+    target: Path,
+    languages: tuple[str, ...],
+    on_tensor: Callable[[int, int], None] | None = None,
+    matrices: MatrixType = "F16",
+) -> int:
+    """Write `folder` (config.json, safetensors, tokenizer files) to `target`. Answers the number of parameters.
+
+    Matrices become F16 (or F32: twice the size, to compare arithmetic with), norms F32. At most two tensors are in
+    memory. The bytes depend on the input only. on_tensor(done, all) is called after each tensor.
+    Raises LilmError for a model that does not fit GGUF's `llama`, for missing, corrupt or misshapen tensors, and for
+    weights that are no half float.
+    """
+    config = read_shape(folder)
+    entries = list(layout(config))
+    with Weights(folder) as weights:
+        _check(entries, weights, folder)
+        writer = gguf.GGUFWriter(None, "llama")
+        parameters = sum(int(np.prod(entry.shape)) for entry in entries)
+        _add_general(writer, parameters, languages, matrices)
+        _add_llama(writer, config)
+        pieces = add_vocab(writer, folder, read_chat_template(folder))
+        if pieces != config.vocab_size:
+            raise LilmError(
+                f"the tokenizer has {pieces} pieces, the model {config.vocab_size} rows",
+                where=str(folder),
+                remedy="use the tokenizer the model was trained with",
+            )
+
+        def is_half(entry: Entry) -> bool:
+            return matrices == "F16" and len(entry.shape) == 2
+
+        for entry in entries:
+            kind = np.dtype(np.float16 if is_half(entry) else np.float32)
+            writer.add_tensor_info(entry.target, entry.shape, kind, int(np.prod(entry.shape)) * kind.itemsize)
+        part = target.with_name(target.name + ".part")
+        try:
+            writer.write_header_to_file(part)
+            writer.write_kv_data_to_file()
+            writer.write_ti_data_to_file()
+            for done, entry in enumerate(entries, 1):
+                writer.write_tensor_data(_converted(entry, weights, is_half(entry)))
+                if on_tensor is not None:
+                    on_tensor(done, len(entries))
+        finally:
+            writer.close()
+    settle(part, target)
+    return parameters
+
+
+def settle(part: Path, target: Path) -> None:
+    """Give a finished file its name, once its bytes are on the disk."""
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+    part.replace(target)
+
+
+def read_chat_template(folder: Path) -> str | None:
+    """The folder's Jinja chat template, from chat_template.jinja or tokenizer_config.json; None when it has none."""
+    alone = folder / "chat_template.jinja"
+    if alone.is_file():
+        return alone.read_text(encoding="utf-8")
+    config = folder / "tokenizer_config.json"
+    if not config.is_file():
+        return None
+    template = json.loads(config.read_text(encoding="utf-8")).get("chat_template")
+    return template if isinstance(template, str) else None
+
+
+def _check(entries: list[Entry], weights: Weights, folder: Path) -> None:
+    known = {entry.source for entry in entries} | {"lm_head.weight"}
+    for name in weights.names:
+        if name not in known and not name.endswith(IGNORED):
+            raise LilmError(
+                f"tensor {name} has no place in a Llama", where=str(weights.path(name)), remedy="merge adapters first"
+            )
+    for entry in entries:
+        if entry.source not in weights.names:
+            raise LilmError(f"no tensor {entry.source}", where=str(folder), remedy="config.json and weights disagree")
+        if weights.shape(entry.source) != entry.shape:
+            raise LilmError(
+                f"{entry.source} has shape {list(weights.shape(entry.source))}, config.json wants {list(entry.shape)}",
+                where=str(weights.path(entry.source)),
+                remedy="config.json and weights disagree",
+            )
+
+
+def _add_general(writer: gguf.GGUFWriter, parameters: int, languages: tuple[str, ...], matrices: MatrixType) -> None:
+    writer.add_type(gguf.GGUFType.MODEL)
+    writer.add_name(f"LiLM {languages[0]}" if languages else "LiLM")
+    writer.add_size_label(gguf.size_label(parameters, parameters, 0, 0))
+    if languages:
+        writer.add_languages(list(languages))
+    writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16 if matrices == "F16" else gguf.LlamaFileType.ALL_F32)
+    writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
+
+
+def _add_llama(writer: gguf.GGUFWriter, config: LlamaShape) -> None:
+    writer.add_block_count(config.num_hidden_layers)
+    writer.add_context_length(config.max_position_embeddings)
+    writer.add_embedding_length(config.hidden_size)
+    writer.add_feed_forward_length(config.intermediate_size)
+    writer.add_head_count(config.num_attention_heads)
+    writer.add_head_count_kv(config.num_key_value_heads)
+    writer.add_key_length(config.head_dim)
+    writer.add_value_length(config.head_dim)
+    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    writer.add_rope_freq_base(config.rope_theta)
+    writer.add_rope_dimension_count(config.head_dim)
+    writer.add_vocab_size(config.vocab_size)
+
+
+def _converted(entry: Entry, weights: Weights, half: bool) -> NDArray[np.float16] | NDArray[np.float32]:
+    tensor = weights.tensor(entry.source)
+    if entry.heads:
+        tensor = permute_rows(tensor, entry.heads)
+    tensor = tensor.to(torch.float16 if half else torch.float32).contiguous()
+    if not bool(torch.isfinite(tensor).all()):
+        raise LilmError(
+            f"{entry.source} has values that are no half float (infinite, not a number or beyond 65504)",
+            where=str(weights.path(entry.source)),
+            remedy="the training diverged; train again with a lower learning rate",
+        )
+    array: NDArray[np.float16] | NDArray[np.float32] = tensor.numpy()
+    return array

@@ -1,0 +1,75 @@
+"""The export stage: a Hugging Face folder becomes GGUF files, full and quantised, with a report of what is in them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lilm.artifact import Artifact
+from lilm.errors import LilmError
+from lilm.hashing import write_json
+from lilm.recipe.deliver import ExportConfig
+from lilm.stage import Context
+
+FULL = "F16"
+
+
+def check(config: ExportConfig, context: Context) -> None:
+    """Raises LilmError when a file would be made twice."""
+    twice = sorted({quant for quant in config.quants if config.quants.count(quant) > 1})
+    if twice:
+        raise LilmError(f"{twice[0]} stands there twice", where="export.quants", remedy="name each type once")
+
+
+def gguf_name(quant: str) -> str:
+    """File name of one type; the full file's is `model-f16.gguf`."""
+    return f"model-{'f16' if quant == FULL else quant}.gguf"
+
+
+def run(config: ExportConfig, inputs: Mapping[str, Path], out_dir: Path, context: Context) -> Artifact:
+    from lilm.export.gguf_writer import write_gguf
+    from lilm.export.llama_layout import layout, read_shape
+    from lilm.export.quantise import SUPER_BLOCK, quantise
+    from lilm.export.space import bytes_needed, check_space
+
+    source = inputs["finetune"]
+    model = read_shape(source)
+    shapes = [entry.shape for entry in layout(model)]
+    whole_rows = all(shape[-1] % SUPER_BLOCK == 0 for shape in shapes if len(shape) > 1)
+    parameters = sum(shape[0] * (shape[1] if len(shape) > 1 else 1) for shape in shapes)
+    for leftover in (*out_dir.glob("*.gguf"), *out_dir.glob("*.part")):
+        leftover.unlink()
+    check_space(out_dir, bytes_needed(parameters, model.vocab_size, config.quants, whole_rows))
+
+    full = out_dir / gguf_name(FULL)
+    notes = {FULL: ""}
+    with context.reporter.bar("GGUF tensors", len(shapes) * (1 + len(config.quants))) as bar:
+        languages = (context.language, context.base_language)
+        write_gguf(source, full, languages, lambda done, total: bar.advance(1, FULL))
+        for quant in config.quants:
+
+            def advance(done: int, total: int, quant: str = quant) -> None:
+                bar.advance(1, quant)
+
+            notes[quant] = quantise(full, out_dir / gguf_name(quant), quant, context.threads, advance)
+    files = [describe(out_dir / gguf_name(quant), quant, note) for quant, note in notes.items()]
+    write_json(out_dir / "report.json", {"parameters": parameters, "files": files})
+    for file in files:
+        if file["note"]:
+            context.reporter.say(f"  {file['name']}: {file['note']} ({file['bits_per_weight']:.2f} bits per weight)")
+    return Artifact({"parameters": parameters, "bytes": {file["name"]: file["bytes"] for file in files}})
+
+
+def describe(path: Path, quant: str, note: str) -> dict[str, Any]:
+    """One file's row in the report: size, bits per weight, and the type of each tensor as it stands in the file."""
+    from lilm.export.gguf_info import bits_per_weight, by_type, read_tensors
+
+    tensors = read_tensors(path)
+    return {
+        "name": path.name,
+        "quant": quant,
+        "bytes": path.stat().st_size,
+        "bits_per_weight": bits_per_weight(path, tensors),
+        "tensor_types": by_type(tensors),
+        "tensors": {tensor.name: tensor.type for tensor in tensors},
+        "note": note,
+    }
