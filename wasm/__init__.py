@@ -1,0 +1,1 @@
+"""llama.cpp in the browser: toolchain, build, memory sizing, JavaScript runtime."""

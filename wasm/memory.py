@@ -1,0 +1,157 @@
+"""How much wasm memory a GGUF needs at a context length: the parts summed up to INITIAL_MEMORY."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+
+from lilm.errors import LilmError
+
+MIB = 1 << 20
+PAGE = 1 << 16  # wasm's
+CTX_STEP = 256  # llama.cpp rounds n_ctx up to a multiple
+KV_BYTES = 2  # f16
+LIMIT = 4096 * MIB - PAGE  # of wasm32; some browsers refuse the last page
+HEADROOM = 1.05  # over the sum, for what malloc cannot use
+GROWTH = 256 * MIB  # memory may grow this much beyond what is computed
+
+# Measured (tests/wasm/test_memory.py compares): the module's own data and llama.cpp's tables; a vocabulary entry's
+# strings and hash entry; a node of the graph that ggml's scheduler reserves.
+RUNTIME_BASE = 4 * MIB
+RUNTIME_PER_TOKEN = 96
+RUNTIME_PER_NODE = 3 << 10
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the computation reads from a GGUF; sizes as llama.cpp names them."""
+
+    n_vocab: int
+    n_embd: int
+    n_ff: int
+    n_layer: int
+    n_head: int
+    n_head_kv: int
+    head_k: int
+    head_v: int
+    n_ctx_train: int
+    n_tensors: int
+    weights_bytes: int
+    file_bytes: int
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes by part. initial_bytes holds all of them; maximum_bytes is where growing ends."""
+
+    weights_bytes: int
+    kv_bytes: int
+    compute_bytes: int
+    runtime_bytes: int
+    stacks_bytes: int
+    initial_bytes: int
+    maximum_bytes: int
+
+    def as_dict(self) -> dict[str, int]:
+        return asdict(self)
+
+
+def read_shape(path: Path) -> Shape:
+    """Raises LilmError when the file is not a whole GGUF."""
+    try:
+        reader = gguf.GGUFReader(path)
+        arch = _value(reader, "general.architecture")
+        n_embd = _value(reader, f"{arch}.embedding_length")
+        n_head = _value(reader, f"{arch}.attention.head_count")
+        return Shape(
+            n_vocab=len(reader.fields["tokenizer.ggml.tokens"].data),
+            n_embd=n_embd,
+            n_ff=_value(reader, f"{arch}.feed_forward_length"),
+            n_layer=_value(reader, f"{arch}.block_count"),
+            n_head=n_head,
+            n_head_kv=_value(reader, f"{arch}.attention.head_count_kv", n_head),
+            head_k=_value(reader, f"{arch}.attention.key_length", n_embd // n_head),
+            head_v=_value(reader, f"{arch}.attention.value_length", n_embd // n_head),
+            n_ctx_train=_value(reader, f"{arch}.context_length"),
+            n_tensors=len(reader.tensors),
+            weights_bytes=sum(_up(int(tensor.n_bytes), 64) for tensor in reader.tensors),
+            file_bytes=path.stat().st_size,
+        )
+    except (ValueError, KeyError, IndexError, OSError) as error:
+        raise LilmError(
+            f"not a whole GGUF file ({error})", where=str(path), remedy="run `lilm run --from export`"
+        ) from error
+
+
+def _value(reader: gguf.GGUFReader, key: str, default: Any = None) -> Any:
+    field = reader.fields.get(key)
+    if field is None and default is not None:
+        return default
+    if field is None:
+        raise KeyError(f"key {key} is missing")
+    value = field.contents()
+    return int(np.max(value)) if isinstance(value, list) else value
+
+
+def _up(size: int, step: int) -> int:
+    return -(-size // step) * step
+
+
+def context_length(shape: Shape, n_ctx: int) -> int:
+    """The context that the runtime makes when asked for `n_ctx`: no more than the model was trained with."""
+    return _up(min(n_ctx, shape.n_ctx_train), CTX_STEP)
+
+
+def compute_bytes(shape: Shape, n_ctx: int, n_batch: int) -> int:
+    """Activations of one batch: the widest point of a Llama layer's graph, the attention mask (f16), the logits of
+    one token, and the batch quantised for the matrix products."""
+    feed_forward = 3 * shape.n_ff + 4 * shape.n_embd
+    attention = 4 * shape.n_embd + 2 * shape.n_head * shape.head_k + 2 * shape.n_head_kv * (shape.head_k + shape.head_v)
+    activations = 4 * n_batch * (max(feed_forward, attention) + 16)
+    mask = 2 * n_batch * context_length(shape, n_ctx)
+    quantised = 2 * n_batch * max(shape.n_ff, shape.n_embd)
+    return activations + mask + quantised + 3 * 4 * shape.n_vocab
+
+
+def graph_nodes(shape: Shape) -> int:
+    """As many as llama.cpp's `graph_max_nodes` reserves."""
+    return max(1024, 8 * shape.n_tensors)
+
+
+def plan_memory(shape: Shape, *, n_ctx: int, n_batch: int, threads: int, stack_bytes: int, where: str = "") -> Memory:
+    """Memory for `shape` with a KV cache in f16 and `threads` threads in all.
+
+    Raises LilmError when it is more than wasm32 has, with the context that would fit.
+    """
+    sizes = _parts(shape, n_ctx, n_batch, threads, stack_bytes)
+    need = _up(round(sum(sizes.values()) * HEADROOM), PAGE)
+    if need > LIMIT:
+        raise LilmError(
+            f"{need / 2**30:.2f} GiB of wasm memory at n_ctx {n_ctx}, and a browser gives 4 GiB",
+            where=where,
+            remedy=_what_fits(shape, n_batch, threads, stack_bytes),
+        )
+    return Memory(**sizes, initial_bytes=need, maximum_bytes=min(LIMIT, need + GROWTH))
+
+
+def _parts(shape: Shape, n_ctx: int, n_batch: int, threads: int, stack_bytes: int) -> dict[str, int]:
+    per_position = shape.n_layer * shape.n_head_kv * (shape.head_k + shape.head_v) * KV_BYTES
+    return {
+        "weights_bytes": shape.weights_bytes,
+        "kv_bytes": per_position * context_length(shape, n_ctx),
+        "compute_bytes": compute_bytes(shape, n_ctx, n_batch),
+        "runtime_bytes": RUNTIME_BASE + RUNTIME_PER_TOKEN * shape.n_vocab + RUNTIME_PER_NODE * graph_nodes(shape),
+        "stacks_bytes": threads * stack_bytes,
+    }
+
+
+def _what_fits(shape: Shape, n_batch: int, threads: int, stack_bytes: int) -> str:
+    smallest = sum(_parts(shape, CTX_STEP, n_batch, threads, stack_bytes).values())
+    per_step = sum(_parts(shape, 2 * CTX_STEP, n_batch, threads, stack_bytes).values()) - smallest
+    steps = 1 + int((LIMIT / HEADROOM - smallest) // per_step) if per_step else 1
+    if steps < 1:
+        over = (smallest * HEADROOM - LIMIT) / 2**20
+        return f"use a quantisation that is at least {over:.0f} MiB smaller"
+    return f"set wasm.n_ctx to {steps * CTX_STEP} or less, or use a smaller quantisation"

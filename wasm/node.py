@@ -1,0 +1,108 @@
+"""Runs a GGUF in node with the browser's own runtime: for verification, tests and `lilm wasm run`."""
+
+import json
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from lilm.errors import LilmError
+from lilm.wasm.toolchain import find_node
+
+
+@dataclass(frozen=True)
+class NodeRun:
+    """One generation. ids: with the end token when one came. gaps: per id, the best logit minus the second best.
+
+    seconds: of the generation, without the prompt. stop_reason: eos, length, context_full.
+    """
+
+    text: str
+    ids: tuple[int, ...]
+    gaps: tuple[float, ...]
+    prompt_ids: tuple[int, ...]
+    stop_reason: str
+    prompt_seconds: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class NodeAnswer:
+    """stats: the runtime's, with `heap_top`: the highest heap address used, bytes."""
+
+    runs: tuple[NodeRun, ...]
+    stats: dict[str, Any]
+
+
+class WasmError(LilmError):
+    """An error of the runtime; `kind` is one of runtime/errors.mjs's."""
+
+    def __init__(self, kind: str, what: str, where: str) -> None:
+        self.kind = kind
+        super().__init__(what, where=where)
+
+
+def runtime_dir() -> Path:
+    return Path(str(files("lilm.wasm"))) / "runtime"
+
+
+def run_node(
+    gguf: Path,
+    wasm_dir: Path,
+    runs: Sequence[Mapping[str, Any]],
+    *,
+    variant: str = "threads",
+    threads: int = 2,
+    n_ctx: int = 512,
+    n_batch: int = 256,
+    memory: Mapping[str, int] | None = None,
+    stream: bool = False,
+) -> NodeAnswer:
+    """Load `gguf` in node and run each of `runs`, in order, in one context.
+
+    wasm_dir: the folder that holds `<variant>/lilm-core.*`. runs: each with `prompt` (text), `messages` (chat)
+    or `tokens`, and the sampling values of runtime/engine.mjs. memory: {initial_bytes, maximum_bytes} of the wasm
+    memory; without it, it grows as needed. stream: text goes to stderr as it comes.
+    Raises WasmError for what the runtime refuses, LilmError when node is missing or dies.
+    """
+    job = {
+        "gguf": str(gguf.absolute()),
+        "base": wasm_dir.absolute().as_uri() + "/",
+        "variant": variant,
+        "threads": 1 if variant == "single" else threads,
+        "n_ctx": n_ctx,
+        "n_batch": n_batch,
+        "memory": dict(memory) if memory else None,
+        "runs": [dict(run) for run in runs],
+        "stream": stream,
+    }
+    done = subprocess.run(
+        [str(find_node()), str(runtime_dir() / "run_node.mjs")],
+        input=json.dumps(job),
+        stdout=subprocess.PIPE,
+        stderr=None if stream else subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    try:
+        answer = json.loads(done.stdout)
+    except ValueError as error:
+        said = ((done.stderr or "").strip().splitlines() or ["nothing"])[-1]
+        raise LilmError(f"node ended with code {done.returncode} and says: {said}", where=str(gguf)) from error
+    if "error" in answer:
+        raise WasmError(answer["error"]["kind"], answer["error"]["message"], str(gguf))
+    return NodeAnswer(tuple(_node_run(run) for run in answer["runs"]), answer["stats"])
+
+
+def _node_run(run: Mapping[str, Any]) -> NodeRun:
+    return NodeRun(
+        text=run["text"],
+        ids=tuple(run["ids"]),
+        gaps=tuple(run["gaps"]),
+        prompt_ids=tuple(run["prompt_ids"]),
+        stop_reason=run["stop_reason"],
+        prompt_seconds=run["prompt_seconds"],
+        seconds=run["seconds"],
+    )

@@ -1,0 +1,278 @@
+// One loaded model: glue.h's functions with memory, text and errors as JavaScript has them. Blocks its thread
+// while llama.cpp works, so browsers run it in worker.mjs; node may use it directly.
+
+import { makeCore, planMemory } from "./core.mjs";
+import { LilmError } from "./errors.mjs";
+import { openReader } from "./reader.mjs";
+
+/**
+ * llama.cpp's names and values, but for repeat_penalty.
+ * @typedef {Object} Sampling
+ * @property {number} temperature 0 takes the most likely token
+ * @property {number} top_k 0 keeps all
+ * @property {number} top_p
+ * @property {number} min_p
+ * @property {number} repeat_penalty
+ * @property {number} repeat_last_n
+ * @property {number} n_predict -1 goes on to the end of the context
+ * @property {number} seed
+ * @property {boolean} ignore_eos go on after the end token
+ */
+export const DEFAULTS = Object.freeze({
+  temperature: 0.8,
+  top_k: 40,
+  top_p: 0.95,
+  min_p: 0.05,
+  repeat_penalty: 1.1,
+  repeat_last_n: 64,
+  n_predict: 512,
+  ignore_eos: false,
+});
+
+const encoder = new TextEncoder();
+
+/** Let waiting messages in, among them the one that stops the generation. */
+const breathe = (() => {
+  if (typeof setImmediate === "function") return () => new Promise((resolve) => setImmediate(resolve));
+  const { port1, port2 } = new MessageChannel();
+  /** @type {(() => void)[]} */
+  const waiting = [];
+  port1.onmessage = () => waiting.shift()?.();
+  return () => new Promise((resolve) => {
+    waiting.push(() => resolve(undefined));
+    port2.postMessage(0);
+  });
+})();
+
+export class Engine {
+  /** @type {import("./core.mjs").Core} */ #core;
+  /** @type {LilmError | null} */ #dead = null;
+  #stopped = false;
+  /** @type {Record<string, any>} */ #info = {};
+
+  /** @param {import("./core.mjs").Core} core */
+  constructor(core) {
+    this.#core = core;
+  }
+
+  /**
+   * @param {string | Blob} source
+   * @param {{base: string, variant: "threads"|"single", threads: number, table: any, name: string,
+   *          n_ctx?: number, n_batch?: number, memory?: {initial_bytes: number, maximum_bytes: number}}} options
+   *   table: memory.json. memory: overrides what the table says.
+   * @param {(progress: {phase: "download"|"load", loaded: number, total: number}) => boolean | void} onProgress
+   *   false stops the loading
+   */
+  static async load(source, options, onProgress) {
+    const started = performance.now();
+    const reader = await openReader(source, (loaded, total) => void onProgress({ phase: "download", loaded, total }));
+    try {
+      checkMagic(reader);
+      const n_ctx = options.n_ctx ?? options.table.n_ctx;
+      const n_batch = options.n_batch ?? options.table.n_batch;
+      const wish = { ...options, n_ctx, n_batch, file_bytes: reader.size };
+      const plan = options.memory ?? planMemory(options.table, wish);
+      const folder = new URL(`${options.variant}/`, options.base).href;
+      const core = await makeCore(folder, options.variant === "threads", options.threads, plan);
+      const engine = new Engine(core);
+      engine.#open(reader, n_ctx, n_batch, options.threads, onProgress);
+      engine.#info = {
+        variant: options.variant,
+        ...JSON.parse(engine.#string(engine.#call("lilm_info"))),
+        load_seconds: (performance.now() - started) / 1000,
+      };
+      return engine;
+    } finally {
+      reader.close();
+    }
+  }
+
+  /**
+   * @param {import("./reader.mjs").Reader} reader
+   * @param {number} n_ctx @param {number} n_batch @param {number} threads
+   * @param {(progress: {phase: "load", loaded: number, total: number}) => boolean | void} onProgress
+   */
+  #open(reader, n_ctx, n_batch, threads, onProgress) {
+    /** @type {LilmError | null} */ let broken = null;
+    this.#core.module.lilmRead = (/** @type {number} */ offset, /** @type {Uint8Array} */ into) => {
+      try {
+        return reader.read(offset, into);
+      } catch (error) {
+        broken = LilmError.from(error);
+        return -1;
+      }
+    };
+    this.#core.module.lilmLoaded = (/** @type {number} */ part) =>
+      onProgress({ phase: "load", loaded: Math.round(part * reader.size), total: reader.size }) !== false;
+    try {
+      this.#call("lilm_load", reader.size, n_ctx, n_batch, threads);
+    } catch (error) {
+      throw broken ?? error;
+    }
+  }
+
+  /** Shared memory and address of the number that stops an evaluation from another thread. */
+  get stopFlag() {
+    return { memory: this.#core.memory, address: this.#core.module._lilm_abort_flag() >>> 0 };
+  }
+
+  /** Ends the generation under way before its next token. */
+  stop() {
+    this.#stopped = true;
+  }
+
+  stats() {
+    return {
+      ...this.#info,
+      n_ctx_used: this.#call("lilm_n_ctx_used"),
+      heap_bytes: this.#core.memory.buffer.byteLength,
+      heap_top: this.#call("lilm_heap_top"),
+    };
+  }
+
+  free() {
+    if (!this.#dead) this.#call("lilm_free");
+    this.#dead = new LilmError("internal", "the model is unloaded");
+  }
+
+  /** @returns {number[]} */
+  tokenize(/** @type {string} */ text, add_special = false, parse_special = false) {
+    return this.#tokens("lilm_tokenize", text, Number(add_special), Number(parse_special));
+  }
+
+  /** Tokens of a chat, by the model's own template. @param {{role: string, content: string}[]} messages */
+  tokenizeChat(messages) {
+    return this.#tokens("lilm_tokenize_chat", JSON.stringify(messages));
+  }
+
+  detokenize(/** @type {number[]} */ ids) {
+    const decoder = new TextDecoder();
+    return ids.map((id) => decoder.decode(this.#piece(id), { stream: true })).join("") + decoder.decode();
+  }
+
+  /**
+   * Go on from `prompt`. A full context ends the text; a prompt that does not fit throws "context_full".
+   * @param {number[]} prompt
+   * @param {Partial<Sampling>} wishes
+   * @param {(text: string, info: {tokens: number, seconds: number}) => void} onText whole characters only
+   * @param {(id: number, gap: number) => void} [onId] each token, and by how much its place's best logit leads
+   */
+  async generate(prompt, wishes, onText, onId) {
+    const sampling = { ...DEFAULTS, seed: crypto.getRandomValues(new Uint32Array(1))[0], ...wishes };
+    this.#stopped = false;
+    Atomics.store(this.#flag(), 0, 0);
+    const result = { text: "", tokens: 0, prompt_tokens: prompt.length, cached_tokens: 0, prompt_seconds: 0, seconds: 0, stop_reason: "length" };
+    const decoder = new TextDecoder();
+    const begun = performance.now();
+    let started = begun;
+    const say = (/** @type {string} */ text) => {
+      if (!text) return;
+      result.text += text;
+      onText(text, { tokens: result.tokens, seconds: (performance.now() - started) / 1000 });
+    };
+    try {
+      result.cached_tokens = this.#withBytes(new Uint8Array(Int32Array.from(prompt).buffer), (at) =>
+        this.#call("lilm_prompt", at, prompt.length),
+      );
+      do this.#mayGoOn();
+      while (this.#call("lilm_prefill") > 0 && (await breathe(), true));
+      started = performance.now();
+      this.#call("lilm_sampler", sampling.temperature, sampling.top_k, sampling.top_p, sampling.min_p,
+        sampling.repeat_penalty, sampling.repeat_last_n, sampling.seed >>> 0);
+      while (result.tokens !== sampling.n_predict) {
+        await breathe();
+        this.#mayGoOn();
+        const id = this.#call("lilm_sample");
+        onId?.(id, this.#core.module._lilm_gap());
+        if (!sampling.ignore_eos && this.#call("lilm_is_end", id)) {
+          result.stop_reason = "eos";
+          break;
+        }
+        result.tokens += 1;
+        say(decoder.decode(this.#piece(id), { stream: true }));
+        if (result.tokens === sampling.n_predict) break;
+        this.#call("lilm_decode", id);
+      }
+    } catch (error) {
+      const { kind } = LilmError.from(error);
+      const inPrompt = result.tokens === 0 && kind === "context_full";
+      if ((kind !== "aborted" && kind !== "context_full") || inPrompt) throw error;
+      result.stop_reason = kind;
+    }
+    say(decoder.decode()); // a character that was cut off by the end
+    const ended = performance.now();
+    result.prompt_seconds = (started === begun ? ended - begun : started - begun) / 1000;
+    result.seconds = started === begun ? 0 : (ended - started) / 1000;
+    return result;
+  }
+
+  #mayGoOn() {
+    if (this.#stopped) throw new LilmError("aborted", "stopped by the user");
+  }
+
+  #flag() {
+    return new Int32Array(this.#core.memory.buffer, this.#core.module._lilm_abort_flag() >>> 0, 1);
+  }
+
+  /** Call a function of glue.h; a negative answer becomes the error it stands for. @returns {number} */
+  #call(/** @type {string} */ name, /** @type {number[]} */ ...values) {
+    if (this.#dead) throw this.#dead;
+    const module = this.#core.module;
+    let answer;
+    try {
+      answer = module[`_${name}`](...values);
+    } catch (error) {
+      // A trap or an abort: the instance must not be used again, but what it said can still be read.
+      const log = this.#string(module._lilm_log()).trim();
+      const words = log || this.#core.lastWords() || LilmError.from(error).message;
+      throw (this.#dead = new LilmError(/allocate/.test(log) ? "out_of_memory" : "internal", `llama.cpp stopped: ${words}`));
+    }
+    if (answer < 0 && name !== "lilm_info") {
+      throw new LilmError(this.#string(module._lilm_error_kind()), this.#string(module._lilm_error()));
+    }
+    return answer;
+  }
+
+  #tokens(/** @type {"lilm_tokenize"|"lilm_tokenize_chat"} */ name, /** @type {string} */ text, /** @type {number[]} */ ...flags) {
+    const bytes = encoder.encode(text);
+    const n = this.#withBytes(bytes, (at) => this.#call(name, at, bytes.length, ...flags));
+    const at = this.#core.module._lilm_tokens() >>> 0;
+    return n ? Array.from(new Int32Array(this.#core.memory.buffer, at, n)) : [];
+  }
+
+  #piece(/** @type {number} */ id) {
+    const n = this.#call("lilm_piece", id);
+    return new Uint8Array(this.#core.memory.buffer, this.#core.module._lilm_text() >>> 0, n).slice();
+  }
+
+  /** @template T @param {Uint8Array} bytes @param {(address: number) => T} use @returns {T} */
+  #withBytes(bytes, use) {
+    const module = this.#core.module;
+    const at = module._malloc(bytes.length + 1) >>> 0;
+    if (!at) throw new LilmError("out_of_memory", "the memory is used up");
+    try {
+      new Uint8Array(this.#core.memory.buffer, at, bytes.length).set(bytes);
+      return use(at);
+    } finally {
+      if (!this.#dead) module._free(at);
+    }
+  }
+
+  /** @returns {any} */
+  #string(/** @type {number} */ address) {
+    const heap = new Uint8Array(this.#core.memory.buffer);
+    const start = address >>> 0;
+    return new TextDecoder().decode(heap.slice(start, heap.indexOf(0, start)));
+  }
+}
+
+/** @param {import("./reader.mjs").Reader} reader */
+function checkMagic(reader) {
+  const magic = new Uint8Array(4);
+  const n = reader.read(0, magic);
+  const text = new TextDecoder("latin1").decode(magic.subarray(0, n));
+  if (text === "GGUF".slice(0, n) && reader.size < 32) {
+    throw new LilmError("truncated", `the file ends after ${reader.size} bytes`);
+  }
+  if (text !== "GGUF") throw new LilmError("not_a_gguf", "the file is not a GGUF model");
+}

@@ -1,0 +1,41 @@
+// Runs a GGUF in node by the browser's engine. One JSON job on stdin, one JSON answer on stdout:
+//   job     {gguf, base, variant, threads, n_ctx, n_batch, memory?, runs: [{prompt | messages | tokens, ...sampling}]}
+//   answer  {stats, runs: [{text, ids, gaps, tokens, stop_reason, ...}]} or {error: {kind, message}}
+// With job.stream the text is written to stderr as it comes.
+
+import { readFileSync } from "node:fs";
+
+import { Engine } from "./engine.mjs";
+import { LilmError } from "./errors.mjs";
+
+const job = JSON.parse(readFileSync(0, "utf8"));
+
+async function main() {
+  const table = { models: {}, n_ctx: job.n_ctx, n_batch: job.n_batch, threads: job.threads };
+  const engine = await Engine.load(job.gguf, { ...job, name: "", table }, () => {});
+  const runs = [];
+  for (const { prompt, messages, tokens, ...sampling } of job.runs) {
+    const input = tokens ?? (messages ? engine.tokenizeChat(messages) : engine.tokenize(prompt, true, false));
+    /** @type {number[]} */ const ids = [];
+    /** @type {number[]} */ const gaps = [];
+    const result = await engine.generate(
+      input,
+      sampling,
+      (text) => void (job.stream && process.stderr.write(text)),
+      (id, gap) => void (ids.push(id), gaps.push(gap)),
+    );
+    runs.push({ ...result, ids, gaps, prompt_ids: input });
+  }
+  const stats = engine.stats();
+  engine.free();
+  return { stats, runs };
+}
+
+let answer;
+try {
+  answer = await main();
+} catch (thrown) {
+  const { kind, message } = LilmError.from(thrown);
+  answer = { error: { kind, message } };
+}
+process.stdout.write(JSON.stringify(answer), () => process.exit(0)); // the pool's threads would keep node alive

@@ -1,0 +1,54 @@
+// The worker that holds the model. Messages:
+//   in   {id, method, args}                method: load | chat | complete | tokenize | detokenize | stats | stop
+//   out  {id, event, data}                 event: progress (load) | text (chat, complete)
+//        {id, result} or {id, error: {kind, message}}
+// lilm.mjs sends a generation only when the one before has answered; `stop` may come at any time.
+
+import { Engine } from "./engine.mjs";
+import { LilmError } from "./errors.mjs";
+
+const NODE = typeof process === "object" && Boolean(process.versions?.node);
+const port = NODE ? (await import("node:worker_threads")).parentPort : globalThis;
+
+/** @type {Engine} */ let engine;
+
+/** @type {Record<string, (args: any, tell: (event: string, data: any) => void) => any>} */
+const methods = {
+  async load({ source, options }, tell) {
+    let last = 0;
+    engine = await Engine.load(source, options, (progress) => {
+      const now = performance.now();
+      if (now - last < 50 && progress.loaded !== progress.total) return;
+      last = now;
+      tell("progress", progress);
+    });
+    const { memory, address } = engine.stopFlag;
+    const shared = options.variant === "threads" ? { buffer: memory.buffer, address } : null;
+    return { stats: engine.stats(), stopFlag: shared };
+  },
+  chat: ({ messages, options }, tell) => generate(engine.tokenizeChat(messages), options, tell),
+  complete: ({ prompt, options }, tell) => generate(engine.tokenize(prompt, true, false), options, tell),
+  tokenize: ({ text, add_special, parse_special }) => engine.tokenize(text, add_special, parse_special),
+  detokenize: ({ ids }) => engine.detokenize(ids),
+  stats: () => engine.stats(),
+  stop: () => engine?.stop(),
+};
+
+/** @param {number[]} prompt @param {any} options @param {(event: string, data: any) => void} tell */
+function generate(prompt, options, tell) {
+  return engine.generate(prompt, options, (text, info) => tell("text", { text, info }));
+}
+
+async function answer(/** @type {{id: number, method: string, args: any}} */ { id, method, args }) {
+  try {
+    const result = await methods[method](args, (event, data) => port.postMessage({ id, event, data }));
+    port.postMessage({ id, result });
+  } catch (thrown) {
+    const { kind, message } = LilmError.from(thrown);
+    port.postMessage({ id, error: { kind, message } });
+  }
+}
+
+if (NODE) port.on("message", answer);
+else port.addEventListener("message", (/** @type {MessageEvent} */ event) => answer(event.data));
+port.postMessage({ id: 0, event: "ready", data: null });

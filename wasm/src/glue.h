@@ -1,0 +1,69 @@
+// The protocol between llama.cpp (C) and engine.mjs (JavaScript), declared here once.
+//
+// One model per module instance. All calls come from the thread that created the instance.
+// A function that can fail answers a negative number and leaves a sentence in lilm_error() and one of
+// errors.mjs's kinds in lilm_error_kind(). Texts are UTF-8 without a terminating zero unless they are
+// `const char *`; byte counts and file offsets are doubles, since JavaScript has no 64-bit int.
+#pragma once
+
+#include <stdint.h>
+
+#define LILM_PROTOCOL 1
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+int32_t lilm_protocol(void);
+
+const char * lilm_error(void);
+const char * lilm_error_kind(void);
+// llama.cpp's complaints so far, a line each: what to look at after a trap.
+const char * lilm_log(void);
+
+// Load from Module.lilmRead(offset, Uint8Array) -> bytes read or -1, of a file of `file_bytes`.
+// Module.lilmLoaded(fraction) -> bool is asked now and then; false ends the loading ("aborted").
+// n_ctx 0 means what the model was trained with, which is also the most it gets. Answers 0.
+int32_t lilm_load(double file_bytes, int32_t n_ctx, int32_t n_batch, int32_t n_threads);
+void    lilm_free(void);
+
+// JSON object about the loaded model: model, parameters, model_bytes, n_ctx, n_batch, threads, n_vocab,
+// has_chat_template, metadata. Valid until the next call that answers text.
+const char * lilm_info(void);
+
+int32_t lilm_n_ctx_used(void);
+double  lilm_heap_top(void);  // highest heap address handed out so far: what the memory must hold
+
+// Answers the number of tokens, at lilm_tokens() until the next call of these two.
+int32_t   lilm_tokenize(const char * text, int32_t n_bytes, int32_t add_special, int32_t parse_special);
+// Messages: JSON [{"role", "content"}]. Renders the GGUF's own template with the generation prompt.
+int32_t   lilm_tokenize_chat(const char * messages_json, int32_t n_bytes);
+int32_t * lilm_tokens(void);
+
+// The bytes of a token (none for special tokens); answers their count, bytes at lilm_text().
+int32_t      lilm_piece(int32_t token);
+const char * lilm_text(void);
+int32_t      lilm_is_end(int32_t token);
+
+// Take the `n` tokens as the context, keeping what is already evaluated of the same beginning.
+// Answers how many were kept (at most n - 1); the rest is evaluated by lilm_prefill().
+int32_t lilm_prompt(const int32_t * tokens, int32_t n);
+// Evaluate the next n_batch waiting tokens; answers how many still wait.
+int32_t lilm_prefill(void);
+
+// llama.cpp's chain: penalties, top_k, top_p, min_p, temperature, draw; temperature 0: the highest logit.
+// Call after lilm_prompt(): penalties look at the prompt's tokens too.
+int32_t lilm_sampler(float temperature, int32_t top_k, float top_p, float min_p, float repeat_penalty,
+                     int32_t repeat_last_n, double seed);
+// Draw the next token. lilm_gap(): difference of the two highest logits at that place, before the chain.
+int32_t lilm_sample(void);
+float   lilm_gap(void);
+// Evaluate one token; -1 with kind "context_full" when there is no room.
+int32_t lilm_decode(int32_t token);
+
+// Address of a number; anything but zero ends the evaluation under way with kind "aborted".
+int32_t * lilm_abort_flag(void);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,125 @@
+"""Stage wasm: builds llama.cpp for the browser, computes each model's memory, verifies both in node."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lilm.artifact import Artifact
+from lilm.recipe.deliver import WasmConfig
+from lilm.stage import Context
+
+MIB = 1 << 20
+RUNTIME = ("core.mjs", "engine.mjs", "errors.mjs", "lilm.mjs", "reader.mjs", "worker.mjs")
+
+
+def check(config: WasmConfig, context: Context) -> None:
+    from lilm.wasm.toolchain import find_toolchain
+
+    find_toolchain()
+
+
+def external(config: WasmConfig, context: Context) -> dict[str, str]:
+    """The builds' keys: another compiler or other sources mean other bytes."""
+    from lilm.hashing import sha256_file
+    from lilm.wasm.build import build_key
+    from lilm.wasm.node import runtime_dir
+    from lilm.wasm.source import llama_cpp_python_version, source_key
+    from lilm.wasm.toolchain import find_toolchain
+
+    toolchain, source = find_toolchain(), source_key(llama_cpp_python_version())
+    keys: dict[str, str] = {str(v): build_key(toolchain, v, config.stack_mb * MIB, source) for v in config.variants}
+    return {**keys, **{name: sha256_file(runtime_dir() / name) for name in RUNTIME}}
+
+
+def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: Context) -> Artifact:
+    import shutil
+
+    from lilm.hashing import write_json
+    from lilm.wasm.build import build_variant
+    from lilm.wasm.memory import plan_memory, read_shape
+    from lilm.wasm.node import runtime_dir
+    from lilm.wasm.verify import verify
+
+    (out_dir / "runtime").mkdir(parents=True, exist_ok=True)
+    for name in RUNTIME:
+        shutil.copyfile(runtime_dir() / name, out_dir / "runtime" / name)
+
+    ggufs = sorted(inputs["export"].glob("*.gguf"))
+    shapes = {path.name: read_shape(path) for path in ggufs}
+    smallest = min((path for path in ggufs if not path.stem.endswith("f16")), key=lambda path: path.stat().st_size)
+
+    def plan(name: str, variant: str) -> Any:
+        return plan_memory(
+            shapes[name],
+            n_ctx=config.n_ctx,
+            n_batch=config.n_batch,
+            threads=config.max_threads if variant == "threads" else 1,
+            stack_bytes=config.stack_mb * MIB,
+            where=str(inputs["export"] / name),
+        )
+
+    plan(smallest.name, config.variants[0])  # too large a model is told before the build
+    measurements: dict[str, Any] = {}
+    builds: dict[str, Any] = {}
+    compiler = ""
+    for variant in config.variants:
+        core = build_variant(variant, context.reporter, config.stack_mb)
+        core.copy_to(out_dir / variant)
+        compiler = core.emcc_version
+        memory = plan(smallest.name, variant)
+        context.reporter.say(f"  {smallest.name} in node ({variant}): memory and text")
+        threads = 1 if variant == "single" else min(config.max_threads, os.cpu_count() or 1)
+        proof = verify(
+            smallest,
+            shapes[smallest.name],
+            out_dir,
+            variant,
+            memory,
+            n_ctx=config.n_ctx,
+            n_batch=config.n_batch,
+            threads=threads,
+        )
+        builds[variant] = {**describe_core(out_dir / variant), "verified": {"model": smallest.name, **proof.report()}}
+        measurements[variant] = {
+            "cached": core.cached,
+            "heap_top": proof.heap_top,
+            "initial_bytes": memory.initial_bytes,
+            "prefill_tokens_per_second": proof.prefill_tokens_per_second,
+            "tokens_per_second": proof.tokens_per_second,
+        }
+    write_json(out_dir / "memory.json", memory_table(config, shapes, plan))
+    write_json(out_dir / "report.json", {"emcc": compiler, "n_ctx": config.n_ctx, "builds": builds})
+    return Artifact(measurements)
+
+
+def memory_table(config: WasmConfig, shapes: Mapping[str, Any], plan: Any) -> dict[str, Any]:
+    """What runtime/core.mjs reads. A model that does not fit into a browser is left out."""
+    from lilm.errors import LilmError
+
+    models: dict[str, Any] = {}
+    for name, shape in shapes.items():
+        try:
+            plans = {variant: plan(name, variant).as_dict() for variant in config.variants}
+        except LilmError:
+            continue
+        models[name] = {"file_bytes": shape.file_bytes, **plans}
+    return {
+        "n_ctx": config.n_ctx,
+        "n_batch": config.n_batch,
+        "threads": config.max_threads,
+        "stack_bytes": config.stack_mb * MIB,
+        "variants": list(config.variants),
+        "models": models,
+    }
+
+
+def describe_core(folder: Path) -> dict[str, Any]:
+    """Bytes of the module and of all files as a server sends them (gzip)."""
+    import gzip
+
+    from lilm.wasm.build import core_files
+
+    sizes = {name: (folder / name).stat().st_size for name in core_files(folder)}
+    zipped = sum(len(gzip.compress((folder / name).read_bytes(), 9, mtime=0)) for name in sizes)
+    return {"files": sizes, "bytes": sum(sizes.values()), "gzip_bytes": zipped}

@@ -1,0 +1,91 @@
+"""Does the browser's build say what native llama.cpp says, and does it fit in the memory computed for it?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lilm.errors import LilmError
+from lilm.llamacpp.engine import Continuation, Engine
+from lilm.wasm.memory import Memory, Shape, context_length
+from lilm.wasm.node import NodeRun, run_node
+
+PROMPTS = ("Once upon a time, there was a little", "昔々あるところに、")
+N_PREDICT = 32
+TIE = 0.05  # logits closer than this may swap between two builds of the same model
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """compared: tokens compared in all; same: of these, the same ones; ties: swaps of almost equal logits, after
+    which a continuation is not compared any further."""
+
+    compared: int
+    same: int
+    ties: int
+
+    @property
+    def agrees(self) -> bool:
+        return self.same + self.ties == self.compared
+
+
+def compare(native: Sequence[Continuation], browser: Sequence[NodeRun]) -> Comparison:
+    """Token by token, up to each continuation's first difference."""
+    compared = same = ties = 0
+    for one, other in zip(native, browser, strict=True):
+        for place, (left, right) in enumerate(zip(one.ids, other.ids, strict=True)):
+            compared += 1
+            if left != right:
+                ties += min(one.gaps[place], other.gaps[place]) < TIE
+                break
+            same += 1
+    return Comparison(compared, same, ties)
+
+
+@dataclass(frozen=True)
+class Verification:
+    """heap_top: bytes of the memory in use at most, of `initial_bytes`. tokens_per_second: prefill, generation."""
+
+    comparison: Comparison
+    filled: int
+    heap_top: int
+    prefill_tokens_per_second: float
+    tokens_per_second: float
+
+    def report(self) -> dict[str, Any]:
+        """The part that is the same in every run."""
+        return {**self.comparison.__dict__, "context_filled_to": self.filled}
+
+
+def verify(
+    gguf: Path, shape: Shape, wasm_dir: Path, variant: str, memory: Memory, *, n_ctx: int, n_batch: int, threads: int
+) -> Verification:
+    """Run `gguf` in node within exactly `memory.initial_bytes`: greedily, and to the end of a full context.
+
+    threads: of both builds. Raises LilmError when it does not fit or does not say the same.
+    """
+    full = context_length(shape, n_ctx)
+    greedy = {"temperature": 0, "repeat_penalty": 1, "n_predict": N_PREDICT, "ignore_eos": True}
+    runs: list[dict[str, Any]] = [{"prompt": prompt, **greedy} for prompt in PROMPTS]
+    runs.append({"tokens": [i % 200 + 3 for i in range(full - 8)], **greedy, "n_predict": -1})
+    answer = run_node(
+        gguf, wasm_dir, runs, variant=variant, threads=threads, n_ctx=n_ctx, n_batch=n_batch,
+        memory={"initial_bytes": memory.initial_bytes, "maximum_bytes": memory.initial_bytes},
+    )  # fmt: skip
+    *browser, filling = answer.runs
+    with Engine(gguf, n_ctx=full, threads=threads) as engine:
+        native = [engine.greedy(run.prompt_ids, N_PREDICT, stop=False) for run in browser]
+    comparison = compare(native, browser)
+    if not comparison.agrees:
+        raise LilmError(
+            f"the {variant} build goes on otherwise than native llama.cpp after {comparison.same} tokens",
+            where=str(gguf),
+            remedy="the compiler may be broken: try another Emscripten (set EMSDK)",
+        )
+    return Verification(
+        comparison,
+        filled=answer.stats["n_ctx_used"],
+        heap_top=answer.stats["heap_top"],
+        prefill_tokens_per_second=round((full - 8) / filling.prompt_seconds, 1),
+        tokens_per_second=round(sum(len(run.ids) for run in browser) / sum(run.seconds for run in browser), 1),
+    )
