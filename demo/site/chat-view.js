@@ -1,0 +1,77 @@
+// Shows the conversation: a bubble per question, plain text per answer, and what can be done with it.
+
+import { $, el, icon, iconButton } from "./dom.js";
+import { t } from "./texts.js";
+
+const NEAR_END = 90; // pixels from the end within which new text scrolls along
+
+export class ChatView {
+  constructor({ onAgain }) {
+    this.log = $("log");
+    this.scroller = document.querySelector("main");
+    this.onAgain = onAgain;
+    this.follow = true;
+    this.scroller.addEventListener("scroll", () => {
+      const { scrollHeight, scrollTop, clientHeight } = this.scroller;
+      this.follow = scrollHeight - scrollTop - clientHeight < NEAR_END;
+    });
+  }
+
+  /** Draw all messages; the last answer gets the button to answer again. */
+  render(messages, lang) {
+    this.lang = lang;
+    $("welcome").hidden = messages.length > 0;
+    const last = messages.length - 1;
+    this.log.replaceChildren(
+      ...messages.map((message, at) => {
+        const turn = this.#turn(message.role, message.content);
+        if (message.role === "assistant") turn.append(this.#acts(message, at === last));
+        return turn;
+      }),
+    );
+    this.scrollToEnd();
+  }
+
+  /** An empty answer to be filled; gives a function that adds text to it. */
+  beginAnswer() {
+    const turn = this.#turn("assistant", "");
+    const text = turn.querySelector(".text");
+    turn.classList.add("writing");
+    this.log.append(turn);
+    this.log.ariaBusy = "true";
+    this.scrollToEnd();
+    return (piece) => {
+      text.append(text.firstChild ? piece : piece.trimStart());
+      if (this.follow) this.scroller.scrollTop = this.scroller.scrollHeight;
+    };
+  }
+
+  endAnswer() {
+    this.log.ariaBusy = "false";
+    this.log.querySelector(".writing")?.remove();
+  }
+
+  scrollToEnd() {
+    this.follow = true;
+    this.scroller.scrollTop = this.scroller.scrollHeight;
+  }
+
+  #turn(role, content) {
+    const who = el("span", { className: "hidden-text" }, `${t(role === "user" ? "you" : "model")}: `);
+    const text = el("div", { className: "text", lang: this.lang }, content);
+    return el("article", { className: `turn ${role}` }, who, text);
+  }
+
+  #acts(message, isLast) {
+    const copy = iconButton("copy", t("copy"), async () => {
+      await navigator.clipboard.writeText(message.content);
+      copy.replaceChildren(icon("check"));
+      $("announce").textContent = t("copied");
+      setTimeout(() => copy.replaceChildren(icon("copy")), 1500);
+    });
+    const acts = el("div", { className: "acts" }, copy);
+    if (isLast) acts.append(iconButton("again", t("again"), this.onAgain));
+    if (message.note) acts.append(el("span", { className: "note" }, message.note));
+    return acts;
+  }
+}

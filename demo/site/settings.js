@@ -1,0 +1,61 @@
+// How text is drawn: sliders whose defaults come from models.json and whose changes are kept in this browser.
+
+import { $, el } from "./dom.js";
+import { kept } from "./store.js";
+import { t } from "./texts.js";
+
+const KEY = "lilm.sampling";
+const RANGES = {
+  temperature: [0, 2, 0.05],
+  top_p: [0.05, 1, 0.01],
+  top_k: [0, 200, 1],
+  min_p: [0, 0.5, 0.01],
+  repeat_penalty: [1, 1.5, 0.01],
+  n_predict: [16, 1024, 16],
+};
+
+/** The kept changes, without what is not a value of ours. */
+function stored() {
+  const pairs = Object.entries(kept.get(KEY) ?? {});
+  return Object.fromEntries(pairs.filter(([name, value]) => name in RANGES && Number.isFinite(value)));
+}
+
+export class Settings {
+  constructor(defaults) {
+    this.defaults = defaults;
+    this.changed = stored();
+  }
+
+  /** All sampling options under llama.cpp's names. */
+  get values() {
+    return { ...this.defaults, ...this.changed };
+  }
+
+  set(name, value) {
+    this.changed[name] = value;
+    kept.set(KEY, this.changed);
+  }
+
+  reset() {
+    this.changed = {};
+    kept.remove(KEY);
+    this.render();
+  }
+
+  render() {
+    const rows = Object.entries(RANGES).map(([name, [min, max, step]]) => {
+      const digits = step < 1 ? 2 : 0;
+      const value = this.values[name];
+      const output = el("output", {}, value.toFixed(digits));
+      const input = el("input", { id: `set-${name}`, type: "range", min, max, step, "aria-describedby": `help-${name}` });
+      input.value = value;
+      input.addEventListener("input", () => {
+        output.textContent = input.valueAsNumber.toFixed(digits);
+        this.set(name, input.valueAsNumber);
+      });
+      const label = el("label", { htmlFor: input.id }, t(name));
+      return el("div", { className: "setting" }, label, output, input, el("p", { id: `help-${name}` }, t(`${name}Help`)));
+    });
+    $("setting-list").replaceChildren(...rows);
+  }
+}

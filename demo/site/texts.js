@@ -1,0 +1,129 @@
+// Every sentence of the page, in English and Japanese, and the switch between the two.
+
+import { kept } from "./store.js";
+
+const TEXTS = {
+  en: {
+    skip: "Skip to the message box", tag: "Runs on this device",
+    hello: "A small language model, all yours.",
+    lead: "It is downloaded once and then thinks right here, in this browser tab. Ask it something, or start with one of these.",
+    newChat: "New chat", theme: "Light or dark", settings: "Settings", models: "Models", close: "Close", cancel: "Cancel",
+    conversation: "Conversation", message: "Message", placeholder: "Write a message…", send: "Send", stop: "Stop",
+    privacy: "Nothing you write leaves this device.", switchLanguage: "日本語で表示", otherLanguage: "日本語",
+    modelsHint: "Smaller files load faster and need less memory; larger ones stay closer to the original model.",
+    qualityHint: "Bits per byte: how well the model predicts text it has not seen. Divergence: distance from the unquantised model; lower is better for both. Same choice: how often the most likely next piece is the same.",
+    report: "Full quality report", chart: "Chart: quality of each file against its size", openFile: "Open a GGUF file…",
+    reset: "Back to defaults", done: "Done", loadingModel: "Loading the model",
+    noModel: "Choose a model", load: "Load · {size}", loaded: "Loaded", reload: "Load again",
+    defaultModel: "default", yourFile: "your file", memory: "{size} memory", bitsPerByte: "{value} bits/byte", divergence: "divergence {value}",
+    sameTop: "{value}% same choice",
+    downloading: "{loaded} of {total} · {rate}/s · {left} left", downloadingUnknown: "{loaded} · {rate}/s",
+    starting: "Starting {name}…", preparing: "Preparing {name}…",
+    seconds: "{n} s", minutes: "{n} min", speed: "{n} tokens/s", threads: "{n} threads", thread: "1 thread",
+    answerNote: "{tokens} tokens · {speed}", stopped: "stopped", cut: "longest answer reached", full: "context is full",
+    forgot: "The oldest messages no longer fit into the model’s context and were left out.",
+    copy: "Copy", copied: "Copied", again: "Answer again", you: "You", model: "Model", answered: "Answer complete", retry: "Try again",
+    restored: "The chat was kept.",
+    temperature: "Temperature", temperatureHelp: "0 always takes the most likely word; higher is more surprising.",
+    top_p: "Top-p", top_pHelp: "Keeps the likeliest words that together reach this share.",
+    top_k: "Top-k", top_kHelp: "Keeps this many of the likeliest words; 0 keeps all.",
+    min_p: "Min-p", min_pHelp: "Drops words less likely than this share of the best one.",
+    repeat_penalty: "Repeat penalty", repeat_penaltyHelp: "Above 1 discourages words that were just used.",
+    n_predict: "Longest answer", n_predictHelp: "In tokens.",
+    error_not_a_gguf: "This file is not a GGUF model. Choose a file that ends in .gguf.",
+    error_truncated: "The model file is cut short. Load it again.",
+    error_too_big: "This model is too big for a browser. Choose a smaller one.",
+    error_out_of_memory: "There is not enough memory for this model. Close other tabs or choose a smaller one.",
+    error_network: "The model could not be downloaded. Check the connection and try again.",
+    error_context_full: "The message is longer than the model’s context. Shorten it.",
+    error_unsupported: "This browser cannot run the model: {message}",
+    error_internal: "The model stopped unexpectedly ({message}). It is loaded again with your next message.",
+    error_no_models: "The list of models (models.json) could not be read: {message}",
+    notIsolated: "This page is not cross-origin isolated, so the model runs on one thread and is slow. Serve it with `lilm serve`, or send the headers COOP same-origin and COEP require-corp.",
+    notIsolatedFatal: "This page is not cross-origin isolated, and the only build of the model’s engine here needs that. Serve it with `lilm serve`, or send the headers COOP same-origin and COEP require-corp.",
+  },
+  ja: {
+    skip: "入力欄へ移動", tag: "この端末の中で動きます",
+    hello: "手のひらの言語モデル。",
+    lead: "一度ダウンロードすれば、あとはこのブラウザーの中だけで考えます。話しかけるか、下の例から始めてください。",
+    newChat: "新しい会話", theme: "明るさの切り替え", settings: "設定", models: "モデル", close: "閉じる", cancel: "中止",
+    conversation: "会話", message: "メッセージ", placeholder: "メッセージを入力…", send: "送信", stop: "停止",
+    privacy: "入力した内容がこの端末の外に出ることはありません。", switchLanguage: "Show in English", otherLanguage: "EN",
+    modelsHint: "小さいファイルほど早く読み込め、メモリーも少なく済みます。大きいファイルほど元のモデルに近い答えになります。",
+    qualityHint: "ビット/バイト：初めて見る文章をどれだけうまく予測できるか。差：量子化前のモデルとの KL ダイバージェンス。どちらも小さいほど良い値です。一致：次の語の第一候補が量子化前と同じになる割合。",
+    report: "品質レポートの全体", chart: "グラフ：ファイルの大きさと品質", openFile: "GGUF ファイルを開く…",
+    reset: "初期値に戻す", done: "完了", loadingModel: "モデルを読み込み中",
+    noModel: "モデルを選択", load: "読み込む・{size}", loaded: "読み込み済み", reload: "読み込み直す",
+    defaultModel: "標準", yourFile: "手元のファイル", memory: "メモリー {size}", bitsPerByte: "{value} ビット/バイト", divergence: "差 {value}",
+    sameTop: "一致 {value}%",
+    downloading: "{loaded} / {total}・毎秒 {rate}・残り {left}", downloadingUnknown: "{loaded}・毎秒 {rate}",
+    starting: "{name} を起動しています…", preparing: "{name} を準備しています…",
+    seconds: "{n} 秒", minutes: "{n} 分", speed: "{n} トークン/秒", threads: "{n} スレッド", thread: "1 スレッド",
+    answerNote: "{tokens} トークン・{speed}", stopped: "停止しました", cut: "最大の長さに達しました", full: "コンテキストがいっぱいです",
+    forgot: "古いメッセージはモデルのコンテキストに収まらなくなったため、省かれました。",
+    copy: "コピー", copied: "コピーしました", again: "もう一度答える", you: "あなた", model: "モデル", answered: "回答が終わりました", retry: "再試行",
+    restored: "会話は残っています。",
+    temperature: "温度", temperatureHelp: "0 は常に最も確率の高い語を選び、高いほど意外な答えになります。",
+    top_p: "Top-p", top_pHelp: "合計がこの割合に達するまで、確率の高い語を残します。",
+    top_k: "Top-k", top_kHelp: "確率の高い語をこの数だけ残します。0 はすべて残します。",
+    min_p: "Min-p", min_pHelp: "最有力の語に対して確率がこの割合に満たない語を除きます。",
+    repeat_penalty: "繰り返しの抑制", repeat_penaltyHelp: "1 より大きいと、直前に使った語を避けます。",
+    n_predict: "回答の最大の長さ", n_predictHelp: "トークン数。",
+    error_not_a_gguf: "このファイルは GGUF モデルではありません。.gguf で終わるファイルを選んでください。",
+    error_truncated: "モデルのファイルが途中で切れています。もう一度読み込んでください。",
+    error_too_big: "このモデルはブラウザーには大きすぎます。小さいモデルを選んでください。",
+    error_out_of_memory: "このモデルに必要なメモリーが足りません。ほかのタブを閉じるか、小さいモデルを選んでください。",
+    error_network: "モデルをダウンロードできませんでした。接続を確認して、もう一度お試しください。",
+    error_context_full: "メッセージがモデルのコンテキストより長くなっています。短くしてください。",
+    error_unsupported: "このブラウザーではモデルを動かせません：{message}",
+    error_internal: "モデルが予期せず停止しました（{message}）。次のメッセージで読み込み直します。",
+    error_no_models: "モデルの一覧（models.json）を読めませんでした：{message}",
+    notIsolated: "このページはクロスオリジン分離されていないため、1 スレッドで遅く動きます。`lilm serve` で配信するか、COOP same-origin と COEP require-corp のヘッダーを付けてください。",
+    notIsolatedFatal: "このページはクロスオリジン分離されていません。ここにあるエンジンにはそれが必要です。`lilm serve` で配信するか、COOP same-origin と COEP require-corp のヘッダーを付けてください。",
+  },
+};
+
+const KEY = "lilm.language";
+let current = "en";
+
+export function language() {
+  return current;
+}
+
+/** The text `key` in the chosen language, with {name} replaced from `values`. */
+export function t(key, values = {}) {
+  return (TEXTS[current][key] ?? key).replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+}
+
+export function firstLanguage() {
+  const stored = kept.get(KEY);
+  if (stored in TEXTS) return stored;
+  return navigator.language.toLowerCase().startsWith("ja") ? "ja" : "en";
+}
+
+/** Switch the page's language and rewrite all fixed texts in `root`. */
+export function setLanguage(code, root = document) {
+  current = code;
+  kept.set(KEY, code);
+  document.documentElement.lang = code;
+  for (const node of root.querySelectorAll("[data-t]")) node.textContent = t(node.dataset.t);
+  for (const node of root.querySelectorAll("[data-placeholder]")) node.placeholder = t(node.dataset.placeholder);
+  for (const node of root.querySelectorAll("[data-label]")) {
+    node.setAttribute("aria-label", t(node.dataset.label));
+    if (node.localName === "button") node.title = t(node.dataset.label);
+  }
+}
+
+export function languageName(code) {
+  return new Intl.DisplayNames([current], { type: "language" }).of(code);
+}
+
+export function formatBytes(bytes) {
+  if (bytes >= 1e9) return `${(bytes / 1e9).toFixed(2)} GB`;
+  if (bytes >= 1e6) return `${(bytes / 1e6).toFixed(bytes >= 1e8 ? 0 : 1)} MB`;
+  return `${Math.max(1, Math.round(bytes / 1e3))} kB`;
+}
+
+export function formatTime(seconds) {
+  return seconds < 90 ? t("seconds", { n: Math.ceil(seconds) }) : t("minutes", { n: Math.ceil(seconds / 60) });
+}

@@ -1,0 +1,133 @@
+"""The site stage: a folder that any static host can serve, with the page, the engine and the models."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from lilm.artifact import Artifact, files_below, read_manifest
+from lilm.errors import LilmError
+from lilm.hashing import sha256_file, write_json
+from lilm.recipe.deliver import SiteConfig
+from lilm.stage import Context
+
+PAGE = (".css", ".html", ".js", ".svg")
+NOT_FOR_BROWSERS = ("manifest.json", "report.json", "run_node.mjs")
+CHARTS = (".svg", ".png")
+FIGURES = ("bits_per_byte", "kld_mean", "kld_se", "top1_agreement")
+REPORT = "report.html"
+
+
+def external(config: SiteConfig, context: Context) -> dict[str, str]:
+    """Hashes of the page's own files: another release's page is another site."""
+    return {name: hashlib.sha256(data).hexdigest() for name, data in page_files().items()}
+
+
+def run(config: SiteConfig, inputs: Mapping[str, Path], out_dir: Path, context: Context) -> Artifact:
+    """Put the site together. Raises LilmError when a model of `config.quants` was not exported."""
+    for old in out_dir.iterdir():  # left by a killed try; making it again takes a second
+        shutil.rmtree(old) if old.is_dir() else old.unlink()
+    for name, data in page_files().items():
+        (out_dir / name).write_bytes(data)
+    copy_engine(inputs["wasm"], out_dir / "wasm")
+    memory = json.loads((inputs["wasm"] / "memory.json").read_text(encoding="utf-8"))
+    quality = measured(inputs["bench"] / "report.json")
+    models = []
+    (out_dir / "models").mkdir()
+    for quant in config.quants:
+        source = inputs["export"] / f"model-{quant}.gguf"
+        if not source.is_file():
+            raise LilmError(
+                "was not exported",
+                where=str(source),
+                remedy=f"add {quant} to export.quants or remove it from site.quants",
+            )
+        link_or_copy(source, out_dir / "models" / source.name)
+        models.append(
+            {
+                "file": f"models/{source.name}",
+                "quant": quant,
+                "bytes": source.stat().st_size,
+                "sha256": sha256_file(source),
+                "memory": initial_memory(memory, source.name),
+                "quality": quality.get(source.name),
+            }
+        )
+    charts, report = copy_report(inputs["bench"], out_dir / "bench")
+    write_json(
+        out_dir / "models.json",
+        {
+            "title": config.title,
+            "language": context.language,
+            "models": models,
+            "prompts": list(config.prompts),
+            "sampling": {**config.sampling.model_dump(), "n_predict": config.n_predict},
+            "variants": memory["variants"],
+            "charts": charts,
+            "report": report,
+        },
+    )
+    total = sum(path.stat().st_size for path in files_below(out_dir))
+    context.reporter.say(f"  {total / 1e6:.1f} MB; any static host can serve it")
+    return Artifact({"bytes": total, "models": len(models)})
+
+
+def page_files() -> dict[str, bytes]:
+    """The page's own files, by name."""
+    folder = files("lilm.demo") / "site"
+    return {
+        entry.name: entry.read_bytes()
+        for entry in sorted(folder.iterdir(), key=lambda entry: entry.name)
+        if entry.name.endswith(PAGE)
+    }
+
+
+def copy_engine(wasm: Path, target: Path) -> None:
+    """Copy the JS runtime, the builds and memory.json; what only Node and people read stays behind."""
+    for path in files_below(wasm):
+        if path.name not in NOT_FOR_BROWSERS:
+            copy = target / path.relative_to(wasm)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
+
+
+def copy_report(bench: Path, target: Path) -> tuple[list[str], str | None]:
+    """Copy the charts and the report. Answers their addresses on the site; the report's is None without one."""
+    manifest = read_manifest(bench)
+    volatile = manifest.volatile if manifest else ()
+    copied = []
+    for path in files_below(bench):
+        name = path.relative_to(bench).as_posix()
+        if name not in volatile and (path.suffix in CHARTS or name == REPORT):
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target / name)
+            copied.append(f"bench/{name}")
+    charts = [name for name in copied if name.endswith(CHARTS)]
+    return charts, next((name for name in copied if name == f"bench/{REPORT}"), None)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """A second name for the same bytes where the file system can, else a copy."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def initial_memory(memory: Mapping[str, Any], name: str) -> dict[str, int]:
+    """Bytes that the browser reserves for a model, by variant of the engine."""
+    model = memory["models"].get(name, {})
+    return {variant: model[variant]["initial_bytes"] for variant in memory["variants"] if variant in model}
+
+
+def measured(report: Path) -> dict[str, dict[str, Any]]:
+    """What the page shows of the bench report: file name -> language -> figures."""
+    rows = json.loads(report.read_text(encoding="utf-8"))["files"]
+    return {
+        row["name"]: {lang: {key: figures[key] for key in FIGURES} for lang, figures in row["quality"].items()}
+        for row in rows
+    }
