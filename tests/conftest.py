@@ -1,0 +1,77 @@
+"""What many tests share: real text where it lies beside the project, a quiet context, a finished small run."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from rich.console import Console
+
+from lilm.progress import Reporter
+from lilm.stage import Context
+
+settings.register_profile("lilm", deadline=None)  # a busy machine is not a wrong answer
+settings.load_profile("lilm")
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of real text and a real small model; the test is skipped where there is none."""
+    folder = Path(os.environ.get("LILM_TEST_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip("no real data beside the project (set LILM_TEST_DATA to its folder)")
+    return folder
+
+
+@pytest.fixture
+def reporter() -> Reporter:
+    return Reporter(Console(quiet=True))
+
+
+@pytest.fixture
+def context(reporter: Reporter) -> Context:
+    return Context(seed=0, threads=2, language="ja", base_language="en", reporter=reporter)
+
+
+@pytest.fixture(scope="session")
+def small_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The quickstart with so little text and so few steps that it is over in a minute; its words are poor."""
+    import tomlkit
+
+    from lilm.recipe import recipe_text
+
+    recipe = tomlkit.parse(recipe_text("quickstart")).unwrap()
+    recipe["name"] = "small"
+    recipe["corpus"]["sources"][0]["limit"] = 1500
+    recipe["corpus"]["sources"][1]["limit"] = 1000
+    recipe["base"]["scratch"] |= {"num_hidden_layers": 2, "intermediate_size": 512, "vocab_size": 800}
+    recipe["base"]["scratch"]["optim"]["steps"] = 16
+    recipe["tokenizer"]["pieces"] = 500
+    recipe["pretrain"]["stage1"]["steps"] = 4
+    recipe["pretrain"]["stage2"]["steps"] = 12
+    recipe["pretrain"] |= {"eval_every": 8, "checkpoint_every": 3, "eval_bytes": 5000}
+    recipe["finetune"]["sources"][0]["limit"] = 200
+    recipe["finetune"]["optim"]["steps"] = 6
+    recipe["finetune"]["checkpoint_every"] = 2
+    recipe["bench"]["eval_tokens"] = 1000
+    path = tmp_path_factory.mktemp("recipe") / "lilm.toml"
+    path.write_text(tomlkit.dumps(recipe), encoding="utf-8")
+    return path
+
+
+def lilm(*arguments: str | Path, **options: object) -> "subprocess.CompletedProcess[str]":
+    """Run the command line as a user does."""
+    command = [sys.executable, "-m", "lilm", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, **options)  # type: ignore[call-overload, no-any-return]
+
+
+@pytest.fixture(scope="session")
+def finished_run(small_recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder in which every stage is done, made by the command line from `small_recipe`."""
+    run = tmp_path_factory.mktemp("finished") / "run"
+    result = lilm("run", "--recipe", small_recipe, "--run", run)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return run

@@ -1,0 +1,54 @@
+"""A recipe says what is wrong with it, by key; what it describes survives a round trip."""
+
+from pathlib import Path
+
+import pytest
+
+from lilm.errors import LilmError
+from lilm.recipe import load_recipe, recipe_text, recipe_toml, shipped_recipes
+from lilm.recipe.files import parse_recipe
+
+
+@pytest.mark.parametrize("name", ["quickstart", "tinyllama-ja", "seed-2023"])
+def test_shipped_recipes_are_valid_and_survive_writing(name: str) -> None:
+    recipe = load_recipe(name)
+    assert parse_recipe(recipe_toml(recipe), "copy", Path("/elsewhere")) == recipe
+
+
+def test_every_shipped_recipe_begins_with_a_line_about_itself() -> None:
+    assert all(text.startswith("# ") for text in shipped_recipes().values())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("eval_bytes = 30_000", "eval_byte = 3", ["unknown key pretrain.eval_byte", "found 3", "eval_bytes"]),
+        ("steps = 660\nlr = 5e-3", "steps = 6\nlr = -1", ["pretrain.stage2.lr", "greater than 0", "found -1"]),
+        ('kind = "scratch"', 'kind = "scrach"', ["base.kind", "'scrach'", "'scratch', 'path' or 'hub'"]),
+        ('name = "stories-ja"\nlang = "ja"', 'name = "stories-ja"\nlang = "zz"', ["corpus.sources", "zz", "ja"]),
+        ('"Q8_0", "Q6_K"', '"Q7_0"', ["export.quants", "Q7_0", "Q8_0"]),
+        ("[corpus]", "[corpuss]", ["unknown key corpuss", "corpus"]),
+        ('name = "quickstart"', 'name = "quick', ["not TOML"]),
+    ],
+)
+def test_a_wrong_key_is_named_with_what_was_found_and_what_is_allowed(old: str, new: str, expected: list[str]) -> None:
+    text = recipe_text("quickstart")
+    assert old in text
+    with pytest.raises(LilmError) as caught:
+        parse_recipe(text.replace(old, new, 1), "lilm.toml", Path("/"))
+    line = caught.value.line()
+    assert "\n" not in line
+    assert line.startswith("lilm.toml: ")
+    for part in expected:
+        assert part in line
+
+
+def test_paths_are_relative_to_the_recipe(tmp_path: Path) -> None:
+    text = recipe_text("quickstart").replace('format = "stories"\nlimit = 12000', 'format = "text"\npath = "a/*.txt"')
+    (tmp_path / "lilm.toml").write_text(text, encoding="utf-8")
+    assert load_recipe(str(tmp_path / "lilm.toml")).corpus.sources[0].path == str(tmp_path / "a/*.txt")
+
+
+def test_an_unknown_recipe_names_the_known_ones() -> None:
+    with pytest.raises(LilmError, match="quickstart"):
+        load_recipe("quikstart")

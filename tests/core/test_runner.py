@@ -1,0 +1,143 @@
+"""The runner: done is skipped, changed is rerun and nothing else, failed leaves the folder as it was."""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import lilm.runner as runner
+from lilm.artifact import Artifact
+from lilm.errors import LilmError
+from lilm.progress import Reporter
+from lilm.recipe import Recipe, load_recipe
+from lilm.stage import Context, Stage
+
+
+class Fake:
+    """A stage that writes its inputs' outputs and its config, and remembers that it ran."""
+
+    def __init__(self) -> None:
+        self.ran: list[str] = []
+        self.fail: Exception | None = None
+        self.source = "v1"
+
+    def module(self, name: str) -> ModuleType:
+        module = ModuleType(f"fake_{name}")
+
+        def run(config: object, inputs: Mapping[str, Path], out_dir: Path, context: Context) -> Artifact:
+            self.ran.append(name)
+            (out_dir / "half").write_text("half-written")
+            if self.fail and name == "tokenizer":
+                raise self.fail
+            (out_dir / "half").unlink()
+            read = {needed: (folder / "out").read_text() for needed, folder in inputs.items()}
+            (out_dir / "out").write_text(json.dumps({"config": str(config), "read": read, "source": self.source}))
+            (out_dir / "log").write_text(str(len(self.ran)))
+            return Artifact({"figure": 1}, volatile=("log",))
+
+        def external(config: object, context: Context) -> dict[str, str]:
+            return {"file": self.source} if name == "corpus" else {}
+
+        module.run = run  # type: ignore[attr-defined]
+        module.external = external  # type: ignore[attr-defined]
+        return module
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[Fake]:
+    fake = Fake()
+    needs: dict[str, tuple[str, ...]] = {
+        "corpus": (),
+        "base": (),
+        "tokenizer": ("corpus", "base"),
+        "export": ("tokenizer",),
+        "bench": ("export",),
+    }
+    stages = []
+    for name, wanted in needs.items():
+        monkeypatch.setitem(sys.modules, f"fake_{name}", fake.module(name))
+        stages.append(Stage(name, "fake", f"fake_{name}", lambda recipe, wanted=wanted: wanted, ("seed",)))
+    monkeypatch.setattr(runner, "STAGES", tuple(stages))
+    yield fake
+
+
+def go(run_dir: Path, reporter: Reporter, recipe: Recipe | None = None, force: bool = False, **span: str) -> list[str]:
+    stages = runner.chosen_stages(span.get("first"), span.get("last"))
+    return runner.run_stages(recipe or load_recipe("quickstart"), run_dir, stages, reporter, force)
+
+
+def changed(section: str, **values: object) -> Recipe:
+    recipe = load_recipe("quickstart")
+    return recipe.model_copy(update={section: getattr(recipe, section).model_copy(update=values)})
+
+
+def test_a_second_run_does_nothing(fake: Fake, tmp_path: Path, reporter: Reporter) -> None:
+    run = tmp_path / "run"
+    assert go(run, reporter) == ["corpus", "base", "tokenizer", "export", "bench"]
+    assert go(run, reporter) == []
+    manifest = json.loads((run / "export" / "manifest.json").read_text())
+    assert set(manifest["outputs"]) == {"out"}
+    assert manifest["measurements"]["figure"] == 1
+
+
+def test_a_changed_key_reruns_what_depends_on_it(fake: Fake, tmp_path: Path, reporter: Reporter) -> None:
+    go(tmp_path, reporter)
+    assert go(tmp_path, reporter, changed("tokenizer", pieces=7)) == ["tokenizer", "export", "bench"]
+    assert go(tmp_path, reporter, changed("tokenizer", pieces=7)) == []
+    both = changed("tokenizer", pieces=7).model_copy(update={"bench": changed("bench", n_ctx=99).bench})
+    assert go(tmp_path, reporter, both) == ["bench"]
+
+
+def test_a_changed_source_file_reruns(fake: Fake, tmp_path: Path, reporter: Reporter) -> None:
+    go(tmp_path, reporter)
+    fake.source = "v2"
+    assert go(tmp_path, reporter) == ["corpus", "tokenizer", "export", "bench"]
+
+
+def test_a_damaged_output_is_made_again(fake: Fake, tmp_path: Path, reporter: Reporter) -> None:
+    go(tmp_path, reporter)
+    (tmp_path / "export" / "out").write_text("damaged")
+    assert "export" in go(tmp_path, reporter)
+    (tmp_path / "corpus" / "out").write_text("damaged")
+    with pytest.raises(LilmError, match="--from corpus"):
+        go(tmp_path, reporter, first="tokenizer", force=True)
+
+
+def test_a_user_error_leaves_the_run_as_it_was(fake: Fake, tmp_path: Path, reporter: Reporter) -> None:
+    go(tmp_path, reporter)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    fake.fail = LilmError("bad text", where="file.txt:3", remedy="mend it")
+    with pytest.raises(LilmError):
+        go(tmp_path, reporter, force=True, first="tokenizer")
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_full_disk_is_one_line(fake: Fake, tmp_path: Path, reporter: Reporter) -> None:
+    fake.fail = OSError(28, "No space left on device")
+    with pytest.raises(LilmError, match="no space left"):
+        go(tmp_path, reporter)
+    assert not any((tmp_path / ".work").glob("tokenizer-*"))
+
+
+def test_a_bug_keeps_its_traceback(fake: Fake, tmp_path: Path, reporter: Reporter) -> None:
+    fake.fail = RuntimeError("a bug")
+    with pytest.raises(RuntimeError, match="a bug"):
+        go(tmp_path, reporter)
+    assert not (tmp_path / "tokenizer").exists()
+
+
+def test_stages_are_chosen_by_name(fake: Fake, tmp_path: Path, reporter: Reporter) -> None:
+    with pytest.raises(LilmError, match="needs corpus"):
+        go(tmp_path, reporter, first="tokenizer")
+    assert go(tmp_path, reporter, last="tokenizer") == ["corpus", "base", "tokenizer"]
+    assert go(tmp_path, reporter, first="base", last="tokenizer", force=True) == ["base", "tokenizer"]
+    with pytest.raises(LilmError, match="'exprt'"):
+        go(tmp_path, reporter, first="exprt")
+
+
+def test_two_runs_do_not_share_a_folder(fake: Fake, tmp_path: Path, reporter: Reporter) -> None:
+    with runner.locked(tmp_path), pytest.raises(LilmError, match="another lilm"):
+        go(tmp_path, reporter)

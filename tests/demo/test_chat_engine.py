@@ -1,0 +1,94 @@
+"""Chatting with a GGUF file: text in whole characters, stop, a context that runs full, broken files."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from lilm.errors import LilmError
+from lilm.llamacpp.chat import ChatEngine
+from lilm.recipe import SamplingConfig
+
+GREEDY = SamplingConfig(temperature=0)
+HELLO = [{"role": "user", "content": "むかしむかし"}]
+
+
+@pytest.fixture
+def engine(chat_gguf: Path) -> ChatEngine:
+    with ChatEngine(chat_gguf, threads=1) as opened:
+        yield opened  # type: ignore[misc]
+
+
+def test_the_context_is_what_the_model_was_trained_for(engine: ChatEngine) -> None:
+    assert engine.n_ctx == 256
+
+
+def test_greedy_text_comes_in_pieces_and_is_the_same_each_time(engine: ChatEngine) -> None:
+    pieces = list(engine.chat(HELLO, GREEDY, n_predict=40))
+    assert len(pieces) > 10
+    assert "".join(engine.chat(HELLO, GREEDY, n_predict=40)) == "".join(pieces)
+
+
+def test_what_the_context_kept_does_not_change_the_answer(engine: ChatEngine, chat_gguf: Path) -> None:
+    answer = "".join(engine.chat(HELLO, GREEDY, n_predict=30))
+    longer = [*HELLO, {"role": "assistant", "content": answer}, {"role": "user", "content": "The cat sat"}]
+    warm = "".join(engine.chat(longer, GREEDY, n_predict=30))
+    with ChatEngine(chat_gguf, threads=1) as fresh:
+        assert "".join(fresh.chat(longer, GREEDY, n_predict=30)) == warm
+
+
+def test_the_seed_decides_sampled_text(engine: ChatEngine) -> None:
+    texts = ["".join(engine.chat(HELLO, SamplingConfig(), n_predict=40, seed=seed)) for seed in (1, 1, 2)]
+    assert texts[0] == texts[1] != texts[2]
+
+
+def test_stop_ends_the_answer(engine: ChatEngine) -> None:
+    pieces = []
+    for piece in engine.chat(HELLO, GREEDY, n_predict=200):
+        pieces.append(piece)
+        if len(pieces) == 3:
+            engine.stop()
+    whole = "".join(engine.chat(HELLO, GREEDY, n_predict=200))
+    assert whole.startswith("".join(pieces))
+    assert len("".join(pieces)) < len(whole)
+
+
+def test_leaving_an_answer_early_leaves_the_engine_usable(engine: ChatEngine) -> None:
+    answer = engine.chat(HELLO, GREEDY, n_predict=200)
+    next(answer)
+    answer.close()  # type: ignore[attr-defined]
+    assert "".join(engine.chat(HELLO, GREEDY, n_predict=10))
+
+
+def test_the_oldest_exchanges_go_when_the_context_is_full(engine: ChatEngine) -> None:
+    old = [
+        {"role": "user", "content": "The cat sat on the mat. " * 60},
+        {"role": "assistant", "content": "The dog. " * 60},
+    ]
+    both = [list(engine.chat(chat, GREEDY, n_predict=20)) for chat in ([*old, *HELLO], HELLO)]
+    assert both[0] == both[1]
+
+
+def test_a_message_beyond_the_context_is_an_error_and_the_next_one_works(engine: ChatEngine) -> None:
+    with pytest.raises(LilmError, match="the model's context has room for"):
+        list(engine.chat([{"role": "user", "content": "cat " * 400}], GREEDY))
+    assert "".join(engine.chat(HELLO, GREEDY, n_predict=10))
+
+
+def test_a_dead_child_is_one_line(engine: ChatEngine) -> None:
+    os.kill(engine._child.pid, signal.SIGKILL)
+    with pytest.raises(LilmError, match=r"llama\.cpp process ended with signal 9"):
+        list(engine.chat(HELLO, GREEDY))
+
+
+def test_broken_files_are_refused(chat_gguf: Path, tmp_path: Path) -> None:
+    cut, other = tmp_path / "cut.gguf", tmp_path / "other.gguf"
+    cut.write_bytes(chat_gguf.read_bytes()[:5000])
+    other.write_bytes(b"PK\x03\x04 not a model")
+    with pytest.raises(LilmError, match="not a GGUF file"):
+        ChatEngine(other)
+    with pytest.raises(LilmError, match="cannot be loaded"):
+        ChatEngine(cut)
+    with pytest.raises(LilmError, match="no such file"):
+        ChatEngine(tmp_path / "absent.gguf")

@@ -1,0 +1,73 @@
+"""The Gradio chat, asked through its own client."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lilm.demo.chat import build_chat, launch, plain, shown
+from lilm.errors import LilmError
+from lilm.recipe import SamplingConfig
+
+SLIDERS = (0.8, 0.95, 40, 0.05, 1.1)
+
+
+@pytest.fixture(scope="module")
+def client(chat_gguf: Path) -> Iterator[Any]:
+    from gradio_client import Client
+
+    page = launch(chat_gguf, block=False, threads=1)
+    yield Client(page.local_url, verbose=False)
+    page.close(verbose=False)
+
+
+def ask(client: Any, n_predict: int) -> Any:
+    history = [{"role": "user", "content": [{"type": "text", "text": "むかしむかし"}]}]
+    return client.submit(history, *SLIDERS, n_predict, api_name="/answer")
+
+
+def said(history: list[dict[str, Any]]) -> str:
+    assert [turn["role"] for turn in history] == ["user", "assistant"]
+    return plain(history[-1]["content"])
+
+
+def test_a_message_is_answered_in_a_stream(client: Any) -> None:
+    states = [said(history) for history in ask(client, 128)]
+    assert len(states) > 1
+    assert 0 < len(states[0]) < len(states[-1])
+
+
+def test_stop_ends_the_answer(client: Any) -> None:
+    job = ask(client, 1024)
+    next(iter(job))
+    client.predict(api_name="/stop")
+    job.result(timeout=20)
+
+
+def test_nothing_may_be_fetched_from_elsewhere(client: Any) -> None:
+    import httpx
+
+    response = httpx.get(client.src)
+    policy = response.headers["content-security-policy"]
+    assert "default-src 'self' data: blob:;" in policy
+    assert "http" not in policy
+
+
+def test_marks_of_html_are_shown_and_not_obeyed() -> None:
+    text = "<img src=x onerror=alert(1)> & </b>"
+    assert "<" not in shown(text)
+    assert plain(shown(text)) == plain([{"type": "text", "text": shown(text)}]) == text
+
+
+def test_a_corrupt_file_is_an_error_before_the_server_starts(tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    path.write_bytes(b"GGUF and then nothing")
+    with pytest.raises(LilmError, match="cannot be loaded"):
+        build_chat(path, SamplingConfig())
+
+
+def test_a_taken_port_is_one_line(chat_gguf: Path, client: Any) -> None:
+    port = int(client.src.rstrip("/").rsplit(":", 1)[1])
+    with pytest.raises(LilmError, match=f"cannot listen on port {port}"):
+        launch(chat_gguf, port, block=False)

@@ -1,0 +1,142 @@
+"""The server gives a browser what threads and large downloads need, and nothing from outside the site."""
+
+import http.client
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from lilm.demo.serve import make_server
+from lilm.errors import LilmError
+
+
+class Client:
+    def __init__(self, url: str) -> None:
+        self.host = url.removeprefix("http://").rstrip("/")
+
+    def get(self, path: str, method: str = "GET", **headers: str) -> tuple[http.client.HTTPResponse, bytes]:
+        connection = http.client.HTTPConnection(self.host, timeout=10)
+        connection.putrequest(method, path, skip_accept_encoding=True)
+        for name, value in headers.items():
+            connection.putheader(name.replace("_", "-"), value)
+        connection.endheaders()
+        response = connection.getresponse()
+        body = response.read()
+        connection.close()
+        return response, body
+
+
+@pytest.fixture
+def client(site: Path, serving: Callable[[Path], AbstractContextManager[str]]) -> Iterator[Client]:
+    (site / "secret.txt").write_text("secret")
+    (site / "site" / "link.txt").symlink_to(site / "secret.txt")
+    (site / "site" / "models" / "letters.gguf").write_bytes(b"abcdefghij")
+    with serving(site) as url:
+        yield Client(url)
+
+
+@pytest.mark.parametrize("path", ["/", "/app.js", "/wasm/threads/lilm-core.js", "/nothing"])
+def test_every_answer_isolates_the_page(client: Client, path: str) -> None:
+    response, _ = client.get(path)
+    assert response.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert response.headers["Cross-Origin-Embedder-Policy"] == "require-corp"
+    assert response.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/", "text/html; charset=utf-8"),
+        ("/app.js", "text/javascript; charset=utf-8"),
+        ("/wasm/runtime/lilm.mjs", "text/javascript; charset=utf-8"),
+        ("/wasm/threads/lilm-core.wasm", "application/wasm"),
+        ("/models.json", "application/json"),
+        ("/style.css", "text/css; charset=utf-8"),
+        ("/icon.svg", "image/svg+xml"),
+        ("/models/letters.gguf?v=1", "application/octet-stream"),
+    ],
+)
+def test_each_kind_of_file_has_its_type(client: Client, path: str, kind: str) -> None:
+    response, _ = client.get(path)
+    assert (response.status, response.headers["Content-Type"]) == (200, kind)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "status", "body", "content_range"),
+    [
+        ("bytes=0-3", 206, b"abcd", "bytes 0-3/10"),
+        ("bytes=7-", 206, b"hij", "bytes 7-9/10"),
+        ("bytes=-2", 206, b"ij", "bytes 8-9/10"),
+        ("bytes=8-99", 206, b"ij", "bytes 8-9/10"),
+        ("bytes=-99", 206, b"abcdefghij", "bytes 0-9/10"),
+        ("bytes=10-", 416, None, "bytes */10"),
+        ("bytes=-0", 416, None, "bytes */10"),
+        ("bytes=5-2", 200, b"abcdefghij", None),
+        ("bytes=0-1,4-5", 200, b"abcdefghij", None),
+        ("lines=1-2", 200, b"abcdefghij", None),
+    ],
+)
+def test_ranges(client: Client, wanted: str, status: int, body: bytes | None, content_range: str | None) -> None:
+    response, got = client.get("/models/letters.gguf", Range=wanted)
+    assert (response.status, response.headers["Content-Range"]) == (status, content_range)
+    assert int(response.headers["Content-Length"]) == len(got)
+    if body is not None:
+        assert got == body
+
+
+def test_a_changed_file_is_sent_whole(client: Client) -> None:
+    first, _ = client.get("/models/letters.gguf")
+    same, body = client.get("/models/letters.gguf", Range="bytes=0-1", If_Range=first.headers["ETag"])
+    assert (same.status, body) == (206, b"ab")
+    other, body = client.get("/models/letters.gguf", Range="bytes=0-1", If_Range='"old"')
+    assert (other.status, body) == (200, b"abcdefghij")
+
+
+def test_an_unchanged_file_is_not_sent_again(client: Client) -> None:
+    first, _ = client.get("/style.css")
+    again, body = client.get("/style.css", If_None_Match=f'"other", {first.headers["ETag"]}')
+    assert (again.status, body) == (304, b"")
+
+
+def test_head_has_the_length_and_no_body(client: Client) -> None:
+    response, body = client.get("/models/letters.gguf", method="HEAD")
+    assert (response.status, response.headers["Content-Length"], body) == (200, "10", b"")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../secret.txt",
+        "/%2e%2e/secret.txt",
+        "/..%2fsecret.txt",
+        "/models/../../secret.txt",
+        "/link.txt",
+        "//etc/passwd",
+        "/%2fetc/passwd",
+        "/models/%00",
+        "/%ff",
+        "/" + "a" * 5000,
+        "/models/",
+        "/models",
+    ],
+)
+def test_nothing_outside_the_site_and_no_listing(client: Client, path: str) -> None:
+    response, body = client.get(path)
+    assert response.status == 404
+    assert b"secret" not in body and b"letters" not in body
+
+
+def test_a_busy_port_is_an_error_and_without_one_the_next_is_taken(site: Path) -> None:
+    with make_server(site) as first:
+        with pytest.raises(LilmError, match=f"port {first.server_port} is in use"):
+            make_server(site, first.server_port)
+        with make_server(site) as second:
+            assert second.server_port != first.server_port
+
+
+def test_a_folder_without_a_site_is_told_how_to_get_one(tmp_path: Path) -> None:
+    with pytest.raises(LilmError, match=f"lilm run --run {tmp_path} --to site"):
+        make_server(tmp_path)
+    with pytest.raises(LilmError, match="no such folder"):
+        make_server(tmp_path / "absent")

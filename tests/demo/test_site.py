@@ -1,0 +1,122 @@
+"""The site stage: a complete, self-contained folder, the same each time."""
+
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lilm.artifact import files_below
+from lilm.errors import LilmError
+from lilm.hashing import sha256_file
+from lilm.stage import Context
+
+Inputs = Callable[[Path], dict[str, Path]]
+
+
+@pytest.fixture
+def made(site: Path) -> Path:
+    return site / "site"
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    return {path.relative_to(folder).as_posix(): sha256_file(path) for path in files_below(folder)}
+
+
+def test_models_are_listed_with_what_was_measured(made: Path) -> None:
+    listed = json.loads((made / "models.json").read_text(encoding="utf-8"))
+    first, second = listed["models"]
+    assert (first["quant"], second["quant"]) == ("Q4_K_M", "Q8_0")
+    assert first["bytes"] == (made / first["file"]).stat().st_size == 1000
+    assert first["sha256"] == sha256_file(made / first["file"])
+    assert first["memory"] == {"threads": 50_001_000}
+    assert first["quality"]["ja"]["kld_mean"] == 0.0123
+    assert listed["sampling"]["repeat_penalty"] == 1.1
+    assert (listed["charts"], listed["report"]) == (["bench/quality.svg"], "bench/report.html")
+    assert listed["language"] == "ja"
+
+
+def test_the_same_inputs_make_the_same_bytes_over_any_leftovers(
+    tmp_path: Path, context: Context, fake_inputs: Inputs, make_site: Callable[..., Any]
+) -> None:
+    inputs = fake_inputs(tmp_path / "inputs")
+    make_site(inputs, tmp_path / "one", context)
+    (tmp_path / "two" / "models").mkdir(parents=True)
+    (tmp_path / "two" / "models" / "model-Q4_K_M.gguf").write_bytes(b"half")
+    (tmp_path / "two" / "old.js").write_text("left over")
+    make_site(inputs, tmp_path / "two", context)
+    assert hashes(tmp_path / "one") == hashes(tmp_path / "two")
+
+
+def test_only_what_the_browser_needs_is_on_it(made: Path) -> None:
+    names = set(hashes(made))
+    assert {"index.html", "wasm/memory.json", "wasm/threads/lilm-core.wasm"} <= names
+    assert not {"wasm/runtime/run_node.mjs", "wasm/report.json", "bench/speed.svg", "bench/manifest.json"} & names
+
+
+def test_a_model_that_was_not_exported_is_an_error(
+    tmp_path: Path, context: Context, fake_inputs: Inputs, make_site: Callable[..., Any]
+) -> None:
+    with pytest.raises(LilmError, match=r"model-Q6_K\.gguf: was not exported"):
+        make_site(fake_inputs(tmp_path), tmp_path / "site", context, quants=("Q6_K",))
+
+
+def test_no_address_of_another_host(made: Path) -> None:
+    for path in files_below(made):
+        if path.suffix in (".html", ".js", ".css", ".svg"):
+            text = path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
+            assert not re.findall(r"(?:https?:)?//[a-z0-9-]+\.", text), path
+
+
+def test_the_policy_allows_own_scripts_only(made: Path) -> None:
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', (made / "index.html").read_text())
+    assert policy
+    rules = dict(rule.strip().split(" ", 1) for rule in policy[1].split(";"))
+    assert rules["default-src"] == "'none'"
+    assert rules["script-src"] == "'self' 'wasm-unsafe-eval'"
+    assert rules["style-src"] == "'self'"
+    assert "unsafe-inline" not in policy[1]
+
+
+class Page(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.ids: set[str] = set()
+        self.keys: set[str] = set()
+        self.links: set[str] = set()
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        for name, value in attributes:
+            if name == "id" and value:
+                self.ids.add(value)
+            elif name in ("data-t", "data-label", "data-placeholder") and value:
+                self.keys.add(value)
+            elif name in ("href", "src") and value and not value.startswith("#"):
+                self.links.add(value.split("#")[0])
+
+
+def test_everything_the_page_names_is_there(made: Path) -> None:
+    page = Page()
+    page.feed((made / "index.html").read_text(encoding="utf-8"))
+    scripts = {path.name: path.read_text(encoding="utf-8") for path in made.glob("*.js")}
+    together = "\n".join(scripts.values())
+    assert set(re.findall(r'\$\("([\w-]+)"\)', together)) <= page.ids
+    imported = set(re.findall(r'from "\./([^"]+)"', together)) | page.links
+    assert all((made / name).is_file() for name in imported), imported
+    symbols = set(re.findall(r'id="(\w+)"', (made / "icons.svg").read_text()))
+    assert set(re.findall(r'iconButton\("(\w+)"|icon\("(\w+)"\)', together)) - {("", "")} <= {
+        pair for name in symbols for pair in ((name, ""), ("", name))
+    }
+
+
+def test_every_sentence_is_there_in_both_languages(made: Path) -> None:
+    page = Page()
+    page.feed((made / "index.html").read_text(encoding="utf-8"))
+    texts = (made / "texts.js").read_text(encoding="utf-8")
+    english, japanese = (set(re.findall(r"\b(\w+): \"", part)) for part in texts.split("const KEY")[0].split("ja: {"))
+    used = set().union(*(re.findall(r'\bt\("(\w+)"', path.read_text(encoding="utf-8")) for path in made.glob("*.js")))
+    assert english == japanese
+    assert page.keys | used <= english

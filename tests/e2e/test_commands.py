@@ -1,0 +1,54 @@
+"""Commands as a user types them, on a finished run."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from lilm.stage import STAGES
+
+
+def run_lilm(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "lilm", *map(str, arguments)]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result
+
+
+def test_init_then_a_stage_alone(tmp_path: Path) -> None:
+    run_lilm("init", tmp_path / "mine", "--recipe", "quickstart")
+    recipe = tmp_path / "mine" / "lilm.toml"
+    recipe.write_text(recipe.read_text().replace("limit = 12000", "limit = 120").replace("limit = 8000", "limit = 80"))
+    run_lilm("corpus", cwd=recipe.parent)
+    assert (recipe.parent / "run" / "corpus" / "manifest.json").is_file()
+    assert "up to date" in run_lilm("corpus", cwd=recipe.parent).stderr
+
+
+def test_the_end_of_a_run_shows_a_sample_the_table_and_how_to_go_on(small_recipe: Path, finished_run: Path) -> None:
+    shown = run_lilm("run", "--recipe", small_recipe, "--run", finished_run).stdout
+    for part in ("Q4_K_M says", "こんにちは。 →", "sizes and quality", "Q8_0", "lilm serve", "lilm chat"):
+        assert part in shown
+
+
+def test_each_stage_has_a_command_and_knows_that_it_is_done(finished_run: Path) -> None:
+    for stage in STAGES:
+        assert f"{stage.name}: up to date" in run_lilm(stage.name, "--run", finished_run).stderr
+
+
+def test_bench_stages_answers_seconds(small_recipe: Path, finished_run: Path, tmp_path: Path) -> None:
+    figures = tmp_path / "stages.json"
+    run_lilm("bench", "stages", "--recipe", small_recipe, "--run", finished_run, "--json", figures)
+    rows = json.loads(figures.read_text())["stages"]
+    assert [row["name"] for row in rows] == [stage.name for stage in STAGES]
+    assert all(row["seconds"] >= 0 for row in rows)
+
+
+def test_force_makes_the_same_bytes_again(finished_run: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(finished_run, run)
+    before = json.loads((run / "export" / "manifest.json").read_text())["outputs"]
+    run_lilm("export", "--run", run, "--force")
+    after = json.loads((run / "export" / "manifest.json").read_text())["outputs"]
+    assert {name: entry["sha256"] for name, entry in after.items()} == {n: e["sha256"] for n, e in before.items()}
+    assert after["model-f16.gguf"]["mtime_ns"] != before["model-f16.gguf"]["mtime_ns"], "it was made again"

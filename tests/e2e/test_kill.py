@@ -1,0 +1,54 @@
+"""kill -9 in every stage, and a second run: the same output hashes as an undisturbed run."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from lilm.stage import STAGES
+
+TRAINING = {"base", "pretrain", "finetune"}
+
+
+def hashes(run: Path) -> dict[str, str]:
+    found = {}
+    for stage in STAGES:
+        outputs = json.loads((run / stage.name / "manifest.json").read_text())["outputs"]
+        found |= {f"{stage.name}/{name}": entry["sha256"] for name, entry in outputs.items()}
+    return found
+
+
+def kill_inside(stage: str, recipe: Path, run: Path) -> bool:
+    """Start the run, and kill it as soon as `stage` has begun (training: has a checkpoint). Was it killed?"""
+    command = [sys.executable, "-m", "lilm", "run", "--recipe", str(recipe), "--run", str(run)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    inside = "checkpoints/**/step-*" if stage in TRAINING else "*"
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline and process.poll() is None:
+        if any(any(work.glob(inside)) for work in run.glob(f".work/{stage}-*")):
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            return True
+        time.sleep(0.01)
+    process.wait()
+    return False
+
+
+def test_a_run_killed_in_every_stage_ends_in_the_same_bytes(
+    small_recipe: Path, finished_run: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    killed = [stage.name for stage in STAGES if kill_inside(stage.name, small_recipe, run)]
+    command = [sys.executable, "-m", "lilm", "run", "--recipe", str(small_recipe), "--run", str(run)]
+    subprocess.run(command, check=True, capture_output=True)
+    assert TRAINING | {"corpus", "export"} <= set(killed)
+    assert hashes(run) == hashes(finished_run)
+
+
+def test_a_second_run_has_nothing_to_do(small_recipe: Path, finished_run: Path) -> None:
+    command = [sys.executable, "-m", "lilm", "run", "--recipe", str(small_recipe), "--run", str(finished_run)]
+    result = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert result.stderr.count("up to date") == len(STAGES)

@@ -1,0 +1,91 @@
+"""The GGUF file computes what the Hugging Face model computes."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import LlamaForCausalLM
+
+from lilm.export.gguf_writer import write_gguf
+from lilm.llamacpp.engine import Engine
+
+N_CTX = 256
+WINDOWS = 12
+
+
+@pytest.fixture(autouse=True)
+def one_torch_thread() -> Iterator[None]:
+    """Models this small are slower on several threads, much slower when the cores have other work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def real_text(shared_data: Path) -> str:
+    return (shared_data / "en_text" / "tinyshakespeare" / "data__tinyshakespeare__input.txt").read_text()[:20_000]
+
+
+def text_windows(engine: Engine, text: str) -> list[list[int]]:
+    bos, *ids = engine.tokenize(text)
+    return [[bos, *ids[at : at + N_CTX - 1]] for at in range(0, len(ids), N_CTX - 1)][:WINDOWS]
+
+
+def hf_logits(model: LlamaForCausalLM, window: list[int]) -> np.ndarray:
+    with torch.no_grad():
+        return model(torch.tensor([window])).logits[0].numpy()
+
+
+@pytest.fixture(params=["real_model", "random_model"])
+def model_folder(request: pytest.FixtureRequest) -> Path:
+    return request.getfixturevalue(request.param)
+
+
+def test_same_function_in_float32(model_folder: Path, shared_data: Path, tmp_path: Path) -> None:
+    """Layout, rotary order, norms, grouping: with F32 on both sides nothing is left to differ but rounding."""
+    path = tmp_path / "model-f32.gguf"
+    write_gguf(model_folder, path, ("en",), matrices="F32")
+    model = LlamaForCausalLM.from_pretrained(model_folder, dtype=torch.float32).eval()
+    with Engine(path, n_ctx=N_CTX, threads=2, exact=True) as engine:
+        for window in text_windows(engine, real_text(shared_data)):
+            assert np.abs(engine.logits(window) - hf_logits(model, window)).max() < 1e-3
+
+
+def test_half_floats_stay_within_the_gate(model_folder: Path, shared_data: Path, tmp_path: Path) -> None:
+    """The shipped F16 file with llama.cpp's defaults. llama.cpp also rounds activations to half floats, whose step
+    at a logit of 20 is already 0.016: so the gate of 1e-2 is on the root mean square."""
+    path = tmp_path / "model-f16.gguf"
+    write_gguf(model_folder, path, ("en",))
+    model = LlamaForCausalLM.from_pretrained(model_folder, dtype=torch.float32).eval()
+    squares, same, count = 0.0, 0, 0
+    with Engine(path, n_ctx=N_CTX, threads=2) as engine:
+        for window in text_windows(engine, real_text(shared_data)):
+            ours, theirs = engine.logits(window), hf_logits(model, window)
+            squares += float(((ours - theirs) ** 2).mean()) * len(window)
+            same += int((ours.argmax(-1) == theirs.argmax(-1)).sum())
+            count += len(window)
+    assert count > 2000
+    assert math.sqrt(squares / count) < 1e-2
+    assert same / count >= 0.995
+
+
+def test_bits_per_byte_equal_to_hugging_face(real_model: Path, real_export: Path, shared_data: Path) -> None:
+    model = LlamaForCausalLM.from_pretrained(real_model).eval()
+    ours = theirs = 0.0
+    with Engine(real_export / "model-f16.gguf", n_ctx=N_CTX, threads=2) as engine:
+        for window in text_windows(engine, real_text(shared_data)):
+            ours += float(engine.score(window).nll.sum())
+            logits = torch.from_numpy(hf_logits(model, window)[:-1])
+            theirs += float(torch.nn.functional.cross_entropy(logits, torch.tensor(window[1:]), reduction="sum"))
+    assert ours == pytest.approx(theirs, rel=0.01)
+
+
+def test_greedy_text_of_the_real_model(real_export: Path) -> None:
+    with Engine(real_export / "model-f16.gguf", n_ctx=N_CTX, threads=2) as engine:
+        said = engine.greedy("Once upon a time, there was a little", 24)
+    assert said.text.startswith(" girl named Lily. She loved to play outside in the park.")
+    assert len(said.ids) == len(said.gaps) == 24
+    assert min(said.gaps) >= 0

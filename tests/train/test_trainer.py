@@ -1,0 +1,223 @@
+"""The loop repeats itself bit by bit, also over a kill; what is frozen stays; documents do not see each other."""
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from lilm.devices import prepare_torch
+from lilm.errors import LilmError
+from lilm.progress import Reporter
+from lilm.recipe import LoraConfig, OptimConfig
+from lilm.recipe.learn import NewRowsOptimConfig
+from lilm.train.pretrain.embeddings import both_matrices, extend_embeddings, freeze_old_rows
+from lilm.train.pretrain.lora import merge_lora, with_lora
+from lilm.train.trainer.batches import IGNORE, Batch, mixed
+from lilm.train.trainer.loop import Job, train
+from lilm.train.trainer.loss import summed_loss
+from lilm.train.trainer.measure import bits_per_byte
+from lilm.train.trainer.schedule import learning_rate
+
+VOCAB = 97
+
+
+def tiny(seed: int = 0, tied: bool = True) -> LlamaForCausalLM:
+    torch.manual_seed(seed)
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    return LlamaForCausalLM(LlamaConfig(vocab_size=VOCAB, tie_word_embeddings=tied, num_key_value_heads=2, **shape))
+
+
+def batch_at(step: int) -> Batch:
+    generator = torch.Generator().manual_seed(step)
+    ids = torch.randint(0, VOCAB, (4, 16), generator=generator)
+    positions = torch.arange(16).expand(4, 16).contiguous()
+    return Batch(ids, positions, ids.roll(-1, dims=1))
+
+
+def job(folder: Path, steps: int = 8, **options: object) -> Job:
+    optim = OptimConfig(steps=steps, lr=1e-2, batch_size=4)
+    return Job("test", optim, batch_at, folder, checkpoint_every=3, **options)  # type: ignore[arg-type]
+
+
+def weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_killed_run_goes_on_to_the_same_bits(tmp_path: Path, reporter: Reporter, dtype: str) -> None:
+    prepare_torch(0, 2)
+    whole = tiny()
+    metrics, _ = train(whole, job(tmp_path / "whole", dtype=dtype), reporter)
+
+    def killed_at_five(step: int) -> Batch:
+        if step == 5:
+            raise Killed
+        return batch_at(step)
+
+    first = job(tmp_path / "cut", dtype=dtype)
+    with pytest.raises(Killed):
+        train(tiny(), Job(**{**first.__dict__, "batch_at": killed_at_five}), reporter)
+    resumed = tiny(seed=1)  # a wrong start: everything must come from the checkpoint
+    again, _ = train(resumed, first, reporter)
+    assert again == metrics
+    for name, value in weights(whole).items():
+        assert torch.equal(value, weights(resumed)[name]), name
+
+
+def test_a_checkpoint_cut_in_half_is_not_used(tmp_path: Path, reporter: Reporter) -> None:
+    prepare_torch(0, 2)
+    whole = tiny()
+    train(whole, job(tmp_path / "a"), reporter)
+    newest = next((tmp_path / "a").glob("step-*"))
+    file = newest / "weights.safetensors"
+    file.write_bytes(file.read_bytes()[:-100])
+    again = tiny()
+    train(again, job(tmp_path / "a"), reporter)
+    assert all(torch.equal(value, weights(again)[name]) for name, value in weights(whole).items())
+
+
+def test_micro_batches_change_nothing_but_rounding(tmp_path: Path, reporter: Reporter) -> None:
+    prepare_torch(0, 2)
+    losses = []
+    for micro in (0, 2):
+        one = job(tmp_path / str(micro), steps=4)
+        optim = one.optim.model_copy(update={"micro_batch_size": micro})
+        metrics, _ = train(tiny(), Job(**{**one.__dict__, "optim": optim}), reporter)
+        losses.append([entry["loss"] for entry in metrics])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_a_loss_that_is_not_a_number_stops_with_a_word(tmp_path: Path, reporter: Reporter) -> None:
+    model = tiny()
+    with torch.no_grad():
+        both_matrices(model)[0][3] = math.nan
+    with pytest.raises(LilmError, match="lower lr"):
+        train(model, job(tmp_path), reporter)
+
+
+def test_chunked_loss_is_the_whole_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    hidden, weight = torch.randn(2, 50, 8), torch.randn(VOCAB, 8)
+    labels = torch.randint(0, VOCAB, (2, 50))
+    labels[0, :7] = IGNORE
+    results = []
+    for elements in (10**9, VOCAB * 9):
+        monkeypatch.setattr("lilm.train.trainer.loss.CHUNK_ELEMENTS", elements)
+        h = hidden.clone().requires_grad_()
+        loss = summed_loss(h, weight, labels)
+        loss.backward()
+        results.append((loss.detach(), h.grad))
+    assert torch.allclose(results[0][0], results[1][0], rtol=1e-5)
+    assert results[0][1] is not None
+    assert results[1][1] is not None
+    assert torch.allclose(results[0][1], results[1][1], atol=1e-6)
+
+
+def test_packed_documents_do_not_see_each_other() -> None:
+    model = tiny().eval()
+    first, second = torch.randint(0, VOCAB, (2, 8), generator=torch.Generator().manual_seed(3))
+    alone = model.model(input_ids=second[None], position_ids=torch.arange(8)[None], use_cache=False).last_hidden_state
+    packed = model.model(
+        input_ids=torch.cat([first, second])[None], position_ids=torch.arange(8).repeat(2)[None], use_cache=False
+    ).last_hidden_state
+    assert torch.allclose(alone[0], packed[0, 8:], atol=1e-5)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_stage_one_moves_only_new_rows(tmp_path: Path, reporter: Reporter, tied: bool) -> None:
+    model = tiny(tied=tied)
+    before = weights(model)
+    old = 80
+    clear = freeze_old_rows(model, old)
+    one = job(tmp_path, after_backward=clear)
+    optim = NewRowsOptimConfig(**one.optim.model_dump(exclude={"weight_decay"}))
+    train(model, Job(**{**one.__dict__, "optim": optim}), reporter)
+    for name, value in model.state_dict().items():
+        if name in ("model.embed_tokens.weight", "lm_head.weight"):
+            assert torch.equal(value[:old], before[name][:old]), name
+            assert not torch.equal(value[old:], before[name][old:]), name
+        else:
+            assert torch.equal(value, before[name]), name
+
+
+def test_lora_learns_and_is_merged_into_the_model(tmp_path: Path, reporter: Reporter) -> None:
+    model = tiny()
+    before = weights(model)
+    wrapped = with_lora(model, LoraConfig(rank=4, alpha=4, train_embeddings=False))
+    one = job(tmp_path, steps=30)
+    metrics, _ = train(wrapped, Job(**{**one.__dict__, "batch_at": lambda step: batch_at(0)}), reporter)
+    merge_lora(wrapped)
+    after = weights(model)
+    assert set(after) == set(before), "the adapter is gone from the model"
+    assert not torch.equal(after["model.layers.0.mlp.up_proj.weight"], before["model.layers.0.mlp.up_proj.weight"])
+    assert torch.equal(after["model.embed_tokens.weight"], before["model.embed_tokens.weight"])
+    last = batch_at(0)
+    with torch.no_grad():
+        logits = model(input_ids=last.input_ids, position_ids=last.position_ids).logits
+        loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), last.labels.flatten())
+    assert loss == pytest.approx(metrics[-1]["loss"], rel=0.02), "what was merged is what was trained"
+    assert loss < metrics[0]["loss"] - 0.2
+
+
+class Numbered:
+    """Sequences that say which one they are."""
+
+    def __init__(self, start: int) -> None:
+        self.start = start
+
+    def sequence(self, index: int) -> object:
+        import numpy as np
+
+        from lilm.train.finetune.masking import ChatWindow
+
+        row = np.full(4, self.start + index, dtype=np.int64)
+        return ChatWindow(row, row, row)
+
+
+def test_replay_share_holds_and_no_sequence_is_skipped() -> None:
+    at = mixed(Numbered(0), Numbered(1000), 0.25, 8)  # type: ignore[arg-type]
+    seen = [int(row[0]) for step in range(10) for row in at(step).input_ids]
+    assert [number for number in seen if number < 1000] == list(range(60))
+    assert [number for number in seen if number >= 1000] == list(range(1000, 1020))
+
+
+def test_learning_rate_warms_up_and_decays() -> None:
+    for schedule, last in (("cosine", 0.1), ("wsd", 0.1), ("constant", 1.0)):
+        optim = OptimConfig(steps=100, lr=1.0, warmup=0.1, schedule=schedule)  # type: ignore[arg-type]
+        rates = [learning_rate(step, optim) for step in range(100)]
+        assert rates[:10] == pytest.approx([0.1 * (step + 1) for step in range(10)])
+        assert rates[-1] == pytest.approx(last, abs=0.05)
+        assert max(rates) == 1.0
+
+
+def test_bits_per_byte_of_a_uniform_model_is_the_entropy() -> None:
+    model = tiny()
+    with torch.no_grad():
+        both_matrices(model)[0].zero_()
+    text = "abcdefghij" * 5
+    found = bits_per_byte(model, lambda t: [ord(c) % VOCAB for c in t], 1, [text, "xyz"], window=16)
+    assert found == pytest.approx(math.log2(VOCAB), rel=1e-5)
+
+
+def test_new_rows_begin_as_the_mean_of_the_old_spelling(shared_data: Path) -> None:
+    import sentencepiece
+
+    from lilm.train.base.model_folder import load_llama
+
+    folder = shared_data / "model" / "stories260K-hf"
+    model = load_llama(folder, torch.device("cpu"))
+    tokenizer = sentencepiece.SentencePieceProcessor(model_file=str(folder / "tokenizer.model"))
+    before = both_matrices(model)[0].detach().clone()
+    pieces = [tokenizer.id_to_piece(i) for i in range(512)] + ["日本"]
+    extend_embeddings(model, tokenizer, pieces, "mean", seed=0)
+    after = both_matrices(model)[0].detach()
+    ids = [tokenizer.piece_to_id(f"<0x{byte:02X}>") for byte in "日本".encode()]
+    assert after.shape == (513, 64)
+    assert torch.equal(after[:512], before)
+    assert torch.allclose(after[512], before[ids].mean(dim=0))
+    assert both_matrices(model)[1].data_ptr() == both_matrices(model)[0].data_ptr(), "still tied"

@@ -1,0 +1,104 @@
+"""The JavaScript API that the page uses, driven in node through its worker."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lilm.wasm.node import runtime_dir
+
+TABLE = {"n_ctx": 512, "n_batch": 64, "threads": 4, "variants": ["threads"], "models": {}}
+
+
+@pytest.fixture
+def base(wasm_dir: Path) -> Path:
+    (wasm_dir / "memory.json").write_text(json.dumps(TABLE))
+    return wasm_dir
+
+
+def drive(base: Path, gguf: Path, scenario: str) -> dict[str, Any]:
+    command = ["node", str(Path(__file__).with_name("drive.mjs"))]
+    command += [runtime_dir().as_uri(), base.as_uri() + "/", str(gguf), scenario]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def test_texts_come_in_whole_characters(base: Path, speller: Path) -> None:
+    out = drive(base, speller, "stream")
+    assert out["answer"]["texts"] == list("a é日🎉z")
+    result = out["answer"]["result"]
+    assert result["text"] == "a é日🎉z"
+    assert result["tokens"] == len("a é日🎉z".encode())
+    assert result["stop_reason"] == "eos"
+    assert out["progress"][-1] == {"phase": "load", "loaded": speller.stat().st_size, "total": speller.stat().st_size}
+
+
+def test_a_stop_takes_effect_within_a_token(base: Path, endless: Path) -> None:
+    answer = drive(base, endless, "stop")["answer"]
+    assert answer["stopped"]["stop_reason"] == "aborted"
+    assert answer["seen"] <= 6
+    assert answer["after"]["text"].startswith("a ") and answer["after"]["stop_reason"] == "length"
+
+
+def test_generations_wait_for_each_other(base: Path, endless: Path) -> None:
+    answer = drive(base, endless, "queue")["answer"]
+    assert answer["first"]["tokens"] == 50 and answer["first"]["stop_reason"] == "length"
+    assert answer["second"]["tokens"] == 0 and answer["second"]["stop_reason"] == "aborted"
+
+
+def test_a_second_turn_reuses_the_first(base: Path, endless: Path) -> None:
+    answer = drive(base, endless, "turns")["answer"]
+    assert answer["first"]["cached_tokens"] == 0
+    assert answer["second"]["cached_tokens"] >= answer["first"]["prompt_tokens"] - 1
+
+
+def test_words_and_statistics(base: Path, speller: Path) -> None:
+    answer = drive(base, speller, "words")["answer"]
+    assert answer["text"] == "日本語🎉"
+    stats = answer["stats"]
+    assert (stats["variant"], stats["threads"], stats["n_ctx"], stats["n_batch"]) == ("threads", 2, 512, 64)
+    assert stats["has_chat_template"] and stats["metadata"]["general.architecture"] == "llama"
+    assert answer["info"]["n_vocab"] == stats["n_vocab"] == 260
+
+
+def test_an_unloaded_model_says_so(base: Path, speller: Path) -> None:
+    assert drive(base, speller, "unload")["answer"] == {"kind": "aborted", "message": "the model is unloaded"}
+
+
+def test_loading_can_be_stopped_and_fails_plainly(base: Path, speller: Path, tmp_path: Path) -> None:
+    assert drive(base, speller, "abort-load")["error"]["kind"] == "aborted"
+    assert drive(base, tmp_path / "nothing.gguf", "words")["error"]["kind"] == "network"
+    assert drive(tmp_path, speller, "words")["error"]["kind"] == "network"
+    (tmp_path / "page.gguf").write_text("<html>not found</html>")
+    assert drive(base, tmp_path / "page.gguf", "words")["error"]["kind"] == "not_a_gguf"
+
+
+def test_too_big_a_file_is_told_before_it_is_read(base: Path, tmp_path: Path) -> None:
+    huge = tmp_path / "huge.gguf"
+    with huge.open("wb") as file:
+        file.write(b"GGUF" + b"\0" * 60)
+        file.truncate(5 << 30)
+    assert drive(base, huge, "words")["error"]["kind"] == "too_big"
+
+
+def test_a_missing_build_is_told(base: Path, speller: Path, tmp_path: Path) -> None:
+    (tmp_path / "memory.json").write_text(json.dumps(TABLE))
+    assert drive(tmp_path, speller, "words")["error"]["kind"] == "network"
+    (tmp_path / "memory.json").write_text(json.dumps(TABLE | {"variants": []}))
+    assert drive(tmp_path, speller, "words")["error"]["kind"] == "unsupported"
+
+
+def test_the_modules_are_valid_and_need_nothing_else(tmp_path: Path) -> None:
+    """The stage copies a list of modules: what they import is on it."""
+    from lilm.wasm.stage import RUNTIME
+
+    for name in RUNTIME:
+        shutil.copyfile(runtime_dir() / name, tmp_path / name)
+    script = f"await import('{tmp_path.as_uri()}/lilm.mjs'); await import('{tmp_path.as_uri()}/engine.mjs')"
+    done = subprocess.run(["node", "--input-type=module", "-e", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,131 @@
+"""The engine in node: native llama.cpp's text, whole characters, plain errors for broken files."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lilm.chat import render
+from lilm.export.gguf_writer import write_gguf
+from lilm.export.quantise import quantise
+from lilm.llamacpp.engine import Engine
+from lilm.wasm.node import WasmError, run_node
+from lilm.wasm.verify import N_PREDICT, compare
+
+GREEDY = {"temperature": 0, "repeat_penalty": 1}
+
+
+@pytest.fixture(scope="module")
+def stories(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """stories260K, a real model, as f16, Q8_0 and Q4_0."""
+    folder = tmp_path_factory.mktemp("stories")
+    hf = folder / "hf"
+    hf.mkdir()
+    for file in (shared_data / "model" / "stories260K-hf").iterdir():
+        shutil.copyfile(file, hf / file.name)
+    files = {name: folder / f"model-{name}.gguf" for name in ("f16", "Q8_0", "Q4_0")}
+    write_gguf(hf, files["f16"], ("en",))
+    for quant in ("Q8_0", "Q4_0"):
+        quantise(files["f16"], files[quant], quant, 2, lambda done, total: None)
+    return files
+
+
+@pytest.mark.parametrize("quant", ["f16", "Q8_0", "Q4_0"])
+def test_the_text_is_that_of_native_llama_cpp(quant: str, stories: dict[str, Path], wasm_dir: Path) -> None:
+    prompts = ["Once upon a time, there was a little", "Tom and his dog", "The sun was"]
+    runs = [{"prompt": prompt, **GREEDY, "n_predict": N_PREDICT, "ignore_eos": True} for prompt in prompts]
+    answer = run_node(stories[quant], wasm_dir, runs, threads=2, n_ctx=256)
+    with Engine(stories[quant], n_ctx=256, threads=2) as engine:
+        assert [list(run.prompt_ids) for run in answer.runs] == [engine.tokenize(prompt) for prompt in prompts]
+        native = [engine.greedy(prompt, N_PREDICT, stop=False) for prompt in prompts]
+    result = compare(native, answer.runs)
+    assert result.agrees and result.compared == len(prompts) * N_PREDICT
+    if quant == "f16":
+        assert answer.runs[0].text.startswith(" girl named Lily. She loved to play outside in the park.")
+    # Activations are rounded as native llama.cpp rounds them: cutting them off moves logits by 0.2 to 0.6.
+    moved = [
+        abs(a - b)
+        for one, other in zip(native, answer.runs, strict=True)
+        for a, b in zip(one.gaps, other.gaps, strict=True)
+    ]
+    assert sum(moved) / len(moved) < 0.01
+
+
+def test_the_known_text_comes_out_and_ends(speller: Path, wasm_dir: Path) -> None:
+    run = run_node(speller, wasm_dir, [{"prompt": "S", **GREEDY}]).runs[0]
+    assert run.text == "a é日🎉z"
+    assert run.stop_reason == "eos"
+
+
+def test_special_tokens_in_a_prompt_are_text_and_in_a_chat_are_tokens(speller: Path, wasm_dir: Path) -> None:
+    messages = [{"role": "user", "content": "こんにちは"}]
+    plain, chat = run_node(
+        speller, wasm_dir, [{"prompt": "</s>", "n_predict": 1}, {"messages": messages, "n_predict": 1}]
+    ).runs
+    assert 2 not in plain.prompt_ids
+    with Engine(speller, n_ctx=256, threads=1) as engine:
+        assert list(chat.prompt_ids) == engine.tokenize(render(messages, True), parse_special=True)
+    assert chat.prompt_ids.count(2) == 1 and chat.prompt_ids[0] == 1
+
+
+def test_a_seed_decides_the_draw(stories: dict[str, Path], wasm_dir: Path) -> None:
+    drawn = {"prompt": "Once", "n_predict": 24, "temperature": 1.5}
+    runs = run_node(stories["f16"], wasm_dir, [drawn | {"seed": 1}, drawn | {"seed": 1}, drawn | {"seed": 2}]).runs
+    assert runs[0].ids == runs[1].ids != runs[2].ids
+
+
+def test_a_penalty_keeps_it_from_repeating(endless: Path, wasm_dir: Path) -> None:
+    run = {"prompt": "S", "temperature": 0, "n_predict": 40}
+    plain, punished = run_node(endless, wasm_dir, [run | {"repeat_penalty": 1}, run | {"repeat_penalty": 100.0}]).runs
+    assert plain.text.count("日") > 1
+    assert punished.text.count("日") == 1
+
+
+def test_a_full_context_ends_the_text_and_refuses_a_longer_prompt(endless: Path, wasm_dir: Path) -> None:
+    answer = run_node(endless, wasm_dir, [{"prompt": "S", **GREEDY, "n_predict": -1}], n_ctx=256)
+    assert answer.runs[0].stop_reason == "context_full"
+    assert len(answer.runs[0].prompt_ids) + len(answer.runs[0].ids) == 256 + 1  # the last one is not evaluated
+    with pytest.raises(WasmError, match="300 tokens and the context holds 256") as caught:
+        run_node(endless, wasm_dir, [{"tokens": [1] * 300}], n_ctx=256)
+    assert caught.value.kind == "context_full"
+
+
+def test_the_context_is_no_longer_than_the_model_was_trained_with(speller: Path, wasm_dir: Path) -> None:
+    assert run_node(speller, wasm_dir, [], n_ctx=100_000).stats["n_ctx"] == 2048
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"<!DOCTYPE html><html>" + b" " * 99, "not_a_gguf"),
+        (b"", "truncated"),
+        (b"GGUF", "truncated"),
+        (b"GGUF\3\0\0\0" + b"\xff" * 500, "not_a_gguf"),
+    ],
+)
+def test_what_is_no_gguf_is_told(content: bytes, kind: str, wasm_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "x.gguf").write_bytes(content)
+    with pytest.raises(WasmError) as caught:
+        run_node(tmp_path / "x.gguf", wasm_dir, [])
+    assert caught.value.kind == kind
+
+
+@pytest.mark.parametrize("part", [0.001, 0.3, 0.999])
+def test_a_file_that_ends_early_is_told(part: float, speller: Path, wasm_dir: Path, tmp_path: Path) -> None:
+    whole = speller.read_bytes()
+    (tmp_path / "x.gguf").write_bytes(whole[: int(len(whole) * part)])
+    with pytest.raises(WasmError) as caught:
+        run_node(tmp_path / "x.gguf", wasm_dir, [])
+    assert caught.value.kind == "truncated"
+
+
+def test_an_unknown_architecture_is_told(speller: Path, wasm_dir: Path, tmp_path: Path) -> None:
+    changed = speller.read_bytes().replace(
+        b"general.architecture\x08\0\0\0\x05\0\0\0\0\0\0\0llama",
+        b"general.architecture\x08\0\0\0\x05\0\0\0\0\0\0\0xxxxx",
+        1,
+    )
+    (tmp_path / "x.gguf").write_bytes(changed)
+    with pytest.raises(WasmError, match="xxxxx") as caught:
+        run_node(tmp_path / "x.gguf", wasm_dir, [])
+    assert caught.value.kind == "unsupported"

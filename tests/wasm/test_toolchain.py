@@ -1,0 +1,65 @@
+"""What is missing or too old is told with the command that mends it."""
+
+from pathlib import Path
+
+import pytest
+
+from lilm.errors import LilmError
+from lilm.wasm import toolchain
+
+
+def fake_tools(folder: Path, emcc_says: str, tools: tuple[str, ...] = ("emcc", "cmake", "ninja", "node")) -> Path:
+    """A PATH folder with `tools`; emcc is a link into an Emscripten folder, as Debian has it."""
+    emscripten = folder / "upstream" / "emscripten"
+    (emscripten / "cmake" / "Modules" / "Platform").mkdir(parents=True)
+    (emscripten / "cmake" / "Modules" / "Platform" / "Emscripten.cmake").touch()
+    (folder / "bin").mkdir()
+    for name in tools:
+        tool = emscripten / name if name == "emcc" else folder / "bin" / name
+        tool.write_text(f"#!/bin/sh\necho '{emcc_says}'\n")
+        tool.chmod(0o755)
+        if name == "emcc":
+            (folder / "bin" / name).symlink_to(tool)
+    return folder / "bin"
+
+
+@pytest.fixture(autouse=True)
+def no_emsdk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("EMSDK", raising=False)
+
+
+@pytest.mark.parametrize(
+    ("tools", "named"),
+    [
+        ((), "apt-get install emscripten"),
+        (("emcc", "ninja", "node"), "apt-get install cmake"),
+        (("emcc", "cmake", "node"), "apt-get install ninja-build"),
+        (("emcc", "cmake", "ninja"), "apt-get install nodejs"),
+    ],
+)
+def test_a_missing_tool_is_named_with_its_command(
+    tools: tuple[str, ...], named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(fake_tools(tmp_path, "emcc (Emscripten) 3.1.64", tools)))
+    with pytest.raises(LilmError, match=named):
+        toolchain.find_toolchain()
+    assert named in toolchain.describe().remedy
+
+
+def test_emsdk_goes_before_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(fake_tools(tmp_path / "a", "emcc (Emscripten gcc/clang-like) 3.1.6 ()")))
+    assert toolchain.find_toolchain().version == (3, 1, 6)
+    assert toolchain.find_toolchain().stack_setting == "TOTAL_STACK"
+    assert "2.4 times" in toolchain.describe().note
+    fake_tools(tmp_path / "sdk", "emcc (Emscripten) 6.0.5 (abc)")
+    monkeypatch.setenv("EMSDK", str(tmp_path / "sdk"))
+    assert toolchain.find_toolchain().version == (6, 0, 5)
+    assert toolchain.find_toolchain().stack_setting == "STACK_SIZE"
+    assert toolchain.describe().note == ""
+
+
+@pytest.mark.parametrize("says", ["emcc (Emscripten) 2.0.12", "Segmentation fault"])
+def test_an_unusable_emcc_is_refused(says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(fake_tools(tmp_path, says)))
+    with pytest.raises(LilmError, match=r"older than|does not run"):
+        toolchain.find_toolchain()
