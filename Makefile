@@ -4,8 +4,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)
-# No GPU: the CPU build, an order of magnitude smaller. The plain index is the fallback.
-TORCH_INDEX := $(if $(shell command -v nvidia-smi),,--extra-index-url https://download.pytorch.org/whl/cpu)
+# No GPU: the CPU build, an order of magnitude smaller. Where its index does not answer, the plain one is asked.
+TORCH_CPU := https://download.pytorch.org/whl/cpu
+TORCH_INDEX = $(if $(shell command -v nvidia-smi),,$(shell $(PYTHON) -c "from urllib.request import urlopen; \
+  urlopen('$(TORCH_CPU)/torch/', timeout=10)" 2>/dev/null && echo --extra-index-url $(TORCH_CPU)))
 # llama-cpp-python without the programs that come with llama.cpp: half as long to compile.
 export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF '-DCMAKE_PROJECT_llama.cpp_INCLUDE=$(CURDIR)/lilm/llamacpp/build.cmake'
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --progress-bar off
@@ -18,10 +20,11 @@ quickstart: setup tools
 setup: $(VENV)/.installed
 
 $(VENV)/.installed: constraints.txt pyproject.toml
+	@command -v c++ >/dev/null || { echo "no C++ compiler — type: sudo apt-get install g++"; exit 2; }
 	@test -x $(BIN)/python || { echo "making $(VENV)"; $(PYTHON) -m venv $(VENV) || { \
 	  echo "python cannot make a venv; on Debian and Ubuntu: sudo apt-get install python3-venv"; exit 2; }; }
 	@echo "1/3 installing torch $(TORCH)"
-	@$(PIP) --timeout 10 --retries 1 $(TORCH_INDEX) torch==$(TORCH)
+	@$(PIP) $(TORCH_INDEX) torch==$(TORCH)
 	@echo "2/3 compiling llama.cpp and installing everything else (about 4 minutes on 2 cores, once)"
 	@$(PIP) -c constraints.txt -e .
 	@echo "3/3 checking"
@@ -38,6 +41,7 @@ tools:
 	command -v emcc >/dev/null || [ -n "$$EMSDK" ] || missing="$$missing emscripten"; \
 	command -v chromium >/dev/null || missing="$$missing chromium"; \
 	command -v node >/dev/null || missing="$$missing nodejs"; \
+	command -v patch >/dev/null || missing="$$missing patch"; \
 	[ -z "$$missing" ] && exit 0; \
 	if [ "$$(id -u)" = 0 ]; then sudo=""; elif sudo -n true 2>/dev/null; then sudo="sudo"; else \
 	  echo "missing:$$missing — type: sudo apt-get install --no-install-recommends$$missing"; exit 2; fi; \
@@ -53,7 +57,7 @@ wheel-env: constraints.txt pyproject.toml
 	@rm -rf build/lib dist *.egg-info
 	@$(PIP) build
 	@$(BIN)/python -m build --outdir dist . >/dev/null
-	@$(PIP) --timeout 10 --retries 1 $(TORCH_INDEX) torch==$(TORCH)
+	@$(PIP) $(TORCH_INDEX) torch==$(TORCH)
 	@$(PIP) -c constraints.txt "$$(ls dist/lilm-*.whl)[dev]"
 	@touch $(VENV)/.installed $(VENV)/.installed-dev
 

@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import json
-import os
 import platform
 import re
 import shutil
@@ -13,12 +12,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from lilm.errors import LilmError
+
 Status = Literal["ok", "slow", "too old", "missing", "low"]
 BAD: tuple[Status, ...] = ("missing", "too old", "low")
 GB = 1_000_000_000
 DISK_GB = 10  # the quickstart with its environment and the browser build needs about 5
 MEMORY_GB = 4
-EMCC_OLDEST, EMCC_FAST = (3, 1, 6), (4, 0, 0)
 LLAMA_CPP_PYTHON = "0.3.36"  # the browser build is of the source inside this release
 
 
@@ -123,19 +123,19 @@ def torch() -> Finding:
 
 def emcc() -> Finding:
     """Emscripten: $EMSDK's, else the one on PATH."""
+    from lilm.wasm.toolchain import FAST, INSTALL, OLDEST, emcc_version, find_emcc
+
     needed_for = "the browser build"
-    emsdk = os.environ.get("EMSDK")
-    places = [str(Path(emsdk) / "upstream" / "emscripten")] if emsdk else []
-    path = next((found for place in [*places, None] if (found := shutil.which("emcc", path=place))), None)
-    answer = path and said(path, "--version")
-    if not answer:
-        return Finding("emcc", "missing", "–", needed_for, apt("emscripten"))
-    version = parse_version(answer)
-    if version < EMCC_OLDEST:
-        return Finding(
-            "emcc", "too old", dotted(version), needed_for, f"{apt('emscripten')}, or install emsdk and set EMSDK"
-        )
-    if version < EMCC_FAST:
+    path = find_emcc()
+    if path is None:
+        return Finding("emcc", "missing", "–", needed_for, INSTALL)
+    try:
+        version = emcc_version(path)
+    except LilmError as error:
+        return Finding("emcc", "missing", error.what, needed_for, INSTALL)
+    if version < OLDEST:
+        return Finding("emcc", "too old", dotted(version), needed_for, f"{INSTALL}, or install emsdk and set EMSDK")
+    if version < FAST:
         remedy = "works; a current emsdk (set EMSDK) makes the page answer about twice as fast"
         return Finding("emcc", "slow", dotted(version), needed_for, remedy)
     return Finding("emcc", "ok", dotted(version), needed_for)

@@ -9,11 +9,13 @@ from pathlib import Path
 
 from lilm.errors import LilmError
 
-INSTALL = "run `sudo apt-get install emscripten cmake ninja-build nodejs`"
+INSTALL = "sudo apt-get install emscripten"
 OLDEST = (3, 1, 6)  # Debian 12's
 FAST = (4, 0, 0)  # from here on LLVM's code for SIMD is about twice as fast
 STACK_SIZE_SINCE = (3, 1, 25)  # before, the setting was called TOTAL_STACK
 NODE_MODULES = Path("/usr/share/nodejs")  # where Debian puts acorn, which its emcc needs and does not find
+# emcc is a Python program that imports the modules beside it; ours may run with settings that hide them.
+PYTHON_SETTINGS = ("PYTHONSAFEPATH", "PYTHONPATH", "PYTHONHOME")
 
 
 @dataclass(frozen=True)
@@ -37,21 +39,11 @@ class Toolchain:
 
     def environment(self) -> dict[str, str]:
         """Variables the build's processes run with."""
-        variables = dict(os.environ)
+        variables = emcc_environment()
         if self.emcc.is_relative_to("/usr") and NODE_MODULES.is_dir():
             paths = [path for path in variables.get("NODE_PATH", "").split(os.pathsep) if path]
             variables["NODE_PATH"] = os.pathsep.join([*paths, str(NODE_MODULES)])
         return variables
-
-
-@dataclass(frozen=True)
-class Description:
-    """For `lilm doctor`. note: what the version found costs; remedy: the command that mends it."""
-
-    found: bool
-    version: str
-    note: str
-    remedy: str
 
 
 def find_node() -> Path:
@@ -73,13 +65,20 @@ def find_emcc() -> Path | None:
     return None
 
 
+def emcc_environment() -> dict[str, str]:
+    """The environment without what is meant for our Python alone."""
+    return {name: value for name, value in os.environ.items() if name not in PYTHON_SETTINGS}
+
+
 def emcc_version(emcc: Path) -> tuple[int, int, int]:
     """Raises LilmError when emcc does not run or says no version."""
-    done = subprocess.run([str(emcc), "--version"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [str(emcc), "--version"], capture_output=True, text=True, env=emcc_environment(), check=False
+    )
     match = re.search(r"\b(\d+)\.(\d+)\.(\d+)\b", done.stdout.partition("\n")[0])
     if done.returncode != 0 or match is None:
         said = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
-        raise LilmError(f"emcc does not run ({said})", where=str(emcc), remedy=INSTALL)
+        raise LilmError(f"emcc does not run ({said})", where=str(emcc), remedy=f"run `{INSTALL}`")
     return int(match[1]), int(match[2]), int(match[3])
 
 
@@ -96,11 +95,11 @@ def find_toolchain() -> Toolchain:
     """Everything the wasm build calls. Raises LilmError with the command to type for the first thing missing."""
     emcc = find_emcc()
     if emcc is None:
-        raise LilmError("Emscripten (emcc) is not installed", remedy=INSTALL)
+        raise LilmError("Emscripten (emcc) is not installed", remedy=f"run `{INSTALL}`")
     release = emcc_version(emcc)
     if release < OLDEST:
         found, oldest = (".".join(map(str, one)) for one in (release, OLDEST))
-        raise LilmError(f"Emscripten {found} is older than {oldest}", where=str(emcc), remedy=INSTALL)
+        raise LilmError(f"Emscripten {found} is older than {oldest}", where=str(emcc), remedy=f"run `{INSTALL}`")
     cmake = shutil.which("cmake")
     if cmake is None:
         raise LilmError("cmake is not installed", remedy="run `sudo apt-get install cmake`")
@@ -110,15 +109,3 @@ def find_toolchain() -> Toolchain:
     return Toolchain(
         emcc, release, cmake_toolchain_file(emcc), Path(cmake), Path(ninja) if ninja else None, find_node()
     )
-
-
-def describe() -> Description:
-    """What is found, and what it costs, in one line each."""
-    try:
-        toolchain = find_toolchain()
-    except LilmError as error:
-        return Description(False, "", error.what, error.remedy)
-    if toolchain.version < FAST:
-        note = "works; a current Emscripten makes the browser build about 2.4 times as fast"
-        return Description(True, toolchain.version_text, note, "install the emsdk and set EMSDK")
-    return Description(True, toolchain.version_text, "", "")
