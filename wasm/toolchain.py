@@ -72,9 +72,7 @@ def emcc_environment() -> dict[str, str]:
 
 def emcc_version(emcc: Path) -> tuple[int, int, int]:
     """Raises LilmError when emcc does not run or says no version."""
-    done = subprocess.run(
-        [str(emcc), "--version"], capture_output=True, text=True, env=emcc_environment(), check=False
-    )
+    done = subprocess.run([str(emcc), "--version"], capture_output=True, text=True, env=emcc_environment(), check=False)
     match = re.search(r"\b(\d+)\.(\d+)\.(\d+)\b", done.stdout.partition("\n")[0])
     if done.returncode != 0 or match is None:
         said = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
