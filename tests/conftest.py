@@ -57,6 +57,7 @@ def small_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe["finetune"]["optim"]["steps"] = 6
     recipe["finetune"]["checkpoint_every"] = 2
     recipe["bench"]["eval_tokens"] = 1000
+    recipe["site"]["n_predict"] = 64
     path = tmp_path_factory.mktemp("recipe") / "lilm.toml"
     path.write_text(tomlkit.dumps(recipe), encoding="utf-8")
     return path

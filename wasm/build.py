@@ -72,6 +72,7 @@ def glue_dir() -> Path:
 
 
 def link_flags(toolchain: Toolchain, variant: Variant, stack_bytes: int) -> list[str]:
+    """But for --extern-post-js, which has a path in it."""
     settings = {
         "MODULARIZE": 1,
         "EXPORT_NAME": "createLilmCore",
@@ -90,14 +91,13 @@ def link_flags(toolchain: Toolchain, variant: Variant, stack_bytes: int) -> list
         settings["PTHREAD_POOL_SIZE"] = "Module.lilmPool"
         settings["DEFAULT_PTHREAD_STACK_SIZE"] = stack_bytes
     flags = ["-O1", "--no-entry", "-Wno-pthreads-mem-growth"]
-    flags += [f"--extern-post-js={glue_dir() / 'extern-post.js'}"]
     return flags + [f"-s{name}={value}" for name, value in settings.items()]
 
 
 def build_key(toolchain: Toolchain, variant: Variant, stack_bytes: int, source_key: str) -> str:
     """Hash of everything that decides the module's bytes."""
     glue = {name: sha256_file(glue_dir() / name) for name in GLUE}
-    flags = [flag for flag in link_flags(toolchain, variant, stack_bytes) if not flag.startswith("--extern-post-js")]
+    flags = link_flags(toolchain, variant, stack_bytes)
     return sha256_json([toolchain.version_text, variant, flags, LLAMA_OPTIONS, source_key, glue])[:16]
 
 
@@ -112,7 +112,7 @@ def build_variant(variant: Variant, reporter: Reporter, stack_mb: int = 2) -> Bu
     stack_bytes = stack_mb * MIB
     key = build_key(toolchain, variant, stack_bytes, source_key)
     folder = cache_dir() / "wasm" / f"{variant}-{key}"
-    work = cache_dir() / "wasm" / f"build-{variant}-{toolchain.version_text}-{source_key}"
+    work = cache_dir() / "wasm" / f"tree-{variant}-{toolchain.version_text}-{source_key}"
     with locked(work) as lock:
         cached = folder.is_dir()
         if not cached:
@@ -131,6 +131,18 @@ def locked(work: Path) -> Iterator[int]:
     with work.with_name(work.name + ".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield file.fileno()
+
+
+def copied_glue(work: Path) -> Path:
+    """Our sources inside the build folder: that one may serve several installations of LiLM, which cmake refuses when
+    the sources move. Files that have not changed keep their time, so that they are not compiled again."""
+    folder = work / "glue"
+    folder.mkdir(exist_ok=True)
+    for name in GLUE:
+        new = (glue_dir() / name).read_bytes()
+        if not (folder / name).is_file() or (folder / name).read_bytes() != new:
+            (folder / name).write_bytes(new)
+    return folder
 
 
 def log_file(work: Path) -> Path:
@@ -153,16 +165,18 @@ def install(out: Path, folder: Path) -> None:
 
 
 def configure(toolchain: Toolchain, variant: Variant, stack_bytes: int, source: Path, work: Path) -> None:
+    glue = copied_glue(work)
+    flags = [*link_flags(toolchain, variant, stack_bytes), f"--extern-post-js={glue / 'extern-post.js'}"]
     options = {
         **LLAMA_OPTIONS,
         "CMAKE_TOOLCHAIN_FILE": toolchain.cmake_file,
         "CMAKE_MAKE_PROGRAM": toolchain.ninja or shutil.which("make"),
         "LLAMA_DIR": source,
         "LILM_THREADS": "ON" if variant == "threads" else "OFF",
-        "LILM_LINK_FLAGS": " ".join(link_flags(toolchain, variant, stack_bytes)),
+        "LILM_LINK_FLAGS": " ".join(flags),
     }
     generator = "Ninja" if toolchain.ninja else "Unix Makefiles"
-    command = [str(toolchain.cmake), "-S", str(glue_dir()), "-B", str(work), "-G", generator]
+    command = [str(toolchain.cmake), "-S", str(glue), "-B", str(work), "-G", generator]
     command += [f"-D{name}={value}" for name, value in options.items()]
     log = log_file(work)
     with log.open("w", encoding="utf-8") as file:

@@ -1,5 +1,6 @@
 """The build: the same bytes again, another key for another input, the line that matters when it fails."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,15 +11,19 @@ from lilm.wasm import build
 from lilm.wasm.toolchain import find_toolchain
 
 
-def test_linking_again_gives_the_same_bytes(wasm_dir: Path) -> None:
+def test_linking_again_from_another_installation_gives_the_same_bytes(
+    wasm_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = build.build_variant("threads", Reporter(quiet=True))
     assert first.cached
     hashes = {name: sha256_file(first.folder / name) for name in first.files}
     aside = first.folder.with_name("aside")
     first.folder.rename(aside)
-    for tree in first.folder.parent.glob("build-threads-*/out"):
+    for tree in first.folder.parent.glob("tree-threads-*/out"):
         for path in tree.iterdir():
             path.unlink()
+    shutil.copytree(build.glue_dir(), tmp_path / "src")
+    monkeypatch.setattr(build, "glue_dir", lambda: tmp_path / "src")
     try:
         again = build.build_variant("threads", Reporter(quiet=True))
         assert not again.cached
