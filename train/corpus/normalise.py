@@ -4,17 +4,15 @@ Japanese: NFKC, except for characters that NFKC spoils. Latin letters and digits
 katakana full-width; Japanese punctuation keeps its full width（）！？：；「」…～, and half-width marks stay as the
 source has them. Other languages: NFC, straight quotes, plain spaces.
 Both: no control, private-use or invisible characters, no spaces at line ends, at most one empty line.
-Every function here is idempotent.
+Every function here is idempotent. The tables are made here, the work is done in native/normaliser.h.
 """
 
-import re
-import sys
 import unicodedata
+from collections.abc import Sequence
 from functools import cache
 
-import numpy as np
-
-from lilm.train.corpus.punctuation import STYLES, punctuate
+from lilm.train.corpus._native import Normaliser
+from lilm.train.corpus.punctuation import STYLES
 
 # What NFKC would spoil: punctuation that Japanese text has in full width; … ‥ -> "...", ① -> 1, 10² -> 102,
 # ½ -> 1⁄2, ™ -> TM, ゛ -> space and combining mark.
@@ -60,77 +58,57 @@ _DROPPED_RANGES = (
     (0xF0000, 0x10FFFF),
 )
 _QUOTES = {"“": '"', "”": '"', "„": '"', "‟": '"', "‘": "'", "’": "'", "‛": "'"}
-_SPACE_RUN = re.compile("  +")
-_EMPTY_LINES = re.compile("\n{3,}")
+_LAST = 0x30000  # no later character has a decomposition
 
 
-class Replacer:
-    """Replaces single characters by a table, at the speed of `str.replace`.
-
-    What a character becomes must hold no character of the table, so that the order does not matter.
-    """
-
-    def __init__(self, table: dict[str, str]) -> None:
-        self._table = table
-        self._wanted = np.zeros(sys.maxunicode + 1, dtype=bool)
-        self._wanted[[ord(character) for character in table]] = True
-
-    def __call__(self, text: str) -> str:
-        codes = np.frombuffer(text.encode("utf-32-le", errors="surrogatepass"), dtype=np.uint32)
-        for code in np.unique(codes[self._wanted[codes]]).tolist():
-            text = text.replace(chr(code), self._table[chr(code)])
-        return text
-
-
-def _plain() -> dict[str, str]:
+def _plain() -> dict[int, str]:
     """What every language drops or makes plain."""
-    dropped = {chr(code): "" for first, last in _DROPPED_RANGES for code in range(first, last + 1)}
-    return {**dropped, **dict.fromkeys(_LINE_BREAKS, "\n"), **dict.fromkeys(_SPACES, " ")}
+    dropped = {code: "" for first, last in _DROPPED_RANGES for code in range(first, last + 1)}
+    return dropped | dict.fromkeys(map(ord, _LINE_BREAKS), "\n") | dict.fromkeys(map(ord, _SPACES), " ")
 
 
-@cache
-def _japanese() -> Replacer:
+def _japanese() -> dict[int, str]:
     kept = set(_KEPT) | {chr(code) for first, last in _KEPT_RANGES for code in range(first, last + 1)}
     table = {}
-    for code in range(0x80, 0x30000):  # no later character has a compatibility form
+    for code in range(0x80, _LAST):
         character = chr(code)
         plain = unicodedata.normalize("NFKC", character)
         if plain != character and character not in kept and not kept.intersection(plain):
-            table[character] = plain
-    table["\u301c"] = "～"  # one wave dash: JIS converters disagree about which of the two is meant
-    return Replacer({**table, **_plain()})
+            table[code] = plain
+    table[0x301C] = "～"  # one wave dash: JIS converters disagree about which of the two is meant
+    return table | _plain()
 
 
 @cache
-def _other() -> Replacer:
-    return Replacer({**_plain(), **_QUOTES})
+def _composing() -> list[int]:
+    """Characters that NFC changes, or may join with what stands before them, or sort among their neighbours."""
+    parts = {code: unicodedata.normalize("NFD", chr(code)) for code in range(0x80, _LAST)}
+    joined = {ord(part) for decomposed in parts.values() for part in decomposed[1:]}
+    changed = {
+        code for code in parts if unicodedata.combining(chr(code)) or not unicodedata.is_normalized("NFC", chr(code))
+    }
+    return sorted(joined | changed)
 
 
-def normalise_japanese(text: str, punctuation: str) -> str:
-    """`punctuation`: one of 、。 ，． ,. keep (see lilm.train.corpus.punctuation).
+@cache
+def _normaliser(japanese: bool, marks: str) -> Normaliser:
+    if japanese:
+        return Normaliser(_japanese(), _composing(), True, marks)
+    return Normaliser(_plain() | {ord(quote): plain for quote, plain in _QUOTES.items()}, _composing(), False, "")
 
-    >>> normalise_japanese("ＬｉＬＭは「１」、ﾃﾞｰﾀは（２）！？…", "、。")
-    'LiLMは「1」、データは（2）！？…'
+
+def normalise_all(texts: Sequence[str], lang: str, punctuation: str) -> list[str]:
+    """The texts as the corpus has them. `punctuation`: one of 、。 ，． ,. keep (see lilm.train.corpus.punctuation).
+
+    >>> normalise_all(["ＬｉＬＭは「１」、ﾃﾞｰﾀは（２）！？…"], "ja", "、。")
+    ['LiLMは「1」、データは（2）！？…']
+    >>> normalise_all(["“It’s\\u00a0he,” \\r\\nsaid I."], "en", "、。")
+    ['"It\\'s he,"\\nsaid I.']
     """
-    text = unicodedata.normalize("NFC", _japanese()(text.replace("\r\n", "\n")))
-    text = _SPACE_RUN.sub(" ", text).replace("\n ", "\n").replace(" \n", "\n")
-    if punctuation in STYLES:
-        text = punctuate(text, punctuation)
-    return _EMPTY_LINES.sub("\n\n", text).strip()
-
-
-def normalise_other(text: str) -> str:
-    """For English and every language without rules of its own. Indentation stays.
-
-    >>> normalise_other("“It’s\\u00a0he,” \\r\\nsaid I.")
-    '"It\\'s he,"\\nsaid I.'
-    """
-    text = unicodedata.normalize("NFC", _other()(text.replace("\r\n", "\n")))
-    while " \n" in text:
-        text = text.replace(" \n", "\n")
-    return _EMPTY_LINES.sub("\n\n", text).strip()
+    japanese = lang == "ja"
+    return _normaliser(japanese, STYLES[punctuation] if japanese else "")(texts)
 
 
 def normalise(text: str, lang: str, punctuation: str) -> str:
-    """The text as the corpus has it."""
-    return normalise_japanese(text, punctuation) if lang == "ja" else normalise_other(text)
+    """One text as the corpus has it."""
+    return normalise_all([text], lang, punctuation)[0]

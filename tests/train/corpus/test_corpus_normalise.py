@@ -1,10 +1,12 @@
 """What normalising may change, and what it must leave alone."""
 
+import unicodedata
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lilm.train.corpus.normalise import normalise
+from lilm.train.corpus.normalise import normalise, normalise_all
 
 ODD = (
     "日本ー。、，．,.!?1１aＡ（）「」『』…‥～〜①²½㈱ﾃﾞｱ゛\u3099\u309a\u200b\u200d\ufeff\ue000\u00ad“’ \u3000\t\r\n\u2028"
@@ -19,6 +21,19 @@ styles = st.sampled_from(["、。", "，．", ",.", "keep"])
 def test_is_idempotent(text: str, style: str, lang: str) -> None:
     once = normalise(text, lang, style)
     assert normalise(once, lang, style) == once
+
+
+@given(st.lists(texts), styles, st.sampled_from(["ja", "en"]))
+def test_many_texts_are_normalised_as_each_alone(many: list[str], style: str, lang: str) -> None:
+    assert normalise_all(many, lang, style) == [normalise(text, lang, style) for text in many]
+
+
+@given(texts, st.sampled_from(["ja", "en"]))
+def test_what_is_left_is_composed_and_has_no_loose_ends(text: str, lang: str) -> None:
+    made = normalise(text, lang, "keep")
+    assert unicodedata.is_normalized("NFC", made)
+    assert made == made.strip() and " \n" not in made and "\n\n\n" not in made
+    assert not any(unicodedata.category(character) in ("Cc", "Co", "Cs") for character in made.replace("\n", ""))
 
 
 @pytest.mark.parametrize(

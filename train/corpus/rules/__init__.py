@@ -1,0 +1,11 @@
+"""What a text must be like to be kept: small rules, each a figure and its limit in the recipe.
+
+`refusals` says who refuses each of many texts, and why; `verdicts` what every rule says of one;
+`without_boilerplate` takes the lines of a web page that are no text; `mask_pii` hides what names a person.
+"""
+
+from lilm.train.corpus.rules.boilerplate import Cleaned, without_boilerplate
+from lilm.train.corpus.rules.judge import RULES, Verdict, refusals, verdicts
+from lilm.train.corpus.rules.pii import mask_pii
+
+__all__ = ["RULES", "Cleaned", "Verdict", "mask_pii", "refusals", "verdicts", "without_boilerplate"]

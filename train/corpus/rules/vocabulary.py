@@ -1,0 +1,64 @@
+"""Words that a document may hold only a few of: adult, slurs and threats, advertisement."""
+
+from collections.abc import Callable
+from functools import cache
+
+from lilm.train.corpus._native import WordFinder
+from lilm.train.corpus.rules.batch import Batch, Figures
+from lilm.train.corpus.rules.rule import Rule
+from lilm.train.corpus.words import words
+
+LISTS = ("adult", "ng", "spam")
+LANGUAGES = frozenset({"ja", "en"})
+SHOWN = 5  # words in a reason
+
+
+@cache
+def _finder(lang: str) -> WordFinder:
+    return WordFinder([words(f"{name}_{lang}") for name in LISTS])
+
+
+def _counts(batch: Batch) -> Figures:
+    return _finder(batch.lang).counts(batch.texts, len(LISTS))
+
+
+def _column(number: int) -> Callable[[Batch], Figures]:
+    return lambda batch: batch.once(_counts)[:, number]
+
+
+def _found(number: int) -> Callable[[Batch, int], str]:
+    """The first few different words of the list that stand in a text."""
+
+    def found(batch: Batch, index: int) -> str:
+        pairs = _finder(batch.lang).found(batch.texts[index])
+        return ", ".join(list(dict.fromkeys(word for place, word in pairs if place == number))[:SHOWN])
+
+    return found
+
+
+RULES = (
+    Rule(
+        "adult",
+        _column(0),
+        lambda rules: rules.max_adult_words,
+        "{figure:.0f} adult words",
+        detail=_found(0),
+        languages=LANGUAGES,
+    ),
+    Rule(
+        "ng_words",
+        _column(1),
+        lambda rules: rules.max_ng_words,
+        "{figure:.0f} slurs or threats",
+        detail=_found(1),
+        languages=LANGUAGES,
+    ),
+    Rule(
+        "spam",
+        _column(2),
+        lambda rules: rules.max_spam_words,
+        "{figure:.0f} words of advertisement",
+        detail=_found(2),
+        languages=LANGUAGES,
+    ),
+)
