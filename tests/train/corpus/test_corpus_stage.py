@@ -1,69 +1,112 @@
 """The corpus stage as a whole: on small text with everything planted, and on real text."""
 
 import json
+import random
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
+from lilm.artifact import Manifest, describe_outputs
 from lilm.documents import count_documents, read_documents, read_texts
 from lilm.errors import LilmError
 from lilm.hashing import sha256_file
 from lilm.progress import Reporter
-from lilm.recipe import CorpusConfig
+from lilm.recipe import CorpusConfig, DecontaminateConfig, ScoreConfig
 from lilm.stage import Context
-from lilm.train.corpus import stage
+from lilm.train.corpus import make, stage
+from lilm.train.corpus.mix import copies, read_mixed, read_weights
+from lilm.train.corpus.steps import finish, shard
+from lilm.train.corpus.steps.finish import FinishTask
 
 
 def config(*sources: dict[str, Any], **keys: Any) -> CorpusConfig:
-    return CorpusConfig.model_validate({"sources": sources, **keys})
+    return CorpusConfig.model_validate({"sources": sources, "workers": 1, **keys})
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    return {path.relative_to(folder).as_posix(): sha256_file(path) for path in folder.rglob("*") if path.is_file()}
+    """Of everything that is the same each time."""
+    volatile = {"timing.json", "report.html"}
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name not in volatile]
+    return {name: sha256_file(folder / name) for name in (path.relative_to(folder).as_posix() for path in files)
+            if not name.startswith("checkpoints/")}  # fmt: skip
+
+
+def made(recipe: CorpusConfig, out: Path, context: Context) -> Path:
+    """The stage's folder, without its checkpoints."""
+    out.mkdir(parents=True, exist_ok=True)
+    stage.run(recipe, {}, out, context)
+    shutil.rmtree(out / "checkpoints")
+    return out
+
+
+def report_of(out: Path) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads((out / "report.json").read_text())
+    return report
+
+
+def drops_of(out: Path) -> dict[str, tuple[str, str]]:
+    """id -> (rule, reason)."""
+    drops = pl.concat([pl.read_parquet(path) for path in sorted((out / "drops").glob("*.parquet"))])
+    return {name: (rule, reason) for name, rule, reason in drops.select("id", "rule", "reason").iter_rows()}
+
+
+def japanese_houses(count: int) -> list[str]:
+    return [
+        "".join(
+            f"{number}番目の家の{room}号室には、{number * room % 97}匹の猫と{number + room * 7}冊の本がある。\n"
+            for room in range(1, 9)
+        )
+        for number in range(count)
+    ]
 
 
 @pytest.fixture
 def small(tmp_path: Path) -> CorpusConfig:
     """40 documents a language, and in Japanese one copy, one edited copy and one short text."""
-    ja = [
-        "".join(
-            f"{number}番目の家の{room}号室には、{number * room % 97}匹の猫と{number + room * 7}冊の本がある。\n"
-            for room in range(1, 9)
-        )
-        for number in range(40)
-    ]
+    ja = japanese_houses(40)
     ja += [ja[3], ja[4].replace("本がある。\n", "本がある。", 1) + "終わり。", "短い。"]
     en = [
         "".join(
-            f"In house {number}, room {room} has {number * room % 97} cats and {number + room * 7} old books.\n"
+            f"In house {number}, room {room} of the tower has {number * room % 97} cats "
+            f"and {number + room * 7} old books.\n"
             for room in range(1, 9)
         )
         for number in range(40)
     ]
     for lang, texts in (("ja", ja), ("en", en)):
         (tmp_path / f"{lang}.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
-    loose = {"max_repetition": 1.0, "min_compression": 0.0, "near_duplicate": 0.9}
     return config(
         {"name": "a", "lang": "ja", "format": "jsonl", "path": str(tmp_path / "ja.jsonl")},
         {"name": "b", "lang": "en", "format": "jsonl", "path": str(tmp_path / "en.jsonl")},
-        **loose,
+        rules=LOOSE,
+        dedup={"near": 0.9},
     )
 
 
+# the houses repeat themselves
+LOOSE = {
+    "max_top_ngrams": [1, 1, 1],
+    "max_duplicate_ngrams": [1] * 6,
+    "min_compression": 0,
+    "min_alphabetic_words": 0,
+    "min_word_chars": 0,
+}
+
+
 def test_report_and_documents_agree(small: CorpusConfig, tmp_path: Path, context: Context) -> None:
-    out = tmp_path / "out"
-    out.mkdir()
-    artifact = stage.run(small, {}, out, context)
-    report = json.loads((out / "report.json").read_text())
-    drops = pl.read_parquet(out / "drops.parquet")
-    assert dict(zip(drops["id"], drops["rule"], strict=True)) == {
-        "a-00000042": "min_chars",
-        "a-00000040": "exact_duplicate",
-        "a-00000004": "near_duplicate",
+    out = made(small, tmp_path / "out", context)
+    report = report_of(out)
+    assert {name: rule for name, (rule, _) in drops_of(out).items()} == {
+        "a-00000-0000042": "min_chars",
+        "a-00000-0000040": "exact_duplicate",
+        "a-00000-0000004": "near_duplicate",
     }
+    assert drops_of(out)["a-00000-0000040"][1] == "copy of a-00000-0000003"
+    assert drops_of(out)["a-00000-0000004"][1] == "like a-00000-0000041"
     assert {rule: entry["documents"] for rule, entry in report["drops"].items()} == {
         "min_chars": 1,
         "exact_duplicate": 1,
@@ -77,6 +120,7 @@ def test_report_and_documents_agree(small: CorpusConfig, tmp_path: Path, context
         "filtered": 42,
         "exact_deduplicated": 41,
         "near_deduplicated": 40,
+        "written": 40,
     }
     for lang in ("ja", "en"):
         train, heldout = (read_documents(out, lang, split) for split in ("train", "heldout"))
@@ -90,26 +134,50 @@ def test_report_and_documents_agree(small: CorpusConfig, tmp_path: Path, context
         assert report["languages"][lang]["train"]["bytes"] == sum(len(text.encode()) for text in train["text"])
         assert list(read_texts(out, lang, "train")) == train["text"].to_list()
     assert sum(entry["share"] for entry in report["languages"].values()) == pytest.approx(1, abs=1e-3)
-    assert artifact.measurements["mb_per_s"]["filter"] > 0
+    page = (out / "report.html").read_text()
+    assert "near_duplicate" in page and "短い。" in page
 
 
-def test_same_bytes_again_over_what_a_killed_run_left(small: CorpusConfig, tmp_path: Path, context: Context) -> None:
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-    left = tmp_path / "two" / "docs" / "ja" / "train"
-    left.mkdir(parents=True)
-    (left / "part-00007.parquet").write_bytes(b"half")
-    for name in ("one", "two"):
-        stage.run(small, {}, tmp_path / name, context)
-    assert hashes(tmp_path / "one") == hashes(tmp_path / "two")
+def test_the_same_bytes_from_one_process_two_and_small_blocks(
+    small: CorpusConfig, tmp_path: Path, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = hashes(made(small, tmp_path / "one", context))
+    two = small.model_copy(update={"workers": 2, "memory_mb": 1000})
+    assert hashes(made(two, tmp_path / "two", context)) == wanted
+    monkeypatch.setattr(shard, "BLOCK_BYTES", 5_000)
+    cut = made(small, tmp_path / "cut", context)
+    for lang in ("ja", "en"):
+        for split in ("train", "heldout"):
+            assert read_documents(cut, lang, split).equals(read_documents(tmp_path / "one", lang, split))
+
+
+def test_what_is_done_is_not_done_again(
+    small: CorpusConfig, tmp_path: Path, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ended in the middle of the last step, as by a kill: the shards read before are not read again."""
+    wanted = hashes(made(small, tmp_path / "one", context))
+    out = tmp_path / "killed"
+    out.mkdir()
+
+    def die(task: FinishTask) -> dict[str, Any]:
+        if task.block.lang == "en":
+            raise KeyboardInterrupt
+        return finish.finish_block(task)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(make, "finish_block", die)
+        stage.run(small, {}, out, context)
+    left = {path: path.stat().st_mtime_ns for path in (out / "checkpoints" / "shards").glob("*.json")}
+    assert len(left) == 2 and not list((out / "checkpoints" / "shards").glob("00000-*.parquet"))
+    stage.run(small, {}, out, context)
+    assert {path: path.stat().st_mtime_ns for path in left} == left
+    assert hashes(out) == wanted
 
 
 def test_long_documents_are_cut(small: CorpusConfig, tmp_path: Path, context: Context) -> None:
-    out = tmp_path / "out"
-    out.mkdir()
-    stage.run(small.model_copy(update={"max_chars": 120}), {}, out, context)
+    out = made(small.model_copy(update={"max_chars": 120}), tmp_path / "out", context)
     ids = read_documents(out, "en", "train")["id"].to_list()
-    assert any(re.fullmatch(r"b-\d{8}\.0003", name) for name in ids)
+    assert any(re.fullmatch(r"b-\d{5}-\d{7}\.0003", name) for name in ids)
     assert max(map(len, read_texts(out, "en", "train"))) <= 120
 
 
@@ -121,23 +189,134 @@ def test_limit_and_changed_file(small: CorpusConfig, tmp_path: Path, context: Co
     limited = small.model_copy(
         update={"sources": tuple(source.model_copy(update={"limit": 10}) for source in small.sources)}
     )
-    out = tmp_path / "out"
-    out.mkdir()
-    stage.run(limited, {}, out, context)
-    assert json.loads((out / "report.json").read_text())["sources"]["b"]["read"]["documents"] == 10
+    assert report_of(made(limited, tmp_path / "out", context))["sources"]["b"]["read"]["documents"] == 10
 
 
 def test_a_source_without_text_is_named(small: CorpusConfig, tmp_path: Path, context: Context) -> None:
-    (tmp_path / "en.jsonl").write_text('{"text": " "}\n')
+    (tmp_path / "en.jsonl").write_text("\n\n")
     stage.check(small, context)
     with pytest.raises(LilmError, match="source b: no text came out of it"):
         stage.run(small, {}, tmp_path, context)
+    assert not (tmp_path / "checkpoints").exists()
+
+
+@pytest.mark.parametrize(("policy", "broken", "stops"), [("skip", 1, False), ("skip", 3, True), ("stop", 1, True)])
+def test_broken_records_are_counted_and_named_or_stop_the_run(
+    policy: str, broken: int, stops: bool, small: CorpusConfig, tmp_path: Path, context: Context
+) -> None:
+    path = tmp_path / "en.jsonl"
+    path.write_text(path.read_text() * 3 + '{"text": "cut\n' * broken)
+    recipe = small.model_copy(update={"bad_input": policy})
+    if stops:
+        with pytest.raises(LilmError, match=r"en\.jsonl:121: not JSON"):
+            made(recipe, tmp_path / "out", context)
+        return
+    entry = report_of(made(recipe, tmp_path / "out", context))["bad"]["b"]
+    assert (entry["records"], entry["bad"]) == (121, 1)
+    assert entry["samples"][0]["where"].endswith("en.jsonl:121")
 
 
 def test_check_finds_a_missing_source_before_anything_is_written(small: CorpusConfig, context: Context) -> None:
     missing = small.sources[0].model_copy(update={"path": "/nowhere/*.txt"})
     with pytest.raises(LilmError, match=r"source a: /nowhere/\*\.txt: no file matches"):
         stage.check(small.model_copy(update={"sources": (missing,)}), context)
+
+
+def test_a_new_dump_against_an_earlier_corpus(small: CorpusConfig, tmp_path: Path, context: Context) -> None:
+    out = made(small, tmp_path / "first", context)
+    Manifest("corpus", "", {}, {}, describe_outputs(out, ()), (), {}).write(out)
+    texts = japanese_houses(50)
+    texts[5] += "少しだけ違う。\n"
+    (tmp_path / "new.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    new = small.sources[0].model_copy(update={"path": str(tmp_path / "new.jsonl"), "name": "new"})
+    english = small.sources[1].model_copy(update={"path": str(tmp_path / "other.jsonl")})
+    english_text = [
+        f"{number} bottles of beer stood on the old wall, and {number * 7} more stood below." for number in range(60)
+    ]
+    (tmp_path / "other.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in english_text))
+    dedup = small.dedup.model_copy(update={"earlier": (str(out),)})
+    later = small.model_copy(update={"sources": (new, english), "dedup": dedup})
+    stage.check(later, context)
+    assert str(out) in stage.external(later, context)
+    second = made(later, tmp_path / "second", context)
+    drops = drops_of(second)
+    assert drops["new-00000-0000003"] == ("exact_duplicate", drops["new-00000-0000003"][1])
+    assert drops["new-00000-0000005"][0] == "near_duplicate" and "earlier/first/part-" in drops["new-00000-0000005"][1]
+    kept = {*read_texts(second, "ja", "train"), *read_texts(second, "ja", "heldout")}
+    assert kept == {text.strip() for text in texts[40:]}
+    with pytest.raises(LilmError, match="no finished corpus stage"):
+        stage.check(later.model_copy(update={"dedup": dedup.model_copy(update={"earlier": (str(tmp_path),)})}), context)
+
+
+def test_boilerplate_lines_are_taken_out_of_documents(small: CorpusConfig, tmp_path: Path, context: Context) -> None:
+    banner = "このサイトの記事を無断で転載することはできません。"
+    texts = [f"{text}{banner}\n" for text in japanese_houses(40)]
+    (tmp_path / "ja.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    dedup = small.dedup.model_copy(update={"line_documents": 20})
+    out = made(small.model_copy(update={"dedup": dedup}), tmp_path / "out", context)
+    assert not any(banner in text for text in [*read_texts(out, "ja", "train"), *read_texts(out, "ja", "heldout")])
+    found = report_of(out)["languages"]["ja"]["boilerplate_lines"]
+    assert (found["lines"], found["removed"]) == (1, 40)
+    assert found["samples"] == [{"text": banner, "documents": 40}]
+
+
+def test_evaluation_text_is_not_learnt(small: CorpusConfig, tmp_path: Path, context: Context) -> None:
+    question = "七番目の家の地下室にしまってある宝の地図を描いたのはだれですか。"
+    texts = japanese_houses(40)
+    texts[7] += question.replace("、", "，")
+    (tmp_path / "ja.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    (tmp_path / "eval.json").write_text(json.dumps([{"question": question}]))
+    recipe = small.model_copy(update={"decontaminate": DecontaminateConfig(path=(str(tmp_path / "eval.json"),))})
+    out = made(recipe, tmp_path / "out", context)
+    rule, reason = drops_of(out)["a-00000-0000007"]
+    assert rule == "contaminated" and "eval.json" in reason
+    assert report_of(out)["contaminated"] == {"documents": 1, "files": {"eval.json": 1}}
+
+
+def test_scores_part_the_corpus_and_the_worst_goes(small: CorpusConfig, tmp_path: Path, context: Context) -> None:
+    pytest.importorskip("kenlm")
+    rng = random.Random(0)
+    junk = ["".join(rng.choices(japanese_houses(1)[0], k=300)).replace("\n", "") for _ in range(8)]
+    texts = japanese_houses(32) + junk
+    (tmp_path / "ja.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    (tmp_path / "good.jsonl").write_text(
+        "".join(json.dumps({"text": text}) + "\n" for text in japanese_houses(90)[40:])
+    )
+    good = small.sources[0].model_copy(update={"path": str(tmp_path / "good.jsonl"), "name": "good"})
+    score = ScoreConfig(trusted=("good",), drop=0.09, buckets=2)
+    recipe = small.model_copy(update={"sources": (*small.sources, good), "score": score})
+    out = made(recipe, tmp_path / "out", context)
+    dropped = {name for name, (rule, _) in drops_of(out).items() if rule == "score"}
+    assert dropped and dropped <= {f"a-00000-{number:07d}" for number in range(32, 40)}
+    names = {path.name.split("-")[1] for path in (out / "docs" / "ja" / "train").iterdir()}
+    assert names == {"00", "01"}
+    assert not any(text in junk for text in list(read_texts(out, "ja", "train"))[:30])
+    assert report_of(out)["languages"]["ja"]["score"]["cut"] > 0
+    assert report_of(out)["languages"]["en"]["score"] is None
+
+
+def test_weights_say_how_often_a_source_is_packed(small: CorpusConfig, tmp_path: Path, context: Context) -> None:
+    out = made(
+        small.model_copy(update={"sources": (small.sources[0].model_copy(update={"weight": 2.0}), small.sources[1])}),
+        tmp_path / "out",
+        context,
+    )
+    weights = read_weights(out)
+    assert weights == {"a": 2.0, "b": 1.0}
+    for lang, times in (("ja", 2), ("en", 1)):
+        assert {times} == {count for _, count in read_mixed(out, lang, "train", weights)}
+        assert {1} == {count for _, count in read_mixed(out, lang, "heldout", weights)}
+    assert 0.3 < sum(copies(f"a-{number}", 0.5) for number in range(1000)) / 1000 < 0.7
+
+
+def test_too_small_a_disk_is_told_before_the_work(
+    small: CorpusConfig, tmp_path: Path, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage._replace(free=10_000))
+    with pytest.raises(LilmError, match="no space: the corpus needs about"):
+        stage.run(small, {}, tmp_path, context)
+    assert not (tmp_path / "checkpoints").exists()
 
 
 @pytest.fixture(scope="module")
@@ -178,11 +357,12 @@ def test_aozora_is_clean(real: Path) -> None:
 
 
 def test_aozora_is_kept(real: Path) -> None:
-    drops = pl.read_parquet(real / "drops.parquet").filter(pl.col("source") == "aozora")
+    drops = pl.concat([pl.read_parquet(path) for path in sorted((real / "drops").glob("*.parquet"))])
+    drops = drops.filter(pl.col("source") == "aozora")
     refused = drops.filter(~pl.col("rule").is_in(["exact_duplicate", "near_duplicate"]))
     works = json.loads((real / "report.json").read_text())["sources"]["aozora"]["read"]["documents"]
     assert works > 700
-    assert refused["id"].str.slice(0, 15).n_unique() <= 0.05 * works
+    assert refused["id"].str.split(".").list.first().n_unique() <= 0.05 * works
 
 
 def test_sherlock_is_intact(real: Path, shared_data: Path) -> None:
@@ -198,7 +378,7 @@ def test_sherlock_is_intact(real: Path, shared_data: Path) -> None:
             continue
         body = etree.fromstring(page.read_bytes()).find("{*}body")
         wanted = normalise("".join(body.itertext()), "en", "keep").split()
-        mine = texts.filter(pl.col("id").str.starts_with(f"sherlock-{number:08d}"))["text"]
+        mine = texts.filter(pl.col("id").str.contains(rf"^sherlock-\d+-{number:07d}(\.|$)"))["text"]
         found = [word for word in " ".join(mine).split() if word != "-"]
         assert found == [word for word in wanted if word != "-"], page.name
 

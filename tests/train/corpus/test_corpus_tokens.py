@@ -42,6 +42,7 @@ def pack(tmp_path: Path, context: Context) -> Path:
             ids = [str(number) for number in range(len(texts))]
             frame = pl.DataFrame({"id": ids, "source": ["s"] * len(ids), "text": texts})
             write_documents(tmp_path / "corpus", lang, split, frame)
+    (tmp_path / "corpus" / "report.json").write_text('{"weights": {"s": 1.0}}')
     inputs = {"corpus": tmp_path / "corpus", "tokenizer": tmp_path / "tokenizer"}
     (tmp_path / "pack").mkdir()
     pack_stage.run(PackConfig(shard_tokens=5000), inputs, tmp_path / "pack", context)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lilm.recipe import SourceConfig
 from lilm.train.corpus.sources.base import Item, Skip
-from lilm.train.corpus.sources.decoding import decode
+from lilm.train.corpus.sources.decoding import decoded
 from lilm.train.corpus.sources.files import read_bytes
 
 _COPYRIGHT = re.compile("著作権.{0,12}存続")
@@ -44,7 +44,7 @@ MISSING = "〓"  # the printers' sign for a character that is not in the set
 
 def read_file(path: Path, source: SourceConfig) -> Iterator[Item]:
     """One document, or a Skip when header or colophon says that the copyright persists."""
-    text = decode(read_bytes(path), path, source.lang).replace("\r\n", "\n").replace("\r", "\n")
+    text = decoded(read_bytes(path), path, source.lang)
     header, body, colophon = parts(text)
     if _COPYRIGHT.search(header) or _COPYRIGHT.search(colophon):
         yield Skip(header[:200], "copyright", "header or colophon says that the copyright persists")

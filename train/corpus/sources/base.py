@@ -1,7 +1,13 @@
-"""What a reader answers: shards, each a piece of a source that can be read on its own."""
+"""What a reader answers: items, out of a shard, which is a piece of a source that can be read on its own."""
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+
+from lilm.errors import LilmError
+
+MB = 1 << 20
+SPLIT = 32 * MB  # a bigger file is read in ranges of so many bytes
+BUNDLE = 8 * MB  # smaller files are read together up to so many bytes
+RECORD_LIMIT = 64 * MB  # bytes; a longer line, record or file of one document is bad input
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,13 +19,44 @@ class Skip:
     reason: str
 
 
-Item = str | Skip
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """A line, a record or the rest of a file that is damaged and was left out.
+
+    where: path:line, path@byte (of the decompressed file), or the path and the record's own name.
+    """
+
+    where: str
+    what: str
+    remedy: str
+
+    def error(self) -> LilmError:
+        return LilmError(self.what, where=self.where, remedy=self.remedy)
 
 
-@dataclass(frozen=True)
+Item = str | Skip | Bad
+
+
+class Damaged(Exception):
+    """What a reader raises when it can read no further in this file; `read` yields its `bad`."""
+
+    def __init__(self, where: str, what: str, remedy: str) -> None:
+        self.bad = Bad(where, what, remedy)
+        super().__init__(self.bad.error().line())
+
+
+@dataclass(frozen=True, slots=True)
 class Shard:
-    """weight: share of the work, in bytes of the file or documents to make. read: yields raw texts in order."""
+    """A piece of a source. Depends on the source and its files only, never on who reads it.
 
+    paths: one file, or consecutive small ones, or all files of a source that has a limit; none for made texts.
+    begin, end: the range of one file, in bytes (jsonl, text) or rows (parquet); end None: to the end.
+    weight: share of the work, in bytes on disk or documents to make.
+    """
+
+    source: str
     label: str
     weight: int
-    read: Callable[[], Iterator[Item]]
+    paths: tuple[str, ...] = ()
+    begin: int = 0
+    end: int | None = None

@@ -4,82 +4,122 @@ import codecs
 import re
 from pathlib import Path
 
-from lilm.errors import LilmError
+from lilm.train.corpus.sources.base import Damaged
 
-BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+BOM_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+JIS_ESCAPE = b"\x1b$"  # ISO-2022-JP is ASCII but for these
 JAPANESE = ("cp932", "euc_jp")
+# What browsers take a declared name for: https://encoding.spec.whatwg.org/#names-and-labels
+WEB = {
+    "ascii": "cp1252",
+    "euc_kr": "cp949",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "iso8859-1": "cp1252",
+    "shift_jis": "cp932",
+}
 REPLACED = "\ufffd"
 # Half-width katakana and private use fill a text that was decoded with the wrong one of the two.
 _ODD = re.compile("[\uff61-\uff9f\ue000-\uf8ff]")
+_THREE_BYTES = re.compile("[\u0800-\uffef]")  # two bytes of CP932 are now and then a character of UTF-8, three are not
 _KANA = re.compile("[\u3041-\u3096\u30a1-\u30fa]")
+# What Python makes of single bytes that CP932 leaves undefined.
+_UNDEFINED = re.compile("[\x80\uf8f0-\uf8f3]")
 
 
-def decode(data: bytes, path: Path, lang: str) -> str:
-    """The text of a whole file: UTF-8, UTF-16 with a byte order mark, and for Japanese CP932 or EUC-JP.
+class Undecodable(Exception):
+    """Bytes that are no text. position: of the first byte that does not fit."""
 
-    Raises LilmError with file and byte position when no encoding fits, or a NUL byte shows that it is no text.
+    def __init__(self, position: int, what: str, remedy: str) -> None:
+        self.position, self.what, self.remedy = position, what, remedy
+        super().__init__(what)
+
+
+def decode(data: bytes, lang: str) -> str:
+    """The text of a document: UTF-8, UTF-16 with a byte order mark, ISO-2022-JP, and for Japanese CP932 or EUC-JP.
+
+    Raises Undecodable when no encoding fits, or a NUL byte shows that it is no text.
     """
-    for bom, encoding in BOMS:
-        if data.startswith(bom):
-            return _strict(data, encoding, path)
+    if data.startswith(BOM_UTF16):
+        try:
+            return data.decode("utf-16")
+        except UnicodeDecodeError as error:
+            raise _undecodable(error) from error
+    if JIS_ESCAPE in data:
+        try:
+            return data.decode("iso2022_jp_ext")
+        except UnicodeDecodeError:  # an escape by chance
+            pass
     if (nul := data.find(b"\0")) >= 0:
-        raise LilmError(
-            f"NUL byte at position {nul}", where=str(path), remedy="it is no text file; leave it out of the glob"
-        )
+        raise Undecodable(nul, "NUL byte", "it is no text; leave it out")
     try:
-        return data.decode("utf-8")
+        return data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         if lang != "ja" or _is_damaged_utf8(data):
-            raise _undecodable(error, path) from error
-    texts = []
+            raise _undecodable(error) from error
+    texts, errors = [], []
     for encoding in JAPANESE:
         try:
-            texts.append(data.decode(encoding))
-        except UnicodeDecodeError:
-            continue
+            texts.append(_legacy(data, encoding))
+        except UnicodeDecodeError as error:
+            errors.append(error)
     if not texts:
-        raise _undecodable(_furthest(data), path)
+        raise _undecodable(max(errors, key=lambda error: error.start))
     return texts[0] if len(texts) == 1 else max(texts, key=_plausible)
 
 
-def decode_as(data: bytes, encoding: str, path: Path) -> str:
-    """Decode by an encoding that the file itself declares. Raises LilmError when a byte does not fit it."""
-    return _strict(data, "cp932" if codecs.lookup(encoding).name == "shift_jis" else encoding, path)
+def decode_as(data: bytes, encoding: str) -> str:
+    """Decode by an encoding that a page or its server declares.
 
-
-def _strict(data: bytes, encoding: str, path: Path) -> str:
+    Raises Undecodable when a byte does not fit it, LookupError when Python knows no such encoding of ASCII and more.
+    """
+    name = codecs.lookup(encoding).name
+    if name.startswith(("utf-16", "utf-32")):  # then the declaration itself could not have been read
+        raise LookupError(encoding)
     try:
-        return data.decode(encoding)
+        return data.decode(WEB.get(name, name))
     except UnicodeDecodeError as error:
-        raise _undecodable(error, path) from error
+        raise _undecodable(error) from error
+
+
+def decoded(data: bytes, path: Path, lang: str, offset: int = 0) -> str:
+    """`decode`, with line ends as \\n. offset: where in the file the data stands. Raises Damaged at path@byte."""
+    try:
+        return decode(data, lang).replace("\r\n", "\n").replace("\r", "\n")
+    except Undecodable as error:
+        raise Damaged(f"{path}@{offset + error.position}", error.what, error.remedy) from error
+
+
+def is_utf8(head: bytes, lang: str) -> bool:
+    """Whether a file that begins like this is UTF-8 (perhaps damaged) and not another encoding of `decode`."""
+    if head.startswith(BOM_UTF16):
+        return False
+    head = head[: head.rfind(b"\n") + 1] or head
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return lang != "ja" or _is_damaged_utf8(head)
+    return True
+
+
+def _legacy(data: bytes, encoding: str) -> str:
+    text = data.decode(encoding)
+    if encoding == "cp932" and (found := _UNDEFINED.search(text)):
+        position = len(text[: found.start()].encode(encoding))
+        raise UnicodeDecodeError(encoding, data, position, position + 1, "undefined")
+    return text
 
 
 def _is_damaged_utf8(data: bytes) -> bool:
-    """Whether most of what is beyond ASCII is UTF-8: then a bad byte is damage, not another encoding."""
+    """Whether most of what is Japanese in it is UTF-8: then a bad byte is damage, not another encoding."""
     text = data.decode("utf-8", errors="replace")
-    bad = text.count(REPLACED)
-    good = len(text) - len(text.encode("ascii", errors="ignore")) - bad
-    return good > bad
+    return len(_THREE_BYTES.findall(text)) > text.count(REPLACED)
 
 
 def _plausible(text: str) -> int:
     return len(_KANA.findall(text)) - 2 * len(_ODD.findall(text))
 
 
-def _furthest(data: bytes) -> UnicodeDecodeError:
-    """The error of the Japanese encoding that got furthest."""
-    errors = []
-    for encoding in JAPANESE:
-        try:
-            data.decode(encoding)
-        except UnicodeDecodeError as error:
-            errors.append(error)
-    return max(errors, key=lambda error: error.start)
-
-
-def _undecodable(error: UnicodeDecodeError, path: Path) -> LilmError:
-    return LilmError(
-        f"byte {error.object[error.start]:#04x} at position {error.start} is not {error.encoding}",
-        where=str(path),
-        remedy="save the file as UTF-8, or leave it out of the glob",
-    )
+def _undecodable(error: UnicodeDecodeError) -> Undecodable:
+    byte = error.object[error.start]
+    return Undecodable(error.start, f"byte {byte:#04x} is not {error.encoding}", "save it as UTF-8, or leave it out")

@@ -1,19 +1,16 @@
 """Files by glob, plain or compressed."""
 
 import glob
-import gzip
 import io
-import lzma
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
 
 from lilm.errors import LilmError
 from lilm.recipe import SourceConfig
-
-CHUNK = 1 << 20
+from lilm.train.corpus.sources import base
+from lilm.train.corpus.sources.base import MB, Damaged
+from lilm.train.corpus.sources.compressed import CHUNK, UNPACK, Unpacked
 
 
 def matching_files(source: SourceConfig) -> list[Path]:
@@ -29,70 +26,39 @@ def matching_files(source: SourceConfig) -> list[Path]:
     return files
 
 
+def is_compressed(path: Path) -> bool:
+    return path.suffix in UNPACK
+
+
 @contextmanager
-def opened(path: Path) -> Iterator[BinaryIO]:
-    """The file's bytes as a stream; .gz, .xz and .zst are decompressed.
+def opened(path: Path) -> Iterator[io.BufferedReader]:
+    """The file's bytes as a stream; .gz, .xz, .bz2 and .zst are decompressed.
 
-    Raises LilmError when the compressed data is cut short or broken.
+    Reading it raises Damaged where the compressed data is cut short or broken.
     """
-    try:
-        if path.suffix == ".gz":
-            with gzip.open(path, "rb") as stream:
-                yield io.BufferedReader(stream)
-        elif path.suffix == ".xz":
-            with lzma.open(path, "rb") as stream:
-                yield io.BufferedReader(stream)
-        elif path.suffix == ".zst":
-            with path.open("rb") as file:
-                yield io.BufferedReader(_ZstdReader(file), CHUNK)
+    file: io.BufferedReader = io.BufferedReader(io.FileIO(path), CHUNK)
+    with file:
+        if is_compressed(path):
+            yield io.BufferedReader(Unpacked(UNPACK[path.suffix](file), path), CHUNK)
         else:
-            with path.open("rb") as stream:
-                yield stream
-    except (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error) as error:
-        raise broken(path, str(error)) from error
+            yield file
 
 
-class _ZstdReader(io.RawIOBase):
-    """Decompressed bytes of one or more zstd frames; EOFError when the last one stops early.
-
-    zstandard's own stream reader takes a file that was cut short for a whole one.
-    """
-
-    def __init__(self, file: BinaryIO) -> None:
-        import zstandard
-
-        self._file, self._new, self._error = file, zstandard.ZstdDecompressor().decompressobj, zstandard.ZstdError
-        self._frame, self._inside, self._ready = self._new(), False, b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        while not self._ready:
-            if self._frame.eof:
-                data, self._frame, self._inside = self._frame.unused_data, self._new(), False
-            else:
-                data = b""
-            data = data or self._file.read(CHUNK)
-            if not data:
-                if self._inside:
-                    raise EOFError("the last zstd frame has no end")
-                return 0
-            self._inside = True
-            try:
-                self._ready = self._frame.decompress(data)
-            except self._error as error:
-                raise EOFError(str(error)) from error
-        size = min(len(buffer), len(self._ready))
-        buffer[:size], self._ready = self._ready[:size], self._ready[size:]
-        return size
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Raises LilmError for what is wrong with the file but not with its data: it is gone, or may not be read."""
+    try:
+        yield
+    except OSError as error:
+        remedy = "mend that, or leave the file out of the glob"
+        raise LilmError(f"cannot be read ({error.strerror})", where=str(path), remedy=remedy) from error
 
 
-def broken(path: Path, why: str) -> LilmError:
-    return LilmError(f"broken or cut short ({why})", where=str(path), remedy="fetch the file again")
-
-
-def read_bytes(path: Path) -> bytes:
-    """The whole file, decompressed. Raises LilmError as `opened`."""
+def read_bytes(path: Path, limit: int | None = None) -> bytes:
+    """The whole file, decompressed. Raises Damaged as `opened`, and when there is more than `limit` (RECORD_LIMIT)."""
+    limit = base.RECORD_LIMIT if limit is None else limit
     with opened(path) as stream:
-        return stream.read()
+        data = stream.read(limit + 1)
+    if len(data) > limit:
+        raise Damaged(str(path), f"more than {limit / MB:g} MB in one document", "cut the file, or leave it out")
+    return data

@@ -8,10 +8,11 @@ import trafilatura
 from lxml import etree
 
 from lilm.recipe import SourceConfig
-from lilm.train.corpus.sources.base import Item, Skip
-from lilm.train.corpus.sources.decoding import decode, decode_as
-from lilm.train.corpus.sources.files import read_bytes
+from lilm.train.corpus.sources.base import MB, Damaged, Item, Skip
+from lilm.train.corpus.sources.decoding import Undecodable, decode, decode_as
+from lilm.train.corpus.sources.files import opened
 
+PAGE_LIMIT = 4 * MB  # bytes; the tree of a page takes a hundred times as much memory at worst
 _CHARSET = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?\s*([A-Za-z0-9_-]+)""")
 # trafilatura drops the text of inline elements that it does not know.
 INLINE = ("time", "abbr", "bdi", "bdo", "data", "dfn", "wbr", "small", "var", "samp")
@@ -19,20 +20,41 @@ CODE = ("pre",)
 
 
 def read_file(path: Path, source: SourceConfig) -> Iterator[Item]:
-    """Raises LilmError for bytes that do not fit the declared (else the detected) encoding."""
-    data = read_bytes(path)
-    text = main_text(_decoded(data, path, source.lang))
-    yield text or Skip(data[:200].decode("utf-8", errors="replace"), "no_main_text", "trafilatura found none")
+    """The main text, or a Skip. Raises Damaged for bytes that fit no encoding, neither declared nor detected."""
+    with opened(path) as stream:
+        data = stream.read(PAGE_LIMIT + 1)
+    try:
+        yield page_text(data, source.lang)
+    except Undecodable as error:
+        raise Damaged(f"{path}@{error.position}", error.what, error.remedy) from error
 
 
-def _decoded(data: bytes, path: Path, lang: str) -> str:
-    declared = _CHARSET.search(data[:2048])
-    if declared:
+def page_text(data: bytes, lang: str, charset: str = "") -> str | Skip:
+    """A page's main text, or a Skip when it has none or is larger than PAGE_LIMIT. Raises Undecodable.
+
+    charset: what the server said.
+    """
+    if len(data) > PAGE_LIMIT:
+        return Skip(data[:200].decode("utf-8", errors="replace"), "page_size", f"more than {PAGE_LIMIT / MB:g} MB")
+    page = decode_page(data, lang, charset)
+    return main_text(page) or Skip(page[:200], "no_main_text", "trafilatura found none")
+
+
+def decode_page(data: bytes, lang: str, charset: str = "") -> str:
+    """UTF-8 when it fits, for servers and pages err; else as the server or the page says; else what is detected.
+
+    Raises Undecodable when nothing fits.
+    """
+    try:
+        return decode(data, lang="")
+    except Undecodable:
+        in_page = _CHARSET.search(data[:2048])
+    for declared in (charset, in_page[1].decode("ascii") if in_page else ""):
         try:
-            return decode_as(data, declared[1].decode("ascii"), path)
-        except LookupError:  # a name that Python does not know
-            pass
-    return decode(data, path, lang)
+            return decode_as(data, declared)
+        except (LookupError, Undecodable):
+            continue
+    return decode(data, lang)
 
 
 def main_text(html: str) -> str:

@@ -4,29 +4,41 @@ from collections.abc import Iterator
 
 from lilm.errors import LilmError
 from lilm.recipe import SourceConfig
-from lilm.train.corpus.sources.base import Item
+from lilm.train.corpus.sources.base import Bad, Item
 
 
 def read_hub(source: SourceConfig) -> Iterator[Item]:
-    """Raises LilmError when the dataset cannot be opened or has no such field."""
+    """Bad: a row without text in `field`, or where a file of the dataset is broken.
+
+    Raises LilmError when the dataset cannot be opened, or the connection fails.
+    """
     import datasets
+    from datasets.exceptions import DatasetsError
 
     where = f"hub dataset {source.repo}"
     try:
         rows = datasets.load_dataset(source.repo, source.config or None, split=source.split, streaming=True)
-    except (OSError, ValueError) as error:  # also DatasetNotFoundError and an unknown configuration or split
+    except (OSError, ValueError, DatasetsError) as error:  # also an unknown configuration or split
         raise LilmError(
-            f"cannot open ({str(error).splitlines()[0]})",
-            where=where,
-            remedy="check repo, config, split and the connection",
+            f"cannot be opened ({_line(error)})", where=where, remedy="check repo, config, split and the connection"
         ) from error
-    for number, row in enumerate(rows):
-        text = row.get(source.field)
-        if not isinstance(text, str):
-            raise LilmError(
-                f"row {number} has no text in {source.field!r} (found {', '.join(row)})",
-                where=where,
-                remedy=f"set `field` of corpus source {source.name}",
-            )
-        if text.strip():
-            yield text
+    number = 0
+    try:
+        for row in rows:
+            text = row.get(source.field)
+            if not isinstance(text, str):
+                found = f"no text in {source.field!r} (found {', '.join(row)})"
+                yield Bad(f"{where}, row {number}", found, f"set `field` of corpus source {source.name}")
+            elif text.strip():
+                yield text
+            number += 1
+    except (ValueError, DatasetsError) as error:
+        yield Bad(f"{where}, after row {number}", f"broken ({_line(error)})", "leave it out, or tell its owner")
+    except OSError as error:
+        raise LilmError(
+            f"connection failed after row {number} ({_line(error)})", where=where, remedy="run again"
+        ) from error
+
+
+def _line(error: Exception) -> str:
+    return str(error).split("\n", 1)[0]

@@ -1,45 +1,69 @@
-"""JSON Lines, one document in each line's `field`; plain, .gz, .xz or .zst."""
+"""JSON Lines, one document in each line's `field`. Ids in the records are not used: ours come from the position."""
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from lilm.errors import LilmError
+import orjson
+
 from lilm.recipe import SourceConfig
-from lilm.train.corpus.sources.base import Item
+from lilm.train.corpus.sources import base
+from lilm.train.corpus.sources.base import MB, Bad, Item
+from lilm.train.corpus.sources.decoding import Undecodable, decode
 from lilm.train.corpus.sources.files import opened
+from lilm.train.corpus.sources.records import lines
+
+DELETE = "mend or delete that line"
+SHOWN = 20  # keys of a record in a message
 
 
-def read_file(path: Path, source: SourceConfig) -> Iterator[Item]:
-    """Raises LilmError naming file:line for bad UTF-8, bad JSON, a missing field or one that is no string."""
+def read_file(path: Path, source: SourceConfig, begin: int = 0, end: int | None = None) -> Iterator[Item]:
+    """The texts of the lines that begin in the bytes [begin, end); blank lines and texts are passed over.
+
+    Bad at path:line (path@byte when begin > 0): bytes that are no text, no JSON, no such field or no string in it, a
+    line longer than RECORD_LIMIT.
+    """
     with opened(path) as stream:
-        for number, line in enumerate(stream, start=1):
-            if not line.strip():
+        for number, (offset, line) in enumerate(lines(stream, begin, end), start=1):
+            where = f"{path}@{offset}" if begin else f"{path}:{number}"
+            if line is None:
+                yield Bad(where, f"line of more than {base.RECORD_LIMIT / MB:g} MB", DELETE)
                 continue
-            where = f"{path}:{number}"
             try:
-                record = json.loads(line.decode("utf-8"))
-            except UnicodeDecodeError as error:
-                raise LilmError(
-                    f"byte {line[error.start]:#04x} at position {error.start} of the line is not UTF-8",
-                    where=where,
-                    remedy="mend or delete that line",
-                ) from error
-            except ValueError as error:
-                raise LilmError(f"not JSON ({error})", where=where, remedy="mend or delete that line") from error
-            if not isinstance(record, dict) or source.field not in record:
-                keys = ", ".join(record) if isinstance(record, dict) else type(record).__name__
-                raise LilmError(
-                    f"no field {source.field!r} (found {keys})",
-                    where=where,
-                    remedy=f"set `field` of corpus source {source.name}",
-                )
-            text = record[source.field]
-            if not isinstance(text, str):
-                raise LilmError(
-                    f"field {source.field!r} is {type(text).__name__}, not a string",
-                    where=where,
-                    remedy=f"set `field` of corpus source {source.name}",
-                )
-            if text.strip():
-                yield text
+                text = orjson.loads(line)[source.field]
+            except (ValueError, LookupError, TypeError):
+                text = None
+            item = text if isinstance(text, str) else _slowly(line, where, source)
+            if isinstance(item, Bad) or item.strip():
+                yield item
+
+
+def _slowly(line: bytes, where: str, source: SourceConfig) -> str | Bad:
+    """What orjson does not take but may be right (another encoding, NaN, lone surrogates elsewhere), or why it is not.
+
+    "" for a blank line.
+    """
+    try:
+        decoded = decode(line, source.lang)
+    except Undecodable as error:
+        return Bad(where, f"{error.what}, at position {error.position} of the line", DELETE)
+    if not decoded.strip():
+        return ""
+    try:
+        record = json.loads(decoded)
+    except ValueError as error:
+        return Bad(where, f"not JSON ({error})", DELETE)
+    except RecursionError:
+        return Bad(where, "JSON nested too deep", DELETE)
+    remedy = f"set `field` of corpus source {source.name}"
+    if not isinstance(record, dict) or source.field not in record:
+        keys = ", ".join(list(record)[:SHOWN]) if isinstance(record, dict) else type(record).__name__
+        return Bad(where, f"no field {source.field!r} (found {keys})", remedy)
+    text = record[source.field]
+    if not isinstance(text, str):
+        return Bad(where, f"field {source.field!r} is {type(text).__name__}, not a string", remedy)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return Bad(where, f"half a surrogate pair at character {error.start} of the text", DELETE)
+    return text

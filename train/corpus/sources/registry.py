@@ -3,38 +3,61 @@
 import importlib
 import importlib.util
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 from lilm.errors import LilmError
 from lilm.recipe import SourceConfig
-from lilm.train.corpus.sources.base import Item, Shard
-from lilm.train.corpus.sources.files import matching_files
+from lilm.train.corpus.sources.base import Bad, Damaged, Item, Shard
+from lilm.train.corpus.sources.files import matching_files, readable
 
-FileReader = Callable[[Path, SourceConfig], Iterator[Item]]
 MADE = ("stories", "hub")  # formats without files
+CUT = ("text", "jsonl", "parquet")  # formats of which a part of a file can be read
+FileReader = Callable[..., Iterator[Item]]  # (path, source), those of CUT also (begin, end)
+
+
+def read(shard: Shard, source: SourceConfig, seed: int) -> Iterator[Item]:
+    """The shard's items in order; with a `limit`, so many that are not Bad.
+
+    Damaged input comes as Bad, where it stands. Raises LilmError for what is not about data: a file that is gone or
+    may not be read, a dataset that cannot be opened.
+    """
+    items = _items(shard, source, seed)
+    return _limited(items, source.limit) if source.limit else items
+
+
+def _items(shard: Shard, source: SourceConfig, seed: int) -> Iterator[Item]:
+    if source.format == "stories":
+        from lilm.train.corpus.sources.stories import read_stories
+
+        yield from read_stories(source, seed)
+    elif source.format == "hub":
+        from lilm.train.corpus.sources.hub import read_hub
+
+        yield from read_hub(source)
+    else:
+        reader = _reader(source.format)
+        part = (shard.begin, shard.end) if source.format in CUT else ()
+        for name in shard.paths:
+            path = Path(name)
+            try:
+                with readable(path):
+                    yield from reader(path, source, *part)
+            except Damaged as damage:
+                yield damage.bad
+
+
+def _limited(items: Iterator[Item], limit: int) -> Iterator[Item]:
+    for item in items:
+        yield item
+        limit -= not isinstance(item, Bad)
+        if not limit:
+            return
 
 
 def _reader(name: str) -> FileReader:
     """`read_file` of the format's module, imported when it is needed: some readers load heavy libraries."""
     reader: FileReader = importlib.import_module(f"lilm.train.corpus.sources.{name}").read_file
     return reader
-
-
-def shards(source: SourceConfig, seed: int) -> list[Shard]:
-    """The shards of a source in a fixed order. Raises LilmError as `check_source` does."""
-    if source.format == "stories":
-        from lilm.train.corpus.sources.stories import read_stories
-
-        return [Shard(source.name, source.limit, partial(read_stories, source, seed))]
-    if source.format == "hub":
-        from lilm.train.corpus.sources.hub import read_hub
-
-        return [Shard(source.name, source.limit or 1, partial(read_hub, source))]
-    reader = _reader(source.format)
-    return [
-        Shard(path.name, max(1, path.stat().st_size), partial(reader, path, source)) for path in matching_files(source)
-    ]
 
 
 def check_source(source: SourceConfig) -> None:

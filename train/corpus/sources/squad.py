@@ -1,26 +1,31 @@
 """Contexts of SQuAD-style JSON (SQuAD, JaQuAD, JSQuAD), each once."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from lilm.errors import LilmError
+import orjson
+
 from lilm.recipe import SourceConfig
-from lilm.train.corpus.sources.base import Item
+from lilm.train.corpus.sources.base import Damaged, Item
+from lilm.train.corpus.sources.decoding import decoded
 from lilm.train.corpus.sources.files import read_bytes
 
 
 def read_file(path: Path, source: SourceConfig) -> Iterator[Item]:
-    """Raises LilmError when the file is not JSON of that shape."""
+    """Raises Damaged when the file is not JSON of that shape."""
+    text = decoded(read_bytes(path), path, source.lang)
+    if not text.strip():
+        return
     try:
-        articles = json.loads(read_bytes(path).decode("utf-8"))["data"]
+        articles = orjson.loads(text)["data"]
         contexts = [paragraph["context"] for article in articles for paragraph in article["paragraphs"]]
-    except ValueError as error:  # also UnicodeDecodeError
-        raise LilmError(f"not JSON ({error})", where=str(path), remedy="fetch the file again") from error
-    except (KeyError, TypeError) as error:
-        raise LilmError(
+        found = [context for context in dict.fromkeys(contexts) if context.strip()]
+    except ValueError as error:
+        raise Damaged(str(path), f"not JSON ({error})", "fetch the file again") from error
+    except (KeyError, TypeError, AttributeError) as error:
+        raise Damaged(
+            str(path),
             f"not of SQuAD's shape, data[].paragraphs[].context ({error!r})",
-            where=str(path),
-            remedy=f"set another `format` for corpus source {source.name}",
+            f"set another `format` for corpus source {source.name}",
         ) from error
-    yield from (context for context in dict.fromkeys(contexts) if context.strip())
+    yield from found

@@ -1,0 +1,108 @@
+"""Tables of others: Parquet files and datasets of the hub."""
+
+import gzip
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from lilm.errors import LilmError
+from lilm.train.corpus.sources import Bad, check_source
+from tests.train.corpus.conftest import JAPANESE, read, source
+
+TEXTS = [f"{JAPANESE}{number}" for number in range(300)]
+
+
+def test_parquet(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"id": [1, 2, 3, 3], "body": ["一", " ", None, "四"]})
+    frame.write_parquet(tmp_path / "a[1]*.parquet")
+    first, bad, last = read(source(f"{tmp_path}/a*.parquet", "parquet", field="body"))
+    assert (first, last) == ("一", "四")
+    assert isinstance(bad, Bad) and bad.where.endswith("row 2") and "null" in bad.what
+
+
+@pytest.mark.parametrize("kind", [pl.Categorical, pl.Enum(["一", "二"])])
+def test_parquet_of_categories(tmp_path: Path, kind: "pl.DataType") -> None:
+    pl.DataFrame({"text": ["一", "二", "一"]}, schema={"text": kind}).write_parquet(tmp_path / "a.parquet")
+    assert read(source(tmp_path / "a.parquet", "parquet")) == ["一", "二", "一"]
+
+
+def test_parquet_may_be_compressed_again(tmp_path: Path) -> None:
+    pl.DataFrame({"text": TEXTS}).write_parquet(tmp_path / "a.parquet")
+    (tmp_path / "a.parquet.gz").write_bytes(gzip.compress((tmp_path / "a.parquet").read_bytes()))
+    assert read(source(tmp_path / "a.parquet.gz", "parquet")) == TEXTS
+
+
+def test_a_parquet_file_without_rows_holds_nothing(tmp_path: Path) -> None:
+    pl.DataFrame({"text": []}, schema={"text": pl.String}).write_parquet(tmp_path / "a.parquet")
+    assert read(source(tmp_path / "a.parquet", "parquet")) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"body": ["x"]}, "no column 'text' (found body)"),
+        ({"text": [1]}, "column 'text' is Int64, not text"),
+        (b"PAR1 no more", "no Parquet, broken or cut short"),
+        (b"", "no Parquet, broken or cut short"),
+        ("cut", "no Parquet, broken or cut short"),
+    ],
+)
+def test_what_is_no_parquet_of_texts_is_named(
+    tmp_path: Path, data: dict[str, list[object]] | bytes | str, message: str
+) -> None:
+    path = tmp_path / "a.parquet"
+    if isinstance(data, bytes):
+        path.write_bytes(data)
+    else:
+        pl.DataFrame({"text": TEXTS} if data == "cut" else data).write_parquet(path)
+    if data == "cut":
+        path.write_bytes(path.read_bytes()[:-100])
+    pl.DataFrame({"text": ["good"]}).write_parquet(tmp_path / "b.parquet")
+    bad, good = read(source(f"{tmp_path}/*.parquet", "parquet"))
+    assert isinstance(bad, Bad) and message in bad.what and bad.where == str(path)
+    assert good == "good"
+
+
+def test_a_broken_page_takes_few_rows_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lilm.train.corpus.sources.parquet.SLICE", 1000)
+    path = tmp_path / "a.parquet"
+    pl.DataFrame({"text": TEXTS}).write_parquet(path, row_group_size=10, statistics=False)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 4 : len(data) // 4 + 60] = b"x" * 60
+    path.write_bytes(data)
+    items = read(source(path, "parquet"))
+    bad = [item for item in items if isinstance(item, Bad)]
+    good = [item for item in items if isinstance(item, str)]
+    assert 1 <= len(bad) <= 3 and all("rows " in one.where and "broken" in one.what for one in bad)
+    assert len(good) > 200 and good == [text for text in TEXTS if text in set(good)]
+
+
+def test_hub_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(LilmError, match=r"pip install 'datasets"):
+        check_source(source("", "hub", repo="owner/name"))
+
+
+def test_hub_dataset(tmp_path: Path) -> None:
+    pytest.importorskip("datasets")
+    (tmp_path / "train.jsonl").write_text('{"text": "a"}\n{"text": null}\n{"text": " "}\n{"text": "d"}\n')
+    first, bad, last = read(source("", "hub", repo=str(tmp_path)))
+    assert (first, last) == ("a", "d")
+    assert isinstance(bad, Bad) and bad.where == f"hub dataset {tmp_path}, row 1" and "no text in 'text'" in bad.what
+    assert read(source("", "hub", repo=str(tmp_path), limit=1)) == ["a"]
+
+
+def test_hub_dataset_that_breaks_off(tmp_path: Path) -> None:
+    pytest.importorskip("datasets")
+    (tmp_path / "train.jsonl").write_text('{"text": "a"}\n{"text": broken\n')
+    *_, bad = read(source("", "hub", repo=str(tmp_path)))
+    assert isinstance(bad, Bad) and "broken (" in bad.what and "\n" not in bad.what
+
+
+def test_hub_dataset_that_cannot_be_opened_is_one_line(tmp_path: Path) -> None:
+    pytest.importorskip("datasets")
+    (tmp_path / "train.jsonl").write_text('{"text": "a"}\n')
+    with pytest.raises(LilmError, match="cannot be opened") as caught:
+        read(source("", "hub", repo=str(tmp_path), split="other"))
+    assert "\n" not in caught.value.line()
