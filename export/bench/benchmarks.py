@@ -1,5 +1,7 @@
 """`lilm bench NAME`: the benchmarks by name. Each answers JSON figures and prints its own table."""
 
+import importlib
+import inspect
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -10,7 +12,7 @@ from rich.table import Table
 
 from lilm.artifact import read_manifest
 from lilm.errors import LilmError
-from lilm.export.bench.memory import PeakMemory
+from lilm.memory import PeakMemory
 from lilm.progress import Reporter
 from lilm.recipe import load_recipe
 from lilm.runner import chosen_stages, run_stages
@@ -19,10 +21,19 @@ Benchmark = Callable[..., dict[str, Any]]
 
 
 def run_benchmark(name: str, reporter: Reporter, **options: Any) -> dict[str, Any]:
-    """Run one of BENCHMARKS with its own options (see the function). Raises LilmError when there is no such one."""
+    """Run one of BENCHMARKS with its own options (see the function).
+
+    Raises LilmError when there is no such one, or it has no such option.
+    """
     if name not in BENCHMARKS:
         raise LilmError(f"no benchmark {name!r}", where="lilm bench", remedy="use one of: " + ", ".join(BENCHMARKS))
-    return BENCHMARKS[name](reporter, **options)
+    module, _, function = BENCHMARKS[name].partition(":")
+    benchmark: Benchmark = getattr(importlib.import_module(module), function)
+    unknown = sorted(set(options) - set(inspect.signature(benchmark).parameters))
+    if unknown:
+        option = unknown[0].removesuffix("_dir")
+        raise LilmError(f"--{option} means nothing here", where=f"lilm bench {name}", remedy="leave it out")
+    return benchmark(reporter, **options)
 
 
 def stages(
@@ -66,4 +77,8 @@ def _stages_table(rows: list[dict[str, Any]], total: float) -> Table:
     return table
 
 
-BENCHMARKS: dict[str, Benchmark] = {"stages": stages}
+# name -> module:function, imported when it is called
+BENCHMARKS = {
+    "stages": "lilm.export.bench.benchmarks:stages",
+    "corpus": "lilm.train.corpus.bench.corpus:measure",
+}

@@ -1,24 +1,10 @@
 """The chart of quality against size, as SVG text that is the same for the same report."""
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
-INK = "#010203"  # stands for the page's text colour, which is put in at the end
-COLOURS = ("#2a78d6", "#d9652b")
-STYLE: Any = {
-    "svg.hashsalt": "lilm",
-    "svg.fonttype": "none",
-    "font.family": "sans-serif",
-    "font.size": 10,
-    "text.color": INK,
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-}
+from lilm.report.svg import COLOURS, INK, svg_chart
+
 LINE: Any = {"linewidth": 1.6, "markersize": 5}
 
 
@@ -28,14 +14,9 @@ def quality_chart(report: dict[str, Any]) -> str:
 
     Answers an `<svg>` element without XML head; its text has the colour of the page around it.
     """
-    import matplotlib
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
     files = sorted(report["files"], key=lambda file: (file["bytes"], file["name"]))
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(9, 3.6), layout="constrained")
-        FigureCanvasSVG(figure)
+
+    def paint(figure: Any) -> None:
         divergence, bits = figure.subplots(1, 2)
         sizes = [file["bytes"] / 1e6 for file in files]
         for lang, colour in zip(report["languages"], COLOURS, strict=False):
@@ -51,10 +32,8 @@ def quality_chart(report: dict[str, Any]) -> str:
         divergence.set_ylabel("KL divergence from F16, nats/token")
         bits.set_ylabel("bits per byte, % more than F16")
         bits.legend(frameon=False)
-        stream = io.StringIO()
-        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    svg = stream.getvalue()
-    return svg[svg.index("<svg") :].replace(INK, "currentColor")
+
+    return svg_chart("KL divergence and bits per byte against file size", (9, 3.6), paint)
 
 
 def _divergence(axes: Any, files: list[dict[str, Any]], lang: str, colour: str) -> None:
