@@ -80,7 +80,7 @@ def run(
     show_summary(folder, Console())
 
 
-def _add_stage(name: str, summary: str) -> None:
+def _add_stage(name: str, summary: str) -> typer.Typer:
     group = typer.Typer(help=f"Stage: {summary}.", invoke_without_command=True)
 
     @group.callback()
@@ -94,6 +94,7 @@ def _add_stage(name: str, summary: str) -> None:
         f"Stage {name}: {summary}. The stages before it must be done.\n\nExample: `lilm {name} --run runs/quickstart`"
     )
     app.add_typer(group, name=name)
+    return group
 
 
 def _run_one(name: str, recipe: str, run_dir: Path | None, force: bool) -> None:
@@ -105,9 +106,26 @@ def _run_one(name: str, recipe: str, run_dir: Path | None, force: bool) -> None:
     run_stages(loaded, folder, [stage_named(name)], Reporter(), force)
 
 
-for _stage in STAGES:
-    if _stage.name != "bench":
-        _add_stage(_stage.name, _stage.summary)
+_groups = {stage.name: _add_stage(stage.name, stage.summary) for stage in STAGES if stage.name != "bench"}
+
+
+@_groups["corpus"].command()
+def inspect(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A file of text, or FILE:N for its Nth record.")],
+    recipe: Annotated[str, typer.Option("--recipe", help="Whose rules: a shipped recipe or a lilm.toml.")] = "",
+    lang: Annotated[str, typer.Option("--lang", help="Language, for a file that is none of the recipe's.")] = "ja",
+) -> None:
+    """What each rule of the corpus says of one document.
+
+    Examples: `lilm corpus inspect page.html` · `lilm corpus inspect dump.jsonl.zst:1203 --recipe tinyllama-ja`
+    """
+    from rich.console import Console
+
+    from lilm.recipe import load_recipe
+    from lilm.train.corpus.inspect import inspect_file
+
+    loaded = load_recipe(recipe or ("lilm.toml" if Path("lilm.toml").is_file() else "quickstart"))
+    raise typer.Exit(0 if inspect_file(file, loaded.corpus, lang, Console()) else 1)
 
 
 @app.command()
@@ -115,12 +133,16 @@ def bench(
     name: Annotated[str, typer.Argument(help="A benchmark; without one, the stage `bench` is run.")] = "",
     recipe: RecipeOption = "",
     run_dir: RunOption = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Folder with real text, for benchmarks that use it.")
+    ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
     force: ForceOption = False,
 ) -> None:
     """Stage: measure quality against size. With NAME: one of LiLM's own benchmarks.
 
-    Examples: `lilm bench --run runs/quickstart` · `lilm bench stages --recipe quickstart --json stages.json`
+    Examples: `lilm bench --run runs/quickstart` · `lilm bench stages --recipe quickstart --json stages.json` ·
+    `lilm bench corpus --data texts`
     """
     if not name:
         _run_one("bench", recipe, run_dir, force)
@@ -129,7 +151,7 @@ def bench(
     from lilm.hashing import write_json
     from lilm.progress import Reporter
 
-    options = {"recipe": recipe, "run_dir": run_dir}
+    options = {"recipe": recipe, "run_dir": run_dir, "data": data}
     figures = run_benchmark(name, Reporter(), **{key: value for key, value in options.items() if value})
     if json_file is not None:
         write_json(json_file, figures)

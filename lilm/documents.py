@@ -1,6 +1,5 @@
 """The corpus on disk: Parquet parts per language and split, written and read only through this module."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -12,24 +11,24 @@ if TYPE_CHECKING:
 
 Split = Literal["train", "heldout"]
 COLUMNS = ("id", "source", "text")
-PART_ROWS = 200_000  # documents in a part
 
 
 def _folder(corpus_dir: Path, lang: str, split: str) -> Path:
     return corpus_dir / "docs" / lang / split
 
 
-def write_documents(corpus_dir: Path, lang: str, split: Split, frame: "pl.DataFrame") -> None:
-    """Write `frame` (columns id, source, text; all strings) as the documents of `lang` and `split`.
+def write_documents(corpus_dir: Path, lang: str, split: Split, frame: "pl.DataFrame", part: str = "00") -> None:
+    """Write `frame` (columns COLUMNS, all strings) as a part of the documents of `lang` and `split`, whole or not at
+    all; the same frame gives the same bytes.
 
-    The same frame gives the same bytes. What stood there before is removed first.
+    part: its name, beginning with the number of its quality bucket: parts are read in the order of their names, so the
+    best is read first.
     """
-    folder = _folder(corpus_dir, lang, split)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    for number, start in enumerate(range(0, max(1, frame.height), PART_ROWS)):
-        part = frame.select(COLUMNS).slice(start, PART_ROWS)
-        part.write_parquet(folder / f"part-{number:05d}.parquet", compression="zstd", row_group_size=20_000)
+    path = _folder(corpus_dir, lang, split) / f"part-{part}.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(path.name + ".new")
+    frame.select(COLUMNS).write_parquet(new, compression="zstd")
+    new.replace(path)
 
 
 def _parts(corpus_dir: Path, lang: str, split: Split) -> list[Path]:
@@ -44,13 +43,13 @@ def _parts(corpus_dir: Path, lang: str, split: Split) -> list[Path]:
 
 
 def read_documents(corpus_dir: Path, lang: str, split: Split) -> "pl.DataFrame":
-    """All documents of `lang` and `split`: columns id, source, text, in the order written.
+    """All documents of `lang` and `split`: columns id, source, text, best first.
 
     Raises LilmError when there are none or a part is unreadable.
     """
     import polars as pl
 
-    return pl.concat([_read_part(part) for part in _parts(corpus_dir, lang, split)])
+    return pl.concat(read_parts(corpus_dir, lang, split))
 
 
 def count_documents(corpus_dir: Path, lang: str, split: Split) -> int:
@@ -59,22 +58,28 @@ def count_documents(corpus_dir: Path, lang: str, split: Split) -> int:
 
     parts = _parts(corpus_dir, lang, split)
     try:
-        return int(pl.scan_parquet(parts).select(pl.len()).collect().item())
+        return int(pl.scan_parquet(parts, glob=False).select(pl.len()).collect().item())
     except (pl.exceptions.PolarsError, OSError) as error:
         raise _unreadable(_folder(corpus_dir, lang, split), error) from error
 
 
-def read_texts(corpus_dir: Path, lang: str, split: Split) -> Iterator[str]:
-    """The texts alone, part by part, so that memory holds one part. Raises as `read_documents`."""
+def read_parts(corpus_dir: Path, lang: str, split: Split) -> Iterator["pl.DataFrame"]:
+    """The same part by part, so that memory holds one. Raises as `read_documents`."""
     for part in _parts(corpus_dir, lang, split):
-        yield from _read_part(part)["text"]
+        yield _read_part(part)
+
+
+def read_texts(corpus_dir: Path, lang: str, split: Split) -> Iterator[str]:
+    """The texts alone. Raises as `read_documents`."""
+    for part in read_parts(corpus_dir, lang, split):
+        yield from part["text"]
 
 
 def _read_part(path: Path) -> "pl.DataFrame":
     import polars as pl
 
     try:
-        return pl.read_parquet(path, columns=list(COLUMNS))
+        return pl.read_parquet(path, columns=list(COLUMNS), glob=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise _unreadable(path, error) from error
 

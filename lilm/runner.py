@@ -44,8 +44,9 @@ def locked(run_dir: Path) -> Iterator[None]:
 
 
 def stage_config(stage: Stage, recipe: Recipe) -> dict[str, Any]:
-    """All recipe values this stage depends on, as JSON."""
-    section = getattr(recipe, stage.name).model_dump(mode="json")
+    """All recipe values that the stage's output depends on, as JSON."""
+    config = getattr(recipe, stage.name)
+    section = config.model_dump(mode="json", exclude=set(config.unhashed))
     return {**{key: getattr(recipe, key) for key in stage.shared}, stage.name: section}
 
 

@@ -84,19 +84,18 @@ def _known_keys(location: tuple[int | str, ...]) -> list[str]:
     return sorted(model.model_fields)
 
 
-def _absolute(value: Any, folder: Path) -> Any:
-    """The same TOML value with every non-empty `path` made absolute."""
+PATHS = frozenset({"path", "earlier", "models"})  # keys whose values are paths, relative to the recipe
+
+
+def _absolute(value: Any, folder: Path, is_path: bool = False) -> Any:
+    """The same TOML value with every non-empty path made absolute."""
     if isinstance(value, list):
-        return [_absolute(item, folder) for item in value]
-    if not isinstance(value, dict):
-        return value
-    absolute = {}
-    for key, item in value.items():
-        is_path = key == "path" and isinstance(item, str) and item != ""
-        absolute[key] = str(folder / Path(item).expanduser()) if is_path else _absolute(item, folder)
-    return absolute
+        return [_absolute(item, folder, is_path) for item in value]
+    if isinstance(value, dict):
+        return {key: _absolute(item, folder, is_path or key in PATHS) for key, item in value.items()}
+    return str(folder / Path(value).expanduser()) if is_path and isinstance(value, str) and value else value
 
 
 def recipe_toml(recipe: Recipe) -> str:
     """The whole recipe, defaults filled in, as TOML."""
-    return tomlkit.dumps(recipe.model_dump(mode="json"))
+    return tomlkit.dumps(recipe.model_dump(mode="json", exclude_none=True))  # TOML has no null

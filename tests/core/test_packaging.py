@@ -19,7 +19,8 @@ def source_files() -> dict[str, Path]:
     for folder, installed in FOLDERS.items():
         for path in (ROOT / folder).rglob("*"):
             inside = path.relative_to(ROOT / folder)
-            if path.is_file() and "__pycache__" not in inside.parts and inside.parts[0] not in SYMLINKS:
+            hidden = {"__pycache__", "native"} & set(inside.parts)  # what is compiled has a test of its own
+            if path.is_file() and path.suffix != ".so" and not hidden and inside.parts[0] not in SYMLINKS:
                 found[f"{installed}/{inside.as_posix()}"] = path
     return found
 
@@ -28,6 +29,13 @@ def test_every_file_of_the_source_is_installed() -> None:
     location = Path(str(lilm.__file__)).parent.parent
     missing = [name for name in source_files() if not (location / name).is_file()]
     assert not missing
+
+
+def test_the_compiled_part_is_installed_and_its_sources_are_packed() -> None:
+    from lilm.train.corpus import _native
+
+    assert Path(_native.__file__).suffix in (".so", ".pyd")
+    assert "native *.h" in (ROOT / "MANIFEST.in").read_text()
 
 
 def test_every_module_is_imported_under_one_name() -> None:

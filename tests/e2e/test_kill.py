@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import tomlkit
+
 from lilm.stage import STAGES
 
 TRAINING = {"base", "pretrain", "finetune"}
@@ -46,6 +48,42 @@ def test_a_run_killed_in_every_stage_ends_in_the_same_bytes(
     subprocess.run(command, check=True, capture_output=True)
     assert TRAINING | {"corpus", "export"} <= set(killed)
     assert hashes(run) == hashes(finished_run)
+
+
+def test_shards_read_before_a_kill_are_not_read_again(small_recipe: Path, tmp_path: Path) -> None:
+    """Two processes at work on six shards; the parent alone is killed, as the system does when memory is short."""
+    recipe = tomlkit.parse(small_recipe.read_text()).unwrap()
+    sources = [
+        {"name": f"{lang}{n}", "lang": lang, "format": "stories", "limit": 2500}
+        for lang in ("ja", "en")
+        for n in range(3)
+    ]
+    recipe["corpus"] |= {"sources": sources, "workers": 2}
+    path = tmp_path / "lilm.toml"
+    path.write_text(tomlkit.dumps(recipe))
+    command = [sys.executable, "-m", "lilm", "corpus", "--recipe", str(path), "--run"]
+    subprocess.run([*command, str(tmp_path / "whole")], check=True, capture_output=True)
+    killed = tmp_path / "killed"
+    process = subprocess.Popen([*command, str(killed)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline, done = time.monotonic() + 120, []
+    while time.monotonic() < deadline and process.poll() is None and not done:
+        done = list(killed.glob(".work/corpus-*/checkpoints/shards/*.json"))
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    assert done
+    before = {shard: shard.stat().st_mtime_ns for shard in done}
+    process = subprocess.Popen([*command, str(killed)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    kept = {}
+    while process.poll() is None:
+        kept |= {shard: shard.stat().st_mtime_ns for shard in before if shard.exists()}
+        time.sleep(0.01)
+    assert process.returncode == 0 and process.stderr is not None and "(resumed)" in process.stderr.read()
+    assert kept == before
+    manifests = [json.loads((tmp_path / run / "corpus" / "manifest.json").read_text()) for run in ("whole", "killed")]
+    assert (
+        len({json.dumps({name: entry["sha256"] for name, entry in one["outputs"].items()}) for one in manifests}) == 1
+    )
 
 
 def test_a_second_run_has_nothing_to_do(small_recipe: Path, finished_run: Path) -> None:

@@ -1,164 +1,306 @@
-"""The steps of the corpus stage in order. Each step is a function of its own; here they only meet."""
+"""The corpus stage from beginning to end: what follows what. The work itself is done in `steps`, shard by shard and
+block by block; all that stands on the disk meanwhile is in the stage's checkpoints, from which a killed run goes on."""
 
-from collections.abc import Iterator, Sequence
-from itertools import islice
+import json
+import os
+import resource
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-import polars as pl
+import numpy as np
 
 from lilm.artifact import Artifact
-from lilm.documents import write_documents
 from lilm.errors import LilmError
-from lilm.hashing import write_json
+from lilm.executor import Executor, executor
+from lilm.hashing import write_atomic, write_json
+from lilm.progress import clock
 from lilm.recipe import CorpusConfig, SourceConfig
 from lilm.stage import Context
-from lilm.train.corpus.document import Document, Drop
-from lilm.train.corpus.duplicates import drop_exact
-from lilm.train.corpus.heldout import repeats, split_heldout
-from lilm.train.corpus.near_duplicates import drop_near
-from lilm.train.corpus.normalise import normalise
-from lilm.train.corpus.pieces import pieces
-from lilm.train.corpus.rules import refused_by, sample
-from lilm.train.corpus.sources import Item, Skip, shards
-from lilm.train.corpus.tally import Tally, cluster_figures
+from lilm.train.corpus.normalise import normalise_all
+from lilm.train.corpus.report.page import report_page
+from lilm.train.corpus.rules import refusals
+from lilm.train.corpus.score import Cuts, cuts, histogram, merge, train_models
+from lilm.train.corpus.sources import read, shards
+from lilm.train.corpus.steps.blocks import RANK, Block, Blocks, rank_perplexities
+from lilm.train.corpus.steps.clusters import cluster_figures
+from lilm.train.corpus.steps.contamination import write_evaluation
+from lilm.train.corpus.steps.duplicates import Copies, find_duplicates, without
+from lilm.train.corpus.steps.earlier import earlier_block, earlier_tasks, sign_earlier
+from lilm.train.corpus.steps.estimate import Estimate, check_disk, disk_used, estimate
+from lilm.train.corpus.steps.finish import Findings, FinishTask, finish_block
+from lilm.train.corpus.steps.lines import find_boilerplate
+from lilm.train.corpus.steps.report import corpus_report
+from lilm.train.corpus.steps.shard import ShardTask, blocks_of, work_shard
+from lilm.train.corpus.steps.split import TooFew, choose_heldout
+from lilm.train.corpus.steps.tally import Tally
+
+MB = 1_000_000
+WORKER_MB = 500  # a block, its texts and keys, and the libraries
+BATCH = 256
+ALONE_SECONDS = 10.0  # less work is done sooner than processes are started
 
 
 def make_corpus(config: CorpusConfig, out_dir: Path, context: Context) -> Artifact:
     """See lilm.train.corpus.stage.run."""
-    tally = Tally()
-    drops: list[Drop] = []
-    by_language: dict[str, list[Document]] = {source.lang: [] for source in config.sources}
-    for source in config.sources:
-        kept = _read(source, config, context, tally, drops)
-        by_language[source.lang].extend(kept)
+    started = time.monotonic()
+    making = _Making(config, out_dir, context)
+    try:
+        tasks = making.shard_tasks()
+        alone = making.predict(tasks)
+        workers = worker_count(config) if config.workers or alone.seconds > ALONE_SECONDS else 1
+        with executor(config.executor, workers) as pool:
+            predicted = alone.shared(min(pool.workers, len(tasks)))
+            context.reporter.say(
+                f"  estimate: {clock(predicted.seconds)}, {predicted.disk_bytes / MB:,.0f} MB of disk, "
+                f"{predicted.memory_mb:,} MB of memory"
+            )
+            report = making.make(tasks, pool)
+        actual = Estimate(time.monotonic() - started, making.peak_disk, round(making.peak_memory / MB))
+        return making.artifact(report, predicted, actual)
+    except LilmError:
+        # The recipe or the input will be another one: nothing here is of use to it.
+        shutil.rmtree(making.work, ignore_errors=True)
+        raise
 
-    languages: dict[str, Any] = {}
-    for lang, documents in by_language.items():
-        distinct, clusters = _distinct(lang, documents, config, context, tally, drops)
-        training, heldout = split_heldout(distinct, config.heldout, config.heldout_max, context.seed)
-        with tally.timed("write", _size(distinct)):
-            write_documents(out_dir, lang, "train", _frame(training))
-            write_documents(out_dir, lang, "heldout", _frame(heldout))
-        languages[lang] = {
-            "train": _figures(training),
-            "heldout": {**_figures(heldout), **repeats(training, heldout)},
-            "near_duplicates": cluster_figures(clusters),
+
+def worker_count(config: CorpusConfig) -> int:
+    """As many as there are cores and `memory_mb` has room for."""
+    return max(1, min(config.workers or os.cpu_count() or 1, config.memory_mb // WORKER_MB))
+
+
+class _Making:
+    """One run of the stage, with what it counts on its way."""
+
+    def __init__(self, config: CorpusConfig, out_dir: Path, context: Context) -> None:
+        self.config, self.out_dir, self.context = config, out_dir, context
+        self.work = out_dir / "checkpoints"
+        self.tally = Tally()
+        self.peak_disk = self.peak_memory = 0
+
+    def make(self, tasks: list[ShardTask], pool: Executor) -> dict[str, Any]:
+        """Answers report.json."""
+        self.pool = pool
+        # half for the arrays of a pass, half for the libraries and what Python makes of them
+        memory = self.config.memory_mb * MB // 2 // min(pool.workers, worker_count(self.config))
+        blocks = self.read_all(tasks)
+        own = [block for block in blocks.all if not block.earlier]
+        size = sum(steps["filtered"]["bytes"] for steps in self.tally.steps.values() if "filtered" in steps)
+        with self.tally.timed("deduplicate", size):
+            copies = find_duplicates(blocks, self.config.dedup.near, memory, self.work / "duplicates", self.run)
+        self.look()
+        limits = self.cuts(own, copies)
+        frequent = None
+        if self.config.dedup.line_documents:
+            with self.tally.timed("boilerplate", size):
+                frequent = find_boilerplate(own, copies, self.config.dedup, memory, self.work / "lines", self.run)
+        only_cuts = {lang: limit for lang, (limit, _) in limits.items()}
+        try:
+            held = choose_heldout(own, copies, only_cuts, self.config, self.context.seed, self.work)
+        except TooFew as error:
+            raise self.too_few(error) from error
+        clusters = self.clusters(blocks, copies)
+        findings = {
+            lang: Findings(copies.exact_file, copies.near_file, frequent, held.numbers, path)
+            for lang, path in held.passages.items()
         }
-
-    for drop in drops:
-        tally.dropped(drop)
-    _write_drops(drops, out_dir / "drops.parquet")
-    total = sum(entry["train"]["bytes"] for entry in languages.values())
-    for entry in languages.values():
-        entry["share"] = round(entry["train"]["bytes"] / total, 4)
-    report = {"languages": languages, "sources": tally.sources(), "drops": dict(sorted(tally.drops.items()))}
-    write_json(out_dir / "report.json", report)
-    return Artifact(
-        {
-            "documents": {lang: entry["train"]["documents"] for lang, entry in languages.items()},
-            "bytes": {lang: entry["train"]["bytes"] for lang, entry in languages.items()},
-            "heldout_documents": {lang: entry["heldout"]["documents"] for lang, entry in languages.items()},
-            "dropped": {rule: entry["documents"] for rule, entry in sorted(tally.drops.items())},
-            "mb_per_s": tally.speeds(),
-        }
-    )
-
-
-def _read(
-    source: SourceConfig, config: CorpusConfig, context: Context, tally: Tally, drops: list[Drop]
-) -> list[Document]:
-    """The documents of one source that are normalised and pass the rules."""
-    kept: list[Document] = []
-    for number, item in enumerate(_items(source, context, tally)):
-        name = f"{source.name}-{number:08d}"
-        if isinstance(item, Skip):
-            drops.append(Drop(Document(name, source.name, source.lang, item.text), item.rule, item.reason))
-            continue
-        size = tally.count("read", source.name, item)
-        with tally.timed("normalise", size):
-            text = normalise(item, source.lang, config.punctuation)
-        parts = pieces(text, config.max_chars)
-        for part_number, part in enumerate(parts):
-            part_name = f"{name}.{part_number:04d}" if len(parts) > 1 else name
-            document = Document(part_name, source.name, source.lang, part)
-            part_size = tally.count("normalised", source.name, part)
-            with tally.timed("filter", part_size):
-                refusal = refused_by(part, source.lang, config)
-            if refusal:
-                drops.append(Drop(document, *refusal))
-            else:
-                tally.count("filtered", source.name, part)
-                kept.append(document)
-    if "read" not in tally.steps[source.name]:
-        raise LilmError(
-            "no text came out of it",
-            where=f"corpus source {source.name}",
-            remedy="check `path`, `format` and `field` of that source",
+        with self.tally.timed("write", 0):
+            finished = self.finish(blocks, own, findings, only_cuts)
+        report = corpus_report(
+            self.config, self.tally, own, finished, held, limits, clusters, frequent, self.work / "finish"
         )
-    return kept
+        write_json(self.out_dir / "report.json", report)
+        return report
 
+    def run(self, label: str, function: Callable[[Any], Any], tasks: Sequence[Any]) -> list[Any]:
+        """The tasks' answers in their order, with a bar."""
+        answers: list[Any] = [None] * len(tasks)
+        with self.context.reporter.bar(label, len(tasks)) as bar:
+            for index, answer in self.pool.run(function, tasks):
+                answers[index] = answer
+                bar.advance()
+        return answers
 
-def _items(source: SourceConfig, context: Context, tally: Tally) -> Iterator[Item]:
-    """What the source's shards hold, in order, `limit` at most; shows progress over the shards."""
+    def look(self) -> None:
+        """Keeps the most disk and memory seen."""
+        self.peak_disk = max(self.peak_disk, disk_used(self.out_dir))
 
-    def chained() -> Iterator[Item]:
-        found = shards(source, context.seed)
-        with context.reporter.bar(f"read {source.name}", sum(shard.weight for shard in found)) as bar:
-            for shard in found:
-                yield from shard.read()
-                bar.advance(shard.weight, shard.label)
+    def shard_tasks(self) -> list[ShardTask]:
+        folder = self.work / "shards"
+        folder.mkdir(parents=True, exist_ok=True)
+        evaluation = None
+        if self.config.decontaminate.path:
+            evaluation = self.work / "evaluation.npy"
+            if not evaluation.is_file():
+                write_evaluation(self.config.decontaminate.path, self.config.decontaminate.ngram, evaluation)
+        models = self.models()
+        self.scored = set(models)
+        plan = [(source, shard) for source in self.config.sources for shard in shards(source)]
+        return [
+            ShardTask(
+                number, shard, source, self.config, self.context.seed, folder, models.get(source.lang), evaluation
+            )
+            for number, (source, shard) in enumerate(plan)
+        ]
 
-    items = chained()
-    return islice(items, source.limit) if source.limit else items
+    def models(self) -> dict[str, Path]:
+        """KenLM models by language, trained when they are not there."""
+        folder = self.work / "score"
+        folder.mkdir(exist_ok=True)
+        languages = list(dict.fromkeys(source.lang for source in self.config.sources))
+        with self.tally.timed("train score", 0):
+            return train_models(self.config.score, self.trusted, languages, folder, self.context.reporter)
 
+    def trusted(self, lang: str) -> Iterator[str]:
+        """Normalised text that the rules keep, of the trusted sources in turn: no large one fills the model alone."""
+        names = self.config.score.trusted
+        waiting = [self.good(source) for source in self.config.sources if source.lang == lang and source.name in names]
+        while waiting:
+            for texts in list(waiting):
+                batch = next(texts, None)
+                if batch is None:
+                    waiting.remove(texts)
+                else:
+                    yield from batch
 
-def _distinct(
-    lang: str, documents: list[Document], config: CorpusConfig, context: Context, tally: Tally, drops: list[Drop]
-) -> tuple[list[Document], list[list[str]]]:
-    """Documents without exact and near duplicates, and the near-duplicate clusters."""
-    with tally.timed("deduplicate", _size(documents)), context.reporter.bar(f"deduplicate {lang}", 2) as bar:
-        documents, copies = drop_exact(documents)
-        drops.extend(copies)
-        bar.advance()
-        tally.count_all("exact_deduplicated", documents)
-        clusters: list[list[str]] = []
-        if config.near_duplicate < 1:
-            documents, copies, clusters = drop_near(documents, config.near_duplicate)
-            drops.extend(copies)
-        bar.advance()
-    tally.count_all("near_deduplicated", documents)
-    return documents, clusters
+    def good(self, source: SourceConfig) -> Iterator[list[str]]:
+        """Batches of a source's text, normalised, that the rules keep."""
+        config, seed = self.config, self.context.seed
+        items = chain.from_iterable(read(shard, source, seed) for shard in shards(source))
+        texts = (item for item in items if isinstance(item, str))
+        while batch := list(islice(texts, BATCH)):
+            normal = normalise_all(batch, source.lang, config.punctuation)
+            refused = refusals(normal, source.lang, config.rules, source.is_web)
+            yield [text for text, why in zip(normal, refused, strict=True) if why is None]
 
+    def predict(self, tasks: list[ShardTask]) -> Estimate:
+        """Of one process; a run that goes on reads what was found at its beginning."""
+        path = self.work / "estimate.json"
+        if path.is_file():
+            return Estimate(**json.loads(path.read_text(encoding="utf-8")))
+        found = estimate(tasks)
+        check_disk(found, self.out_dir)
+        write_json(path, found.as_json())
+        return found
 
-def _size(documents: Sequence[Document]) -> int:
-    return sum(len(document.text.encode()) for document in documents)
+    def read_all(self, tasks: list[ShardTask]) -> Blocks:
+        """Every shard read and judged. Raises LilmError for too much broken input and for a source without text."""
+        reports: list[dict[str, Any]] = [{} for _ in tasks]
+        with self.context.reporter.bar("read", sum(task.shard.weight for task in tasks)) as bar:
+            for index, report in self.pool.run(work_shard, tasks):
+                reports[index] = report
+                bar.advance(tasks[index].shard.weight, f"{tasks[index].source.name} {tasks[index].shard.label}")
+        self.tally.add(Tally.total(Tally(**report["tally"]) for report in reports))
+        self.check_input()
+        peaks = [report["peak_memory"] for report in reports]
+        own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        self.peak_memory = own if self.pool.workers == 1 else own + max(peaks) * min(self.pool.workers, len(peaks))
+        found: list[Block] = []
+        old = earlier_tasks(self.config.dedup.earlier, self.config.dedup.near, self.work)
+        first = 0
+        for earlier, rows in zip(old, self.run("earlier corpora", sign_earlier, old) if old else (), strict=True):
+            found.append(earlier_block(earlier, first, rows))
+            first += rows
+        for task, report in zip(tasks, reports, strict=True):
+            made = list(blocks_of(task, report["rows"], first))
+            found += made
+            first += sum(block.rows for block in made)
+        self.look()
+        return Blocks(tuple(found))
 
+    def check_input(self) -> None:
+        for source in self.config.sources:
+            entry = self.tally.bad.get(source.name, {"records": 0, "bad": 0, "samples": []})
+            if entry["bad"] > self.config.max_bad * entry["records"]:
+                first = entry["samples"][0]
+                raise LilmError(
+                    f"{first['what']}; of {entry['records']} records of source {source.name} {entry['bad']} "
+                    f"{'is' if entry['bad'] == 1 else 'are'} broken",
+                    where=first["where"],
+                    remedy=f"mend what is broken, leave it out, or raise corpus.max_bad ({self.config.max_bad})",
+                )
+            if not entry["records"] - entry["bad"]:
+                raise LilmError(
+                    "no text came out of it",
+                    where=f"corpus source {source.name}",
+                    remedy="check `path`, `format` and `field` of that source",
+                )
 
-def _figures(documents: Sequence[Document]) -> dict[str, int]:
-    return {
-        "documents": len(documents),
-        "characters": sum(len(document.text) for document in documents),
-        "bytes": _size(documents),
-    }
+    def too_few(self, error: TooFew) -> LilmError:
+        drops = sorted(self.tally.drops.items(), key=lambda item: -item[1]["documents"])[:3]
+        most = "; ".join(
+            f"{rule} {entry['documents']} (such as: {entry['samples'][0]['reason']})" for rule, entry in drops
+        )
+        return LilmError(
+            f"{error.documents} document{'s' * (error.documents != 1)} left of language {error.lang!r}; one is needed "
+            "to train on and one to measure",
+            where="corpus",
+            remedy=f"add text, lower max_chars, or loosen the rules that drop most: {most or 'none'}",
+        )
 
+    def cuts(self, own: list[Block], copies: Copies) -> dict[str, tuple[Cuts, Any]]:
+        """By language, where the score parts and drops documents, and the histogram; empty without scores."""
+        scored: dict[str, list[Any]] = {}
+        for block in (block for block in own if block.lang in self.scored):
+            rows = without(block, copies.exact, copies.near)
+            perplexities = rank_perplexities(block.key(RANK)[rows]).astype(np.float32)
+            scored.setdefault(block.lang, []).append(histogram(perplexities))
+        totals = {lang: merge(parts) for lang, parts in scored.items()}
+        return {
+            lang: (cuts(counts, self.config.score.drop, self.config.score.buckets), counts)
+            for lang, counts in totals.items()
+        }
 
-def _frame(documents: Sequence[Document]) -> pl.DataFrame:
-    return pl.DataFrame(
-        {
-            "id": [document.id for document in documents],
-            "source": [document.source for document in documents],
-            "text": [document.text for document in documents],
-        },
-        schema={"id": pl.String, "source": pl.String, "text": pl.String},
-    )
+    def clusters(self, blocks: Blocks, copies: Copies) -> dict[str, Any]:
+        """Near-duplicate clusters by language; read from the blocks before they go."""
+        path = self.work / "clusters.json"
+        if not path.is_file():
+            write_json(path, cluster_figures(blocks, copies.near))
+        figures: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return figures
 
+    def finish(
+        self, blocks: Blocks, own: list[Block], findings: dict[str, Findings], limits: dict[str, Cuts]
+    ) -> list[dict[str, Any]]:
+        folder = self.work / "finish"
+        folder.mkdir(exist_ok=True)
+        (self.out_dir / "drops").mkdir(exist_ok=True)
+        for path in sorted((self.work / "shards").glob("*.drops.parquet")):
+            shutil.copyfile(path, self.out_dir / "drops" / f"{path.name.removesuffix('.drops.parquet')}.parquet")
+        tasks = [
+            FinishTask(
+                block, blocks, findings[block.lang], self.config,
+                limits.get(block.lang), self.out_dir, folder,
+            )
+            for block in own
+        ]  # fmt: skip
+        finished = self.run("write", finish_block, tasks)
+        self.tally.add(Tally.total(Tally(**report["tally"]) for report in finished))
+        self.look()
+        return finished
 
-def _write_drops(drops: Sequence[Drop], path: Path) -> None:
-    """Columns id, source, lang, rule, reason, text (its beginning); all strings."""
-    rows = [
-        (drop.document.id, drop.document.source, drop.document.lang, drop.rule, drop.reason, sample(drop.document.text))
-        for drop in drops
-    ]
-    columns = dict.fromkeys(("id", "source", "lang", "rule", "reason", "text"), pl.String)
-    pl.DataFrame(rows, schema=columns, orient="row").write_parquet(path, compression="zstd")
+    def artifact(self, report: dict[str, Any], predicted: Estimate, actual: Estimate) -> Artifact:
+        timing = {"steps": self.tally.speeds(), "predicted": predicted.as_json(), "actual": actual.as_json()}
+        write_json(self.out_dir / "timing.json", timing)
+        write_atomic(self.out_dir / "report.html", report_page(report, timing))
+        self.context.reporter.say(
+            f"  took {clock(actual.seconds)} ({clock(predicted.seconds)} predicted), "
+            f"{actual.disk_bytes / 1e6:,.0f} MB of disk ({predicted.disk_bytes / 1e6:,.0f}), "
+            f"{actual.memory_mb:,} MB of memory ({predicted.memory_mb:,})"
+        )
+        languages = report["languages"]
+        return Artifact(
+            {
+                "documents": {lang: entry["train"]["documents"] for lang, entry in languages.items()},
+                "bytes": {lang: entry["train"]["bytes"] for lang, entry in languages.items()},
+                "heldout_documents": {lang: entry["heldout"]["documents"] for lang, entry in languages.items()},
+                "dropped": {rule: entry["documents"] for rule, entry in report["drops"].items()},
+                "mb_per_s": {step: entry["mb_s"] for step, entry in timing["steps"].items()},
+                "peak_disk_bytes": actual.disk_bytes,
+                "peak_memory_mb": actual.memory_mb,
+            },
+            volatile=("timing.json", "report.html"),
+        )

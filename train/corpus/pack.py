@@ -11,12 +11,13 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from lilm.artifact import Artifact
-from lilm.documents import Split, count_documents, read_texts
+from lilm.documents import Split, count_documents
 from lilm.errors import LilmError
 from lilm.hashing import sha256_file, write_json
 from lilm.recipe import PackConfig
 from lilm.stage import Context
 from lilm.train.corpus.megatron import ShardWriter, data_file, index_file, token_dtype
+from lilm.train.corpus.mix import read_mixed, read_weights
 from lilm.train.corpus.token_store import SIDECAR
 
 SPLITS: tuple[Split, ...] = ("train", "heldout")
@@ -31,6 +32,7 @@ def pack_corpus(config: PackConfig, corpus: Path, tokenizer_dir: Path, out_dir: 
     dtype = token_dtype(tokenizer.get_vocab_size())
     shutil.rmtree(out_dir / "tokens", ignore_errors=True)
     (out_dir / "tokens").mkdir(parents=True)
+    weights = read_weights(corpus)
     stores: dict[str, Any] = {}
     started = time.perf_counter()
     for lang in (context.language, context.base_language):
@@ -38,12 +40,12 @@ def pack_corpus(config: PackConfig, corpus: Path, tokenizer_dir: Path, out_dir: 
             total = count_documents(corpus, lang, split)
             with context.reporter.bar(f"pack {lang} {split}", total) as bar:
                 packed = _Packed(out_dir / "tokens", f"{lang}-{split}", dtype, config.shard_tokens)
-                for texts in _batches(read_texts(corpus, lang, split)):
-                    for text, encoding in zip(
-                        texts, tokenizer.encode_batch_fast(texts, add_special_tokens=False), strict=True
-                    ):
-                        packed.add([bos_id, *encoding.ids, eos_id], len(text.encode()))
-                    bar.advance(len(texts))
+                for batch in _batches(read_mixed(corpus, lang, split, weights)):
+                    encodings = tokenizer.encode_batch_fast([text for text, _ in batch], add_special_tokens=False)
+                    for (text, times), encoding in zip(batch, encodings, strict=True):
+                        for _ in range(times):
+                            packed.add([bos_id, *encoding.ids, eos_id], len(text.encode()))
+                    bar.advance(len(batch))
                 stores[f"{lang}-{split}"] = packed.close()
     seconds = time.perf_counter() - started
     sidecar = {
@@ -52,7 +54,7 @@ def pack_corpus(config: PackConfig, corpus: Path, tokenizer_dir: Path, out_dir: 
         "dtype": dtype,
         "bos_id": bos_id,
         "eos_id": eos_id,
-        "document": "bos_id, tokens of the text without special tokens, eos_id",
+        "document": "bos_id, tokens of the text without special tokens, eos_id; as often as its source's weight says",
         "stores": stores,
     }
     write_json(out_dir / SIDECAR, sidecar)
@@ -111,8 +113,8 @@ class _Packed:
         }
 
 
-def _batches(texts: Iterator[str]) -> Iterator[list[str]]:
-    while batch := list(islice(texts, BATCH)):
+def _batches(documents: Iterator[tuple[str, int]]) -> Iterator[list[tuple[str, int]]]:
+    while batch := list(islice(documents, BATCH)):
         yield batch
 
 

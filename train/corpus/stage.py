@@ -1,30 +1,61 @@
-"""The corpus stage: sources, normalise, filter, deduplicate, split, write."""
+"""The corpus stage: from sources to documents worth learning from. See README.md for what its steps are."""
 
+import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 
-from lilm.artifact import Artifact
+from lilm.artifact import Artifact, read_manifest
+from lilm.errors import LilmError
 from lilm.recipe import CorpusConfig
 from lilm.stage import Context
 from lilm.train.corpus.sources import check_source, fingerprints
 
 
 def check(config: CorpusConfig, context: Context) -> None:
-    """Raises LilmError when a source is missing or empty."""
+    """Raises LilmError when a source, an evaluation file, an earlier corpus or a model is missing or empty."""
     for source in config.sources:
         check_source(source)
+    if config.decontaminate.path:
+        from lilm.train.corpus.steps.contamination import evaluation_files
+
+        evaluation_files(config.decontaminate.path)
+    for corpus in config.dedup.earlier:
+        _earlier(corpus)
+    if (config.score.trusted or config.score.models) and importlib.util.find_spec("kenlm") is None:
+        raise LilmError("scores need the package kenlm", where="corpus.score", remedy="pip install 'lilm[score]'")
+    if config.score.models:
+        from lilm.train.corpus.score.model import check_model
+
+        for lang, model in config.score.models.items():
+            check_model(Path(model), lang)
 
 
 def external(config: CorpusConfig, context: Context) -> dict[str, str]:
-    """path -> "size:mtime_ns" of every file the sources name."""
-    return {path: mark for source in config.sources for path, mark in fingerprints(source).items()}
+    """path -> "size:mtime_ns" of every file named, and the digest of every earlier corpus."""
+    marks = {path: mark for source in config.sources for path, mark in fingerprints(source).items()}
+    files = [Path(model) for model in config.score.models.values()]
+    if config.decontaminate.path:
+        from lilm.train.corpus.steps.contamination import evaluation_files
+
+        files += evaluation_files(config.decontaminate.path)
+    marks |= {str(path): f"{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in files}
+    return marks | {corpus: _earlier(corpus) for corpus in config.dedup.earlier}
+
+
+def _earlier(corpus: str) -> str:
+    manifest = read_manifest(Path(corpus))
+    if manifest is None or manifest.stage != "corpus":
+        raise LilmError(
+            "no finished corpus stage", where=f"corpus.dedup.earlier {corpus}", remedy="name a folder RUN/corpus"
+        )
+    return manifest.digest
 
 
 def run(config: CorpusConfig, inputs: Mapping[str, Path], out_dir: Path, context: Context) -> Artifact:
-    """Writes docs/<lang>/<split>/part-*.parquet, drops.parquet and report.json.
+    """Writes docs/<lang>/<split>/part-*.parquet, drops/*.parquet, report.json, report.html and timing.json.
 
-    Raises LilmError for undecodable or malformed input, and when a source or a language comes out empty.
+    Raises LilmError for too much broken input, and when a source or a language comes out empty.
     """
-    from lilm.train.corpus.make import make_corpus  # polars, numpy and rensa are slow to import
+    from lilm.train.corpus.make import make_corpus  # polars, numpy and the native part are slow to import
 
     return make_corpus(config, out_dir, context)

@@ -1,0 +1,124 @@
+"""Nothing of the evaluation files may be learnt: documents that hold an n-gram of one are refused.
+
+Both sides are folded first (NFKC, case, letters and digits only), so that width, punctuation and line breaks hide
+nothing. (GPT-3's decontamination, Brown et al. 2020, appendix C, on characters instead of words.)
+"""
+
+import glob
+import json
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lilm.errors import LilmError
+from lilm.hashing import write_json
+from lilm.train.corpus.ngrams import Hashes, code_points, ngram_hashes
+from lilm.train.corpus.sources.base import Damaged
+from lilm.train.corpus.sources.decoding import Undecodable, decode
+from lilm.train.corpus.sources.files import read_bytes
+from lilm.train.corpus.steps.blocks import save_array
+
+_BITS = 24  # of the filter that spares most look-ups
+_MASK = np.uint64((1 << _BITS) - 1)
+_NOT_LETTERS = re.compile(r"[\W_]+")
+
+
+def fold(text: str) -> str:
+    return _NOT_LETTERS.sub("", unicodedata.normalize("NFKC", text).casefold())
+
+
+@dataclass(frozen=True)
+class EvaluationNgrams:
+    """size: characters of an n-gram; hashes: sorted, [n]; files: which of `names` each comes from, [n]."""
+
+    size: int
+    hashes: Hashes
+    files: Hashes
+    names: tuple[str, ...]
+    likely: "np.ndarray[tuple[int], np.dtype[np.bool_]]"
+
+    @classmethod
+    def load(cls, path: Path) -> "EvaluationNgrams":
+        hashes, files = np.load(path)
+        about = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        likely = np.zeros(1 << _BITS, dtype=bool)
+        likely[(hashes & _MASK).astype(np.int64)] = True
+        return cls(about["size"], hashes, files, tuple(about["names"]), likely)
+
+    def find(self, text: str) -> tuple[str, str] | None:
+        """(the first n-gram that `text` holds, folded; name of its file), or None."""
+        folded = fold(text)
+        if len(folded) < self.size or not len(self.hashes):
+            return None
+        found = ngram_hashes(code_points(folded), self.size)
+        places = np.flatnonzero(self.likely[(found & _MASK).astype(np.int64)])
+        at = np.minimum(np.searchsorted(self.hashes, found[places]), len(self.hashes) - 1)
+        hits = np.flatnonzero(self.hashes[at] == found[places])
+        if not len(hits):
+            return None
+        place, entry = int(places[hits[0]]), int(at[hits[0]])
+        return folded[place : place + self.size], self.names[int(self.files[entry])]
+
+
+def evaluation_files(patterns: Sequence[str]) -> list[Path]:
+    """Raises LilmError when a pattern matches nothing."""
+    files: list[Path] = []
+    for pattern in patterns:
+        found = sorted(Path(name) for name in glob.glob(pattern, recursive=True) if Path(name).is_file())  # noqa: PTH207
+        if not found:
+            raise LilmError("no file matches", where=f"corpus.decontaminate.path {pattern}", remedy="correct the path")
+        files += found
+    return files
+
+
+def write_evaluation(patterns: Sequence[str], size: int, path: Path) -> None:
+    """Write the n-grams of the files to `path` (uint64 [2, n]: hash, number of the file) and beside it their names."""
+    files = evaluation_files(patterns)
+    parts = [np.empty((2, 0), dtype=np.uint64)]
+    for number, file in enumerate(files):
+        folded = [code_points(fold(entry)) for entry in _entries(file)]
+        grams = [ngram_hashes(codes, size) for codes in folded if len(codes) >= size]
+        if grams:
+            hashes = np.unique(np.concatenate(grams))
+            parts.append(np.stack([hashes, np.full_like(hashes, number)]))
+    whole = np.concatenate(parts, axis=1)
+    whole = whole[:, np.lexsort((whole[1], whole[0]))]
+    write_json(path.with_suffix(".json"), {"size": size, "names": [file.name for file in files]})
+    save_array(path, whole)
+
+
+def _entries(file: Path) -> Iterator[str]:
+    """Every string of a JSON or JSONL file, but keys and URLs; every line of another."""
+    try:
+        text = decode(read_bytes(file), "ja")
+    except Undecodable as error:
+        raise LilmError(f"{error.what} at byte {error.position}", where=str(file), remedy=error.remedy) from error
+    except Damaged as error:
+        raise error.bad.error() from error
+    if file.suffix not in (".json", ".jsonl"):
+        yield from text.splitlines()
+        return
+    try:
+        values = (
+            [json.loads(text)] if file.suffix == ".json" else [json.loads(line) for line in text.splitlines() if line]
+        )
+    except ValueError as error:
+        raise LilmError(f"not JSON ({error})", where=str(file), remedy="fetch the file again") from error
+    yield from _strings(values)
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        if not value.startswith(("http://", "https://")):
+            yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _strings(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _strings(item)

@@ -1,0 +1,90 @@
+"""Time, disk and memory of the stage, told before it starts: a hundredth of each source is worked on and thrown
+away."""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from lilm.errors import LilmError
+from lilm.train.corpus.steps.shard import ShardTask, work_shard
+
+SHARE = 0.01
+FIRST, MOST = 100, 20_000  # records of a source's sample
+DISK_MARGIN = 1.2  # over what the blocks take: the corpus grows while the blocks shrink, and suspects are unpacked
+LATER = 1.0  # what the steps over all blocks take, as a share of the shards' time
+FIXED = 1.5  # seconds that any corpus takes: charts of the report, mostly
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """seconds: wall clock. disk_bytes: the most that the stage's folder holds. memory_mb: of all processes."""
+
+    seconds: float
+    disk_bytes: int
+    memory_mb: int
+
+    def shared(self, workers: int) -> "Estimate":
+        """The same work by several processes."""
+        return replace(self, seconds=round(self.seconds / workers, 1), memory_mb=self.memory_mb * workers)
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def estimate(tasks: Sequence[ShardTask]) -> Estimate:
+    """For one process, from the first shard of each source. A source of unknown size (hub, no limit) counts for what
+    was sampled."""
+    seconds, written, memory = 0.0, 0.0, 0
+    for source in dict.fromkeys(task.source.name for task in tasks):
+        mine = [task for task in tasks if task.source.name == source]
+        took, made, used, share = _sample(mine[0], sum(task.shard.weight for task in mine))
+        seconds += took / share
+        written += made / share
+        memory = max(memory, used)
+    return Estimate(round(seconds * (1 + LATER) + FIXED, 1), int(written * DISK_MARGIN), round(memory / 1e6))
+
+
+def _sample(task: ShardTask, weight: int) -> tuple[float, int, int, float]:
+    """(seconds, bytes written, peak memory in bytes, share of the source worked on)."""
+    most = FIRST
+    while True:
+        with tempfile.TemporaryDirectory(dir=task.folder) as folder:
+            before, started = _bytes_read(), time.perf_counter()
+            report = work_shard(replace(task, folder=Path(folder), most=most))
+            took, used = time.perf_counter() - started, _bytes_read() - before
+        records = sum(entry["records"] for entry in report["tally"]["bad"].values())
+        if records < most:  # the whole shard
+            share = task.shard.weight / weight
+        else:
+            share = (records if task.source.format in ("stories", "hub") else used) / weight
+        if records < most or share >= SHARE or most >= MOST:
+            return took, report["bytes"], report["peak_memory"], min(1.0, max(share, 1e-9))
+        most = min(MOST, max(most * 4, round(most * SHARE / max(share, 1e-9))))
+
+
+def _bytes_read() -> int:
+    """By this process, from files; on systems that do not tell, 0."""
+    counters = getattr(psutil.Process(), "io_counters", None)
+    return int(getattr(counters(), "read_chars", 0)) if counters else 0
+
+
+def check_disk(found: Estimate, folder: Path) -> None:
+    """Raises LilmError when the disk of `folder` has less than the estimate asks for."""
+    free = shutil.disk_usage(folder).free
+    if free < found.disk_bytes:
+        raise LilmError(
+            f"no space: the corpus needs about {found.disk_bytes / 1e6:,.0f} MB on the disk, {free / 1e6:,.0f} MB are "
+            "free",
+            where=str(folder),
+            remedy="free some space, use --run on another disk, or set a `limit` for a source",
+        )
+
+
+def disk_used(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -1,0 +1,110 @@
+"""report.json: everything that can be said of a corpus and is the same every time it is made."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lilm.recipe import CorpusConfig
+from lilm.train.corpus.score import Cuts, figures
+from lilm.train.corpus.steps.blocks import Block
+from lilm.train.corpus.steps.heldout import GRAM, Passages
+from lilm.train.corpus.steps.split import Held
+from lilm.train.corpus.steps.tally import SAMPLES, Tally
+
+NO_CLUSTERS: dict[str, Any] = {"clusters": 0, "copies": 0, "sizes": {}, "biggest": []}
+
+
+def corpus_report(
+    config: CorpusConfig,
+    tally: Tally,
+    blocks: Sequence[Block],
+    finished: Sequence[Mapping[str, Any]],
+    held: Held,
+    limits: Mapping[str, tuple[Cuts, Any]],
+    clusters: Mapping[str, Any],
+    frequent: Path | None,
+    seen: Path,
+) -> dict[str, Any]:
+    """finished: what `finish_block` answered for each of `blocks`. seen: folder of the blocks' marked passages."""
+    weights = {source.name: source.weight for source in config.sources}
+    languages: dict[str, Any] = {}
+    weighted: Counter[str] = Counter()
+    for lang in held.passages:
+        mine = [(block, report) for block, report in zip(blocks, finished, strict=True) if block.lang == lang]
+        training = [(block, _sum(report["figures"]["train"].values())) for block, report in mine]
+        weighted[lang] = sum(round(one["bytes"] * weights[block.source]) for block, one in training)
+        languages[lang] = {
+            "train": _sum(one for _, one in training),
+            "heldout": {
+                **_sum(_sum(report["figures"]["heldout"].values()) for _, report in mine),
+                **_repeats(held.passages[lang], [seen / f"{block.name}.seen.npy" for block, _ in mine]),
+            },
+            "near_duplicates": clusters.get(lang, NO_CLUSTERS),
+            "boilerplate_lines": _lines([report["lines"] for _, report in mine], frequent),
+            "score": _score(limits[lang], [report for _, report in mine]) if lang in limits else None,
+        }
+    total = sum(entry["train"]["bytes"] for entry in languages.values())
+    for lang, entry in languages.items():
+        entry["share"] = round(entry["train"]["bytes"] / max(1, total), 4)
+        entry["weighted_share"] = round(weighted[lang] / max(1, weighted.total()), 4)
+    return {
+        "languages": languages,
+        "sources": tally.sources(),
+        "weights": weights,
+        "drops": dict(sorted(tally.drops.items())),
+        "bad": {name: entry for name, entry in sorted(tally.bad.items()) if entry["records"]},
+        "contaminated": {
+            "documents": sum(tally.contaminated.values()),
+            "files": dict(sorted(tally.contaminated.items())),
+        },
+    }
+
+
+def _sum(figures: Any) -> dict[str, int]:
+    total = {"documents": 0, "characters": 0, "bytes": 0}
+    for one in figures:
+        for key in total:
+            total[key] += one[key]
+    return total
+
+
+def _repeats(passages: Path, seen: Sequence[Path]) -> dict[str, float]:
+    """Share of the held-out documents' different lines and 30-grams that stand word for word in training."""
+    wanted = Passages.load(passages)
+    marks = np.zeros(len(wanted.grams) + len(wanted.lines), dtype=bool)
+    for path in seen:
+        marks |= np.load(path)
+    grams, lines = marks[: len(wanted.grams)], marks[len(wanted.grams) :]
+    return {
+        "lines_in_training": round(float(lines.mean()), 4) if len(lines) else 0.0,
+        f"{GRAM}_grams_in_training": round(float(grams.mean()), 4) if len(grams) else 0.0,
+    }
+
+
+def _lines(found: Sequence[Mapping[str, Any]], frequent: Path | None) -> dict[str, Any]:
+    samples: dict[str, int] = {}
+    for one in found:
+        samples.update(one["samples"])
+    hashes, documents = np.load(frequent) if frequent is not None else np.empty((2, 0), dtype=np.uint64)
+    counted = dict(zip(hashes.tolist(), documents.tolist(), strict=True)) if samples else {}
+    shown = sorted(((text, counted[mark]) for text, mark in samples.items()), key=lambda item: (-item[1], item[0]))
+    return {
+        "lines": len(set(samples.values())) if len(hashes) <= SAMPLES else len(hashes),
+        "removed": sum(one["removed"] for one in found),
+        "bytes": sum(one["bytes"] for one in found),
+        "samples": [{"text": text, "documents": documents} for text, documents in shown[:SAMPLES]],
+    }
+
+
+def _score(limits: tuple[Cuts, Any], finished: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Histogram and cuts, with the documents and bytes of each bucket as they were written."""
+    found = figures(limits[1], limits[0])
+    buckets = [
+        {**_sum(report["figures"]["train"].get(str(bucket)) or _sum(()) for report in finished), "up_to": upto}
+        for bucket, upto in enumerate(found["cuts"])
+    ]
+    cut = found["cuts"][-1] if found["dropped"] else None
+    return {"edges": found["edges"], "counts": found["documents"], "cut": cut, "buckets": buckets}

@@ -1,0 +1,245 @@
+"""The first step, shard by shard: read, normalise, judge, score, and write blocks with their keys."""
+
+import json
+import resource
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from lilm.hashing import write_json
+from lilm.recipe import CorpusConfig, SourceConfig
+from lilm.train.corpus.language import other_language
+from lilm.train.corpus.normalise import normalise_all
+from lilm.train.corpus.pieces import pieces
+from lilm.train.corpus.rules import mask_pii, refusals, without_boilerplate
+from lilm.train.corpus.sample import sample
+from lilm.train.corpus.score import Scorer
+from lilm.train.corpus.sources import Bad, Shard, Skip, read
+from lilm.train.corpus.steps.blocks import PIECE_BITS, Block, make_keys, make_ranks, save_array, save_frame
+from lilm.train.corpus.steps.contamination import EvaluationNgrams
+from lilm.train.corpus.steps.tally import Tally, utf8_size
+
+BATCH = 256  # records judged at once
+BLOCK_BYTES = 32_000_000  # UTF-8 of a block's documents
+DROP_COLUMNS = ("id", "source", "lang", "rule", "reason", "text")
+
+
+@dataclass(frozen=True)
+class ShardTask:
+    """folder: where the blocks go. model: of KenLM, for scores. evaluation: n-grams that must not be learnt.
+    most: stop after that many records; 0: none."""
+
+    number: int
+    shard: Shard
+    source: SourceConfig
+    config: CorpusConfig
+    seed: int
+    folder: Path
+    model: Path | None = None
+    evaluation: Path | None = None
+    most: int = 0
+
+    @property
+    def name(self) -> str:
+        return f"{self.number:05d}"
+
+    @property
+    def prefix(self) -> str:
+        return f"{self.source.name}-{self.name}"
+
+    def id(self, record: int, piece: int = 0) -> str:
+        """piece: 0 for a whole record, else its number from 1 on."""
+        return f"{self.prefix}-{record:07d}" + (f".{piece - 1:04d}" if piece else "")
+
+    @property
+    def report(self) -> Path:
+        """Written last: when it is there, the shard is done."""
+        return self.folder / f"{self.name}.json"
+
+
+@dataclass
+class _Documents:
+    """What is kept, until it makes a block."""
+
+    places: list[int]
+    texts: list[str]
+    perplexities: list[float]
+    size: int = 0
+
+
+def work_shard(task: ShardTask) -> dict[str, Any]:
+    """Answers what `task.report` says: blocks (rows of each), tally, peak memory, bytes written. Done work is read
+    back. Raises LilmError for what the reader cannot go on from."""
+    if task.report.is_file():
+        done: dict[str, Any] = json.loads(task.report.read_text(encoding="utf-8"))
+        return done
+    tally = Tally()
+    drops: list[tuple[str, ...]] = []
+    rows: list[int] = []
+    kept = _Documents([], [], [])
+    for batch in _batches(task, tally, drops):
+        _judge(task, batch, kept, tally, drops)
+        if kept.size >= BLOCK_BYTES:
+            rows.append(_write_block(task, len(rows), kept, tally))
+            kept = _Documents([], [], [])
+    if kept.texts:
+        rows.append(_write_block(task, len(rows), kept, tally))
+    frame = pl.DataFrame(drops, schema=dict.fromkeys(DROP_COLUMNS, pl.String), orient="row")
+    save_frame(task.folder / f"{task.name}.drops.parquet", frame)
+    report = {
+        "rows": rows,
+        "tally": tally.as_json(),
+        "peak_memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "bytes": sum(path.stat().st_size for path in task.folder.glob(f"{task.name}*")),
+    }
+    write_json(task.report, report)
+    return report
+
+
+def blocks_of(task: ShardTask, rows: Sequence[int], first: int) -> Iterator[Block]:
+    """The blocks that the shard made. rows: of each, as its report says; first: number of the first document."""
+    for number, count in enumerate(rows):
+        path = task.folder / f"{task.name}-{number:05d}"
+        source = task.source
+        yield Block(
+            path.with_suffix(".parquet"), path.with_suffix(".npy"), source.lang, source.name, task.prefix, first, count
+        )
+        first += count
+
+
+def _batches(task: ShardTask, tally: Tally, drops: list[tuple[str, ...]]) -> Iterator[list[tuple[int, str]]]:
+    """(number of the record, raw text) of what the shard holds; broken input and forbidden text are counted."""
+    source, items = task.source, read(task.shard, task.source, task.seed)
+    if task.most:
+        items = islice(items, task.most)
+    batch: list[tuple[int, str]] = []
+    for number, item in enumerate(_timed(items, tally)):
+        tally.record(source.name)
+        if isinstance(item, Bad):
+            if task.config.bad_input == "stop":
+                raise item.error()
+            tally.broken(source.name, item.where, item.what)
+            continue
+        if isinstance(item, Skip):
+            _drop(task, task.id(number), item.rule, item.reason, item.text, tally, drops)
+            continue
+        batch.append((number, item))
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _timed(items: Iterator[Any], tally: Tally) -> Iterator[Any]:
+    """The items, with the time that reading takes."""
+    while True:
+        with tally.timed("read", 0):
+            item = next(items, None)
+        if item is None:
+            return
+        if isinstance(item, str):
+            tally.sizes["read"] += utf8_size(item)
+        yield item
+
+
+def _judge(
+    task: ShardTask, batch: list[tuple[int, str]], kept: _Documents, tally: Tally, drops: list[tuple[str, ...]]
+) -> None:
+    """Adds to `kept` what the rules leave of a batch of raw texts."""
+    source, config = task.source, task.config
+    size = sum(utf8_size(text) for _, text in batch)
+    tally.count(source.name, "read", len(batch), size)
+    with tally.timed("normalise", size):
+        normal = normalise_all([text for _, text in batch], source.lang, config.punctuation)
+    with tally.timed("filter", size):
+        if source.is_web:
+            normal = [without_boilerplate(text, config.rules).text for text in normal]
+        if config.rules.mask_pii:
+            normal = [mask_pii(text)[0] for text in normal]
+        documents = [
+            (record, piece + 1 if len(parts) > 1 else 0, part)
+            for (record, _), text in zip(batch, normal, strict=True)
+            for parts in [pieces(text, config.max_chars)]
+            for piece, part in enumerate(parts)
+        ]
+        texts = [text for _, _, text in documents]
+        refused = refusals(texts, source.lang, config.rules, source.is_web)
+    sizes = [utf8_size(text) for text in texts]
+    tally.count(source.name, "normalised", len(texts), sum(sizes))
+    with tally.timed("language", sum(sizes) if source.tells_language else 0):
+        if source.tells_language:
+            refused = [why or _foreign(text, task) for why, text in zip(refused, texts, strict=True)]
+    if task.evaluation is not None:
+        with tally.timed("decontaminate", sum(sizes)):
+            refused = [
+                why or _contaminated(text, task.evaluation, tally) for why, text in zip(refused, texts, strict=True)
+            ]
+    good: list[tuple[int, str, int]] = []
+    for (record, piece, text), why, one in zip(documents, refused, sizes, strict=True):
+        if why:
+            _drop(task, task.id(record, piece), *why, text, tally, drops)
+        else:
+            good.append(((record << int(PIECE_BITS)) | piece, text, one))
+    size = sum(one for _, _, one in good)
+    tally.count(source.name, "filtered", len(good), size)
+    kept.places += [place for place, _, _ in good]
+    kept.texts += [text for _, text, _ in good]
+    kept.size += size
+    if task.model is not None and good:
+        with tally.timed("score", size):
+            kept.perplexities += _scorer(task.model).perplexity([text for _, text, _ in good]).tolist()
+
+
+def _foreign(text: str, task: ShardTask) -> tuple[str, str] | None:
+    keep, reason = other_language(text, task.source.lang)
+    return None if keep else ("language", reason)
+
+
+def _contaminated(text: str, evaluation: Path, tally: Tally) -> tuple[str, str] | None:
+    found = _evaluation(evaluation).find(text)
+    if found is None:
+        return None
+    passage, name = found
+    tally.contaminated[name] = tally.contaminated.get(name, 0) + 1
+    return "contaminated", f"「{passage}」 stands in {name}"
+
+
+def _drop(
+    task: ShardTask, name: str, rule: str, reason: str, text: str, tally: Tally, drops: list[tuple[str, ...]]
+) -> None:
+    beginning = sample(text)
+    tally.drop(rule, name, reason, beginning, utf8_size(text))
+    drops.append((name, task.source.name, task.source.lang, rule, reason, beginning))
+
+
+def _write_block(task: ShardTask, number: int, kept: _Documents, tally: Tally) -> int:
+    """Answers how many documents it has."""
+    scores = kept.perplexities if task.model is not None else None
+    with tally.timed("sign", kept.size):
+        places = np.array(kept.places, dtype=np.uint64)
+        ranks = make_ranks(scores, [len(text) for text in kept.texts])
+        keys = make_keys(places, kept.texts, ranks, task.config.dedup.near)
+    with tally.timed("write", kept.size):
+        frame = pl.DataFrame({"text": kept.texts}, schema={"text": pl.String})
+        name = f"{task.name}-{number:05d}"
+        save_frame(task.folder / f"{name}.parquet", frame)
+        save_array(task.folder / f"{name}.npy", keys)
+    return len(kept.texts)
+
+
+@cache
+def _scorer(model: Path) -> Scorer:
+    """Loaded once in a process."""
+    return Scorer(model)
+
+
+@cache
+def _evaluation(path: Path) -> EvaluationNgrams:
+    return EvaluationNgrams.load(path)
