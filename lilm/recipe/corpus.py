@@ -20,7 +20,8 @@ class SourceConfig(Section):
     """text: one document per file, or per `separator`; aozora: Aozora Bunko with ruby; jsonl: one document a
     line in `field`; parquet: one a row in the column `field`; squad: contexts of SQuAD-style JSON; html: main text of
     a page; warc: main text of each page in a web archive; mediawiki: articles of an XML dump; stories: made by LiLM
-    itself; hub: a Hugging Face dataset, streamed. All files may be .gz, .xz or .zst (mediawiki also .bz2)."""
+    itself; hub: a Hugging Face dataset, streamed. All files may be .gz, .xz, .bz2 or .zst. Ids that stand in them
+    are not used: a document is named by its place."""
     path: str = ""
     """File or glob (`**` allowed), relative to the recipe."""
     field: str = "text"

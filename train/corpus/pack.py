@@ -44,7 +44,7 @@ def pack_corpus(config: PackConfig, corpus: Path, tokenizer_dir: Path, out_dir: 
                     encodings = tokenizer.encode_batch_fast([text for text, _ in batch], add_special_tokens=False)
                     for (text, times), encoding in zip(batch, encodings, strict=True):
                         for _ in range(times):
-                            packed.add([bos_id, *encoding.ids, eos_id], len(text.encode()))
+                            packed.add([bos_id, *encoding.ids, eos_id], text)
                     bar.advance(len(batch))
                 stores[f"{lang}-{split}"] = packed.close()
     seconds = time.perf_counter() - started
@@ -62,6 +62,9 @@ def pack_corpus(config: PackConfig, corpus: Path, tokenizer_dir: Path, out_dir: 
     return Artifact(
         {
             "tokens": {name: store["tokens"] for name, store in stores.items()},
+            "characters_per_token": {
+                name: round(store["characters"] / store["tokens"], 3) for name, store in stores.items()
+            },
             "bytes_per_token": {name: round(store["bytes"] / store["tokens"], 3) for name, store in stores.items()},
             "mb_per_s": round(size / seconds / 1e6, 1),
         }
@@ -73,7 +76,7 @@ class _Packed:
 
     def __init__(self, folder: Path, name: str, dtype: str, shard_tokens: int) -> None:
         self._folder, self._name, self._dtype, self._limit = folder, name, dtype, shard_tokens
-        self._documents = self._tokens = self._bytes = self._in_shard = 0
+        self._documents = self._tokens = self._characters = self._bytes = self._in_shard = 0
         self._shards: list[dict[str, str | int]] = []
         self._writer = self._open()
 
@@ -81,7 +84,7 @@ class _Packed:
         self._in_shard = 0
         return ShardWriter(self._folder / f"{self._name}-{len(self._shards):05d}", self._dtype)
 
-    def add(self, ids: list[int], size: int) -> None:
+    def add(self, ids: list[int], text: str) -> None:
         if self._in_shard and self._in_shard + len(ids) > self._limit:
             self._finish()
             self._writer = self._open()
@@ -89,7 +92,8 @@ class _Packed:
         self._in_shard += len(ids)
         self._documents += 1
         self._tokens += len(ids)
-        self._bytes += size
+        self._characters += len(text)
+        self._bytes += len(text.encode())
 
     def _finish(self) -> None:
         self._writer.close()
@@ -108,6 +112,7 @@ class _Packed:
         return {
             "documents": self._documents,
             "tokens": self._tokens,
+            "characters": self._characters,
             "bytes": self._bytes,
             "shards": self._shards,
         }
