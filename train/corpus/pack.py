@@ -38,6 +38,10 @@ def pack_corpus(config: PackConfig, corpus: Path, tokenizer_dir: Path, out_dir: 
     for lang in (context.language, context.base_language):
         for split in SPLITS:
             total = count_documents(corpus, lang, split)
+            if total == 0:
+                raise LilmError(
+                    f"no {split} documents of language {lang!r}", where=str(corpus), remedy="add text of that language"
+                )
             with context.reporter.bar(f"pack {lang} {split}", total) as bar:
                 packed = _Packed(out_dir / "tokens", f"{lang}-{split}", dtype, config.shard_tokens)
                 for batch in _batches(read_mixed(corpus, lang, split, weights)):

@@ -291,7 +291,10 @@ def test_scores_part_the_corpus_and_the_worst_goes(small: CorpusConfig, tmp_path
     names = {path.name.split("-")[1] for path in (out / "docs" / "ja" / "train").iterdir()}
     assert names == {"00", "01"}
     assert not any(text in junk for text in list(read_texts(out, "ja", "train"))[:30])
-    assert report_of(out)["languages"]["ja"]["score"]["cut"] > 0
+    found = report_of(out)["languages"]["ja"]
+    assert found["score"]["cut"] == found["score"]["buckets"][-1]["up_to"] > found["score"]["buckets"][0]["up_to"] > 1
+    assert len(found["score"]["buckets"]) == 2
+    assert sum(bucket["documents"] for bucket in found["score"]["buckets"]) == found["train"]["documents"]
     assert report_of(out)["languages"]["en"]["score"] is None
 
 

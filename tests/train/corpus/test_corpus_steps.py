@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from lilm.errors import LilmError
 from lilm.train.corpus.ngrams import code_points, ngram_hashes
 from lilm.train.corpus.steps import near
 from lilm.train.corpus.steps.blocks import Block, Blocks, content_hashes, make_keys, make_ranks, save_array
@@ -144,7 +145,7 @@ def test_lines_are_counted_once_a_document_and_not_in_copies(parts: int, tmp_pat
 def test_evaluation_text_is_found_through_width_case_and_punctuation(tmp_path: Path) -> None:
     question = "次のうち、電子機器で使用される最も主要な電子回路基板の事をなんと言う？ ABC"
     (tmp_path / "eval.jsonl").write_text(
-        json.dumps({"q": question, "url": f"https://example.org/{'x' * 40}", "a": "短い"})
+        '{"q": "別の行"}\n' + json.dumps({"q": question, "url": f"https://example.org/{'x' * 40}", "a": "短い"})
     )
     write_evaluation([str(tmp_path / "*.jsonl")], 25, tmp_path / "eval.npy")
     grams = EvaluationNgrams.load(tmp_path / "eval.npy")
@@ -201,3 +202,14 @@ def test_ngram_hashes_stand_for_ngrams() -> None:
         assert len(hashes) == len(grams)
         assert len(set(zip(grams, hashes, strict=True))) == len(set(grams)) == len(set(hashes))
     assert len(ngram_hashes(code_points("雨"), 5)) == len(ngram_hashes(code_points(""), 5)) == 1
+
+
+def test_evaluation_files_that_are_json_lines_by_another_name(shared_data: Path, tmp_path: Path) -> None:
+    path = shared_data / "eval" / "jglue" / "datasets__jcommonsenseqa-v1.3__train-v1.3.json"
+    write_evaluation([str(path)], 25, tmp_path / "eval.npy")
+    question = json.loads(path.read_text(encoding="utf-8").splitlines()[0])["question"]
+    found = EvaluationNgrams.load(tmp_path / "eval.npy").find(f"ところで、{question}と聞かれた。")
+    assert found is not None and found[1] == path.name
+    (tmp_path / "broken.json").write_text('{"q": ')
+    with pytest.raises(LilmError, match=r"broken.json: not JSON"):
+        write_evaluation([str(tmp_path / "broken.json")], 25, tmp_path / "eval.npy")

@@ -104,12 +104,12 @@ def _entries(file: Path) -> Iterator[str]:
         yield from text.splitlines()
         return
     try:
-        values = (
-            [json.loads(text)] if file.suffix == ".json" else [json.loads(line) for line in text.splitlines() if line]
-        )
-    except ValueError as error:
-        raise LilmError(f"not JSON ({error})", where=str(file), remedy="fetch the file again") from error
-    yield from _strings(values)
+        yield from _strings(json.loads(text))
+    except ValueError:  # many a .json has an object in each line
+        try:
+            yield from _strings([json.loads(line) for line in text.splitlines() if line.strip()])
+        except ValueError as error:
+            raise LilmError(f"not JSON ({error})", where=str(file), remedy="fetch the file again") from error
 
 
 def _strings(value: Any) -> Iterator[str]:

@@ -102,9 +102,9 @@ def _lines(found: Sequence[Mapping[str, Any]], frequent: Path | None) -> dict[st
 def _score(limits: tuple[Cuts, Any], finished: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Histogram and cuts, with the documents and bytes of each bucket as they were written."""
     found = figures(limits[1], limits[0])
+    cut = found["drop_from"] if found["dropped"] else None
     buckets = [
         {**_sum(report["figures"]["train"].get(str(bucket)) or _sum(()) for report in finished), "up_to": upto}
-        for bucket, upto in enumerate(found["cuts"])
+        for bucket, upto in enumerate([*found["cuts"], cut or found["edges"][-1]])
     ]
-    cut = found["cuts"][-1] if found["dropped"] else None
     return {"edges": found["edges"], "counts": found["documents"], "cut": cut, "buckets": buckets}
