@@ -6,6 +6,7 @@ from lilm.recipe.files import load_recipe, recipe_text, recipe_toml, shipped_rec
 from lilm.recipe.learn import (
     BaseConfig,
     ChatSourceConfig,
+    DistributedConfig,
     FinetuneConfig,
     LoraConfig,
     OptimConfig,
@@ -24,6 +25,7 @@ __all__ = [
     "CorpusConfig",
     "DecontaminateConfig",
     "DedupConfig",
+    "DistributedConfig",
     "ExportConfig",
     "FinetuneConfig",
     "LoraConfig",

@@ -84,7 +84,7 @@ def _known_keys(location: tuple[int | str, ...]) -> list[str]:
     return sorted(model.model_fields)
 
 
-PATHS = frozenset({"path", "earlier", "models"})  # keys whose values are paths, relative to the recipe
+PATHS = frozenset({"path", "earlier", "models", "hostfile"})  # keys whose values are paths, relative to the recipe
 
 
 def _absolute(value: Any, folder: Path, is_path: bool = False) -> Any:

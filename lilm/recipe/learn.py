@@ -24,6 +24,8 @@ class OptimConfig(Section):
     weight_decay: float = Field(default=0.1, ge=0)
     beta2: float = Field(default=0.95, gt=0, lt=1)
     max_grad_norm: float = Field(default=1.0, gt=0)
+    diverged: float = Field(default=2.0, ge=0)
+    """Stops when the mean loss of 50 steps is so many nats above the lowest such mean; 0: never."""
 
     @model_validator(mode="after")
     def _divides(self) -> "OptimConfig":
@@ -41,6 +43,28 @@ class NewRowsOptimConfig(OptimConfig):
     """Stays 0: AdamW's decay would move the old rows too."""
 
 
+class DistributedConfig(Section):
+    """Training by several processes: one for each GPU, or a few on each machine of a CPU cluster.
+
+    The batch stays the same: every process takes its share of it.
+    """
+
+    processes: int = Field(default=1, ge=1)
+    """On this machine. More than one: started by torchrun."""
+    hostfile: str = ""
+    """Several machines: DeepSpeed's file with a line `HOST slots=N` for each, whose slots are the processes; it starts
+    them by ssh. The run folder must be on a disk that all of them see."""
+    zero: Literal[0, 1, 2, 3] = 1
+    """What is shared out over the processes instead of kept by each: 1 optimizer state, 2 gradients too, 3 weights
+    too (DeepSpeed's ZeRO); 0 nothing, which needs no DeepSpeed."""
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> "DistributedConfig":
+        if self.hostfile and self.processes > 1:
+            raise ValueError("with a hostfile its slots say how many processes there are; leave out processes")
+        return self
+
+
 class ScratchConfig(Section):
     """Shape and training of a small English Llama, for when there is none at hand."""
 
@@ -53,6 +77,7 @@ class ScratchConfig(Section):
     max_position_embeddings: int = Field(default=512, ge=64)
     sequence_length: int = Field(default=256, ge=16)
     optim: OptimConfig = OptimConfig(steps=300, lr=3e-3)
+    distributed: DistributedConfig = DistributedConfig()
 
 
 class BaseConfig(Section):
@@ -80,14 +105,18 @@ class TokenizerConfig(Section):
     """Pieces to learn; the merged size is rounded up to `multiple`."""
     multiple: int = Field(default=64, ge=1)
     """The merged vocabulary's size is a multiple of this, by unused pieces."""
+    model_type: Literal["bpe", "unigram"] = "bpe"
+    """How pieces are learnt. What is written is a BPE model in either case, as the base's is one: of Unigram's pieces
+    those stay that merges can reach, three of four, and Wikipedia takes 7% more tokens than with BPE."""
     character_coverage: float = Field(default=0.9995, gt=0.9, le=1)
     split_by_unicode_script: bool = False
     """False lets 「食べる」 be one piece: 1.74 instead of 1.65 characters a token on Wikipedia."""
     max_piece_length: int = Field(default=16, ge=1)
     train_chars: int = Field(default=10_000_000, ge=1000)
-    """Characters of the corpus that the vocabulary is learnt from."""
-    verify_lines: int = Field(default=2_000, ge=1)
-    """Held-out lines per language whose ids must be equal in SentencePiece, Hugging Face and llama.cpp."""
+    """Characters of the corpus that the vocabulary is learnt from, the best-scored first."""
+    verify_lines: int = Field(default=10_000, ge=1)
+    """Held-out lines of the new language whose ids must be equal in SentencePiece, Hugging Face and llama.cpp, if there
+    are so many; of the base's language all are compared."""
 
 
 class PackConfig(Section):
@@ -101,18 +130,29 @@ class LoraConfig(Section):
     use_rslora: bool = True
     target_modules: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
     train_embeddings: bool = True
-    """Embedding and output matrix are trained beside the adapter (peft: modules_to_save)."""
+    """Embedding and output matrix are trained beside the adapter."""
+    embedding_lr_scale: float = Field(default=0.2, gt=0, le=1)
+    """Their rate, as a part of the adapter's: whole matrices want a fifth to a tenth of what an adapter does."""
+    freeze_old_rows: bool = False
+    """Of both matrices only the new pieces' rows learn; the base's keep their bits."""
+    path: str = ""
+    """An `adapter` folder of an earlier run to go on from. It must have been made with this vocabulary."""
 
 
 class PretrainConfig(Section):
     sequence_length: int = Field(default=1024, ge=16)
     replay: float = Field(default=0.25, ge=0, lt=1)
     """Share of base-language sequences in stage 2."""
-    init: Literal["mean", "random"] = "mean"
-    """New embedding rows: mean of the piece's old sub-tokens, or noise (the control)."""
+    init: Literal["mean", "covariance", "random", "distillation"] = "mean"
+    """New embedding rows: mean of the piece's old sub-tokens; distillation: that, then learnt so that the model reads
+    the piece as it read the sub-tokens; covariance: near the mean of all rows, as transformers does; random: noise (the
+    control). `lilm tokenizer compare-init` tries each."""
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
     """Autocast type; weights and optimizer state stay float32."""
     gradient_checkpointing: bool = False
+    """Keeps less for the backward pass and computes it again: about a third slower, far less memory."""
+    compile: bool | Literal["auto"] = "auto"
+    """torch.compile, which takes a minute or two at the start. auto: on a GPU."""
     stage1: NewRowsOptimConfig = NewRowsOptimConfig(steps=100, lr=2e-3)
     """New rows only; the base does not move."""
     method: Literal["full", "lora"] = "full"
@@ -122,7 +162,17 @@ class PretrainConfig(Section):
     """Steps between measurements of bits per byte."""
     eval_bytes: int = Field(default=100_000, ge=100)
     """UTF-8 bytes of held-out text per language for each measurement."""
+    samples: int = Field(default=1, ge=0)
+    """Held-out texts per language whose beginnings the model continues at each measurement."""
+    sample_tokens: int = Field(default=32, ge=1)
     checkpoint_every: int = Field(default=100, ge=1)
+    distributed: DistributedConfig = DistributedConfig()
+
+    @model_validator(mode="after")
+    def _goes_on(self) -> "PretrainConfig":
+        if self.lora.path and (self.method != "lora" or self.stage1.steps):
+            raise ValueError('lora.path goes on from an adapter: it needs method = "lora" and stage1.steps = 0')
+        return self
 
 
 class ChatSourceConfig(Section):

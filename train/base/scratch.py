@@ -15,25 +15,38 @@ from lilm.train.base.model_folder import TOKENIZER, save_llama
 from lilm.train.corpus.packing import PackedSequences
 from lilm.train.tokenizer.train import train_base_tokenizer
 from lilm.train.trainer.batches import mixed
+from lilm.train.trainer.hosts import check_ranks
+from lilm.train.trainer.launch import is_for_many, launch
+from lilm.train.trainer.logbook import Logbook
 from lilm.train.trainer.loop import Job, train
 from lilm.train.trainer.measure import bits_per_byte, take_bytes
 from lilm.train.trainer.memory_store import MemoryStore
+from lilm.train.trainer.place import barrier, here
 
 EVAL_BYTES = 50_000
 
 
 def train_scratch(config: BaseConfig, corpus: Path, out_dir: Path, context: Context) -> Artifact:
-    """Tokenizer, then weights. Measures bits per byte on held-out English."""
+    """Tokenizer, then weights, in as many processes as the recipe says. Measures bits per byte on held-out English.
+
+    Raises LilmError when a batch cannot be shared out over the processes.
+    """
+    check_ranks(config.scratch.distributed, {"base.scratch.optim": config.scratch.optim})
+    if is_for_many(config.scratch.distributed):
+        return launch("base", config, config.scratch.distributed, {"corpus": corpus}, out_dir, context)
     device = prepare_torch(context.seed, context.threads)
     shape = config.scratch
     texts = list(read_texts(corpus, context.base_language, "train"))
-    train_base_tokenizer(texts, shape.vocab_size, out_dir / TOKENIZER)
+    if here().rank == 0:
+        train_base_tokenizer(texts, shape.vocab_size, out_dir / TOKENIZER)
+    barrier()
     tokenizer = sentencepiece.SentencePieceProcessor(model_file=str(out_dir / TOKENIZER))
     bos, eos = tokenizer.bos_id(), tokenizer.eos_id()
     store = MemoryStore([[bos, *ids, eos] for ids in tokenizer.encode(texts)])
     sequences = PackedSequences(store, shape.sequence_length, context.seed)
     architecture = LlamaConfig(
-        **shape.model_dump(exclude={"optim", "sequence_length", "vocab_size"}),  # named as transformers names them
+        # named as transformers names them
+        **shape.model_dump(exclude={"optim", "distributed", "sequence_length", "vocab_size"}),
         vocab_size=tokenizer.vocab_size(),
         tie_word_embeddings=True,
         bos_token_id=bos,
@@ -42,16 +55,22 @@ def train_scratch(config: BaseConfig, corpus: Path, out_dir: Path, context: Cont
     )
     model: Any = LlamaForCausalLM(architecture)
     model.to(device)
+    logbook = Logbook("base", out_dir, context.reporter)
     job = Job(
         label="base",
         optim=shape.optim,
         batch_at=mixed(sequences, None, 0.0, shape.optim.batch_size),
         checkpoints=out_dir / "checkpoints",
         dtype=config.dtype,
+        zero=shape.distributed.zero,
+        observe=logbook.see,
     )
     metrics, speed = train(model, job, context.reporter)
+    logbook.end_stage(metrics)
     heldout = take_bytes(read_texts(corpus, context.base_language, "heldout"), EVAL_BYTES)
     bpb = bits_per_byte(model, tokenizer.encode, bos, heldout, shape.sequence_length)
+    if here().rank:
+        return Artifact()  # the first process writes what all have
     model.generation_config = GenerationConfig(bos_token_id=bos, eos_token_id=eos)
     save_llama(model, out_dir)
     return Artifact(
@@ -61,5 +80,7 @@ def train_scratch(config: BaseConfig, corpus: Path, out_dir: Path, context: Cont
             "final_loss": metrics[-1]["loss"],
             f"bits_per_byte_{context.base_language}": bpb,
             "tokens_per_s": round(speed),
-        }
+            "mfu": logbook.mfu,
+        },
+        logbook.end(),
     )

@@ -18,6 +18,10 @@ def check(config: BaseConfig, context: Context) -> None:
         if not Path(config.path).is_dir():
             raise LilmError("no such folder", where=f"base.path {config.path}", remedy="correct the path in the recipe")
         check_model_folder(Path(config.path))
+    if config.kind == "scratch":
+        from lilm.train.trainer.hosts import check_ranks
+
+        check_ranks(config.scratch.distributed, {"base.scratch.optim": config.scratch.optim})
 
 
 def external(config: BaseConfig, context: Context) -> dict[str, str]:

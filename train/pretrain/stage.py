@@ -8,7 +8,28 @@ from lilm.recipe import PretrainConfig
 from lilm.stage import Context
 
 
+def check(config: PretrainConfig, context: Context) -> None:
+    from lilm.train.trainer.hosts import check_ranks
+
+    check_ranks(config.distributed, {"pretrain.stage1": config.stage1, "pretrain.stage2": config.stage2})
+    if config.lora.path:
+        from lilm.train.pretrain.lora import check_adapter
+
+        check_adapter(Path(config.lora.path))
+
+
+def external(config: PretrainConfig, context: Context) -> dict[str, str]:
+    from lilm.hashing import sha256_file
+
+    files = sorted(Path(config.lora.path).glob("*")) if config.lora.path else []
+    return {str(path): sha256_file(path) for path in files if path.is_file()}
+
+
 def run(config: PretrainConfig, inputs: Mapping[str, Path], out_dir: Path, context: Context) -> Artifact:
+    from lilm.train.trainer.launch import is_for_many, launch
+
+    if is_for_many(config.distributed):
+        return launch("pretrain", config, config.distributed, inputs, out_dir, context)
     from lilm.train.pretrain.learn import pretrain
 
     return pretrain(config, inputs, out_dir, context)

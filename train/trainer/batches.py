@@ -7,6 +7,8 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from lilm.train.trainer.place import Place, here
+
 IGNORE = -100  # label that counts for nothing, as in torch.nn.functional.cross_entropy
 
 
@@ -57,7 +59,7 @@ class Interleaved:
         return self.sources[which].sequence(turn)
 
 
-BatchAt = Callable[[int], Batch]
+BatchAt = Callable[[int], Batch]  # step -> this process's share of its batch
 
 
 def stack(sequences: list[Sequence]) -> Batch:
@@ -67,16 +69,21 @@ def stack(sequences: list[Sequence]) -> Batch:
     return Batch(tensor("input_ids"), tensor("position_ids"), tensor("labels"))
 
 
-def mixed(main: Sequences, replay: Sequences | None, share: float, batch_size: int) -> BatchAt:
+def mixed(
+    main: Sequences, replay: Sequences | None, share: float, batch_size: int, place: Place | None = None
+) -> BatchAt:
     """Batches with `share` of their sequences from `replay`, spread evenly.
+
+    batch_size: sequences of all processes together; place: whose part of them, by default this process's.
 
     Global sequence g is the floor(g·share)-th of `replay` when that number goes up after g, else the next of
     `main`: the share holds at every step, and g alone decides.
     """
+    mine = (place or here()).share(batch_size, "batch_size")
 
     def at(step: int) -> Batch:
         chosen = []
-        for index in range(step * batch_size, (step + 1) * batch_size):
+        for index in range(step * batch_size + mine.start, step * batch_size + mine.stop):
             before, after = int(index * share), int((index + 1) * share)
             if replay is not None and after > before:
                 chosen.append(replay.sequence(before))

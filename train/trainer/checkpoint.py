@@ -2,42 +2,74 @@
 
 import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from lilm.errors import LilmError
 from lilm.hashing import sha256_file, write_json
+from lilm.report.units import size
+from lilm.train.trainer.engine import MOMENTS, Named, State
 
 STATE, WEIGHTS, OPTIMIZER = "state.json", "weights.safetensors", "optimizer.safetensors"
+HEADERS = 1 << 20  # room for the names in the files and for the metrics
 
 
-def save_checkpoint(
-    folder: Path, step: int, named: dict[str, torch.nn.Parameter], optimizer: torch.optim.Optimizer, extra: Any
-) -> None:
+@dataclass(frozen=True)
+class Checkpoint:
+    """step: steps done. extra: the JSON value that was given to `save_checkpoint`. folder: where it is."""
+
+    step: int
+    extra: Any
+    folder: Path
+
+    def state(self) -> State:
+        return State(load_file(self.folder / WEIGHTS), load_file(self.folder / OPTIMIZER))
+
+
+def checkpoint_bytes(named: dict[str, torch.nn.Parameter]) -> int:
+    """Disk that one checkpoint of these parameters takes: the weights, and AdamW's moments beside them."""
+    return HEADERS + sum(p.numel() * p.element_size() for p in named.values()) * (1 + len(MOMENTS))
+
+
+def require_room(folder: Path, needed: int, step: int) -> None:
+    """Raises LilmError when the disk of `folder` has less than `needed` bytes left, before any of them is written."""
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise LilmError(
+            f"no space for a checkpoint at step {step}: it takes {size(needed)} and the disk has {size(free)}",
+            where=str(folder),
+            remedy="free some space and start again; it goes on from the last checkpoint",
+        )
+
+
+def save_checkpoint(folder: Path, step: int, state: State, tokenizer_sha256: str, extra: Any) -> None:
     """Write `folder/step-XXXXXXXX` (weights and optimizer state of the trained parameters), drop older ones.
 
-    extra: JSON value that comes back from `load_checkpoint`.
+    tokenizer_sha256: of the tokenizer.json whose ids the model learns, or "". extra: JSON value that comes back with
+    the checkpoint.
     """
     final = folder / f"step-{step:08d}"
     part = folder / f"{final.name}.part"
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    save_file({name: parameter.detach().contiguous() for name, parameter in named.items()}, part / WEIGHTS)
-    state = {
-        f"{name}.{key}": value.detach().clone().contiguous()
-        for name, parameter in named.items()
-        for key, value in optimizer.state.get(parameter, {}).items()
-    }
-    save_file(state, part / OPTIMIZER)
+    save_file(_plain(state.weights), part / WEIGHTS)
+    save_file(_plain(state.moments), part / OPTIMIZER)
     hashes = {name: sha256_file(part / name) for name in (WEIGHTS, OPTIMIZER)}
-    write_json(part / STATE, {"step": step, "hashes": hashes, "extra": extra})
+    write_json(part / STATE, {"step": step, "tokenizer_sha256": tokenizer_sha256, "hashes": hashes, "extra": extra})
     part.rename(final)
     for old in folder.glob("step-*"):
         if old != final:
             shutil.rmtree(old)
+
+
+def _plain(tensors: Named) -> Named:
+    """Each with memory of its own, as safetensors wants it."""
+    return {name: value.detach().contiguous() for name, value in tensors.items()}
 
 
 def _is_whole(folder: Path) -> bool:
@@ -48,30 +80,29 @@ def _is_whole(folder: Path) -> bool:
         return False  # cut in half: an older one, or the beginning, is used instead
 
 
-def load_checkpoint(
-    folder: Path, named: dict[str, torch.nn.Parameter], optimizer: torch.optim.Optimizer
-) -> tuple[int, Any] | None:
-    """Put the newest whole checkpoint into the parameters and the optimizer; answers (step, extra) or None.
+def newest_step(folder: Path) -> int | None:
+    """The step of the newest checkpoint whose files are those that were written, or None."""
+    steps = sorted(path for path in folder.glob("step-*") if path.suffix != ".part")
+    return next((int(path.name.removeprefix("step-")) for path in reversed(steps) if _is_whole(path)), None)
 
-    Raises LilmError when the checkpoint holds other parameters than the model trains.
+
+def open_checkpoint(folder: Path, step: int, named: dict[str, torch.nn.Parameter], tokenizer_sha256: str) -> Checkpoint:
+    """The whole checkpoint of `step`.
+
+    Raises LilmError when it holds other parameters than the model trains, or was trained on another tokenizer's ids.
     """
-    whole = [path for path in sorted(folder.glob("step-*"), reverse=True) if path.suffix != ".part" and _is_whole(path)]
-    if not whole:
-        return None
-    newest = whole[0]
-    weights, moments = load_file(newest / WEIGHTS), load_file(newest / OPTIMIZER)
-    shapes = {name: tuple(value.shape) for name, value in weights.items()}
+    path = folder / f"step-{step:08d}"
+    state = json.loads((path / STATE).read_text(encoding="utf-8"))
+    if state["tokenizer_sha256"] != tokenizer_sha256:
+        raise LilmError(
+            f"the checkpoint belongs to another tokenizer ({state['tokenizer_sha256'][:12]}, "
+            f"not {tokenizer_sha256[:12]})",
+            where=str(path),
+            remedy="start again with --force",
+        )
+    checkpoint = Checkpoint(state["step"], state["extra"], path)
+    with safe_open(path / WEIGHTS, framework="pt") as file:
+        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - not a dict
     if shapes != {name: tuple(parameter.shape) for name, parameter in named.items()}:
-        raise LilmError("the checkpoint belongs to another model", where=str(newest), remedy="start again with --force")
-    with torch.no_grad():
-        for name, parameter in named.items():
-            parameter.copy_(weights[name])
-            keys = {key.removeprefix(name + ".") for key in moments if key.rpartition(".")[0] == name}
-            if keys:
-                optimizer.state[parameter] = {
-                    # `step` stays on the CPU, where torch keeps it
-                    key: moments[f"{name}.{key}"].to("cpu" if key == "step" else parameter.device)
-                    for key in sorted(keys)
-                }
-    state = json.loads((newest / STATE).read_text(encoding="utf-8"))
-    return state["step"], state["extra"]
+        raise LilmError("the checkpoint belongs to another model", where=str(path), remedy="start again with --force")
+    return checkpoint

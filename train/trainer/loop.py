@@ -1,22 +1,34 @@
-"""The loop: forward, backward, clip, step; checkpoints, measurements, and a clear word when it goes wrong."""
+"""The loop: steps, checkpoints, measurements, and a clear word when it goes wrong."""
 
-import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PreTrainedModel
 
 from lilm.errors import LilmError
 from lilm.progress import Reporter
 from lilm.recipe import OptimConfig
+from lilm.train.trainer.attention import exact_attention
 from lilm.train.trainer.batches import IGNORE, BatchAt
-from lilm.train.trainer.checkpoint import load_checkpoint, save_checkpoint
-from lilm.train.trainer.loss import summed_loss
+from lilm.train.trainer.checkpoint import (
+    Checkpoint,
+    checkpoint_bytes,
+    newest_step,
+    open_checkpoint,
+    require_room,
+    save_checkpoint,
+)
+from lilm.train.trainer.engine import Engine, PlainEngine
+from lilm.train.trainer.flops import flops_per_token, peak_flops
+from lilm.train.trainer.health import DivergenceGuard, check_finite, losses
+from lilm.train.trainer.hosts import micro_batches
+from lilm.train.trainer.loss import LossModel
+from lilm.train.trainer.optimizer import adamw, rows_kept
+from lilm.train.trainer.place import all_sum, barrier, here
 from lilm.train.trainer.schedule import learning_rate
+from lilm.train.trainer.speed import Speedometer
 
 Metrics = list[dict[str, Any]]
 
@@ -25,8 +37,13 @@ Metrics = list[dict[str, Any]]
 class Job:
     """One training run.
 
-    checkpoints: folder of its own. measure: called before the first step, every `eval_every` steps and after
-    the last; what it answers stands in the metrics. after_backward: may change gradients before clipping.
+    batch_at: this process's share of a step's batch. checkpoints: folder of its own. measure: called before the first
+    step, every `eval_every` steps and after the last; what it answers (figures, samples) stands in the metrics.
+    after_backward: may change gradients before clipping (in one process). zero: see DistributedConfig; counts when
+    there are several processes. kept_rows: the first rows of the input and output matrix that keep their bits.
+    embedding_lr_scale: the rate of these two matrices as a part of the rest's. tokenizer_sha256: of the tokenizer.json
+    that made the ids, to refuse a checkpoint of another. observe: told the metrics so far and the speed after each
+    step, in the first process.
     """
 
     label: str
@@ -36,86 +53,129 @@ class Job:
     dtype: str = "float32"
     checkpoint_every: int = 100
     eval_every: int = 0
-    measure: Callable[[], dict[str, float]] | None = None
+    measure: Callable[[], dict[str, Any]] | None = None
     after_backward: Callable[[], None] | None = None
+    zero: int = 0
+    compile: bool = False
+    flat_attention: bool = False
+    kept_rows: int = 0
+    embedding_lr_scale: float = 1.0
+    tokenizer_sha256: str = ""
+    observe: Callable[[Metrics, Speedometer], None] | None = None
+
+    def measures_at(self, done: int) -> bool:
+        return done == self.optim.steps or bool(self.eval_every and done % self.eval_every == 0)
 
 
-def _optimizer(named: dict[str, torch.nn.Parameter], optim: OptimConfig) -> torch.optim.AdamW:
-    """AdamW; weight decay on matrices only, never on norms (and nothing else has one dimension)."""
-    groups = [
-        {"params": [p for p in named.values() if p.ndim > 1], "weight_decay": optim.weight_decay},
-        {"params": [p for p in named.values() if p.ndim == 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=optim.lr, betas=(0.9, optim.beta2), fused=True)
+def _engine(model: torch.nn.Module, job: Job, named: dict[str, torch.nn.Parameter]) -> Engine:
+    ranks = here().ranks
+    size, passes = micro_batches(job.optim, ranks, job.label)
+    zero = job.zero if ranks > 1 else 0
+    loss_model = LossModel(model, job.dtype, job.flat_attention, cache_casts=zero < 3)
+    if job.compile and zero < 3:  # ZeRO-3's hooks around each module cut a compiled graph into pieces
+        loss_model.compile()
+    optimizer = adamw(model, job.optim, job.kept_rows, job.embedding_lr_scale)
+    if zero == 0:
+        return PlainEngine(loss_model, optimizer, named, size, job.optim.max_grad_norm, job.after_backward)
+    if job.after_backward is not None:
+        raise ValueError("after_backward cannot change gradients that are shared out; use kept_rows")
+    from lilm.train.trainer.deepspeed_engine import DeepSpeedEngine
+
+    return DeepSpeedEngine(loss_model, optimizer, named, zero, size, passes, job.optim.max_grad_norm)
 
 
-def _transformer(model: torch.nn.Module) -> tuple[Any, torch.nn.Parameter]:
-    """(the network below the output matrix, the output matrix), also of a model wrapped by peft."""
-    causal: Any = model
-    if not isinstance(causal, PreTrainedModel):
-        causal = causal.get_base_model()
-    return causal.model, causal.get_output_embeddings().weight
+def _speedometer(model: Any, job: Job, named: dict[str, torch.nn.Parameter]) -> Speedometer:
+    """With the FLOPs of a token, and the hardware's when it is a known GPU."""
+    window = job.batch_at(0).input_ids.shape[1] if job.optim.steps else 1
+    trained = sum(parameter.numel() for parameter in named.values())
+    device = next(iter(named.values())).device
+    peak = peak_flops(torch.cuda.get_device_name(device)) if device.type == "cuda" else None
+    return Speedometer(flops_per_token(model.config, window, trained), peak and peak * here().ranks)
+
+
+def _newest(job: Job, named: dict[str, torch.nn.Parameter]) -> Checkpoint | None:
+    """The newest whole checkpoint, which the first process looks for."""
+    found = newest_step(job.checkpoints) if here().rank == 0 else None
+    step = int(all_sum([-1 if found is None and here().rank == 0 else found or 0])[0])
+    return None if step < 0 else open_checkpoint(job.checkpoints, step, named, job.tokenizer_sha256)
 
 
 def train(model: torch.nn.Module, job: Job, reporter: Reporter) -> tuple[Metrics, float]:
     """Train the parameters of `model` that require gradients, in place.
 
-    Answers the metrics, one entry a step (loss in nats per token, lr, grad_norm, what `measure` said), and
-    the tokens per second of this process. The same batches, threads and start give the same bits, with or
-    without restarts. Raises LilmError when the loss is not a number.
+    Answers the metrics, one entry a step (loss in nats per token and grad_norm over all processes, lr, what `measure`
+    said), and the tokens per second of all processes while training. The same batches, threads and start give the
+    same bits, with or without restarts. Raises LilmError when the loss is not a number or the run has diverged, when
+    the disk has no room for a checkpoint, and for a checkpoint or a batch that does not fit.
     """
     named = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
-    optimizer = _optimizer(named, job.optim)
-    network, output = _transformer(model)
-    device = output.device
-    loaded = load_checkpoint(job.checkpoints, named, optimizer)
-    start, metrics = loaded if loaded else (0, [])
-    if not metrics and job.measure is not None:
-        metrics.append({"step": 0, **job.measure()})
-    model.train()
-    tokens, started = 0, time.monotonic()
-    with reporter.bar(job.label, job.optim.steps, start) as bar:
-        for step in range(start, job.optim.steps):
-            batch = job.batch_at(step)
-            size = job.optim.micro_batch_size or job.optim.batch_size
-            counted = int((batch.labels != IGNORE).sum())
-            if counted == 0:
-                raise LilmError(f"step {step} has no token to learn", where=job.label, remedy="check the data")
-            loss_sum = 0.0
-            for micro in batch.split(size):
-                part = micro.to(device)
-                with torch.autocast(device.type, dtype=torch.bfloat16, enabled=job.dtype == "bfloat16"):
-                    hidden = network(
-                        input_ids=part.input_ids, position_ids=part.position_ids, use_cache=False
-                    ).last_hidden_state
-                    loss = summed_loss(hidden, output, part.labels) / counted
-                torch.autograd.backward(loss)
-                loss_sum += loss.item()
-            if job.after_backward is not None:
-                job.after_backward()
-            norm = float(torch.nn.utils.clip_grad_norm_(list(named.values()), job.optim.max_grad_norm))
-            if not math.isfinite(loss_sum) or not math.isfinite(norm):
-                raise LilmError(
-                    f"the loss is {loss_sum} and the gradient norm {norm} at step {step}",
-                    where=job.label,
-                    remedy="lower lr or raise warmup in the recipe",
-                )
-            rate = learning_rate(step, job.optim)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-
-            done = step + 1
-            tokens += batch.input_ids.numel()
-            entry: dict[str, Any] = {"step": done, "loss": loss_sum, "lr": rate, "grad_norm": norm}
-            if job.measure is not None and (done == job.optim.steps or (job.eval_every and done % job.eval_every == 0)):
-                entry |= job.measure()
-                model.train()
-            metrics.append(entry)
-            if done % job.checkpoint_every == 0 or done == job.optim.steps:
-                save_checkpoint(job.checkpoints, done, named, optimizer, metrics)
-            speed = tokens / (time.monotonic() - started)
-            bar.advance(note=f"loss {loss_sum:.3f} · {speed:,.0f} tokens/s")
+    micro_batches(job.optim, here().ranks, job.label)
+    needed = checkpoint_bytes(named)
+    speed = _speedometer(model, job, named)
+    checkpoint = _newest(job, named)
+    start, metrics = (checkpoint.step, checkpoint.extra) if checkpoint else (0, [])
+    with rows_kept(model, job.kept_rows):
+        engine = _engine(model, job, named)
+        if checkpoint is not None:
+            engine.restore(checkpoint.state(), start)
+        if start < job.optim.steps:
+            _require_room(job, needed, start)
+        if not metrics and job.measure is not None:
+            metrics.append({"step": 0, **_measured(model, job)})
+        guard = DivergenceGuard(job.optim.diverged, job.label, losses(metrics))
+        model.train()
+        with reporter.bar(job.label, job.optim.steps, start) as bar:
+            for step in range(start, job.optim.steps):
+                speed.start()
+                entry, tokens = _step(engine, job, step)
+                speed.stop(tokens)
+                done = step + 1
+                guard.see(entry["loss"], done)
+                if job.measures_at(done):
+                    entry |= _measured(model, job)
+                    model.train()
+                metrics.append(entry)
+                if done % job.checkpoint_every == 0 or done == job.optim.steps:
+                    _save(engine, job, needed, done, metrics)
+                if job.observe is not None and here().rank == 0:
+                    job.observe(metrics, speed)
+                bar.advance(note=f"loss {entry['loss']:.3f} · {speed.spoken()}")
+        engine.close()
     model.eval()
-    return metrics, tokens / max(1e-9, time.monotonic() - started)
+    return metrics, speed.tokens_per_s
+
+
+def _step(engine: Engine, job: Job, step: int) -> tuple[dict[str, Any], int]:
+    """(the metrics of one step, tokens of all processes in it)."""
+    batch = job.batch_at(step)
+    mine = int((batch.labels != IGNORE).sum())
+    counted, tokens = (int(value) for value in all_sum([mine, batch.input_ids.numel()]))
+    if counted == 0:
+        raise LilmError(f"step {step} has no token to learn", where=job.label, remedy="check the data")
+    rate = learning_rate(step, job.optim)
+    part, norm = engine.step(batch, counted, rate)
+    (loss,) = all_sum([part])
+    check_finite(loss, norm, step, job.label)
+    return {"step": step + 1, "loss": loss, "lr": rate, "grad_norm": norm}, tokens
+
+
+def _measured(model: torch.nn.Module, job: Job) -> dict[str, Any]:
+    if job.measure is None:
+        return {}
+    model.eval()
+    with exact_attention(model):
+        return job.measure()
+
+
+def _require_room(job: Job, needed: int, step: int) -> None:
+    if here().rank == 0:
+        job.checkpoints.mkdir(parents=True, exist_ok=True)
+        require_room(job.checkpoints, needed, step)
+
+
+def _save(engine: Engine, job: Job, needed: int, done: int, metrics: Metrics) -> None:
+    _require_room(job, needed, done)
+    state = engine.state()
+    if here().rank == 0:
+        save_checkpoint(job.checkpoints, done, state, job.tokenizer_sha256, metrics)
+    barrier()

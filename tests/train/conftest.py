@@ -1,0 +1,57 @@
+"""Small inputs of the pretrain stage, made by the stages before it."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+import torch
+from rich.console import Console
+from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
+
+from lilm.documents import write_documents
+from lilm.progress import Reporter
+from lilm.recipe import PackConfig, TokenizerConfig
+from lilm.stage import Context
+from lilm.train.base.model_folder import save_llama
+from lilm.train.corpus import pack_stage
+from lilm.train.stories import stories
+from lilm.train.tokenizer import stage as tokenizer_stage
+from lilm.train.tokenizer.train import train_base_tokenizer
+
+
+def write_corpus(folder: Path) -> dict[str, list[str]]:
+    """150 made-up stories of each language, of which 10 are held out; answers those to train on."""
+    texts, figures = {}, {}
+    for language in ("ja", "en"):
+        made = list(stories(language, 150, 0))
+        texts[language] = made[10:]
+        read = {"documents": 140, "characters": sum(map(len, made[10:]))}
+        figures[language] = {"score": None, "train": read}
+        for split, part in (("train", made[10:]), ("heldout", made[:10])):
+            frame = pl.DataFrame({"id": [str(i) for i in range(len(part))], "source": "made", "text": part})
+            write_documents(folder, language, split, frame)  # type: ignore[arg-type]
+    (folder / "report.json").write_text(json.dumps({"languages": figures, "weights": {"made": 1.0}}), encoding="utf-8")
+    return texts
+
+
+@pytest.fixture(scope="session")
+def pretrain_inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Folders of the stages that pretrain reads: corpus, a base of random weights, tokenizer and pack."""
+    root = tmp_path_factory.mktemp("pretrain")
+    inputs = {name: root / name for name in ("corpus", "base", "tokenizer", "pack")}
+    for path in inputs.values():
+        path.mkdir()
+    texts = write_corpus(inputs["corpus"])
+    train_base_tokenizer(texts["en"], 400, inputs["base"] / "tokenizer.model")
+    torch.manual_seed(0)
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    ends = {"bos_token_id": 1, "eos_token_id": 2}
+    config = LlamaConfig(vocab_size=400, num_key_value_heads=2, tie_word_embeddings=True, **shape, **ends)
+    model = LlamaForCausalLM(config)
+    model.generation_config = GenerationConfig(**ends)
+    save_llama(model, inputs["base"])
+    context = Context(seed=0, threads=2, language="ja", base_language="en", reporter=Reporter(Console(quiet=True)))
+    tokenizer_stage.run(TokenizerConfig(pieces=100, verify_lines=20), inputs, inputs["tokenizer"], context)
+    pack_stage.run(PackConfig(), inputs, inputs["pack"], context)
+    return inputs

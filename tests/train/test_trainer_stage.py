@@ -1,0 +1,130 @@
+"""The pretrain stage in one process: the adapter and what it refuses, the samples, the report and TensorBoard."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from rich.console import Console
+from safetensors.torch import load_file
+
+from lilm.errors import LilmError
+from lilm.hashing import sha256_file
+from lilm.progress import Reporter
+from lilm.recipe import LoraConfig, OptimConfig, PretrainConfig
+from lilm.recipe.learn import NewRowsOptimConfig
+from lilm.stage import Context
+from lilm.train.pretrain import stage
+
+LORA = {"rank": 4, "alpha": 4, "freeze_old_rows": True}
+
+
+def config(stage1: int = 3, lora: dict[str, Any] | None = None, **options: Any) -> PretrainConfig:
+    return PretrainConfig(
+        sequence_length=128,
+        stage1=NewRowsOptimConfig(steps=stage1, lr=1e-2, batch_size=4),
+        stage2=OptimConfig(steps=6, lr=1e-2, batch_size=4),
+        method="full" if lora is None else "lora",
+        lora=LoraConfig(**(lora or {})),
+        eval_every=3,
+        eval_bytes=2000,
+        sample_tokens=6,
+        **options,
+    )
+
+
+@pytest.fixture(scope="module")
+def adapted(pretrain_inputs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished pretrain folder made with LoRA."""
+    out = tmp_path_factory.mktemp("adapted")
+    stage.run(config(lora=LORA), pretrain_inputs, out, Context(0, 2, "ja", "en", Reporter(Console(quiet=True))))
+    return out
+
+
+def test_old_rows_keep_their_bits_under_lora(pretrain_inputs: dict[str, Path], adapted: Path) -> None:
+    before = load_file(pretrain_inputs["base"] / "model.safetensors")
+    after = load_file(adapted / "model.safetensors")
+    rows = "model.embed_tokens.weight"
+    assert torch.equal(after[rows][:400], before[rows])
+    assert not torch.equal(after["model.layers.0.mlp.up_proj.weight"], before["model.layers.0.mlp.up_proj.weight"])
+
+
+def test_the_adapter_says_what_it_belongs_to(pretrain_inputs: dict[str, Path], adapted: Path) -> None:
+    vocabulary = json.loads((adapted / "adapter" / "vocabulary.json").read_text())
+    digest = sha256_file(pretrain_inputs["tokenizer"] / "tokenizer.json")
+    assert vocabulary == {"vocab_size": 512, "tokenizer_sha256": digest, "init": "mean"}
+
+
+def test_going_on_from_an_adapter_begins_where_it_ended(
+    pretrain_inputs: dict[str, Path], adapted: Path, tmp_path: Path, context: Context
+) -> None:
+    settings = config(stage1=0, lora={**LORA, "path": str(adapted / "adapter")})
+    stage.check(settings, context)
+    stage.run(settings, pretrain_inputs, tmp_path, context)
+    last = json.loads((adapted / "report.json").read_text())["after"]
+    entries = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    first = next(entry for entry in entries if entry["stage"] == 2)
+    assert {name: first[name] for name in last} == pytest.approx(last, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "word"),
+    [
+        ("vocab_size", 1024, "vocab_size 1024"),
+        ("tokenizer_sha256", "0" * 64, "tokenizer_sha256"),
+        ("init", "random", "init"),
+    ],
+)
+def test_an_adapter_of_another_vocabulary_is_refused(
+    pretrain_inputs: dict[str, Path],
+    adapted: Path,
+    tmp_path: Path,
+    context: Context,
+    key: str,
+    value: object,
+    word: str,
+) -> None:
+    adapter = tmp_path / "adapter"
+    shutil.copytree(adapted / "adapter", adapter)
+    vocabulary = json.loads((adapter / "vocabulary.json").read_text())
+    (adapter / "vocabulary.json").write_text(json.dumps({**vocabulary, key: value}))
+    out = tmp_path / "out"
+    with pytest.raises(LilmError, match=f"trained with {word}"):
+        stage.run(config(stage1=0, lora={**LORA, "path": str(adapter)}), pretrain_inputs, out, context)
+    assert not list(out.rglob("step-*/state.json")), "no step was taken"
+
+
+def test_an_adapter_of_another_rank_and_a_folder_without_one(
+    pretrain_inputs: dict[str, Path], adapted: Path, tmp_path: Path, context: Context
+) -> None:
+    other = config(stage1=0, lora={**LORA, "rank": 8, "path": str(adapted / "adapter")})
+    with pytest.raises(LilmError, match="the adapter has r 4, and the recipe 8"):
+        stage.run(other, pretrain_inputs, tmp_path, context)
+    nothing = config(stage1=0, lora={**LORA, "path": str(tmp_path / "nothing")})
+    with pytest.raises(LilmError, match=r"no adapter_config\.json"):
+        stage.check(nothing, context)
+
+
+def test_samples_curves_and_board(pretrain_inputs: dict[str, Path], tmp_path: Path, context: Context) -> None:
+    artifact = stage.run(config(samples=2), pretrain_inputs, tmp_path, context)
+    entries = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    measured = [entry for entry in entries if "bits_per_byte_ja" in entry]
+    assert [(entry["stage"], entry["step"]) for entry in measured] == [(1, 0), (1, 3), (2, 3), (2, 6), (2, 9)]
+    for entry in measured:
+        assert {language: len(texts) for language, texts in entry["samples"].items()} == {"ja": 2, "en": 2}
+    page = (tmp_path / "report.html").read_text()
+    assert page.count("<svg") == 4
+    assert measured[-1]["samples"]["en"][0].split()[0] in page
+    assert "report.html" in artifact.volatile
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    board = EventAccumulator(str(tmp_path / "tensorboard"))
+    board.Reload()
+    scalars = [event.value for event in board.Scalars("loss")]
+    assert scalars == pytest.approx([entry["loss"] for entry in entries if "loss" in entry], rel=1e-5)
+    assert [event.step for event in board.Scalars("bits_per_byte_ja")] == [3, 6, 9]
+    written = {path.relative_to(tmp_path).as_posix() for path in (tmp_path / "tensorboard").iterdir()}
+    assert written <= set(artifact.volatile)

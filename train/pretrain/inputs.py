@@ -1,0 +1,84 @@
+"""What pretraining starts from, and a refusal by name of what does not belong together, before the first step."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import sentencepiece
+from tokenizers import Tokenizer
+from transformers import LlamaForCausalLM
+
+from lilm.documents import read_texts
+from lilm.errors import LilmError
+from lilm.hashing import sha256_file
+from lilm.train.base.model_folder import TOKENIZER
+from lilm.train.corpus.packing import PackedSequences
+from lilm.train.corpus.token_store import TokenStore
+from lilm.train.trainer.measure import take_bytes
+
+
+@dataclass(frozen=True)
+class Tokenizers:
+    """base: the base's own. merged: of the base's and the new pieces, which encodes text as text. sha256: of the merged
+    tokenizer.json. vocab_size: pieces of the merged one."""
+
+    base: sentencepiece.SentencePieceProcessor
+    merged: Tokenizer
+    sha256: str
+    vocab_size: int
+
+    def encode(self, text: str) -> list[int]:
+        ids: list[int] = self.merged.encode(text, add_special_tokens=False).ids
+        return ids
+
+    def decode(self, ids: list[int]) -> str:
+        text: str = self.merged.decode(ids)
+        return text
+
+
+def open_tokenizers(base: Path, tokenizer: Path, model: LlamaForCausalLM) -> Tokenizers:
+    """Raises LilmError when the base's tokenizer is another model's, or the merged one was merged into another."""
+    base_tokenizer = sentencepiece.SentencePieceProcessor(model_file=str(base / TOKENIZER))
+    merged_pieces = sentencepiece.SentencePieceProcessor(model_file=str(tokenizer / TOKENIZER))
+    n_old, rows = base_tokenizer.vocab_size(), model.config.vocab_size
+    if n_old > rows:
+        raise LilmError(
+            f"the tokenizer has {n_old} pieces and the model {rows} rows: they do not belong together",
+            where=str(base / TOKENIZER),
+            remedy="put the model's own tokenizer.model beside it",
+        )
+    for at in range(n_old):
+        piece = merged_pieces.id_to_piece(at) if at < merged_pieces.vocab_size() else ""
+        if piece != base_tokenizer.id_to_piece(at):
+            raise LilmError(
+                f"piece {at} is {piece!r} and the base's is {base_tokenizer.id_to_piece(at)!r}: "
+                "it was merged into another base's tokenizer",
+                where=str(tokenizer / TOKENIZER),
+                remedy="run the tokenizer stage again",
+            )
+    merged = Tokenizer.from_file(str(tokenizer / "tokenizer.json"))
+    merged.encode_special_tokens = True  # "</s>" written in a text is text
+    return Tokenizers(base_tokenizer, merged, sha256_file(tokenizer / "tokenizer.json"), merged_pieces.vocab_size())
+
+
+def open_sequences(pack: Path, language: str, tokenizer_sha256: str, window: int, seed: int) -> PackedSequences:
+    """Raises LilmError when there is nothing of `language` to train on, or another tokenizer has packed it."""
+    store = TokenStore.open(pack, language, "train", tokenizer_sha256)
+    if store.n_documents == 0:
+        raise LilmError(
+            f"the training split of {language} is empty",
+            where=str(pack),
+            remedy="give the corpus more text of that language, or filter less",
+        )
+    return PackedSequences(store, window, seed)
+
+
+def heldout_texts(corpus: Path, languages: tuple[str, ...], n_bytes: int) -> Mapping[str, list[str]]:
+    """About `n_bytes` of UTF-8 in each language. Raises LilmError when there is none."""
+    texts = {language: take_bytes(read_texts(corpus, language, "heldout"), n_bytes) for language in languages}
+    for language, found in texts.items():
+        if not any(found):
+            raise LilmError(
+                f"the held-out split of {language} is empty", where=str(corpus), remedy="raise corpus.heldout"
+            )
+    return texts

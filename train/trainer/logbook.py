@@ -1,0 +1,84 @@
+"""While a run goes on: TensorBoard, and a page with the curves that is written again now and then."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from lilm.artifact import files_below
+from lilm.progress import Reporter
+from lilm.train.trainer.loop import Metrics
+from lilm.train.trainer.place import here
+from lilm.train.trainer.report import write_report
+from lilm.train.trainer.speed import Speedometer
+
+PAGE, BOARD = "report.html", "tensorboard"
+PAGE_SECONDS = 60.0  # at least so long between two writings of the page
+
+
+class Logbook:
+    """Of one run in one or more stages, in `out_dir`; only the first process keeps it.
+
+    Call `begin` before each stage and `end_stage` after it, with `see` as the job's observer; `end` writes the last
+    page and answers the names of the files, which hold times and so differ from run to run.
+    """
+
+    def __init__(self, title: str, out_dir: Path, reporter: Reporter) -> None:
+        self._title, self._folder = title, out_dir
+        self.metrics: Metrics = []  # of the stages that have ended, with `stage`, their steps counted on
+        self._figures: dict[str, Any] = {}
+        self._stage, self._offset, self._page_at = 1, 0, 0.0
+        self._writer: Any = None
+        if here().rank == 0:
+            self._writer = _summary_writer(out_dir / BOARD, reporter)
+            reporter.say(f"  curves: {out_dir / PAGE}")
+
+    def begin(self, stage: int, offset: int) -> None:
+        """offset: steps of the stages before."""
+        self._stage, self._offset = stage, offset
+
+    def see(self, metrics: Metrics, speed: Speedometer) -> None:
+        entry = metrics[-1]
+        step = entry["step"] + self._offset
+        self._figures = {"tokens_per_s": speed.tokens_per_s, "mfu": speed.mfu}
+        if self._writer is not None:
+            for name, value in {**entry, **self._figures}.items():
+                if isinstance(value, float):
+                    self._writer.add_scalar(name, value, step)
+            for language, texts in entry.get("samples", {}).items():
+                self._writer.add_text(f"samples_{language}", "\n\n".join(texts), step)
+        if time.monotonic() - self._page_at > PAGE_SECONDS:
+            self._page(metrics)
+
+    def end_stage(self, metrics: Metrics) -> None:
+        self.metrics += self._staged(metrics)
+
+    @property
+    def mfu(self) -> float | None:
+        return self._figures.get("mfu")
+
+    def _staged(self, metrics: Metrics) -> Metrics:
+        return [{"stage": self._stage, **entry, "step": entry["step"] + self._offset} for entry in metrics]
+
+    def end(self) -> tuple[str, ...]:
+        if here().rank:
+            return ()
+        write_report(self._title, self.metrics, self._figures, self._folder / PAGE)
+        if self._writer is not None:
+            self._writer.close()
+        board = [path.relative_to(self._folder).as_posix() for path in files_below(self._folder / BOARD)]
+        return (PAGE, *board)
+
+    def _page(self, metrics: Metrics) -> None:
+        write_report(self._title, self.metrics + self._staged(metrics), self._figures, self._folder / PAGE)
+        self._page_at = time.monotonic()
+
+
+def _summary_writer(folder: Path, reporter: Reporter) -> Any:
+    from importlib.util import find_spec
+
+    if find_spec("tensorboard") is None:
+        reporter.say("  no TensorBoard log: the package tensorboard is not installed")
+        return None
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(folder))  # type: ignore[no-untyped-call]
