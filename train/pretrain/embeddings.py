@@ -1,11 +1,13 @@
-"""Rows for the new pieces: each begins as the mean of the rows its old spelling would have used."""
+"""The two matrices that know the vocabulary: made longer by new rows, and trained with the old rows kept."""
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import sentencepiece
 import torch
 from transformers import LlamaForCausalLM
+
+from lilm.train.pretrain.init_rows import Start, new_rows
 
 
 def both_matrices(model: LlamaForCausalLM) -> list[torch.nn.Parameter]:
@@ -18,14 +20,13 @@ def extend_embeddings(
     model: LlamaForCausalLM,
     base_tokenizer: sentencepiece.SentencePieceProcessor,
     pieces: list[str],
-    init: Literal["mean", "random"],
+    init: Start,
     seed: int,
 ) -> None:
     """Resize the input and output matrix to len(pieces) rows, in place; old rows keep their bits.
 
-    pieces: the merged vocabulary; its first rows are the base's. `mean` is the mean over the base's ids of the
-    piece's text, for each matrix on its own (Dobler & de Melo 2023 and others use it as the baseline);
-    `random` draws from the normal distribution of the old rows' spread.
+    pieces: the merged vocabulary; its first rows are the base's. init: how the new rows of each matrix begin, on its
+    own (see lilm.train.pretrain.init_rows).
     """
     n_old, n_new = base_tokenizer.vocab_size(), len(pieces)
     matrices = both_matrices(model)
@@ -33,28 +34,19 @@ def extend_embeddings(
     old = [matrix.detach()[:n_old].clone() for matrix in (matrices[:1] if tied else matrices)]
     model.resize_token_embeddings(n_new, mean_resizing=False)
     matrices = both_matrices(model)
-    spelling = [_old_ids(base_tokenizer, piece) for piece in pieces[n_old:]]
+    spelling = [old_ids(base_tokenizer, piece) for piece in pieces[n_old:]]
     with torch.no_grad():
         for matrix, rows in zip(matrices, old, strict=False):
             matrix[:n_old] = rows
-            matrix[n_old:] = _mean_rows(rows, spelling) if init == "mean" else _random_rows(rows, n_new - n_old, seed)
+            if spelling:
+                matrix[n_old:] = new_rows(init, rows, spelling, seed)
 
 
-def _old_ids(tokenizer: sentencepiece.SentencePieceProcessor, piece: str) -> list[int]:
+def old_ids(tokenizer: sentencepiece.SentencePieceProcessor, piece: str) -> list[int]:
     """Ids the base gives to the piece's text, without the space that SentencePiece puts in front."""
     ids: list[int] = tokenizer.encode(piece.replace("▁", " "))
     space = tokenizer.piece_to_id("▁")
     return ids[1:] if len(ids) > 1 and ids[0] == space and not piece.startswith("▁") else ids
-
-
-def _mean_rows(rows: torch.Tensor, spelling: list[list[int]]) -> torch.Tensor:
-    return torch.stack([rows[torch.tensor(ids)].mean(dim=0) for ids in spelling])
-
-
-def _random_rows(rows: torch.Tensor, count: int, seed: int) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    noise = torch.randn(count, rows.shape[1], generator=generator)
-    return rows.mean(dim=0) + noise.to(rows) * rows.std(dim=0)
 
 
 def freeze_old_rows(model: LlamaForCausalLM, n_old: int) -> Callable[[], None]:

@@ -15,6 +15,8 @@ LINES: tuple[str, ...] = (
     "no\u00a0break\u2009thin\u200bzero\ufeffwidth",
     "▁lower▁one▁eighth▁block",
     "end ▁",
+    "\t\t \t mixed \t indentation\n\t\n \n",
+    "一行目\n\n\n\n二行目\n　字下げ\n",
     # scripts and forms
     "ｱｲｳｴｵ ﾊﾝｶｸ ｶﾞｷﾞｸﾞ",
     "ＡＢＣ１２３！？",
@@ -30,6 +32,8 @@ LINES: tuple[str, ...] = (
     # emoji and joiners
     "😀😃👍🏽 👨‍👩‍👧‍👦 🏳️‍🌈 🇯🇵 1️⃣",
     "❤️と♥と❤",
+    "👩🏿‍🚀👩‍❤️‍💋‍👨🧑🏻‍🤝‍🧑🏾",
+    "ｶﾞ\u200dｷﾞ क्\u200dष می\u200cخواهم \u200d\u200d",
     # numbers, code, markup
     "2023年10月31日 3.14159 1,234,567円",
     "def f(x):\n    return {'a': [1, 2, 3]}  # コメント\n",
@@ -37,6 +41,13 @@ LINES: tuple[str, ...] = (
     "https://example.jp/検索?q=東京&lang=ja#上",
     "| 列 | 値 |\n|---|---:|\n| あ | 1 |",
     "C:\\Users\\名前\\file.txt",
+    'fn main() {\n\tlet x: Vec<u8> = vec![0xE3, 0x81];\n\tprintln!("{x:?} 日本"); // 終\n}\n',
+    "SELECT * FROM `表` WHERE a != 'い' AND b >= 1e-9;\r\n--\r\n",
+    # what looks like broken bytes but is text
+    "\ufffd\ufffd縺ゅ＞縺・Ã£\x81\x82 caf\u00c3\u00a9",
+    "<0xE3><0x81><0x82> \\xe3\\x81\\x82 %E3%81%82 <0xFF>",
+    "\ufffe\uffff\U0010ffff \ue000\uf8ff \x80\x9f\x1b[0m",
+    "a\u0301\u0327\u0489 \u3099\u309a が\u3099",
     # what looks like tokens but is text
     "<s>本文</s> <unk> <0x0A> <unused_0> [INST] <|user|>",
     "</s></s>\n<s>",
@@ -47,6 +58,7 @@ LINES: tuple[str, ...] = (
     "。。。、、、「「」」……――",
     "wwwwwwwww 草草草草 ーーーーーー",
     "----------==========__________",
+    "々々々 ゝゝ ぁぃぅぇぉっゃゅょ ㇰㇱㇲ",
     # mixed
     "ChatGPTはOpenAIが開発したAIです。iPhone15でも動くLLM!",
     "「Hello, 世界」と彼はsaidした。Then 彼女はlaughed。",

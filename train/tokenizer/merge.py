@@ -21,7 +21,8 @@ LOWEST_SCORE = float(-(2**23))  # below it float32 makes neighbours equal; Llama
 class Merged:
     """proto: the merged ModelProto. added: new pieces, at ids base_size, base_size + 1, …
 
-    known: learnt pieces that the base had already. unreachable: learnt pieces that no text can give, left out.
+    known: learnt pieces that the base had already. unreachable: learnt pieces that no text can give, left out, also
+    those that only pieces beyond `wanted` lead to.
     padding: UNUSED pieces at the end.
     """
 
@@ -93,17 +94,24 @@ def merge_pieces(base: Any, learnt: Learnt, wanted: int, multiple: int) -> Merge
     """The base with at most `wanted` new pieces, padded to a multiple of `multiple`.
 
     Unreachable pieces are dropped, which changes no text's ids: they take part in no merge. Merged pieces are
-    taken in the order learnt; a single character goes in always, since merged pieces are made of it.
+    taken in the order learnt; a single character goes in always, since merged pieces are made of it. A piece that
+    Unigram learnt may need parts that come after it and are cut off with the rest; it is dropped then too.
     """
     have = {piece.piece for piece in base.pieces}
     new = [piece for piece in learnt.pieces if piece not in have]
-    unreachable = set(unreachable_pieces(_with_pieces(base, new)[0], new))
-    reachable = [piece for piece in new if piece not in unreachable]
-    characters = [piece for piece in reachable if len(piece) == 1]
-    words = [piece for piece in reachable if len(piece) > 1][: max(0, wanted - len(characters))]
-    added = [*words, *characters]
+    characters = [piece for piece in new if len(piece) == 1]
+    words = [piece for piece in new if len(piece) > 1]
+    unreachable: set[str] = set()
+    dead = set(unreachable_pieces(_with_pieces(base, new)[0], words))
+    while True:
+        unreachable |= dead
+        words = [piece for piece in words if piece not in dead]
+        added = [*words[: max(0, wanted - len(characters))], *characters]
+        proto, lowest = _with_pieces(base, added)
+        dead = set(unreachable_pieces(proto, added))
+        if not dead:
+            break
 
-    proto, lowest = _with_pieces(base, added)
     padding = -len(proto.pieces) % multiple
     _append(proto, [f"<unused_{index}>" for index in range(padding)], UNUSED, lowest)
     proto.trainer_spec.vocab_size = len(proto.pieces)

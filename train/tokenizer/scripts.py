@@ -28,6 +28,15 @@ EAST_ASIAN_SIGNS = r"\u3000-\u303f\u3200-\u33ff\uff00-\uffef"  # 「、〜㍿ an
 SHARED = r"[[\u0000-\u036f]||[\u2000-\u2bff]||\p{scx=Latn}]"
 
 
+def is_shared(char: str) -> bool:
+    """Whether English may hold the character, so that no new piece may.
+
+    >>> is_shared("a"), is_shared("…"), is_shared("、"), is_shared("犬")
+    (True, True, False, False)
+    """
+    return regex.match(SHARED, char, regex.V1) is not None
+
+
 def count_characters(texts: Iterable[str]) -> Counter[str]:
     counts: Counter[str] = Counter()
     for text in texts:

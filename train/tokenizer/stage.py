@@ -1,7 +1,7 @@
 """Stage tokenizer: learn the language's pieces, merge them into the base's vocabulary, verify every runtime."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from lilm.artifact import Artifact
@@ -19,9 +19,9 @@ def run(config: TokenizerConfig, inputs: Mapping[str, Path], out_dir: Path, cont
     Raises LilmError when the base's vocabulary is none that can be merged, when the corpus has too little
     text, or when the runtimes disagree on a line.
     """
-    from lilm.documents import read_texts
     from lilm.train.tokenizer.hf import write_tokenizer
     from lilm.train.tokenizer.merge import merge_pieces, normal_pieces, read_base
+    from lilm.train.tokenizer.texts import heldout_lines, learning_texts
     from lilm.train.tokenizer.train import train_sentencepiece
     from lilm.train.tokenizer.verify import verify
 
@@ -29,9 +29,9 @@ def run(config: TokenizerConfig, inputs: Mapping[str, Path], out_dir: Path, cont
     base = read_base(base_model)
     languages = (context.language, context.base_language)
 
-    chars = sum(len(text) for text in read_texts(corpus, context.language, "train"))
-    texts = list(sample_evenly(read_texts(corpus, context.language, "train"), config.train_chars / max(1, chars)))
-    context.reporter.say(f"  learning {config.pieces} pieces from {sum(map(len, texts)):,} characters")
+    texts = list(learning_texts(corpus, context.language, config.train_chars))
+    chars = sum(map(len, texts))
+    context.reporter.say(f"  learning {config.pieces} pieces from {chars:,} characters, the best-scored")
     learnt = train_sentencepiece(texts, config, normal_pieces(base), context.language)
     merged = merge_pieces(base, learnt, config.pieces, config.multiple)
     write_tokenizer(merged.proto, out_dir, context_length(inputs["base"]))
@@ -39,15 +39,24 @@ def run(config: TokenizerConfig, inputs: Mapping[str, Path], out_dir: Path, cont
         f"  {merged.base_size} + {len(merged.added)} pieces + {merged.padding} unused = {len(merged.proto.pieces)}"
     )
 
+    limits = (config.verify_lines, None)
     lines = {
-        language: held_out_lines(read_texts(corpus, language, "heldout"), config.verify_lines) for language in languages
+        language: heldout_lines(corpus, language, limit) for language, limit in zip(languages, limits, strict=True)
     }
     work = out_dir / "checkpoints"
     work.mkdir(exist_ok=True)
     gguf = work / "vocab.gguf"
     try:
         with context.reporter.bar("verify", len(languages) + 1) as bar:
-            report = verify(out_dir, base_model, lines, context.base_language, gguf, lambda name: bar.advance(1, name))
+            report = verify(
+                out_dir,
+                base_model,
+                lines,
+                context.base_language,
+                gguf,
+                lambda name: bar.advance(1, name),
+                config.multiple,
+            )
     finally:
         gguf.unlink(missing_ok=True)
         work.rmdir()
@@ -56,6 +65,7 @@ def run(config: TokenizerConfig, inputs: Mapping[str, Path], out_dir: Path, cont
     measurements = {
         "vocab_size": len(merged.proto.pieces),
         "base_vocab_size": merged.base_size,
+        "characters_read": chars,
         "pieces_wanted": config.pieces,
         "pieces_added": len(merged.added),
         "characters_added": sum(len(piece) == 1 for piece in merged.added),
@@ -68,25 +78,6 @@ def run(config: TokenizerConfig, inputs: Mapping[str, Path], out_dir: Path, cont
     }
     write_json(out_dir / "report.json", {**measurements, "unreachable_samples": merged.unreachable[:SAMPLES]})
     return Artifact(measurements)
-
-
-def sample_evenly(texts: Iterable[str], share: float) -> Iterator[str]:
-    """About `share` of the texts, spread over all of them; all when it is 1 or more.
-
-    >>> list(sample_evenly("abcdefgh", 0.5))
-    ['b', 'd', 'f', 'h']
-    """
-    for index, text in enumerate(texts):
-        if share >= 1 or int((index + 1) * share) > int(index * share):
-            yield text
-
-
-def held_out_lines(texts: Iterable[str], limit: int) -> list[str]:
-    """About `limit` lines that are not blank, spread over all. Raises LilmError when there is none."""
-    lines = [line for text in texts for line in text.split("\n") if line.strip()]
-    if not lines:
-        raise LilmError("the held-out text has no lines to verify the tokenizer on", where="corpus", remedy="add text")
-    return list(sample_evenly(lines, limit / len(lines)))
 
 
 def context_length(base: Path) -> int:

@@ -1,4 +1,4 @@
-"""Learning pieces: SentencePiece BPE over the language's own characters, and a Llama-like model for a scratch base."""
+"""Learning pieces: SentencePiece over the language's own characters, and a Llama-like model for a scratch base."""
 
 import io
 import re
@@ -17,11 +17,13 @@ SPACE = "▁"
 MAX_SENTENCE_BYTES = 1 << 16  # SentencePiece skips longer sentences without a word
 MAX_RUN = 4_000  # characters of one training sentence
 CHARACTER_SHARE = 0.5
+SPARE = {"bpe": 0.1, "unigram": 0.5}  # share of pieces learnt beside those wanted, as merges will not reach all
 
 
 @dataclass(frozen=True)
 class Learnt:
-    """pieces: in the order learnt, merged ones first and then single characters, most frequent first.
+    """pieces: longer ones first, in the order learnt (bpe) or likeliest first (unigram), then single characters, most
+    frequent first.
 
     characters: the single ones. skipped: characters left to byte fallback by coverage, and their share of
     the learnable text.
@@ -41,7 +43,6 @@ def _train(sentences: Iterator[str], **settings: Any) -> Any:
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=sentences,
         model_writer=out,
-        model_type="bpe",
         normalization_rule_name="identity",
         remove_extra_whitespaces=False,
         split_digits=True,
@@ -89,22 +90,25 @@ def train_sentencepiece(
     texts: documents to learn from, newlines allowed. Fewer pieces come back when the text has no more to give.
     New pieces hold characters of the language's own scripts only, so SentencePiece sees nothing else; it puts
     no ▁ before a line, which Japanese does not write. Byte fallback has no effect on what is learnt and is
-    left to the merged model. Raises LilmError when the text has none of those characters.
+    left to the merged model. BPE (Sennrich et al. 2016) or Unigram (Kudo 2018), as `config.model_type` says.
+    Raises LilmError when the text has none of those characters.
     """
     counts = learnable_counts(count_characters(texts), language)
     most = max(1, int(config.pieces * CHARACTER_SHARE))
     characters = covered_characters(counts, config.character_coverage, known, most)
     overlap = sum(1 for piece in known if set(piece) - {SPACE} <= set(characters))
-    spare = 64 + config.pieces // 10
+    spare = 64 + int(config.pieces * SPARE[config.model_type])
     proto = _train(
         runs(texts, characters),
+        model_type=config.model_type,
         vocab_size=len(characters) + config.pieces + overlap + spare,
         character_coverage=1.0,
         split_by_unicode_script=config.split_by_unicode_script,
         max_sentencepiece_length=config.max_piece_length,
         add_dummy_prefix=False,
     )
-    pieces = tuple(piece.piece for piece in proto.pieces if piece.type == NORMAL and piece.piece != SPACE)
+    found = [piece.piece for piece in proto.pieces if piece.type == NORMAL and piece.piece != SPACE]
+    pieces = tuple(sorted(found, key=lambda piece: len(piece) == 1))  # Unigram has characters among the others
     lost = counts.total() - sum(counts[char] for char in characters)
     return Learnt(pieces, frozenset(characters), len(counts) - len(characters), lost / counts.total())
 
@@ -119,6 +123,7 @@ def train_base_tokenizer(texts: Iterable[str], vocab_size: int, out: Path) -> No
     try:
         proto = _train(
             lines,
+            model_type="bpe",
             vocab_size=vocab_size,
             character_coverage=0.99995,
             byte_fallback=True,

@@ -11,6 +11,7 @@ from lilm.llamacpp.vocab import write_vocab_gguf
 from lilm.spm import NORMAL, processor, read_proto
 from lilm.train.tokenizer.adversarial import LINES
 from lilm.train.tokenizer.merge import unreachable_pieces
+from lilm.train.tokenizer.scripts import is_shared
 
 Ids = list[list[int]]
 SHOWN = 24  # characters and ids of a mismatch in its error
@@ -75,12 +76,14 @@ def verify(
     unchanged: str,
     gguf: Path,
     on_done: Callable[[str], None] = lambda name: None,
+    multiple: int = 1,
 ) -> Report:
     """Compare the tokenizer's three forms, and it with its base.
 
     tokenizer_dir: tokenizer.model and .json. base: the base's tokenizer.model. lines: by language.
-    unchanged: the language whose ids must be the base's, on all lines that hold no character of a new piece.
-    gguf: where the vocabulary is written for llama.cpp. on_done: called with each finished language.
+    unchanged: the language whose ids must be the base's, on all lines but those with characters that new pieces may
+    hold (Japanese in an English text) and do. gguf: where the vocabulary is written for llama.cpp. on_done: called
+    with each finished language. multiple: what the vocabulary's size must be one of.
     Answers all counts; `raise_on_mismatch` is the gate.
     """
     from transformers import AutoTokenizer
@@ -93,9 +96,11 @@ def verify(
     write_vocab_gguf(tokenizer_dir, gguf)
 
     added = [piece.piece for piece in list(proto.pieces)[len(base_proto.pieces) :] if piece.type == NORMAL]
-    new_characters = set("".join(added)) - {"▁"}
+    new_characters = {char for char in set("".join(added)) - {"▁"} if not is_shared(char)}
     dead = unreachable_pieces(proto, added)
     report.check("reachable pieces").compare(added, added, ["nothing" if p in dead else p for p in added])
+    size = len(proto.pieces)
+    report.check(f"size is a multiple of {multiple}").compare([f"{size} pieces"], [[size % multiple]], [[0]])
 
     for name, group in {**lines, "adversarial": LINES}.items():
         group = list(group)

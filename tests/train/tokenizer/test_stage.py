@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -12,6 +13,7 @@ from lilm.errors import LilmError
 from lilm.recipe import TokenizerConfig
 from lilm.stage import Context
 from lilm.train.tokenizer import stage
+from lilm.train.tokenizer.hf import merges_by_score
 from lilm.train.tokenizer.train import train_base_tokenizer
 
 JA = "昔々、ある村に{}という{}がいました。{}は毎日、山へ行って{}を探しました。"
@@ -40,6 +42,10 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for lang, texts in (("ja", ja), ("en", en)):
         write_documents(root / "corpus", lang, "train", frame(texts[1:]))
         write_documents(root / "corpus", lang, "heldout", frame(texts[:1]))
+    figures = {"documents": len(ja) - 1, "characters": sum(map(len, ja[1:]))}
+    (root / "corpus" / "report.json").write_text(
+        json.dumps({"languages": {"ja": {"score": None, "train": figures}}}), encoding="utf-8"
+    )
     (root / "base").mkdir()
     train_base_tokenizer(en, 330, root / "base" / "tokenizer.model")
     (root / "base" / "config.json").write_text('{"max_position_embeddings": 256}')
@@ -58,6 +64,8 @@ def test_outputs_and_report(inputs: dict[str, Path], tmp_path: Path, context: Co
     assert report["vocab_size"] % 64 == 0 and report["base_vocab_size"] == 330
     assert 40 < report["pieces_added"] <= 120
     assert report["checks"]["SentencePiece = llama.cpp"]["mismatches"] == 0
+    assert report["checks"]["en ids = base ids"]["lines"] == 1, "all held-out English lines"
+    assert report["checks"]["size is a multiple of 64"]["mismatches"] == 0
     assert report["ja"]["merged_chars_per_token"] > report["ja"]["base_chars_per_token"]
     assert artifact.measurements["pieces_added"] == report["pieces_added"]
     assert json.loads(one["tokenizer_config.json"])["model_max_length"] == 256
@@ -71,3 +79,21 @@ def test_corrupt_base_is_named(inputs: dict[str, Path], tmp_path: Path, context:
         stage.run(TokenizerConfig(pieces=120), {**inputs, "base": base}, tmp_path / "out", context)
     assert error.value.where == str(base / "tokenizer.model")
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_unigram_pieces_pass_the_gate_too(inputs: dict[str, Path], tmp_path: Path, context: Context) -> None:
+    artifact = stage.run(TokenizerConfig(pieces=120, model_type="unigram"), inputs, tmp_path, context)
+    assert artifact.measurements["pieces_added"] > 40
+    assert artifact.measurements["checks"]["reachable pieces"]["mismatches"] == 0
+
+
+def test_the_gate_stops_the_stage(
+    inputs: dict[str, Path], tmp_path: Path, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def other_merges(proto: Any) -> list[tuple[str, str]]:
+        return merges_by_score(proto)[20:]
+
+    monkeypatch.setattr("lilm.train.tokenizer.hf.merges_by_score", other_merges)
+    with pytest.raises(LilmError, match="fail SentencePiece = Hugging Face"):
+        stage.run(TokenizerConfig(pieces=120), inputs, tmp_path, context)
+    assert not (tmp_path / "report.json").exists() and not (tmp_path / "checkpoints").exists()

@@ -1,0 +1,99 @@
+"""`lilm tokenizer compare-init`: every start on the same tokens, nothing of the run changed, a page to read."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from lilm.errors import LilmError
+from lilm.hashing import sha256_file
+from lilm.progress import Reporter
+from lilm.recipe import Recipe, load_recipe
+from lilm.runner import chosen_stages, run_stages
+from lilm.train.base.model_folder import load_llama
+from lilm.train.pretrain import compare
+from lilm.train.pretrain.compare import compare_init
+from lilm.train.pretrain.init_distillation import Distillation
+
+
+@pytest.fixture(scope="module")
+def recipe() -> Recipe:
+    """So little of everything that it is over in seconds."""
+    data = load_recipe("quickstart").model_dump(mode="json") | {"threads": 1}
+    for source, limit in zip(data["corpus"]["sources"], (300, 300), strict=True):
+        source["limit"] = limit
+    data["base"]["dtype"] = data["pretrain"]["dtype"] = "float32"
+    data["base"]["scratch"] |= {"vocab_size": 500, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1}
+    data["base"]["scratch"]["optim"]["steps"] = 20
+    data["tokenizer"] |= {"pieces": 200, "verify_lines": 100}
+    data["pretrain"] |= {"eval_bytes": 2000, "sequence_length": 64}
+    return Recipe.model_validate(data)
+
+
+@pytest.fixture(scope="module")
+def run(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from rich.console import Console
+
+    folder = tmp_path_factory.mktemp("compare") / "run"
+    run_stages(recipe, folder, chosen_stages(None, "pack"), Reporter(Console(quiet=True)))
+    return folder
+
+
+def test_each_start_is_trained_on_the_same_and_the_run_stays_as_it_was(
+    run: Path, recipe: Recipe, reporter: Reporter, tmp_path: Path
+) -> None:
+    before = {path: sha256_file(path) for path in sorted(run.rglob("*")) if path.is_file()}
+    found = compare_init(run, recipe, 6, reporter, tmp_path, distillation=Distillation(steps=4, batch_size=4))
+    assert {path: sha256_file(path) for path in sorted(run.rglob("*")) if path.is_file()} == before
+    assert json.loads((tmp_path / "compare-init.json").read_text(encoding="utf-8")) == found
+    names = [(trial["trained"], trial["init"]) for trial in found["trials"]]
+    starts = ("mean", "covariance", "random", "distillation")
+    assert names == [(trained, init) for init in starts for trained in ("new_rows", "all")]
+    by_name = dict(zip(names, found["trials"], strict=True))
+    for init in starts:
+        one, other = by_name["new_rows", init], by_name["all", init]
+        assert one["curve"][0] == other["curve"][0], "the same beginning"
+        assert [entry["step"] for entry in one["curve"]] == list(range(7))
+        assert len(one["loss"]) == 6
+        assert one["curve"][0]["bits_per_byte_en"] == pytest.approx(
+            by_name["new_rows", "mean"]["curve"][0]["bits_per_byte_en"], abs=0.3
+        )
+    beginnings = {trial["curve"][0]["bits_per_byte_ja"] for trial in found["trials"]}
+    assert len(beginnings) == 4, "each start is another one"
+    page = (tmp_path / "compare-init.html").read_text(encoding="utf-8")
+    assert page.count("<svg") == 2
+    assert f"{by_name['all', 'mean']['curve'][-1]['bits_per_byte_ja']:.4f}" in page
+
+
+def test_new_rows_alone_leave_the_base_as_it_was(
+    run: Path, recipe: Recipe, reporter: Reporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states = []
+    train = compare.train
+
+    def kept(model: torch.nn.Module, *arguments: object) -> object:
+        states.append({name: value.clone() for name, value in model.state_dict().items()})
+        answer = train(model, *arguments)  # type: ignore[arg-type]
+        states.append({name: value.clone() for name, value in model.state_dict().items()})
+        return answer
+
+    monkeypatch.setattr(compare, "train", kept)
+    compare_init(run, recipe, 3, reporter, tmp_path, ["random"])
+    start, rows_only, again, whole = states
+    base = load_llama(run / "base", torch.device("cpu")).state_dict()
+    for name, value in base.items():
+        assert torch.equal(rows_only[name][: len(value)], value), name
+        assert torch.equal(again[name], start[name]), "both begin alike"
+    assert any(not torch.equal(whole[name][: len(value)], value) for name, value in base.items())
+
+
+def test_a_run_that_is_not_far_enough_is_refused(recipe: Recipe, reporter: Reporter, tmp_path: Path) -> None:
+    with pytest.raises(LilmError, match="stage corpus is not done"):
+        compare_init(tmp_path, recipe, 3, reporter)
+
+
+def test_no_steps_are_refused(run: Path, recipe: Recipe, reporter: Reporter) -> None:
+    with pytest.raises(LilmError, match="give 1 or more"):
+        compare_init(run, recipe, 0, reporter)
+    assert not (run / "reports").exists()

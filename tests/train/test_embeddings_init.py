@@ -1,0 +1,164 @@
+"""New rows: each start does what it says, old rows keep their bits, and distillation brings the states nearer."""
+
+from pathlib import Path
+
+import pytest
+import sentencepiece
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from lilm.devices import prepare_torch
+from lilm.errors import LilmError
+from lilm.progress import Reporter
+from lilm.recipe import TokenizerConfig
+from lilm.spm import processor, read_proto
+from lilm.train.pretrain.embeddings import both_matrices, extend_embeddings
+from lilm.train.pretrain.init_distillation import Distillation
+from lilm.train.pretrain.init_model import add_rows
+from lilm.train.pretrain.init_rows import SHRINK, covariance_rows, random_rows
+from lilm.train.pretrain.init_snippets import PER_PIECE, collect_snippets
+from lilm.train.tokenizer.hf import write_tokenizer
+from lilm.train.tokenizer.merge import merge_pieces, normal_pieces, read_base
+from lilm.train.tokenizer.train import train_base_tokenizer, train_sentencepiece
+
+EN = "Once upon a time there was a {} called {}. It walked to the river to find a red {}."
+JA = "昔々、ある村に{}という{}がいました。{}は毎日、山へ行って石を探しました。"
+QUICK = Distillation(steps=60, batch_size=4)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """base.model, and the merged tokenizer in `merged`."""
+    root = tmp_path_factory.mktemp("init")
+    animals, names = ("dog", "cat", "boy", "fox"), ("Tom", "Lily", "Sam", "Ann")
+    english = [EN.format(a, n, b) for a in animals for n in names for b in ("ball", "hat")]
+    train_base_tokenizer(english, 320, root / "base.model")
+    base = read_base(root / "base.model")
+    learnt = train_sentencepiece(japanese(), TokenizerConfig(pieces=100), normal_pieces(base))
+    (root / "merged").mkdir()
+    write_tokenizer(merge_pieces(base, learnt, 100, 64).proto, root / "merged", 256)
+    return root
+
+
+def japanese() -> list[str]:
+    return [JA.format(n, k, n) for n in ("太郎", "花子", "ポチ", "ミケ") for k in ("男の子", "女の子", "犬", "猫")]
+
+
+def tokenizers(folder: Path) -> tuple[sentencepiece.SentencePieceProcessor, sentencepiece.SentencePieceProcessor]:
+    paths = (folder / "base.model", folder / "merged" / "tokenizer.model")
+    one, other = (sentencepiece.SentencePieceProcessor(model_file=str(path)) for path in paths)
+    return one, other
+
+
+def tiny(vocab_size: int, tied: bool) -> LlamaForCausalLM:
+    prepare_torch(0, 1)
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    config = LlamaConfig(vocab_size=vocab_size, tie_word_embeddings=tied, max_position_embeddings=256, **shape)
+    return LlamaForCausalLM(config).eval()
+
+
+def begun(folder: Path, init: str, tied: bool, reporter: Reporter, seed: int = 0) -> LlamaForCausalLM:
+    base, _ = tokenizers(folder)
+    model = tiny(base.vocab_size(), tied)
+    add_rows(model, base, folder / "merged" / "tokenizer.model", init, seed, japanese(), reporter, QUICK)  # type: ignore[arg-type]
+    return model
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("init", ["mean", "covariance", "random", "distillation"])
+def test_old_rows_and_all_else_keep_their_bits(folder: Path, reporter: Reporter, init: str, tied: bool) -> None:
+    base, merged = tokenizers(folder)
+    before = tiny(base.vocab_size(), tied).state_dict()
+    model = begun(folder, init, tied, reporter)
+    for name, value in model.state_dict().items():
+        assert torch.equal(value[: len(before[name])], before[name]), name
+        assert torch.isfinite(value).all(), name
+    matrices = both_matrices(model)
+    assert [len(matrix) for matrix in matrices] == [merged.vocab_size()] * 2
+    assert (matrices[0] is matrices[1]) == tied
+    assert all(parameter.requires_grad for parameter in model.parameters())
+    again = begun(folder, init, tied, reporter)
+    assert all(torch.equal(value, again.state_dict()[name]) for name, value in model.state_dict().items())
+
+
+def test_covariance_rows_are_as_transformers_makes_them() -> None:
+    """Mean and covariance of very many; the directions in which the old rows do not differ stay empty."""
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randn(300, 5, generator=generator) @ torch.randn(5, 8, generator=generator) * 100 + 7
+    rows = rows.double()
+    new = covariance_rows(rows, 20_000, seed=3)
+    wanted = torch.cov(rows.T, correction=0) * SHRINK
+    found = torch.cov(new.T, correction=0)
+    assert torch.allclose(new.mean(dim=0), rows.mean(dim=0), atol=5e-5)
+    assert torch.linalg.norm(found - wanted) < 0.05 * torch.linalg.norm(wanted)
+    assert torch.linalg.matrix_rank(found / SHRINK, tol=1e-6) == 5
+    assert not torch.equal(new, covariance_rows(rows, 20_000, seed=4))
+
+
+def test_random_rows_are_spread_like_old_ones() -> None:
+    rows = torch.randn(500, 4, generator=torch.Generator().manual_seed(0)) * torch.tensor([1.0, 2.0, 4.0, 8.0]) + 3
+    new = random_rows(rows, 50_000, seed=1)
+    assert torch.allclose(new.std(dim=0), rows.std(dim=0), rtol=0.05)
+    assert torch.allclose(new.mean(dim=0), rows.mean(dim=0), atol=0.15)
+
+
+def test_a_vocabulary_without_new_pieces_changes_nothing(folder: Path) -> None:
+    base, _ = tokenizers(folder)
+    model = tiny(base.vocab_size(), True)
+    before = both_matrices(model)[0].detach().clone()
+    pieces = [base.id_to_piece(index) for index in range(base.vocab_size())]
+    extend_embeddings(model, base, pieces, "mean", 0)
+    assert torch.equal(both_matrices(model)[0], before)
+
+
+def test_snippets_pair_places_after_which_the_same_text_was_read(folder: Path) -> None:
+    base, merged = tokenizers(folder)
+    for snippet in collect_snippets(japanese(), base, merged, 256, 50):
+        pairs = list(zip(snippet.old_at.tolist(), snippet.new_at.tolist(), strict=True))
+        assert pairs[-1] == (len(snippet.old) - 1, len(snippet.new) - 1), "both end with the text"
+        assert len(pairs) >= len(snippet.new) // 2
+        for old_at, new_at in pairs:
+            old, new = snippet.old[1 : old_at + 1].tolist(), snippet.new[1 : new_at + 1].tolist()
+            assert base.decode(old) == merged.decode(new)
+            assert any(index >= base.vocab_size() for index in new)
+
+
+def test_snippets_are_taken_for_pieces_that_few_others_show(folder: Path) -> None:
+    base, merged = tokenizers(folder)
+    same = collect_snippets(japanese()[:1] * 100, base, merged, 256, 1000)
+    assert len(same) == PER_PIECE
+    assert len(collect_snippets(japanese(), base, merged, 256, 3)) == 3
+    assert collect_snippets(["only English here"], base, merged, 256, 10) == []
+    assert collect_snippets(japanese(), base, merged, 10, 10) == [], "the window holds no snippet in old ids"
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_distilled_rows_bring_the_hidden_states_nearer(folder: Path, reporter: Reporter, tied: bool) -> None:
+    base, _ = tokenizers(folder)
+    model, mean = tiny(base.vocab_size(), tied), begun(folder, "mean", tied, reporter)
+    path = folder / "merged" / "tokenizer.model"
+    figures = add_rows(model, base, path, "distillation", 0, japanese(), reporter, QUICK)
+    assert figures["init"] == "distillation"
+    assert figures["distance_after"] < 0.7 * figures["distance_before"]
+    assert 0.1 < figures["pieces_shown"] <= 1
+    if not tied:
+        assert torch.equal(both_matrices(model)[1], both_matrices(mean)[1]), "the output side stays the mean"
+    # measured here anew, on a text as a user has it
+    text = japanese()[5]
+    with torch.no_grad():
+        wanted = model.model(input_ids=torch.tensor([_ids(folder, text, old=True)])).last_hidden_state[0, -1]
+        ids = torch.tensor([_ids(folder, text, old=False)])
+        near, far = (one.model(input_ids=ids).last_hidden_state[0, -1] for one in (model, mean))
+    assert (near - wanted).norm() < (far - wanted).norm()
+
+
+def _ids(folder: Path, text: str, old: bool) -> list[int]:
+    path = folder / "base.model" if old else folder / "merged" / "tokenizer.model"
+    return list(processor(read_proto(path)).encode(text, add_bos=True))
+
+
+def test_text_without_new_pieces_is_the_users_to_mend(folder: Path, reporter: Reporter) -> None:
+    base, _ = tokenizers(folder)
+    model = tiny(base.vocab_size(), True)
+    with pytest.raises(LilmError, match="no text has a new piece"):
+        add_rows(model, base, folder / "merged" / "tokenizer.model", "distillation", 0, ["plain"], reporter, QUICK)

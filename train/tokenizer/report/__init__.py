@@ -1,0 +1,1 @@
+"""Pages about a vocabulary: what it does for the text, and how its rows should begin."""
