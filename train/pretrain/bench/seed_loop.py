@@ -1,0 +1,85 @@
+"""The 2023 experiment's way to train, written as one would with transformers and peft: no packing, whole logits."""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from peft import LoraConfig, get_peft_model
+
+from lilm.train.trainer.batches import IGNORE
+
+PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+WARM_UP = 2  # steps that are not counted
+
+
+def padded_batches(documents: list[list[int]], window: int, batch_size: int) -> Iterator[dict[str, torch.Tensor]]:
+    """Documents, or windows of longer ones, in random order, each a row, padded to the longest of its batch.
+
+    int64 [batch_size, longest] each: input_ids, attention_mask, labels (unshifted, as transformers wants them).
+    """
+    rows = [row[at : at + window] for row in documents for at in range(0, len(row), window)]
+    rng = random.Random(0)
+    while True:
+        rng.shuffle(rows)
+        for at in range(0, len(rows) - batch_size + 1, batch_size):
+            chosen = [torch.tensor(row) for row in rows[at : at + batch_size]]
+            ids = torch.nn.utils.rnn.pad_sequence(chosen, batch_first=True)
+            lengths = torch.tensor([len(row) for row in chosen])
+            mask = (torch.arange(ids.shape[1])[None] < lengths[:, None]).long()
+            yield {"input_ids": ids, "attention_mask": mask, "labels": ids.masked_fill(mask == 0, IGNORE)}
+
+
+def seed_speed(
+    model: Any,
+    batches: Iterator[dict[str, torch.Tensor]],
+    rank: int,
+    checkpointing: bool,
+    dtype: str,
+    seconds: float,
+    tell: Callable[[int], None],
+) -> tuple[float, float]:
+    """(tokens that are learnt a second, their share of all places) over about `seconds`; `model` is changed.
+
+    LoRA of `rank` on seven projections, embeddings as modules_to_save, AdamW, gradient checkpointing, the loss that
+    transformers computes. rank 0: all parameters instead. tell: told each second that went by.
+    """
+    device = model.device
+    if rank:
+        adapter = LoraConfig(
+            r=rank,
+            lora_alpha=rank // 2,
+            target_modules=PROJECTIONS,
+            modules_to_save=["embed_tokens", "lm_head"],
+            task_type="CAUSAL_LM",
+        )
+        model = get_peft_model(model, adapter)
+    if checkpointing:
+        model.gradient_checkpointing_enable()
+        model.enable_input_require_grads()
+    model.train()
+    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(learning, lr=2e-4)
+    learnt = places = told = 0
+    started = time.perf_counter()
+    for step, batch in enumerate(batches):
+        if step == WARM_UP:
+            learnt, places, started = 0, 0, time.perf_counter()
+        inputs = {name: value.to(device) for name, value in batch.items()}
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=dtype == "bfloat16"):
+            loss = model(**inputs).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(learning, 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        float(loss.detach())  # waits for the device
+        learnt += int((batch["labels"][:, 1:] != IGNORE).sum())
+        places += batch["labels"].numel()
+        spent = time.perf_counter() - started
+        if step >= WARM_UP:
+            tell(min(int(spent), int(seconds)) - told)
+            told = min(int(spent), int(seconds))
+            if spent >= seconds:
+                return learnt / spent, learnt / places
+    raise RuntimeError("padded_batches never ends")

@@ -1,0 +1,70 @@
+"""What most people run: `transformers.Trainer` on concatenated text, nothing set but the number of steps."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import LlamaForCausalLM, Trainer, TrainerCallback, TrainingArguments
+
+from lilm.progress import Bar, Reporter
+from lilm.train.trainer.memory_store import MemoryStore
+
+SHOWN = (
+    "learning_rate",
+    "lr_scheduler_type",
+    "warmup_steps",
+    "weight_decay",
+    "adam_beta1",
+    "adam_beta2",
+    "max_grad_norm",
+    "per_device_train_batch_size",
+)
+
+
+class Blocks(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
+    """All documents in a row, cut every `length` tokens, the rest dropped: run_clm.py's `group_texts`."""
+
+    def __init__(self, store: MemoryStore, length: int) -> None:
+        tokens = np.concatenate([store.document(index) for index in range(store.n_documents)])
+        self._blocks = torch.from_numpy(tokens[: len(tokens) // length * length].reshape(-1, length))
+
+    def __len__(self) -> int:
+        return len(self._blocks)
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        return {"input_ids": self._blocks[index], "labels": self._blocks[index]}
+
+
+class _Shown(TrainerCallback):
+    """Tells our bar instead of printing."""
+
+    def __init__(self, bar: Bar) -> None:
+        self._bar = bar
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
+        self._bar.advance()
+
+
+def train_by_defaults(
+    model: LlamaForCausalLM, store: MemoryStore, window: int, steps: int, work: Path, reporter: Reporter
+) -> dict[str, Any]:
+    """Train in place; answers the defaults that it ran with. Nothing is saved and nothing is printed."""
+    arguments = TrainingArguments(
+        output_dir=str(work / "trainer"),
+        max_steps=steps,
+        save_strategy="no",
+        logging_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        use_cpu=model.device.type == "cpu",
+    )
+    with reporter.bar("Trainer's defaults", steps) as bar:
+        trainer = Trainer(model=model, args=arguments, train_dataset=Blocks(store, window), callbacks=[_Shown(bar)])
+        for callback in ("PrinterCallback",):
+            trainer.callback_handler.callbacks = [
+                one for one in trainer.callback_handler.callbacks if type(one).__name__ != callback
+            ]
+        trainer.train()
+    values = {name: getattr(arguments, name) for name in SHOWN}
+    return {name: getattr(value, "value", value) for name, value in values.items()}
