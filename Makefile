@@ -10,6 +10,8 @@ TORCH_INDEX = $(if $(shell command -v nvidia-smi),,$(shell $(PYTHON) -c "from ur
   urlopen('$(TORCH_CPU)/torch/', timeout=10)" 2>/dev/null && echo --extra-index-url $(TORCH_CPU)))
 # llama-cpp-python without the programs that come with llama.cpp: half as long to compile.
 export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF '-DCMAKE_PROJECT_llama.cpp_INCLUDE=$(CURDIR)/lilm/llamacpp/build.cmake'
+# DeepSpeed compiles what it needs when it is first used.
+export DS_BUILD_OPS ?= 0
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --progress-bar off
 
 .PHONY: quickstart test setup tools wheel-env lint clean
@@ -58,6 +60,7 @@ wheel-env: constraints.txt pyproject.toml
 	@$(PIP) build
 	@$(BIN)/python -m build --outdir dist . >/dev/null
 	@$(PIP) $(TORCH_INDEX) torch==$(TORCH)
+	@$(BIN)/python -m pip uninstall -qqy lilm 2>/dev/null # of the same version: pip would keep it
 	@$(PIP) -c constraints.txt "$$(ls dist/lilm-*.whl)[dev]"
 	@touch $(VENV)/.installed $(VENV)/.installed-dev
 

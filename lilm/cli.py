@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from lilm import __version__
+from lilm.commands import add_commands
 from lilm.errors import LilmError
 from lilm.stage import STAGES
 
@@ -107,6 +108,8 @@ def _run_one(name: str, recipe: str, run_dir: Path | None, force: bool) -> None:
 
 
 _groups = {stage.name: _add_stage(stage.name, stage.summary) for stage in STAGES if stage.name != "bench"}
+
+add_commands(app, _groups, _load)
 
 
 @_groups["corpus"].command()

@@ -81,4 +81,6 @@ def _stages_table(rows: list[dict[str, Any]], total: float) -> Table:
 BENCHMARKS = {
     "stages": "lilm.export.bench.benchmarks:stages",
     "corpus": "lilm.train.corpus.bench.corpus:measure",
+    "tokenizer": "lilm.train.tokenizer.bench:measure",
+    "train": "lilm.train.pretrain.bench.train:measure",
 }

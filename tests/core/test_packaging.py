@@ -47,7 +47,7 @@ def test_every_module_is_imported_under_one_name() -> None:
     assert result.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("command", ["run", "bench", "init", "doctor", "serve", "chat", "corpus", "site"])
+@pytest.mark.parametrize("command", ["run", "bench", "init", "doctor", "serve", "chat", "corpus", "site", "plan"])
 def test_help_names_an_example(command: str) -> None:
     result = subprocess.run([sys.executable, "-m", "lilm", command, "--help"], capture_output=True, text=True)
     assert result.returncode == 0

@@ -1,0 +1,89 @@
+"""The commands around tokenizer and pretraining that are no stages; added to the command line by lilm.cli."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Load = Callable[[str, Path | None], tuple[Any, Path]]
+"""(--recipe, --run) -> (recipe, run folder)."""
+RecipeOption = Annotated[str, typer.Option("--recipe", help="A shipped recipe's name or a lilm.toml.")]
+RunOption = Annotated[Path | None, typer.Option("--run", help="Run folder.")]
+
+
+def add_commands(app: typer.Typer, groups: dict[str, typer.Typer], load: Load) -> None:
+    """`lilm plan`, `lilm tokenizer report`, `lilm tokenizer compare-init`, `lilm pretrain rank`."""
+
+    @app.command()
+    def plan(
+        hardware: Annotated[
+            str, typer.Argument(metavar="HARDWARE", help="rtx3090x2, a100-40g, h100, h200, fugaku …, or here.")
+        ] = "here",
+        recipe: RecipeOption = "",
+        count: Annotated[int | None, typer.Option(help="Devices, instead of those in the name.")] = None,
+        tokens: Annotated[int | None, typer.Option(help="Tokens of stage 2, instead of the recipe's steps.")] = None,
+        json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
+    ) -> None:
+        """Before you pay: parameters, memory, disk, tokens a second and days of a recipe on some hardware.
+
+        Examples: `lilm plan h100 --recipe tinyllama-ja` · `lilm plan rtx3090x2 --recipe seed-2023` · `lilm plan here`
+        """
+        from lilm.hashing import write_json
+        from lilm.progress import Reporter
+        from lilm.train.plan.show import show_plan
+
+        loaded, _ = load(recipe, None)
+        figures = show_plan(loaded, hardware, Reporter(), count, tokens)
+        if json_file is not None:
+            write_json(json_file, figures)
+
+    @groups["tokenizer"].command()
+    def report(
+        others: Annotated[list[Path] | None, typer.Argument(metavar="[OTHER]...", help="Tokenizers beside it.")] = None,
+        recipe: RecipeOption = "",
+        run_dir: RunOption = None,
+    ) -> None:
+        """What the vocabulary buys: characters a token, dead pieces, what each 1,000 pieces save and weigh.
+
+        Example: `lilm tokenizer report --run runs/quickstart other/tokenizer.model`
+        """
+        from lilm.progress import Reporter
+        from lilm.train.tokenizer.report.command import report_run
+
+        loaded, folder = load(recipe, run_dir)
+        report_run(folder, loaded, others or [], Reporter())
+        typer.echo(folder / "reports" / "tokenizer.html")
+
+    @groups["tokenizer"].command("compare-init")
+    def compare(
+        steps: Annotated[int, typer.Option(help="Training steps of each trial.")] = 50,
+        recipe: RecipeOption = "",
+        run_dir: RunOption = None,
+    ) -> None:
+        """Train from each way to begin the new embeddings, for some steps, and plot what comes of it.
+
+        Example: `lilm tokenizer compare-init --run runs/quickstart --steps 50`
+        """
+        from lilm.progress import Reporter
+        from lilm.train.pretrain.compare import compare_init
+
+        loaded, folder = load(recipe, run_dir)
+        compare_init(folder, loaded, steps, Reporter())
+        typer.echo(folder / "reports" / "compare-init.html")
+
+    @groups["pretrain"].command()
+    def rank(
+        steps: Annotated[int, typer.Option(help="Training steps of the pilot and of each rank.")] = 100,
+        recipe: RecipeOption = "",
+        run_dir: RunOption = None,
+    ) -> None:
+        """Which LoRA rank? A short pilot with all parameters, its change by rank, and what each rank reaches.
+
+        Example: `lilm pretrain rank --run runs/quickstart --steps 100`
+        """
+        from lilm.progress import Reporter
+        from lilm.train.pretrain.rank import rank_report
+
+        loaded, folder = load(recipe, run_dir)
+        rank_report(folder, loaded, Reporter(), steps)
