@@ -30,7 +30,7 @@ class Logbook:
         self._writer: Any = None
         if here().rank == 0:
             self._writer = _summary_writer(out_dir / BOARD, reporter)
-            reporter.say(f"  curves: {out_dir / PAGE}")
+            reporter.say(f"  curves while it runs: {out_dir / PAGE}")
 
     def begin(self, stage: int, offset: int) -> None:
         """offset: steps of the stages before."""
