@@ -20,12 +20,15 @@ class SourceConfig(Section):
     """text: one document per file, or per `separator`; aozora: Aozora Bunko with ruby; jsonl: one document a
     line in `field`; parquet: one a row in the column `field`; squad: contexts of SQuAD-style JSON; html: main text of
     a page; warc: main text of each page in a web archive; mediawiki: articles of an XML dump; stories: made by LiLM
-    itself; hub: a Hugging Face dataset, streamed. All files may be .gz, .xz, .bz2 or .zst. Ids that stand in them
-    are not used: a document is named by its place."""
+    itself; hub: a Hugging Face dataset, streamed. All files may be .gz, .xz, .bz2 or .zst. A document is
+    named by its place; of ids that stand in the files see `id_field`."""
     path: str = ""
     """File or glob (`**` allowed), relative to the recipe."""
     field: str = "text"
     """jsonl, parquet, hub: the key that holds the text."""
+    id_field: str = "id"
+    """jsonl, parquet, hub: the key of the records' own ids, where they have any (mediawiki: always the page's): a
+    record whose id stood in the source before counts as broken input. Empty: ids are not looked at."""
     separator: str = ""
     """text: what stands between documents; empty: a file is one document."""
     repo: str = ""

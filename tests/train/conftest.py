@@ -15,6 +15,7 @@ from lilm.recipe import PackConfig, TokenizerConfig
 from lilm.stage import Context
 from lilm.train.base.model_folder import save_llama
 from lilm.train.corpus import pack_stage
+from lilm.train.corpus.steps.report import NO_CLUSTERS
 from lilm.train.stories import stories
 from lilm.train.tokenizer import stage as tokenizer_stage
 from lilm.train.tokenizer.train import train_base_tokenizer
@@ -26,12 +27,29 @@ def write_corpus(folder: Path) -> dict[str, list[str]]:
     for language in ("ja", "en"):
         made = list(stories(language, 150, 0))
         texts[language] = made[10:]
-        read = {"documents": 140, "characters": sum(map(len, made[10:]))}
-        figures[language] = {"score": None, "train": read}
+        read = {"documents": 140, "characters": sum(map(len, made[10:])), "bytes": len("".join(made[10:]).encode())}
+        held = {"documents": 10, "bytes": 0, "characters": 0, "lines_in_training": 0.0, "30_grams_in_training": 0.0}
+        figures[language] = {
+            "score": None,
+            "train": read,
+            "heldout": held,
+            "near_duplicates": NO_CLUSTERS,
+            "boilerplate_lines": {"lines": 0, "removed": 0, "bytes": 0, "samples": []},
+            "share": 0.5,
+            "weighted_share": 0.5,
+        }
         for split, part in (("train", made[10:]), ("heldout", made[:10])):
             frame = pl.DataFrame({"id": [str(i) for i in range(len(part))], "source": "made", "text": part})
             write_documents(folder, language, split, frame)  # type: ignore[arg-type]
-    (folder / "report.json").write_text(json.dumps({"languages": figures, "weights": {"made": 1.0}}), encoding="utf-8")
+    report = {
+        "languages": figures,
+        "sources": {},
+        "weights": {"made": 1.0},
+        "drops": {},
+        "bad": {},
+        "contaminated": {"documents": 0, "files": {}},
+    }
+    (folder / "report.json").write_text(json.dumps(report), encoding="utf-8")
     return texts
 
 

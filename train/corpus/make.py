@@ -33,6 +33,7 @@ from lilm.train.corpus.steps.earlier import earlier_block, earlier_tasks, sign_e
 from lilm.train.corpus.steps.estimate import Estimate, check_disk, disk_used, estimate
 from lilm.train.corpus.steps.finish import Findings, FinishTask, finish_block
 from lilm.train.corpus.steps.lines import find_boilerplate
+from lilm.train.corpus.steps.repeated import without_repeated
 from lilm.train.corpus.steps.report import corpus_report
 from lilm.train.corpus.steps.shard import ShardTask, blocks_of, work_shard
 from lilm.train.corpus.steps.split import TooFew, choose_heldout
@@ -84,8 +85,7 @@ class _Making:
     def make(self, tasks: list[ShardTask], pool: Executor) -> dict[str, Any]:
         """Answers report.json."""
         self.pool = pool
-        # half for the arrays of a pass, half for the libraries and what Python makes of them
-        memory = self.config.memory_mb * MB // 2 // min(pool.workers, worker_count(self.config))
+        memory = self.memory()
         blocks = self.read_all(tasks)
         own = [block for block in blocks.all if not block.earlier]
         size = sum(steps["filtered"]["bytes"] for steps in self.tally.steps.values() if "filtered" in steps)
@@ -114,6 +114,10 @@ class _Making:
         )
         write_json(self.out_dir / "report.json", report)
         return report
+
+    def memory(self) -> int:
+        """Bytes that a task may take: half is for its arrays, half for the libraries and what Python makes of them."""
+        return self.config.memory_mb * MB // 2 // min(self.pool.workers, worker_count(self.config))
 
     def run(self, label: str, function: Callable[[Any], Any], tasks: Sequence[Any]) -> list[Any]:
         """The tasks' answers in their order, with a bar."""
@@ -193,6 +197,7 @@ class _Making:
             for index, report in self.pool.run(work_shard, tasks):
                 reports[index] = report
                 bar.advance(tasks[index].shard.weight, f"{tasks[index].source.name} {tasks[index].shard.label}")
+        reports = without_repeated(tasks, reports, self.memory(), self.work / "ids", self.run)
         self.tally.add(Tally.total(Tally(**report["tally"]) for report in reports))
         self.check_input()
         peaks = [report["peak_memory"] for report in reports]
@@ -205,7 +210,7 @@ class _Making:
             found.append(earlier_block(earlier, first, rows))
             first += rows
         for task, report in zip(tasks, reports, strict=True):
-            made = list(blocks_of(task, report["rows"], first))
+            made = list(blocks_of(task, report, first))
             found += made
             first += sum(block.rows for block in made)
         self.look()

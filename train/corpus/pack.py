@@ -18,6 +18,7 @@ from lilm.recipe import PackConfig
 from lilm.stage import Context
 from lilm.train.corpus.megatron import ShardWriter, data_file, index_file, token_dtype
 from lilm.train.corpus.mix import read_mixed, read_weights
+from lilm.train.corpus.report.tokens import PAGE, write_report_with_tokens
 from lilm.train.corpus.token_store import SIDECAR
 
 SPLITS: tuple[Split, ...] = ("train", "heldout")
@@ -62,6 +63,7 @@ def pack_corpus(config: PackConfig, corpus: Path, tokenizer_dir: Path, out_dir: 
         "stores": stores,
     }
     write_json(out_dir / SIDECAR, sidecar)
+    write_report_with_tokens(corpus, stores, seconds, out_dir)
     size = sum(store["bytes"] for store in stores.values())
     return Artifact(
         {
@@ -71,7 +73,8 @@ def pack_corpus(config: PackConfig, corpus: Path, tokenizer_dir: Path, out_dir: 
             },
             "bytes_per_token": {name: round(store["bytes"] / store["tokens"], 3) for name, store in stores.items()},
             "mb_per_s": round(size / seconds / 1e6, 1),
-        }
+        },
+        volatile=(PAGE,),
     )
 
 

@@ -9,7 +9,8 @@ from lilm.stage import Context
 
 
 def run(config: PackConfig, inputs: Mapping[str, Path], out_dir: Path, context: Context) -> Artifact:
-    """Writes tokens/<lang>-<split>-<shard>.bin/.idx and tokens.json.
+    """Writes tokens/<lang>-<split>-<shard>.bin/.idx and tokens.json; report.json and report.html: the corpus's with
+    its tokens.
 
     Raises LilmError when the tokenizer cannot be read or has no begin and end tokens.
     """

@@ -21,6 +21,14 @@ from lilm.train.corpus.pack import SPLITS
 from lilm.train.corpus.packing import IGNORE, PackedSequences
 from lilm.train.corpus.token_store import TokenStore
 
+REPORT: dict[str, object] = {
+    "weights": {"s": 1.0},
+    "languages": {},
+    "sources": {},
+    "drops": {},
+    "bad": {},
+    "contaminated": {"documents": 0, "files": {}},
+}
 TEXTS = [f"文書{number}、" * (number % 40 + 1) for number in range(200)] + ["雨 rain"]
 
 
@@ -42,7 +50,7 @@ def pack(tmp_path: Path, context: Context) -> Path:
             ids = [str(number) for number in range(len(texts))]
             frame = pl.DataFrame({"id": ids, "source": ["s"] * len(ids), "text": texts})
             write_documents(tmp_path / "corpus", lang, split, frame)
-    (tmp_path / "corpus" / "report.json").write_text('{"weights": {"s": 1.0}}')
+    (tmp_path / "corpus" / "report.json").write_text(json.dumps(REPORT))
     inputs = {"corpus": tmp_path / "corpus", "tokenizer": tmp_path / "tokenizer"}
     (tmp_path / "pack").mkdir()
     pack_stage.run(PackConfig(shard_tokens=5000), inputs, tmp_path / "pack", context)
@@ -66,6 +74,15 @@ def test_store_gives_the_documents_back(pack: Path) -> None:
     assert np.array_equal(store.tokens(4990, 10_020), everything[4990:10_020])
 
 
+def test_the_corpus_report_tells_its_tokens(pack: Path) -> None:
+    store = TokenStore.open(pack, "ja", "train", sha256_file(pack.parent / "tokenizer" / "tokenizer.json"))
+    said = json.loads((pack / "report.json").read_text())["tokens"]["ja"]
+    characters = sum(map(len, TEXTS))
+    assert said["tokens"] == store.n_tokens
+    assert said["characters_per_token"] == round(characters / store.n_tokens, 4)
+    assert f"{2 * store.n_tokens:,}" in (pack / "report.html").read_text()  # of both languages
+
+
 def test_index_is_megatrons(pack: Path) -> None:
     raw = (pack / "tokens/ja-train-00000.idx").read_bytes()
     assert raw[:9] == b"MMIDIDX\x00\x00"
@@ -82,7 +99,8 @@ def test_index_is_megatrons(pack: Path) -> None:
 
 def test_packing_again_gives_the_same_bytes(pack: Path, context: Context) -> None:
     def hashes() -> dict[str, str]:
-        return {path.name: sha256_file(path) for path in pack.rglob("*") if path.is_file()}
+        files = (path for path in pack.rglob("*") if path.is_file() and path.name != "report.html")  # times are in it
+        return {path.name: sha256_file(path) for path in files}
 
     before = hashes()
     (pack / "tokens" / "ja-train-00099.bin").write_bytes(b"left by a killed run")

@@ -34,6 +34,19 @@ class Bad:
         return LilmError(self.what, where=self.where, remedy=self.remedy)
 
 
+class Identified(str):
+    """A text whose record has an id of its own. where: as of Bad."""
+
+    __slots__ = ("id", "where")
+    id: str
+    where: str
+
+    def __new__(cls, text: str, id: str, where: str) -> "Identified":  # noqa: A002  (what it is called everywhere)
+        made = super().__new__(cls, text)
+        made.id, made.where = id, where
+        return made
+
+
 Item = str | Skip | Bad
 
 

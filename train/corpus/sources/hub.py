@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from lilm.errors import LilmError
 from lilm.recipe import SourceConfig
-from lilm.train.corpus.sources.base import Bad, Item
+from lilm.train.corpus.sources.base import Bad, Identified, Item
 
 
 def read_hub(source: SourceConfig) -> Iterator[Item]:
@@ -25,12 +25,12 @@ def read_hub(source: SourceConfig) -> Iterator[Item]:
     number = 0
     try:
         for row in rows:
-            text = row.get(source.field)
+            text, own = row.get(source.field), row.get(source.id_field)
             if not isinstance(text, str):
                 found = f"no text in {source.field!r} (found {', '.join(row)})"
                 yield Bad(f"{where}, row {number}", found, f"set `field` of corpus source {source.name}")
             elif text.strip():
-                yield text
+                yield text if own is None else Identified(text, str(own), f"{where}, row {number}")
             number += 1
     except (ValueError, DatasetsError) as error:
         yield Bad(f"{where}, after row {number}", f"broken ({_line(error)})", "leave it out, or tell its owner")

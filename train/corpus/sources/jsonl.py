@@ -1,14 +1,16 @@
-"""JSON Lines, one document in each line's `field`. Ids in the records are not used: ours come from the position."""
+"""JSON Lines, one document in each line's `field`. Ids in the records only tell repeated records: the documents' own
+ids come from their position."""
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import orjson
 
 from lilm.recipe import SourceConfig
 from lilm.train.corpus.sources import base
-from lilm.train.corpus.sources.base import MB, Bad, Item
+from lilm.train.corpus.sources.base import MB, Bad, Identified, Item
 from lilm.train.corpus.sources.decoding import Undecodable, decode
 from lilm.train.corpus.sources.files import opened
 from lilm.train.corpus.sources.records import lines
@@ -30,12 +32,18 @@ def read_file(path: Path, source: SourceConfig, begin: int = 0, end: int | None 
                 yield Bad(where, f"line of more than {base.RECORD_LIMIT / MB:g} MB", DELETE)
                 continue
             try:
-                text = orjson.loads(line)[source.field]
+                record = orjson.loads(line)
+                text = record[source.field]
             except (ValueError, LookupError, TypeError):
                 text = None
-            item = text if isinstance(text, str) else _slowly(line, where, source)
+            item = _named(text, record, where, source) if isinstance(text, str) else _slowly(line, where, source)
             if isinstance(item, Bad) or item.strip():
                 yield item
+
+
+def _named(text: str, record: dict[str, Any], where: str, source: SourceConfig) -> str:
+    own = record.get(source.id_field)
+    return text if own is None else Identified(text, str(own), where)
 
 
 def _slowly(line: bytes, where: str, source: SourceConfig) -> str | Bad:
@@ -66,4 +74,4 @@ def _slowly(line: bytes, where: str, source: SourceConfig) -> str | Bad:
         text.encode()
     except UnicodeEncodeError as error:
         return Bad(where, f"half a surrogate pair at character {error.start} of the text", DELETE)
-    return text
+    return _named(text, record, where, source)

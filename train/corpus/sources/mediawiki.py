@@ -10,7 +10,7 @@ from pathlib import Path
 from lxml import etree
 
 from lilm.recipe import SourceConfig
-from lilm.train.corpus.sources.base import Damaged, Item
+from lilm.train.corpus.sources.base import Damaged, Identified, Item
 from lilm.train.corpus.sources.compressed import CHUNK
 from lilm.train.corpus.sources.files import opened
 from lilm.train.corpus.sources.wikitext import plain_text
@@ -21,7 +21,7 @@ FETCH = "fetch the file again"
 
 
 def read_file(path: Path, source: SourceConfig) -> Iterator[Item]:
-    """One text per article. Raises Damaged when it is no dump, or where it is broken or cut short."""
+    """One text per article, with the id of its page. Raises Damaged when it is no dump, or where it is broken or cut short."""
     dropped = ALIASES
     with opened(path) as stream:
         for name, element in _elements(stream, path):
@@ -32,7 +32,8 @@ def read_file(path: Path, source: SourceConfig) -> Iterator[Item]:
             if element.findtext("{*}ns", "0") == "0" and element.find("{*}redirect") is None:
                 text = plain_text(element.findtext("{*}revision/{*}text") or "", dropped)
                 if text:
-                    yield text
+                    page = element.findtext("{*}id")
+                    yield Identified(text, page, f"{path}, page with id {page}") if page and source.id_field else text
 
 
 def _elements(stream: io.BufferedReader, path: Path) -> Iterator[tuple[str, etree._Element]]:

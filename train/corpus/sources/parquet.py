@@ -1,4 +1,4 @@
-"""Parquet, one document in each row's column `field`. Ids in other columns are not used."""
+"""Parquet, one document in each row's column `field`. Ids in another column only tell repeated rows."""
 
 import io
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
 from lilm.recipe import SourceConfig
-from lilm.train.corpus.sources.base import MB, Bad, Damaged, Item
+from lilm.train.corpus.sources.base import MB, Bad, Damaged, Identified, Item
 from lilm.train.corpus.sources.files import is_compressed, read_bytes
 
 SLICE = 2 * MB  # bytes on disk that are read at once: one row group may be the whole file
@@ -33,22 +33,26 @@ def read_file(path: Path, source: SourceConfig, begin: int = 0, end: int | None 
     if schema[source.field] not in (pl.String, pl.Categorical, pl.Enum):
         raise Damaged(str(path), f"column {source.field!r} is {schema[source.field]}, not text", remedy)
 
-    column = frame.select(pl.col(source.field).cast(pl.String))
+    named = source.id_field in schema and source.id_field != source.field
+    own = pl.col(source.id_field) if named else pl.lit(None)
+    columns = frame.select(pl.col(source.field).cast(pl.String).alias("text"), own.alias("id"))
     size = len(file.getvalue()) if isinstance(file, io.BytesIO) else path.stat().st_size
     step = max(1, total * SLICE // size)
     end = total if end is None else end
     for first in range(begin, end, step):
         height = min(step, end - first)
         try:
-            texts = column.slice(first, height).collect()[source.field].to_list()
+            part = columns.slice(first, height).collect()
+            texts, ids = part["text"].to_list(), part["id"].to_list()
         except (PolarsError, PanicException) as error:
             yield Bad(f"{path}, rows {first} to {first + height - 1}", _broken(error), "fetch the file again")
             continue
-        for number, text in enumerate(texts, start=first):
+        for number, (text, name) in enumerate(zip(texts, ids, strict=True), start=first):
+            where = f"{path}, row {number}"
             if text is None:
-                yield Bad(f"{path}, row {number}", f"null in {source.field!r}", "mend or delete that row")
+                yield Bad(where, f"null in {source.field!r}", "mend or delete that row")
             elif text.strip():
-                yield text
+                yield text if name is None else Identified(text, str(name), where)
 
 
 def _opened(file: Path | io.BytesIO, path: Path) -> tuple[pl.LazyFrame, int]:

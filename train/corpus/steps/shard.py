@@ -2,7 +2,7 @@
 
 import json
 import resource
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
@@ -20,14 +20,15 @@ from lilm.train.corpus.pieces import pieces
 from lilm.train.corpus.rules import mask_pii, refusals, without_boilerplate
 from lilm.train.corpus.sample import sample
 from lilm.train.corpus.score import Scorer
-from lilm.train.corpus.sources import Bad, Shard, Skip, read
-from lilm.train.corpus.steps.blocks import PIECE_BITS, Block, make_keys, make_ranks, save_array, save_frame
+from lilm.train.corpus.sources import Bad, Identified, Shard, Skip, read
+from lilm.train.corpus.steps.blocks import PIECE_BITS, Block, content_hashes, make_keys, make_ranks, save_array, save_frame
 from lilm.train.corpus.steps.contamination import EvaluationNgrams
 from lilm.train.corpus.steps.tally import Tally, utf8_size
 
 BATCH = 256  # records judged at once
 BLOCK_BYTES = 32_000_000  # UTF-8 of a block's documents
 DROP_COLUMNS = ("id", "source", "lang", "rule", "reason", "text")
+ID_COLUMNS = {"record": pl.UInt64, "id": pl.String, "where": pl.String}
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,26 @@ class ShardTask:
         """Written last: when it is there, the shard is done."""
         return self.folder / f"{self.name}.json"
 
+    @property
+    def ids(self) -> Path:
+        """Records that have an id of their own: `ID_COLUMNS`."""
+        return self.folder / f"{self.name}.ids.parquet"
+
+    @property
+    def marks(self) -> Path:
+        """Hash of each of these ids, uint64 [ids]."""
+        return self.folder / f"{self.name}.ids.npy"
+
+    def read_report(self) -> dict[str, Any]:
+        done: dict[str, Any] = json.loads(self.report.read_text(encoding="utf-8"))
+        return done
+
+    def block(self, number: int, rewritten: bool = False) -> tuple[Path, Path]:
+        """Documents and keys of a block; rewritten: without the records that repeat an id."""
+        folder = self.folder / "rewritten" if rewritten else self.folder
+        name = f"{self.name}-{number:05d}"
+        return folder / f"{name}.parquet", folder / f"{name}.npy"
+
 
 @dataclass
 class _Documents:
@@ -74,16 +95,16 @@ class _Documents:
 
 
 def work_shard(task: ShardTask) -> dict[str, Any]:
-    """Answers what `task.report` says: blocks (rows of each), tally, peak memory, bytes written. Done work is read
-    back. Raises LilmError for what the reader cannot go on from."""
+    """Answers what `task.report` says: blocks (rows of each), which of them were rewritten, ids, tally, peak memory,
+    bytes written. Done work is read back. Raises LilmError for what the reader cannot go on from."""
     if task.report.is_file():
-        done: dict[str, Any] = json.loads(task.report.read_text(encoding="utf-8"))
-        return done
+        return task.read_report()
     tally = Tally()
     drops: list[tuple[str, ...]] = []
     rows: list[int] = []
+    ids: list[tuple[int, str, str]] = []
     kept = _Documents([], [], [])
-    for batch in _batches(task, tally, drops):
+    for batch in _batches(task, tally, drops, ids):
         _judge(task, batch, kept, tally, drops)
         if kept.size >= BLOCK_BYTES:
             rows.append(_write_block(task, len(rows), kept, tally))
@@ -92,8 +113,13 @@ def work_shard(task: ShardTask) -> dict[str, Any]:
         rows.append(_write_block(task, len(rows), kept, tally))
     frame = pl.DataFrame(drops, schema=dict.fromkeys(DROP_COLUMNS, pl.String), orient="row")
     save_frame(task.folder / f"{task.name}.drops.parquet", frame)
+    if ids:
+        save_frame(task.ids, pl.DataFrame(ids, schema=ID_COLUMNS, orient="row"))
+        save_array(task.marks, content_hashes([name for _, name, _ in ids])[0])
     report = {
         "rows": rows,
+        "rewritten": None,  # not looked at yet
+        "ids": len(ids),
         "tally": tally.as_json(),
         "peak_memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "bytes": sum(path.stat().st_size for path in task.folder.glob(f"{task.name}*")),
@@ -102,19 +128,19 @@ def work_shard(task: ShardTask) -> dict[str, Any]:
     return report
 
 
-def blocks_of(task: ShardTask, rows: Sequence[int], first: int) -> Iterator[Block]:
-    """The blocks that the shard made. rows: of each, as its report says; first: number of the first document."""
-    for number, count in enumerate(rows):
-        path = task.folder / f"{task.name}-{number:05d}"
-        source = task.source
-        yield Block(
-            path.with_suffix(".parquet"), path.with_suffix(".npy"), source.lang, source.name, task.prefix, first, count
-        )
+def blocks_of(task: ShardTask, report: Mapping[str, Any], first: int) -> Iterator[Block]:
+    """The blocks that the shard made, as its report says. first: number of the first document."""
+    for number, count in enumerate(report["rows"]):
+        documents, keys = task.block(number, number in (report["rewritten"] or ()))
+        yield Block(documents, keys, task.source.lang, task.source.name, task.prefix, first, count)
         first += count
 
 
-def _batches(task: ShardTask, tally: Tally, drops: list[tuple[str, ...]]) -> Iterator[list[tuple[int, str]]]:
-    """(number of the record, raw text) of what the shard holds; broken input and forbidden text are counted."""
+def _batches(
+    task: ShardTask, tally: Tally, drops: list[tuple[str, ...]], ids: list[tuple[int, str, str]]
+) -> Iterator[list[tuple[int, str]]]:
+    """(number of the record, raw text) of what the shard holds; broken input and forbidden text are counted, and
+    records that have ids are noted."""
     source, items = task.source, read(task.shard, task.source, task.seed)
     if task.most:
         items = islice(items, task.most)
@@ -129,6 +155,8 @@ def _batches(task: ShardTask, tally: Tally, drops: list[tuple[str, ...]]) -> Ite
         if isinstance(item, Skip):
             _drop(task, task.id(number), item.rule, item.reason, item.text, tally, drops)
             continue
+        if isinstance(item, Identified):
+            ids.append((number, item.id, item.where))
         batch.append((number, item))
         if len(batch) == BATCH:
             yield batch
@@ -228,9 +256,9 @@ def _write_block(task: ShardTask, number: int, kept: _Documents, tally: Tally) -
         keys = make_keys(places, kept.texts, ranks, task.config.dedup.near)
     with tally.timed("write", kept.size):
         frame = pl.DataFrame({"text": kept.texts}, schema={"text": pl.String})
-        name = f"{task.name}-{number:05d}"
-        save_frame(task.folder / f"{name}.parquet", frame)
-        save_array(task.folder / f"{name}.npy", keys)
+        documents_file, keys_file = task.block(number)
+        save_frame(documents_file, frame)
+        save_array(keys_file, keys)
     return len(kept.texts)
 
 
