@@ -6,7 +6,7 @@ from xml.sax.saxutils import escape
 
 import pytest
 
-from lilm.train.corpus.sources import Bad
+from lilm.train.corpus.sources import Bad, Identified
 from lilm.train.corpus.sources.wikitext import plain_text
 from tests.train.corpus.conftest import read, source
 
@@ -41,6 +41,13 @@ PAGES = (
 def test_articles_of_a_dump(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(bz2.compress(dump(*PAGES)) if name.endswith("2") else dump(*PAGES))
     assert read(source(tmp_path / name, "mediawiki")) == ["一の記事。", "<二> & 三。"]
+
+
+def test_articles_have_the_id_of_their_page(tmp_path: Path) -> None:
+    (tmp_path / "a.xml").write_bytes(dump(*PAGES))
+    items = read(source(tmp_path / "a.xml", "mediawiki"))
+    assert [item.id for item in items if isinstance(item, Identified)] == ["1", "1"]
+    assert not any(isinstance(item, Identified) for item in read(source(tmp_path / "a.xml", "mediawiki", id_field="")))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from lilm.errors import LilmError
-from lilm.train.corpus.sources import Bad, check_source
+from lilm.train.corpus.sources import Bad, Identified, check_source
 from tests.train.corpus.conftest import JAPANESE, read, source
 
 TEXTS = [f"{JAPANESE}{number}" for number in range(300)]
@@ -19,6 +19,7 @@ def test_parquet(tmp_path: Path) -> None:
     first, bad, last = read(source(f"{tmp_path}/a*.parquet", "parquet", field="body"))
     assert (first, last) == ("一", "四")
     assert isinstance(bad, Bad) and bad.where.endswith("row 2") and "null" in bad.what
+    assert isinstance(last, Identified) and (last.id, last.where.rpartition(", ")[2]) == ("3", "row 3")
 
 
 @pytest.mark.parametrize("kind", [pl.Categorical, pl.Enum(["一", "二"])])

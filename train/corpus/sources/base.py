@@ -41,7 +41,7 @@ class Identified(str):
     id: str
     where: str
 
-    def __new__(cls, text: str, id: str, where: str) -> "Identified":  # noqa: A002  (what it is called everywhere)
+    def __new__(cls, text: str, id: str, where: str) -> "Identified":
         made = super().__new__(cls, text)
         made.id, made.where = id, where
         return made

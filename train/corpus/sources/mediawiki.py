@@ -21,7 +21,7 @@ FETCH = "fetch the file again"
 
 
 def read_file(path: Path, source: SourceConfig) -> Iterator[Item]:
-    """One text per article, with the id of its page. Raises Damaged when it is no dump, or where it is broken or cut short."""
+    """One text per article, with its page's id. Raises Damaged when it is no dump, or where it is broken or cut."""
     dropped = ALIASES
     with opened(path) as stream:
         for name, element in _elements(stream, path):

@@ -3,7 +3,7 @@
 Left out before duplicates are looked for, so that no document goes as the copy of one that goes itself.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -18,7 +18,7 @@ from lilm.train.corpus.steps.blocks import PIECE_BITS, PLACE, save_array, save_f
 from lilm.train.corpus.steps.duplicates import Run
 from lilm.train.corpus.steps.exact import part_of
 from lilm.train.corpus.steps.shard import ShardTask
-from lilm.train.corpus.steps.tally import Tally, utf8_size
+from lilm.train.corpus.steps.tally import SAMPLES, Tally, utf8_size
 
 BYTES_PER_ID = 100  # of a pass: mark, number, the sort's copies
 REMEDY = "delete the repeated records, or set `id_field` of that source (empty: ids are not looked at)"
@@ -88,12 +88,15 @@ def leave_out(task: LeaveOutTask) -> dict[str, Any]:
     here = here[:, np.argsort(here[0])]
     ids = pl.read_parquet(shard.ids, glob=False)[(here[0] - np.uint64(first)).astype(np.int64)]
     tally = Tally(**report["tally"])
-    for (_, name, where), number in zip(ids.iter_rows(), here[1].tolist(), strict=True):
-        what = f"id {name!r} stands already at {task.source.where(number)}"
+    for index, ((_, name, where), number) in enumerate(zip(ids.iter_rows(), here[1].tolist(), strict=True)):
+        # only samples are shown, and to find the first place takes a look into another file
+        what = f"id {name!r} stands already at {task.source.where(number)}" if index < SAMPLES else "repeated id"
         if shard.config.bad_input == "stop":
             raise LilmError(what, where=where, remedy=REMEDY)
         tally.broken(shard.source.name, where, what)
-    rewritten = [number for number in range(len(report["rows"])) if _rewrite(shard, number, ids["record"], report, tally)]
+    rewritten = [
+        number for number in range(len(report["rows"])) if _rewrite(shard, number, ids["record"], report, tally)
+    ]
     report |= {"tally": tally.as_json(), "rewritten": rewritten}
     write_json(shard.report, report)
     for number in rewritten:
@@ -121,8 +124,8 @@ def _rewrite(shard: ShardTask, number: int, records: pl.Series, report: dict[str
 
 
 def without_repeated(
-    tasks: Sequence[ShardTask], reports: Sequence[Mapping[str, Any]], memory: int, folder: Path, run: Run
-) -> list[Mapping[str, Any]]:
+    tasks: Sequence[ShardTask], reports: Sequence[dict[str, Any]], memory: int, folder: Path, run: Run
+) -> list[dict[str, Any]]:
     """The shards' reports, after records with repeated ids were left out. memory: bytes that a task may take."""
     found = list(reports)
     by_source: dict[str, list[int]] = {}

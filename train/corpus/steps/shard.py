@@ -21,7 +21,15 @@ from lilm.train.corpus.rules import mask_pii, refusals, without_boilerplate
 from lilm.train.corpus.sample import sample
 from lilm.train.corpus.score import Scorer
 from lilm.train.corpus.sources import Bad, Identified, Shard, Skip, read
-from lilm.train.corpus.steps.blocks import PIECE_BITS, Block, content_hashes, make_keys, make_ranks, save_array, save_frame
+from lilm.train.corpus.steps.blocks import (
+    PIECE_BITS,
+    Block,
+    content_hashes,
+    make_keys,
+    make_ranks,
+    save_array,
+    save_frame,
+)
 from lilm.train.corpus.steps.contamination import EvaluationNgrams
 from lilm.train.corpus.steps.tally import Tally, utf8_size
 
