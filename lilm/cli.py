@@ -139,6 +139,9 @@ def bench(
     data: Annotated[
         Path | None, typer.Option("--data", help="Folder with real text, for benchmarks that use it.")
     ] = None,
+    shape: Annotated[
+        str, typer.Option("--shape", help="train: shape of the speed test, small or tinyllama (a GPU of 80 GB).")
+    ] = "",
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
     force: ForceOption = False,
 ) -> None:
@@ -154,7 +157,7 @@ def bench(
     from lilm.hashing import write_json
     from lilm.progress import Reporter
 
-    options = {"recipe": recipe, "run_dir": run_dir, "data": data}
+    options = {"recipe": recipe, "run_dir": run_dir, "data": data, "shape": shape}
     figures = run_benchmark(name, Reporter(), **{key: value for key, value in options.items() if value})
     if json_file is not None:
         write_json(json_file, figures)

@@ -23,6 +23,7 @@ def add_commands(app: typer.Typer, groups: dict[str, typer.Typer], load: Load) -
         recipe: RecipeOption = "",
         count: Annotated[int | None, typer.Option(help="Devices, instead of those in the name.")] = None,
         tokens: Annotated[int | None, typer.Option(help="Tokens of stage 2, instead of the recipe's steps.")] = None,
+        zero: Annotated[int | None, typer.Option(help="ZeRO stage, instead of the recipe's.", min=0, max=3)] = None,
         json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
     ) -> None:
         """Before you pay: parameters, memory, disk, tokens a second and days of a recipe on some hardware.
@@ -34,7 +35,7 @@ def add_commands(app: typer.Typer, groups: dict[str, typer.Typer], load: Load) -
         from lilm.train.plan.show import show_plan
 
         loaded, _ = load(recipe, None)
-        figures = show_plan(loaded, hardware, Reporter(), count, tokens)
+        figures = show_plan(loaded, hardware, Reporter(), count, tokens, zero)
         if json_file is not None:
             write_json(json_file, figures)
 

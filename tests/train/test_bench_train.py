@@ -11,9 +11,10 @@ import torch
 
 from lilm.errors import LilmError
 from lilm.progress import Reporter
+from lilm.train.plan.calibrate import random_llama
 from lilm.train.plan.shape import Shape
 from lilm.train.pretrain.bench import data, runs, speed, train
-from lilm.train.pretrain.bench.seed_loop import padded_batches, seed_speed
+from lilm.train.pretrain.bench.seed_loop import learnt_share, padded_batches
 from lilm.train.pretrain.bench.trainer_defaults import Blocks
 from lilm.train.trainer.batches import IGNORE
 from lilm.train.trainer.memory_store import MemoryStore
@@ -86,19 +87,15 @@ def test_padded_batches_hold_every_token_once_and_mask_the_rest() -> None:
 
 
 def test_padding_is_not_counted_as_learnt() -> None:
-    from lilm.train.plan.calibrate import random_llama
-
-    model = random_llama(TINY, 64)
     documents = [[1] * 64, [1] * 17]  # in each batch 63 + 16 learnt of 128 places
-    spent: list[int] = []
-    found, share = seed_speed(model, padded_batches(documents, 64, 2), 4, True, "float32", 0.3, spent.append)
-    assert share == pytest.approx((63 + 16) / 128)
+    assert learnt_share(padded_batches(documents, 64, 2), 3) == pytest.approx((63 + 16) / 128)
+    trial = speed.Trial(TINY, window=64, batch_size=2, dtype="float32", seconds=0.2, threads=1, rank=4)
+    found, share = speed.seed_2023(random_llama(TINY, 64), trial, documents)
     assert found > 0
+    assert share == pytest.approx((63 + 16) / 128)
 
 
 def test_our_loop_fills_its_batches() -> None:
-    from lilm.train.plan.calibrate import random_llama
-
     documents = [[1] * size for size in range(10, 64)]
     trial = speed.Trial(TINY, window=64, batch_size=2, dtype="float32", seconds=0.2, threads=1)
     found, share = speed.ours(random_llama(TINY, 64), trial, documents)

@@ -103,21 +103,28 @@ def test_a_loss_that_is_not_a_number_stops_with_a_word(tmp_path: Path, reporter:
         train(model, job(tmp_path), reporter)
 
 
-def test_chunked_loss_is_the_whole_loss(monkeypatch: pytest.MonkeyPatch) -> None:
-    hidden, weight = torch.randn(2, 50, 8), torch.randn(VOCAB, 8)
-    labels = torch.randint(0, VOCAB, (2, 50))
+@pytest.mark.parametrize("elements", [10**9, VOCAB * 9])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_loss_and_its_gradients_are_torchs(monkeypatch: pytest.MonkeyPatch, elements: int, dtype: str) -> None:
+    """In one chunk and in many; torch's own cross-entropy on the same numbers is what it is compared with."""
+    monkeypatch.setattr("lilm.train.trainer.loss.CHUNK_ELEMENTS", elements)
+    generator = torch.Generator().manual_seed(0)
+    hidden = torch.randn(2, 50, 8, generator=generator).to(getattr(torch, dtype))
+    weight = torch.randn(VOCAB, 8, generator=generator).to(hidden.dtype).float()
+    labels = torch.randint(0, VOCAB, (2, 50), generator=generator)
     labels[0, :7] = IGNORE
-    results = []
-    for elements in (10**9, VOCAB * 9):
-        monkeypatch.setattr("lilm.train.trainer.loss.CHUNK_ELEMENTS", elements)
-        h = hidden.clone().requires_grad_()
-        loss = summed_loss(h, weight, labels)
-        loss.backward()
-        results.append((loss.detach(), h.grad))
-    assert torch.allclose(results[0][0], results[1][0], rtol=1e-5)
-    assert results[0][1] is not None
-    assert results[1][1] is not None
-    assert torch.allclose(results[0][1], results[1][1], atol=1e-6)
+    ours, wanted = [[one.clone().requires_grad_() for one in (hidden, weight)] for _ in range(2)]
+    (summed_loss(ours[0], ours[1], labels) / 93).backward()
+    logits = wanted[0].float() @ wanted[1].T
+    torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORE).backward()
+    close = {"rtol": 1e-4, "atol": 1e-6} if dtype == "float32" else {"rtol": 0.02, "atol": 2e-3}
+    for mine, torchs in zip(ours, wanted, strict=True):
+        assert mine.grad is not None and torchs.grad is not None
+        assert mine.grad.dtype == torchs.grad.dtype
+        torch.testing.assert_close(mine.grad, torchs.grad, **close)
+    frozen = hidden.clone().requires_grad_()
+    summed_loss(frozen, weight, labels).backward()  # a matrix that does not learn gets no gradient, hidden does
+    assert weight.grad is None and frozen.grad is not None
 
 
 def test_packed_documents_do_not_see_each_other() -> None:

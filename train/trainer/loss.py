@@ -3,8 +3,8 @@
 from typing import Any
 
 import torch
-from torch.nn.functional import cross_entropy, linear
-from torch.utils.checkpoint import checkpoint
+from torch.autograd.function import once_differentiable
+from torch.nn.functional import linear
 from transformers import PreTrainedModel
 
 from lilm.train.trainer.batches import IGNORE
@@ -12,25 +12,62 @@ from lilm.train.trainer.batches import IGNORE
 CHUNK_ELEMENTS = 32 * 1024 * 1024  # logits held at once: 128 MB in float32
 
 
-def _chunk_loss(hidden: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    return cross_entropy(linear(hidden, weight).float(), labels, ignore_index=IGNORE, reduction="sum")
+class _SummedLoss(torch.autograd.Function):
+    """The gradient is taken where the loss is, chunk by chunk, while the logits are at hand: they are made once and
+    never kept (as in Liger, Hsu et al. 2024, arXiv:2410.10989, and Cut Your Losses, Wijmans et al. 2024)."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor, rows: int) -> torch.Tensor:
+        """hidden: [tokens, hidden_size]; weight: [vocab_size, hidden_size]; labels: [tokens]."""
+        learns_hidden, learns_weight, _, _ = ctx.needs_input_grad
+        total = torch.zeros((), device=hidden.device)
+        hidden_grad = torch.empty_like(hidden) if learns_hidden else None
+        weight_grad = torch.zeros_like(weight, dtype=torch.float32) if learns_weight else None
+        wide = weight.to(hidden.dtype)
+        for at in range(0, len(hidden), rows):
+            part, wanted = hidden[at : at + rows], labels[at : at + rows, None]
+            logits = linear(part, wide).float()
+            counts = wanted != IGNORE
+            chosen = wanted.clamp(min=0)
+            norm = logits.logsumexp(-1, keepdim=True)
+            total += ((norm - logits.gather(-1, chosen)) * counts).sum()
+            if hidden_grad is None and weight_grad is None:
+                continue
+            logits.sub_(norm).exp_()
+            logits.scatter_add_(-1, chosen, logits.new_full((1, 1), -1.0).expand(chosen.shape))
+            slope = logits.mul_(counts).to(hidden.dtype)
+            if hidden_grad is not None:
+                hidden_grad[at : at + rows] = slope @ wide
+            if weight_grad is not None and slope.dtype == torch.float32:
+                weight_grad.addmm_(slope.T, part)
+            elif weight_grad is not None:
+                weight_grad += slope.T @ part
+        ctx.save_for_backward(hidden_grad, weight_grad)
+        ctx.weight_dtype = weight.dtype
+        return total
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, upper: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor | None, None, None]:
+        hidden_grad, weight_grad = ctx.saved_tensors
+        return (
+            None if hidden_grad is None else hidden_grad * upper.to(hidden_grad.dtype),
+            None if weight_grad is None else (weight_grad * upper).to(ctx.weight_dtype),
+            None,
+            None,
+        )
 
 
 def summed_loss(hidden: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Sum of the negative log likelihoods (nats) over labels that are not IGNORE.
+    """Sum of the negative log likelihoods (nats) over labels that are not IGNORE, float32.
 
-    hidden: [batch, sequence, hidden_size]; weight: output matrix [vocab_size, hidden_size];
-    labels: [batch, sequence], already shifted. Logits are made chunk by chunk and made again in the backward
-    pass when there is more than one chunk.
+    hidden: [batch, sequence, hidden_size], whose type the logits are made in; weight: output matrix
+    [vocab_size, hidden_size]; labels: [batch, sequence], already shifted. Can be differentiated once.
     """
     flat, wanted = hidden.reshape(-1, hidden.shape[-1]), labels.reshape(-1)
     rows = max(1, CHUNK_ELEMENTS // weight.shape[0])
-    if len(flat) <= rows:
-        return _chunk_loss(flat, weight, wanted)
-    total = torch.zeros((), device=hidden.device)
-    for part, part_labels in zip(flat.split(rows), wanted.split(rows), strict=True):
-        total = total + checkpoint(_chunk_loss, part, weight, part_labels, use_reentrant=False)
-    return total
+    loss: torch.Tensor = _SummedLoss.apply(flat, weight, wanted, rows)  # type: ignore[no-untyped-call]
+    return loss
 
 
 class LossModel(torch.nn.Module):
@@ -63,4 +100,4 @@ class LossModel(torch.nn.Module):
             hidden = (
                 self._causal().model(input_ids=input_ids, position_ids=position_ids, use_cache=False).last_hidden_state
             )
-            return summed_loss(hidden, self.output_matrix(), labels)
+        return summed_loss(hidden.bfloat16() if self._bfloat16 else hidden, self.output_matrix(), labels)

@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 import torch
@@ -31,6 +32,12 @@ def padded_batches(documents: list[list[int]], window: int, batch_size: int) -> 
             yield {"input_ids": ids, "attention_mask": mask, "labels": ids.masked_fill(mask == 0, IGNORE)}
 
 
+def learnt_share(batches: Iterator[dict[str, torch.Tensor]], count: int) -> float:
+    """Share of the places of the next `count` batches with a token that is learnt: no padding, no first token."""
+    labels = [batch["labels"] for batch in islice(batches, count)]
+    return sum(int((one[:, 1:] != IGNORE).sum()) for one in labels) / sum(one.numel() for one in labels)
+
+
 def seed_speed(
     model: Any,
     batches: Iterator[dict[str, torch.Tensor]],
@@ -39,8 +46,8 @@ def seed_speed(
     dtype: str,
     seconds: float,
     tell: Callable[[int], None],
-) -> tuple[float, float]:
-    """(tokens that are learnt a second, their share of all places) over about `seconds`; `model` is changed.
+) -> float:
+    """Places of a batch, padding too, that are worked through a second, over about `seconds`; `model` is changed.
 
     LoRA of `rank` on seven projections, embeddings as modules_to_save, AdamW, gradient checkpointing, the loss that
     transformers computes. rank 0: all parameters instead. tell: told each second that went by.
@@ -61,11 +68,11 @@ def seed_speed(
     model.train()
     learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(learning, lr=2e-4)
-    learnt = places = told = 0
+    places = told = 0
     started = time.perf_counter()
     for step, batch in enumerate(batches):
         if step == WARM_UP:
-            learnt, places, started = 0, 0, time.perf_counter()
+            places, started = 0, time.perf_counter()
         inputs = {name: value.to(device) for name, value in batch.items()}
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=dtype == "bfloat16"):
             loss = model(**inputs).loss
@@ -74,12 +81,11 @@ def seed_speed(
         optimizer.step()
         optimizer.zero_grad()
         float(loss.detach())  # waits for the device
-        learnt += int((batch["labels"][:, 1:] != IGNORE).sum())
         places += batch["labels"].numel()
         spent = time.perf_counter() - started
         if step >= WARM_UP:
             tell(min(int(spent), int(seconds)) - told)
             told = min(int(spent), int(seconds))
             if spent >= seconds:
-                return learnt / spent, learnt / places
+                return places / spent
     raise RuntimeError("padded_batches never ends")

@@ -1,6 +1,6 @@
 """Tokens a second of our loop and of the 2023 experiment's, at a shape where matrix products weigh."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
@@ -15,13 +15,14 @@ from lilm.recipe import OptimConfig
 from lilm.train.corpus.packing import PackedSequences
 from lilm.train.plan.calibrate import random_llama, steady_speed
 from lilm.train.plan.shape import Shape
-from lilm.train.pretrain.bench.seed_loop import padded_batches, seed_speed
+from lilm.train.pretrain.bench.seed_loop import learnt_share, padded_batches, seed_speed
 from lilm.train.trainer.attention import choose_attention
 from lilm.train.trainer.batches import IGNORE, mixed
 from lilm.train.trainer.flops import flops_per_token, peak_flops
 from lilm.train.trainer.memory_store import MemoryStore
 
 Documents = list[list[int]]
+BATCHES = 400  # that the share of learnt places is taken from: in the few that are timed chance would decide
 SMALL = Shape(vocab=16_384, hidden=384, intermediate=1024, layers=4, heads=6, kv_heads=3, head_dim=64, tied=False)
 TINYLLAMA = Shape(
     vocab=51_520, hidden=2048, intermediate=5632, layers=22, heads=32, kv_heads=4, head_dim=64, tied=False
@@ -30,8 +31,8 @@ TINYLLAMA = Shape(
 
 @dataclass(frozen=True)
 class Trial:
-    """`batch_size` sequences of at most `window` tokens a step. What follows is of the 2023 loop; rank 0: all
-    parameters learn."""
+    """`batch_size` sequences of at most `window` tokens a step, in the type `dtype`. rank, checkpointing: of the 2023
+    loop; rank 0: all parameters learn."""
 
     shape: Shape
     window: int
@@ -44,7 +45,7 @@ class Trial:
 
 
 TRIALS = {
-    "small": Trial(SMALL, window=512, batch_size=4, dtype="float32", seconds=15, threads=2),
+    "small": Trial(SMALL, window=1024, batch_size=4, dtype="float32", seconds=10, threads=2),
     "tinyllama": Trial(TINYLLAMA, window=2048, batch_size=8, dtype="bfloat16", seconds=60, threads=8),
 }
 
@@ -96,12 +97,19 @@ def ours(model: Any, trial: Trial, documents: Documents) -> tuple[float, float]:
     flat = choose_attention(model, model.device, trial.dtype)
     options = {"flat_attention": flat, "compile": model.device.type == "cuda"}  # as the pretrain stage chooses
     speed = steady_speed(model, batch_at, optim, trial.dtype, trial.seconds, Reporter(quiet=True), "ours", **options)
-    labels = [batch_at(step).labels for step in range(50)]
+    labels = [batch_at(step).labels for step in range(BATCHES)]
     learnt = sum(int((one != IGNORE).sum()) for one in labels)
     return speed, learnt / sum(one.numel() for one in labels)
 
 
 def seed_2023(model: Any, trial: Trial, documents: Documents) -> tuple[float, float]:
     """The same of the 2023 experiment's loop."""
-    batches = padded_batches(documents, trial.window, trial.batch_size)
-    return seed_speed(model, batches, trial.rank, trial.checkpointing, trial.dtype, trial.seconds, lambda seconds: None)
+
+    def batches() -> Iterator[dict[str, torch.Tensor]]:
+        return padded_batches(documents, trial.window, trial.batch_size)
+
+    share = learnt_share(batches(), BATCHES)
+    places = seed_speed(
+        model, batches(), trial.rank, trial.checkpointing, trial.dtype, trial.seconds, lambda seconds: None
+    )
+    return places * share, share
