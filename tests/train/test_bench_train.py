@@ -111,5 +111,5 @@ def test_blocks_are_cut_from_all_text_in_a_row() -> None:
 def test_missing_data_and_unknown_shapes_are_refused(reporter: Reporter, tmp_path: Path) -> None:
     with pytest.raises(LilmError, match="no shape 'huge'"):
         train.measure(reporter, shape="huge")
-    with pytest.raises(LilmError, match="no Japanese text"):
+    with pytest.raises(LilmError, match="no text of language 'ja'"):
         train.measure(reporter, data=tmp_path)

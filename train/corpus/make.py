@@ -6,8 +6,7 @@ import os
 import resource
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
-from itertools import chain, islice
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,11 @@ from lilm.errors import LilmError
 from lilm.executor import Executor, executor
 from lilm.hashing import write_atomic, write_json
 from lilm.progress import clock
-from lilm.recipe import CorpusConfig, SourceConfig
+from lilm.recipe import CorpusConfig
 from lilm.stage import Context
-from lilm.train.corpus.normalise import normalise_all
 from lilm.train.corpus.report.page import report_page
-from lilm.train.corpus.rules import refusals
-from lilm.train.corpus.score import Cuts, cuts, histogram, merge, train_models
-from lilm.train.corpus.sources import read, shards
+from lilm.train.corpus.score import Cuts, cuts, histogram, merge
+from lilm.train.corpus.sources import shards
 from lilm.train.corpus.steps.blocks import RANK, Block, Blocks, rank_perplexities
 from lilm.train.corpus.steps.clusters import cluster_figures
 from lilm.train.corpus.steps.contamination import write_evaluation
@@ -38,10 +35,10 @@ from lilm.train.corpus.steps.report import corpus_report
 from lilm.train.corpus.steps.shard import ShardTask, blocks_of, work_shard
 from lilm.train.corpus.steps.split import TooFew, choose_heldout
 from lilm.train.corpus.steps.tally import Tally
+from lilm.train.corpus.steps.trusted import score_models
 
 MB = 1_000_000
 WORKER_MB = 500  # a block, its texts and keys, and the libraries
-BATCH = 256
 ALONE_SECONDS = 10.0  # less work is done sooner than processes are started
 
 
@@ -152,33 +149,8 @@ class _Making:
 
     def models(self) -> dict[str, Path]:
         """KenLM models by language, trained when they are not there."""
-        folder = self.work / "score"
-        folder.mkdir(exist_ok=True)
-        languages = list(dict.fromkeys(source.lang for source in self.config.sources))
         with self.tally.timed("train score", 0):
-            return train_models(self.config.score, self.trusted, languages, folder, self.context.reporter)
-
-    def trusted(self, lang: str) -> Iterator[str]:
-        """Normalised text that the rules keep, of the trusted sources in turn: no large one fills the model alone."""
-        names = self.config.score.trusted
-        waiting = [self.good(source) for source in self.config.sources if source.lang == lang and source.name in names]
-        while waiting:
-            for texts in list(waiting):
-                batch = next(texts, None)
-                if batch is None:
-                    waiting.remove(texts)
-                else:
-                    yield from batch
-
-    def good(self, source: SourceConfig) -> Iterator[list[str]]:
-        """Batches of a source's text, normalised, that the rules keep."""
-        config, seed = self.config, self.context.seed
-        items = chain.from_iterable(read(shard, source, seed) for shard in shards(source))
-        texts = (item for item in items if isinstance(item, str))
-        while batch := list(islice(texts, BATCH)):
-            normal = normalise_all(batch, source.lang, config.punctuation)
-            refused = refusals(normal, source.lang, config.rules, source.is_web)
-            yield [text for text, why in zip(normal, refused, strict=True) if why is None]
+            return score_models(self.config, self.context.seed, self.work / "score", self.context.reporter)
 
     def predict(self, tasks: list[ShardTask]) -> Estimate:
         """Of one process; a run that goes on reads what was found at its beginning."""

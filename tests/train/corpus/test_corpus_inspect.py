@@ -94,5 +94,5 @@ def test_the_bench_measures_without_hojichar(tmp_path: Path, monkeypatch: pytest
     figures = measure_rules(tmp_path)
     assert figures["rules_mb_s"] > 0 and figures["documents"] >= 1
     assert figures["hojichar_mb_s"] is None and figures["hojichar_install"] == INSTALL
-    with pytest.raises(LilmError, match="no Japanese text"):
+    with pytest.raises(LilmError, match="no text of language 'ja'"):
         measure_rules(tmp_path / "ja_text")

@@ -29,20 +29,27 @@ def real_texts(folder: Path | None) -> Iterator[str]:
     """
     if folder is None:
         yield from stories("ja", STORIES, 0)
-        return
+    else:
+        yield from texts_below(folder / "ja_text", "ja", SOURCES)
+
+
+def texts_below(folder: Path, lang: str, sources: tuple[tuple[str, str], ...]) -> Iterator[str]:
+    """Raw texts of `sources` (format, glob below `folder`), in a fixed order. Raises LilmError when there is none."""
     found = False
-    for form, pattern in SOURCES:
-        path = folder / "ja_text" / pattern
-        if not any((folder / "ja_text").glob(pattern)):
+    for form, pattern in sources:
+        if not any(folder.glob(pattern)):
             continue
-        source = SourceConfig.model_validate({"name": form, "lang": "ja", "format": form, "path": str(path)})
+        source = SourceConfig.model_validate(
+            {"name": form, "lang": lang, "format": form, "path": str(folder / pattern)}
+        )
         for shard in shards(source):
             for item in read(shard, source, 0):
                 if isinstance(item, str):
                     found = True
                     yield item
     if not found:
-        raise LilmError("no Japanese text", where=str(folder), remedy="give a folder that has ja_text/aozora")
+        wanted = ", ".join(pattern for _, pattern in sources)
+        raise LilmError(f"no text of language {lang!r}", where=str(folder), remedy=f"give a folder with {wanted} in it")
 
 
 def real_sentences(folder: Path | None, most_chars: int = 20_000_000) -> list[str]:

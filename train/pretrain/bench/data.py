@@ -10,14 +10,13 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from lilm.errors import LilmError
 from lilm.progress import Reporter
-from lilm.recipe import OptimConfig, SourceConfig, TokenizerConfig
+from lilm.recipe import OptimConfig, TokenizerConfig
 from lilm.spm import processor, read_proto
 from lilm.train.base.model_folder import TOKENIZER, check_model_folder, load_llama, save_llama
-from lilm.train.corpus.bench.data import real_texts
+from lilm.train.corpus.bench.data import real_texts, texts_below
 from lilm.train.corpus.normalise import normalise
 from lilm.train.corpus.packing import PackedSequences
 from lilm.train.corpus.pieces import pieces
-from lilm.train.corpus.sources import read, shards
 from lilm.train.stories import stories
 from lilm.train.tokenizer.hf import build_tokenizer
 from lilm.train.tokenizer.merge import merge_pieces, normal_pieces, read_base
@@ -87,23 +86,6 @@ def split(texts: Iterator[str], lang: str) -> Text:
     return Text([document for at, document in enumerate(documents) if at % HELD_OUT], heldout)
 
 
-def real_english(folder: Path) -> Iterator[str]:
-    """Texts below `folder`/en_text. Raises LilmError when there is none."""
-    found = False
-    for form, pattern in ENGLISH:
-        path = folder / "en_text" / pattern
-        if not any((folder / "en_text").glob(pattern)):
-            continue
-        source = SourceConfig.model_validate({"name": form, "lang": "en", "format": form, "path": str(path)})
-        for shard in shards(source):
-            for item in read(shard, source, 0):
-                if isinstance(item, str):
-                    found = True
-                    yield item
-    if not found:
-        raise LilmError("no English text", where=str(folder), remedy="give a folder that has en_text/sherlock")
-
-
 def make_bed(reporter: Reporter, data: Path | None, pieces_wanted: int, work: Path) -> Bed:
     """data: a folder with ja_text, en_text and model/stories260K-hf; None: made-up stories, and a base trained on
     some of them in `work`.
@@ -114,7 +96,7 @@ def make_bed(reporter: Reporter, data: Path | None, pieces_wanted: int, work: Pa
         japanese, english = (split(stories(lang, STORIES[lang], 0), lang) for lang in ("ja", "en"))
         base = _scratch_base(reporter, english.train, work)
     else:
-        japanese, english = split(real_texts(data), "ja"), split(real_english(data), "en")
+        japanese, english = split(real_texts(data), "ja"), split(texts_below(data / "en_text", "en", ENGLISH), "en")
         base = data / MODEL
         check_model_folder(base)
     proto = read_base(base / TOKENIZER)
