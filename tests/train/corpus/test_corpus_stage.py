@@ -432,8 +432,8 @@ def test_a_repeated_id_is_broken_input(repeating: CorpusConfig, tmp_path: Path, 
     assert (bad["records"], bad["bad"]) == (300, 2)
     first, second = bad["samples"]
     a, b = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
-    assert first == {"where": f"{a}:121", "what": f"id '7' stands already at {a}:8"}
-    assert second == {"where": f"{b}:101", "what": f"id '201' stands already at {b}:52"}
+    assert first == {"where": f"{a}:121", "what": f"id_field 'id': '7' stands already at {a}:8"}
+    assert second == {"where": f"{b}:101", "what": f"id_field 'id': '201' stands already at {b}:52"}
     texts = [*read_texts(out, "ja", "train"), *read_texts(out, "ja", "heldout")]
     kept = {int(text.partition("番目")[0]) for text in texts}
     assert kept == set(range(300)) - {120, 250}
@@ -444,7 +444,7 @@ def test_a_repeated_id_is_broken_input(repeating: CorpusConfig, tmp_path: Path, 
 
 
 def test_a_repeated_id_may_stop_it(repeating: CorpusConfig, tmp_path: Path, context: Context) -> None:
-    with pytest.raises(LilmError, match="id '7' stands already at") as caught:
+    with pytest.raises(LilmError, match="'7' stands already at") as caught:
         made(repeating.model_copy(update={"bad_input": "stop"}), tmp_path / "out", context)
     assert caught.value.where == f"{tmp_path / 'a.jsonl'}:121"
     with pytest.raises(LilmError, match="of 300 records of source ja 2 are broken"):

@@ -88,9 +88,10 @@ def leave_out(task: LeaveOutTask) -> dict[str, Any]:
     here = here[:, np.argsort(here[0])]
     ids = pl.read_parquet(shard.ids, glob=False)[(here[0] - np.uint64(first)).astype(np.int64)]
     tally = Tally(**report["tally"])
+    key = f"id_field {shard.source.id_field!r}:"  # so that who has ids that are none finds what to set
     for index, ((_, name, where), number) in enumerate(zip(ids.iter_rows(), here[1].tolist(), strict=True)):
         # only samples are shown, and to find the first place takes a look into another file
-        what = f"id {name!r} stands already at {task.source.where(number)}" if index < SAMPLES else "repeated id"
+        what = f"{key} {name!r} stands already at {task.source.where(number)}" if index < SAMPLES else "repeated id"
         if shard.config.bad_input == "stop":
             raise LilmError(what, where=where, remedy=REMEDY)
         tally.broken(shard.source.name, where, what)
