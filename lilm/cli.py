@@ -140,7 +140,7 @@ def bench(
         Path | None, typer.Option("--data", help="Folder with real text, for benchmarks that use it.")
     ] = None,
     shape: Annotated[
-        str, typer.Option("--shape", help="train: shape of the speed test, small or tinyllama (a GPU of 80 GB).")
+        str, typer.Option("--shape", help="train: small or tinyllama (a GPU of 80 GB); browser: m110 or tinyllama.")
     ] = "",
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
     force: ForceOption = False,

@@ -83,4 +83,5 @@ BENCHMARKS = {
     "corpus": "lilm.train.corpus.bench.corpus:measure",
     "tokenizer": "lilm.train.tokenizer.bench:measure",
     "train": "lilm.train.pretrain.bench.train:measure",
+    "browser": "lilm.wasm.bench.browser:measure",
 }

@@ -94,6 +94,19 @@ class Session:
         text = b"".join(model.piece(token) for token in ids).decode("utf-8", errors="replace")
         return {"ids": ids, "gaps": gaps, "text": text, "seconds": seconds}, []
 
+    def speed(self, n_prompt: int, n_predict: int) -> Answer:
+        """Tokens a second of a prompt of `n_prompt` tokens, of which the last one's logits are made, and of
+        `n_predict` single tokens after it. Which tokens does not matter."""
+        model = self.opened()
+        tokens = [1 + index % (model.n_vocab - 1) for index in range(n_prompt)]
+        started = time.perf_counter()
+        model.begin(tokens)
+        prompt = time.perf_counter()
+        for index in range(n_predict):
+            model.extend([1 + index % 64], n_prompt + index, every=False)
+        seconds = time.perf_counter() - prompt
+        return {"prefill": n_prompt / (prompt - started), "decode": n_predict / seconds}, []
+
 
 def commands(stream: BinaryIO) -> Iterator[dict[str, Any]]:
     """The parent's commands. When the parent is gone, so is this process, even in the middle of work."""

@@ -111,6 +111,11 @@ class Engine:
         head, _ = self._ask("greedy", tokens=tokens, n_predict=n_predict, stop=stop)
         return Continuation(tuple(head["ids"]), head["text"], tuple(head["gaps"]), head["seconds"])
 
+    def speed(self, n_prompt: int, n_predict: int) -> tuple[float, float]:
+        """Tokens a second: of a prompt, as a chat evaluates it, and of the tokens after it, one by one."""
+        head, _ = self._ask("speed", n_prompt=n_prompt, n_predict=n_predict)
+        return head["prefill"], head["decode"]
+
     def close(self) -> None:
         self._process.close()
 

@@ -106,6 +106,11 @@ class Model:
         llama.llama_memory_clear(self._memory, True)
         return self.extend(tokens, 0, every=True)
 
+    def begin(self, tokens: list[int]) -> NDArray[np.float32]:
+        """Logits [1, n_vocab] of the last token of a fresh sequence."""
+        llama.llama_memory_clear(self._memory, True)
+        return self.extend(tokens, 0, every=False)
+
     def extend(self, tokens: list[int], start: int, every: bool) -> NDArray[np.float32]:
         """Go on from position `start`. Logits of each token, or [1, n_vocab] of the last."""
         count = len(tokens)

@@ -1,0 +1,59 @@
+"""`lilm bench browser` on a model small enough to be over in seconds: every engine is asked, and told apart."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lilm.errors import LilmError
+from lilm.progress import Reporter
+from lilm.train.plan.shape import Shape
+from lilm.wasm.bench import browser, peer, shapes
+from lilm.wasm.bench.chromium import NAMES, ask_page, serving
+
+TINY = Shape(vocab=1024, hidden=256, intermediate=512, layers=2, heads=4, kv_heads=2, head_dim=64, tied=True)
+needs_chromium = pytest.mark.skipif(not any(map(shutil.which, NAMES)), reason="no Chromium")
+
+
+@needs_chromium
+def test_three_engines_are_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    try:
+        peer.wllama()
+    except LilmError as error:
+        pytest.skip(f"nothing to compare with: {error}")
+    monkeypatch.setitem(shapes.SHAPES, "tiny", TINY)
+    monkeypatch.setattr(shapes, "cache_dir", lambda: tmp_path)
+    monkeypatch.setattr(browser, "PROMPT", 40)
+    found = browser.measure(Reporter(quiet=True), "tiny", types=("Q4_0",), launches=1)
+    assert [run["threads"] for run in found["runs"]] == sorted({1, found["cores"]})
+    for run in found["runs"]:
+        assert all(
+            run[f"{engine}_{speed}"] > 0 for engine in ("ours", "wllama", "native") for speed in ("prefill", "decode")
+        )
+    assert found["busy_decode_ratio"] > 0
+    assert 0 < found["wasm_gzip_bytes"] < 1_200_000
+
+
+@needs_chromium
+def test_what_a_page_says_is_an_error_here(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("""<!doctype html><script type="module">
+        await fetch("/result", {method: "POST", body: JSON.stringify({error: "no memory for " + location.search})});
+    </script>""")
+    with serving(tmp_path) as server, pytest.raises(LilmError, match=r"no memory for \?model=a"):
+        ask_page(server, "index.html", {"model": "a"})
+
+
+def test_another_archive_than_the_known_one_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    npm = tmp_path / "npm"
+    npm.write_text('#!/bin/sh\necho other > "$4/other.tgz"\n')
+    npm.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr(peer, "cache_dir", lambda: tmp_path / "cache")
+    with pytest.raises(LilmError, match="sha256 is"):
+        peer.wllama()
+    assert not list((tmp_path / "cache").rglob("*.tgz"))
+
+
+def test_an_unknown_shape_is_named() -> None:
+    with pytest.raises(LilmError, match="no shape 'm7'"):
+        browser.measure(Reporter(quiet=True), "m7")
