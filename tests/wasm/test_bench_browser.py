@@ -23,7 +23,8 @@ def test_three_engines_are_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         pytest.skip(f"nothing to compare with: {error}")
     monkeypatch.setitem(shapes.SHAPES, "tiny", TINY)
     monkeypatch.setattr(shapes, "cache_dir", lambda: tmp_path)
-    monkeypatch.setattr(browser, "PROMPT", 40)
+    for name, small in {"PROMPT": 40, "PREDICT": 6, "ROUNDS": 1}.items():
+        monkeypatch.setattr(browser, name, small)
     found = browser.measure(Reporter(quiet=True), "tiny", types=("Q4_0",), launches=1)
     assert [run["threads"] for run in found["runs"]] == sorted({1, found["cores"]})
     for run in found["runs"]:
