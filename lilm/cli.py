@@ -11,6 +11,7 @@ from lilm import __version__
 from lilm.commands import add_commands
 from lilm.errors import LilmError
 from lilm.stage import STAGES
+from lilm.wasm_commands import add_wasm_commands
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -110,6 +111,7 @@ def _run_one(name: str, recipe: str, run_dir: Path | None, force: bool) -> None:
 _groups = {stage.name: _add_stage(stage.name, stage.summary) for stage in STAGES if stage.name != "bench"}
 
 add_commands(app, _groups, _load)
+add_wasm_commands(_groups["wasm"])
 
 
 @_groups["corpus"].command()

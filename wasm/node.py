@@ -2,7 +2,8 @@
 
 import json
 import subprocess
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -58,13 +59,13 @@ def run_node(
     n_ctx: int = 512,
     n_batch: int = 256,
     memory: Mapping[str, int] | None = None,
-    stream: bool = False,
+    on_text: Callable[[str], object] | None = None,
 ) -> NodeAnswer:
     """Load `gguf` in node and run each of `runs`, in order, in one context.
 
     wasm_dir: the folder that holds `<variant>/lilm-core.*`. runs: each with `prompt` (text), `messages` (chat)
     or `tokens`, and the sampling values of runtime/engine.mjs. memory: {initial_bytes, maximum_bytes} of the wasm
-    memory; without it, it grows as needed. stream: text goes to stderr as it comes.
+    memory; without it, it grows as needed. on_text: told the text as it comes.
     Raises WasmError for what the runtime refuses, LilmError when node is missing or dies.
     """
     job = {
@@ -76,24 +77,45 @@ def run_node(
         "n_batch": n_batch,
         "memory": dict(memory) if memory else None,
         "runs": [dict(run) for run in runs],
-        "stream": stream,
+        "stream": on_text is not None,
     }
-    done = subprocess.run(
-        [str(find_node()), str(runtime_dir() / "run_node.mjs")],
-        input=json.dumps(job),
-        stdout=subprocess.PIPE,
-        stderr=None if stream else subprocess.PIPE,
-        text=True,
-        check=False,
-    )
+    command = [str(find_node()), str(runtime_dir() / "run_node.mjs")]
+    if on_text is None:
+        done = subprocess.run(command, input=json.dumps(job), capture_output=True, text=True, check=False)
+        code, out, said = done.returncode, done.stdout, done.stderr
+    else:
+        code, out, said = _streamed(command, json.dumps(job), on_text)
     try:
-        answer = json.loads(done.stdout)
+        answer = json.loads(out)
     except ValueError as error:
-        said = ((done.stderr or "").strip().splitlines() or ["nothing"])[-1]
-        raise LilmError(f"node ended with code {done.returncode} and says: {said}", where=str(gguf)) from error
+        last = (said.strip().splitlines() or ["nothing"])[-1]
+        raise LilmError(f"node ended with code {code} and says: {last}", where=str(gguf)) from error
     if "error" in answer:
         raise WasmError(answer["error"]["kind"], answer["error"]["message"], str(gguf))
     return NodeAnswer(tuple(_node_run(run) for run in answer["runs"]), answer["stats"])
+
+
+def _streamed(command: Sequence[str], job: str, on_text: Callable[[str], object]) -> tuple[int, str, str]:
+    """(exit code, standard output, standard error, which is the text as it comes)."""
+    pipe = subprocess.PIPE
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8") as out,  # as a pipe it could fill up meanwhile
+        subprocess.Popen(command, stdin=pipe, stdout=out, stderr=pipe, text=True, errors="replace") as process,
+    ):
+        try:
+            assert process.stdin and process.stderr
+            process.stdin.write(job)
+            process.stdin.close()
+            said = ""
+            while part := process.stderr.read(1):
+                said += part
+                on_text(part)
+            code = process.wait()
+            out.seek(0)
+            return code, out.read(), said
+        except BaseException:
+            process.kill()
+            raise
 
 
 def _node_run(run: Mapping[str, Any]) -> NodeRun:

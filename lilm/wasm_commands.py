@@ -1,0 +1,30 @@
+"""`lilm wasm run`: the browser's build outside of browsers; added to the command line by lilm.cli."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def add_wasm_commands(group: typer.Typer) -> None:
+    @group.command()
+    def run(
+        model: Annotated[Path, typer.Argument(metavar="MODEL.gguf", help="A GGUF file.")],
+        prompt: Annotated[str, typer.Option("--prompt", "-p", help="Text to go on with; else standard input.")] = "",
+        chat: Annotated[str, typer.Option("--chat", help="A message to answer, by the model's chat template.")] = "",
+        wasi: Annotated[bool, typer.Option("--wasi/--node", help="wasmtime and one thread, or node.")] = False,
+        n_predict: Annotated[int, typer.Option("--n-predict", "-n", min=1, help="Tokens at most.")] = 128,
+        temperature: Annotated[float, typer.Option(min=0, help="0: always the most likely token.")] = 0.8,
+        seed: Annotated[int, typer.Option(min=0)] = 0,
+    ) -> None:
+        """Run a model by the browser's llama.cpp, in node, or in wasmtime as a WASI program (`lilm[wasi]`).
+
+        Examples: `lilm wasm run model-Q4_K_M.gguf --chat こんにちは。` · `lilm wasm run model.gguf -p "Once" --wasi`
+        """
+        from lilm.progress import Reporter
+        from lilm.wasm.run import run_model
+
+        text = prompt or chat or sys.stdin.read()
+        sampling = {"n_predict": n_predict, "temperature": temperature, "seed": seed}
+        run_model(model, text, chat=bool(chat), wasi=wasi, sampling=sampling, reporter=Reporter())

@@ -1,0 +1,91 @@
+"""The browser's llama.cpp outside of browsers: in node by the command line, and as a WASI program in wasmtime."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lilm.errors import LilmError
+from lilm.export.gguf_writer import write_gguf
+from lilm.export.quantise import quantise
+from lilm.llamacpp.engine import Engine
+from lilm.progress import Reporter
+from lilm.wasm.run import render_chat
+from lilm.wasm.wasi.build import build_wasi
+from lilm.wasm.wasi.run import Sampling, run_wasi
+from tests.conftest import lilm
+
+PROMPT = "Once upon a time, there was a little"
+GREEDY = Sampling(n_predict=24, temperature=0, repeat_penalty=1)
+
+
+@pytest.fixture(scope="module")
+def program() -> Path:
+    pytest.importorskip("wasmtime")
+    pytest.importorskip("ziglang")
+    return build_wasi(Reporter(quiet=True))
+
+
+@pytest.fixture(scope="module")
+def real_gguf(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wasi")
+    hf = folder / "hf"
+    hf.mkdir()
+    for file in (shared_data / "model" / "stories260K-hf").iterdir():
+        shutil.copyfile(file, hf / file.name)
+    write_gguf(hf, folder / "f16.gguf", ("en",))
+    quantise(folder / "f16.gguf", folder / "q8.gguf", "Q8_0", 2, lambda done, total: None)
+    return folder / "q8.gguf"
+
+
+def test_wasmtime_says_what_native_llama_cpp_says(program: Path, real_gguf: Path) -> None:
+    heard: list[str] = []
+    done = run_wasi(program, real_gguf, PROMPT, GREEDY, 256, heard.append)
+    with Engine(real_gguf, n_ctx=256, threads=1) as engine:
+        native, prompt = engine.greedy(PROMPT, 24), engine.tokenize(PROMPT)
+    assert done.text == native.text == "".join(heard)
+    assert (done.tokens, done.prompt_tokens) == (24, len(prompt))
+    assert done.seconds > 0
+
+
+def test_characters_come_whole_and_the_end_token_ends(program: Path, speller: Path) -> None:
+    heard: list[str] = []
+    done = run_wasi(program, speller, "S", GREEDY, 256, heard.append)
+    assert done.text == "a é日🎉z" and heard == list("a é日🎉z")
+
+
+def test_what_cannot_be_run_is_told_by_name(program: Path, speller: Path, tmp_path: Path) -> None:
+    (tmp_path / "cut.gguf").write_bytes(speller.read_bytes()[:-3000])
+    (tmp_path / "text.gguf").write_text("no model")
+    with pytest.raises(LilmError, match="not a GGUF file"):
+        run_wasi(program, tmp_path / "text.gguf", "S")
+    with pytest.raises(LilmError, match=r"cut.gguf: .*(file|read)"):
+        run_wasi(program, tmp_path / "cut.gguf", "S")
+    with pytest.raises(LilmError, match=r"the prompt has .* tokens, the context 256"):
+        run_wasi(program, speller, "S" * 300, GREEDY, 256)
+
+
+def test_without_its_packages_wasi_says_what_to_install(monkeypatch: pytest.MonkeyPatch, speller: Path) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(LilmError, match=r"wasmtime is not installed.*lilm\[wasi\]"):
+        run_wasi(Path("none.wasm"), speller, "S")
+    with pytest.raises(LilmError, match=r"ziglang is not installed.*lilm\[wasi\]"):
+        build_wasi(Reporter(quiet=True))
+
+
+def test_a_chat_is_rendered_by_the_models_own_template(speller: Path) -> None:
+    assert "S" in render_chat(speller, "S")
+    assert not render_chat(speller, "S").startswith("<s>")  # the tokenizer puts it there
+
+
+def test_node_by_the_command_line(wasm_dir: Path, speller: Path) -> None:
+    done = lilm("wasm", "run", speller, "-p", "S", "--temperature", "0")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("a é日🎉z\n")
+
+
+def test_the_command_line_needs_a_gguf(tmp_path: Path) -> None:
+    (tmp_path / "text.gguf").write_text("no model")
+    done = lilm("wasm", "run", tmp_path / "text.gguf", "-p", "a")
+    assert done.returncode == 2
+    assert "not a GGUF file" in done.stderr
