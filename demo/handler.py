@@ -17,6 +17,7 @@ MIME = {
     ".png": "image/png",
     ".svg": "image/svg+xml",
     ".wasm": "application/wasm",
+    ".webmanifest": "application/manifest+json",
 }
 HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",  # these two make the page cross-origin isolated,

@@ -10,16 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from lilm.artifact import Artifact, files_below, read_manifest
+from lilm.demo.chunks import chunk_list
 from lilm.errors import LilmError
 from lilm.hashing import sha256_file, write_json
 from lilm.recipe.deliver import SiteConfig
 from lilm.stage import Context
 
-PAGE = (".css", ".html", ".js", ".svg")
+PAGE = (".css", ".html", ".js", ".png", ".svg")
 NOT_FOR_BROWSERS = ("manifest.json", "report.json", "run_node.mjs")
 CHARTS = (".svg", ".png")
 FIGURES = ("bits_per_byte", "kld_mean", "kld_se", "top1_agreement")
 REPORT = "report.html"
+SERVICE_WORKER = "service-worker.js"
 
 
 def external(config: SiteConfig, context: Context) -> dict[str, str]:
@@ -47,12 +49,15 @@ def run(config: SiteConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
                 remedy=f"add {quant} to export.quants or remove it from site.quants",
             )
         link_or_copy(source, out_dir / "models" / source.name)
+        chunks = chunk_list(source)
+        write_json(out_dir / "models" / f"{source.name}.chunks.json", chunks)
         models.append(
             {
                 "file": f"models/{source.name}",
+                "chunks": f"models/{source.name}.chunks.json",
                 "quant": quant,
-                "bytes": source.stat().st_size,
-                "sha256": sha256_file(source),
+                "bytes": chunks["bytes"],
+                "sha256": chunks["sha256"],
                 "memory": initial_memory(memory, source.name),
                 "quality": quality.get(source.name),
             }
@@ -71,9 +76,34 @@ def run(config: SiteConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
             "report": report,
         },
     )
+    write_json(out_dir / "manifest.webmanifest", app_manifest(config.title, context.language))
+    list_files(out_dir)
     total = sum(path.stat().st_size for path in files_below(out_dir))
     context.reporter.say(f"  {total / 1e6:.1f} MB; any static host can serve it")
     return Artifact({"bytes": total, "models": len(models)})
+
+
+def app_manifest(title: str, language: str) -> dict[str, Any]:
+    """What a browser needs to install the page as an app."""
+    png = {"src": "icon-512.png", "sizes": "512x512", "type": "image/png"}
+    return {
+        "name": title,
+        "short_name": title,
+        "lang": language,
+        "start_url": ".",
+        "display": "standalone",
+        "background_color": "#faf9f6",
+        "theme_color": "#faf9f6",
+        "icons": [{"src": "icon.svg", "sizes": "any", "type": "image/svg+xml"}, png, {**png, "purpose": "maskable"}],
+    }
+
+
+def list_files(site: Path) -> None:
+    """Put the list of all files but the models in front of the service worker, which keeps them in the browser."""
+    worker = site / SERVICE_WORKER
+    paths = [path for path in files_below(site) if path != worker and path.suffix != ".gguf"]
+    hashes = {path.relative_to(site).as_posix(): sha256_file(path) for path in paths}
+    worker.write_text(f"const FILES = {json.dumps(hashes, indent=1)};\n{worker.read_text(encoding='utf-8')}", "utf-8")
 
 
 def page_files() -> dict[str, bytes]:

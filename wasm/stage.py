@@ -10,7 +10,25 @@ from lilm.recipe.deliver import WasmConfig
 from lilm.stage import Context
 
 MIB = 1 << 20
-RUNTIME = ("core.mjs", "engine.mjs", "errors.mjs", "lilm.mjs", "reader.mjs", "worker.mjs")
+RUNTIME = (
+    "channel.mjs",
+    "core.mjs",
+    "download.mjs",
+    "engine.mjs",
+    "errors.mjs",
+    "http.mjs",
+    "kept.mjs",
+    "lilm.d.mts",
+    "lilm.mjs",
+    "package.json",
+    "pieces.mjs",
+    "progress.mjs",
+    "reader.mjs",
+    "sampling.mjs",
+    "source.mjs",
+    "turns.mjs",
+    "worker.mjs",
+)
 
 
 def check(config: WasmConfig, context: Context) -> None:

@@ -1,22 +1,26 @@
 // Ties the page together: what happens on which click, and what is said when something fails.
 
 import { ChatView } from "./chat-view.js";
+import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
 import { $, el } from "./dom.js";
 import { Engine, support } from "./engine.js";
-import { isolate } from "./isolation.js";
+import { startServiceWorker } from "./isolation.js";
 import { LoadingView } from "./loading.js";
 import { ModelsView } from "./models-view.js";
+import { hideNotice, showError, showNotice } from "./notice.js";
 import { Settings } from "./settings.js";
-import { firstLanguage, language, setLanguage, t } from "./texts.js";
+import { firstLanguage, formatBytes, language, setLanguage, t } from "./texts.js";
 import { startTheme } from "./theme.js";
 
 const engine = new Engine();
 const chat = new Conversation();
 const loading = new LoadingView();
-const view = new ChatView({ onAgain: answerAgain });
-const CURABLE = ["network", "truncated", "out_of_memory", "internal"]; // errors after which a second try can succeed
-let site, models, settings;
+const view = new ChatView({ onAgain: answerAgain, onEdit: edit });
+// Errors after which a second try can succeed.
+const CURABLE = ["network", "truncated", "wrong_hash", "out_of_memory", "worker_died", "internal"];
+let site, models, settings, composer;
+let takeUpdate = null; // lets a new version of the page take over, once one waits
 let writing = null; // AbortController of the answer being written
 let written = Promise.resolve(); // settles when that answer ends
 
@@ -24,23 +28,23 @@ async function start() {
   $("boot").remove();
   startTheme();
   setLanguage(firstLanguage());
-  await isolate();
+  await startServiceWorker(offerUpdate);
   try {
     const response = await fetch("models.json");
     if (!response.ok) throw new Error(`HTTP ${response.status}`);
     site = await response.json();
   } catch (error) {
-    fail({ kind: "no_models", message: error.message });
+    showError({ kind: "no_models", message: error.message });
     return;
   }
   const variant = support().threads && site.variants.includes("threads") ? "threads" : "single";
-  const entries = site.models.map(({ file, quant, bytes, memory, quality }) => {
+  const entries = site.models.map(({ file, chunks, quant, bytes, sha256, memory, quality }) => {
     const name = file.split("/").at(-1);
-    return { name, label: quant, source: file, bytes, memory: memory[variant], quality };
+    return { name, label: quant, source: file, chunks, bytes, sha256, memory: memory[variant], quality };
   });
   document.title = $("title").textContent = site.title;
   settings = new Settings(site.sampling);
-  models = new ModelsView(entries, engine, { onLoad: changeModel });
+  models = new ModelsView(entries, engine, { lang: site.language, onLoad: changeModel });
   if (!support().threads) warnOfIsolation();
   renderAll();
   connect();
@@ -51,7 +55,7 @@ function renderAll() {
   $("language").textContent = t("otherLanguage");
   settings.render();
   models.renderChip();
-  models.showCharts(site.charts, site.report);
+  models.showReport(site.charts, site.report);
   view.render(chat.messages, site.language);
   const suggestions = site.prompts.map((text) => {
     const button = el("button", { type: "button", lang: site.language, onclick: () => ask(text) }, text);
@@ -71,25 +75,37 @@ async function loadModel(entry) {
   hideNotice();
   loading.show(entry.label);
   try {
-    await engine.load(entry, (progress) => loading.update(progress));
+    await engine.load(entry, (progress) => loading.update(progress), ({ kind, message }) => {
+      if (kind !== "kept") showNotice(t(`notice_${kind}`, { message }), "hint");
+    });
+    showSpeed();
     return true;
   } catch (error) {
     if (engine.state === "loading") return false; // another one was chosen meanwhile
     const again = () => (chat.waitsForAnswer ? answer() : loadModel(entry));
     if (entry.local && error.kind !== "aborted") models.discard(entry);
-    fail(error, CURABLE.includes(error.kind) ? again : undefined);
+    // A model that is not this page's may be the new version's.
+    if (error.kind === "wrong_hash" && takeUpdate) showError(error, takeUpdate, t("updateNow"));
+    else showError(error, CURABLE.includes(error.kind) ? again : undefined);
     return false;
   } finally {
     if (engine.state !== "loading") loading.hide();
   }
 }
 
-function ask(text) {
-  if (writing || !text.trim()) return;
+/** Ask `text`, in the place of an earlier message where one is given; gives whether it was taken. */
+function ask(text, place = null) {
+  if (writing || !text.trim()) return false;
+  if (place !== null) chat.cut(place);
   chat.dropLast("user"); // its answer never came; the new words replace it
   chat.add("user", text.trim());
   view.render(chat.messages, site.language);
   answer();
+  return true;
+}
+
+function edit(text, place) {
+  if (!writing) composer.edit(text, place);
 }
 
 function answerAgain() {
@@ -114,15 +130,16 @@ async function writeAnswer() {
     if (abort.signal.aborted) return;
     const onToken = (text, { tokens, seconds }) => {
       write(text);
-      if (seconds > 0) $("speed").textContent = speedText(tokens / seconds);
+      if (seconds > 0) showSpeed(tokens / seconds);
     };
     const result = await engine.chat(chat.prompt(), { ...settings.values, onToken, signal: abort.signal });
     if (writing !== abort) return; // a new chat was begun meanwhile
     if (result.text.trim()) chat.add("assistant", result.text.trim(), note(result));
-    if (result.forgot) hint(t("forgot"));
+    if (result.dropped_turns) showNotice(t("forgot"), "hint");
+    showSpeed(result.tokens / Math.max(result.seconds, 1e-3), await engine.memory());
     $("announce").textContent = t("answered");
   } catch (error) {
-    if (writing === abort) fail(error, answer);
+    if (writing === abort) showError(error, answer);
   } finally {
     if (writing === abort) end();
   }
@@ -154,82 +171,57 @@ function newChat() {
   if (writing) end();
   hideNotice();
   chat.clear();
+  composer.reset();
   $("speed").textContent = "";
   view.render(chat.messages, site.language);
   $("prompt").focus();
 }
 
 function note({ tokens, seconds, stop_reason }) {
-  const parts = [t("answerNote", { tokens, speed: speedText(tokens / Math.max(seconds, 1e-3), false) })];
+  const parts = [t("answerNote", { tokens, speed: speedText(tokens / Math.max(seconds, 1e-3)) })];
   if (stop_reason === "aborted") parts.push(t("stopped"));
   if (stop_reason === "length") parts.push(t("cut"));
   if (stop_reason === "context_full") parts.push(t("full"));
   return parts.join(" · ");
 }
 
-function speedText(rate, withThreads = true) {
-  const text = t("speed", { n: rate < 10 ? rate.toFixed(1) : Math.round(rate) });
+function speedText(rate) {
+  return t("speed", { n: rate < 10 ? rate.toFixed(1) : Math.round(rate) });
+}
+
+/** The line under the message box: tokens per second, threads and memory, as far as known. */
+function showSpeed(rate = null, memory = null) {
   const threads = engine.model?.info.threads;
-  if (!withThreads || !threads) return text;
-  return `${text} · ${threads === 1 ? t("thread") : t("threads", { n: threads })}`;
+  const parts = rate === null ? [] : [speedText(rate)];
+  if (threads) parts.push(threads === 1 ? t("thread") : t("threads", { n: threads }));
+  const bytes = memory ?? engine.model?.info.heap_bytes;
+  if (bytes) parts.push(t("memory", { size: formatBytes(bytes) }));
+  $("speed").textContent = parts.join(" · ");
 }
 
-/** Say what went wrong; the chat stays. `retry` is offered where it can help. */
-function fail(error, retry) {
-  if (error.kind === "aborted") return;
-  const message = error.message ?? String(error);
-  const key = `error_${error.kind ?? "internal"}`;
-  const text = t(key, { message });
-  showNotice(text === key ? t("error_internal", { message }) : text, "error", retry);
-  if (!error.kind) throw error; // ours, not the model's: leave the trace in the console
+function offerUpdate(takeOver) {
+  takeUpdate = takeOver;
+  showNotice(t("update"), "hint", takeOver, t("updateNow"));
 }
 
-function hint(text) {
-  showNotice(text, "hint");
-}
-
-function showNotice(text, kind, retry) {
-  $("notice").dataset.kind = kind;
-  $("notice-text").textContent = text;
-  $("notice-action").hidden = !retry;
-  $("notice-action").textContent = t("retry");
-  $("notice-action").onclick = retry ?? null;
-  $("notice").hidden = false;
-}
-
-function hideNotice() {
-  $("notice").hidden = true;
+/** The browser ended the model's worker, most likely for want of memory. */
+function modelDied({ detail: { entry, reason } }) {
+  if (writing) return; // the answer's failure tells it
+  showError(reason, () => loadModel(entry), t("reload"));
 }
 
 function warnOfIsolation() {
   if (globalThis.crossOriginIsolated) return;
-  hint(t(site.variants.includes("single") ? "notIsolated" : "notIsolatedFatal"));
+  showNotice(t(site.variants.includes("single") ? "notIsolated" : "notIsolatedFatal"), "hint");
 }
 
 function connect() {
-  const prompt = $("prompt");
-  const grow = () => {
-    prompt.style.height = "auto";
-    prompt.style.height = `${prompt.scrollHeight}px`;
-    $("send").disabled = !prompt.value.trim();
-  };
-  prompt.addEventListener("input", grow);
-  prompt.addEventListener("keydown", (event) => {
-    // While an input method is open, Enter chooses a candidate (229 is what Safari sends then).
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
-    event.preventDefault();
-    $("composer").requestSubmit();
-  });
-  $("composer").addEventListener("submit", (event) => {
-    event.preventDefault();
-    if (writing || !prompt.value.trim()) return;
-    const text = prompt.value;
-    prompt.value = "";
-    grow();
-    ask(text);
-  });
+  composer = new Composer({ onSend: ask });
+  engine.addEventListener("died", modelDied);
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && writing && !document.querySelector("dialog[open]")) stop();
+    if (event.key !== "Escape" || document.querySelector("dialog[open]")) return;
+    if (writing) stop();
+    else if (composer.editing) composer.reset();
   });
   $("stop").addEventListener("click", stop);
   $("loading-cancel").addEventListener("click", stop);
@@ -247,8 +239,7 @@ function connect() {
   for (const dialog of document.querySelectorAll("dialog")) {
     dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   }
-  grow();
-  if (matchMedia("(pointer: fine)").matches) prompt.focus();
+  if (matchMedia("(pointer: fine)").matches) composer.box.focus();
 }
 
 start();

@@ -1,15 +1,17 @@
-// Shows the conversation: a bubble per question, plain text per answer, and what can be done with it.
+// Shows the conversation: a bubble per question, an answer's Markdown, and what can be done with each.
 
 import { $, el, icon, iconButton } from "./dom.js";
+import { markdown } from "./markdown.js";
 import { t } from "./texts.js";
 
 const NEAR_END = 90; // pixels from the end within which new text scrolls along
 
 export class ChatView {
-  constructor({ onAgain }) {
+  constructor({ onAgain, onEdit }) {
     this.log = $("log");
     this.scroller = document.querySelector("main");
     this.onAgain = onAgain;
+    this.onEdit = onEdit;
     this.follow = true;
     this.scroller.addEventListener("scroll", () => {
       const { scrollHeight, scrollTop, clientHeight } = this.scroller;
@@ -25,7 +27,7 @@ export class ChatView {
     this.log.replaceChildren(
       ...messages.map((message, at) => {
         const turn = this.#turn(message.role, message.content);
-        if (message.role === "assistant") turn.append(this.#acts(message, at === last));
+        turn.append(message.role === "user" ? this.#edit(message, at) : this.#acts(message, at === last));
         return turn;
       }),
     );
@@ -40,9 +42,17 @@ export class ChatView {
     this.log.append(turn);
     this.log.ariaBusy = "true";
     this.scrollToEnd();
-    return (piece) => {
-      text.append(text.firstChild ? piece : piece.trimStart());
+    let said = "";
+    let due = false;
+    const draw = () => {
+      due = false;
+      text.replaceChildren(...markdown(said));
       if (this.follow) this.scroller.scrollTop = this.scroller.scrollHeight;
+    };
+    return (piece) => {
+      said = (said + piece).trimStart();
+      if (!due) requestAnimationFrame(draw); // drawn once per frame, however many tokens come in it
+      due = true;
     };
   }
 
@@ -58,8 +68,12 @@ export class ChatView {
 
   #turn(role, content) {
     const who = el("span", { className: "hidden-text" }, `${t(role === "user" ? "you" : "model")}: `);
-    const text = el("div", { className: "text", lang: this.lang }, content);
-    return el("article", { className: `turn ${role}` }, who, text);
+    const parts = role === "user" ? [content] : markdown(content);
+    return el("article", { className: `turn ${role}` }, who, el("div", { className: "text", lang: this.lang }, ...parts));
+  }
+
+  #edit(message, at) {
+    return iconButton("edit", t("edit"), () => this.onEdit(message.content, at));
   }
 
   #acts(message, isLast) {

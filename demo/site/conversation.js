@@ -1,6 +1,7 @@
-// The messages of the chat. They outlive an error and a reload of the tab, and go when the tab is closed.
+// The messages of the chat, kept on this device: they outlive an error, a reload and the tab. Each tab has its own; a
+// new tab begins with the one last changed.
 
-import { tab } from "./store.js";
+import { kept, tab } from "./store.js";
 
 const KEY = "lilm.chat";
 
@@ -9,8 +10,8 @@ export class Conversation {
   messages = [];
 
   constructor() {
-    const stored = tab.get(KEY);
-    if (Array.isArray(stored)) this.messages = stored;
+    const stored = tab.get(KEY) ?? kept.get(KEY);
+    if (Array.isArray(stored)) this.messages = stored.filter(isMessage);
   }
 
   add(role, content, note = "") {
@@ -24,9 +25,14 @@ export class Conversation {
     this.#store();
   }
 
-  clear() {
-    this.messages = [];
+  /** Drop the message at `place` and all after it. */
+  cut(place) {
+    this.messages = this.messages.slice(0, place);
     this.#store();
+  }
+
+  clear() {
+    this.cut(0);
   }
 
   get waitsForAnswer() {
@@ -40,5 +46,10 @@ export class Conversation {
 
   #store() {
     tab.set(KEY, this.messages);
+    kept.set(KEY, this.messages);
   }
+}
+
+function isMessage(one) {
+  return (one?.role === "user" || one?.role === "assistant") && typeof one.content === "string";
 }

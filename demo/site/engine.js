@@ -1,8 +1,8 @@
 // One model at a time: loads it, answers with it, and says in which state it is.
 
-import { load, LilmError, support } from "./wasm/runtime/lilm.mjs";
+import { forgetKept, listKept, load, LilmError, support } from "./wasm/runtime/lilm.mjs";
 
-export { LilmError, support };
+export { forgetKept, LilmError, listKept, support };
 
 export class Engine extends EventTarget {
   state = "idle"; // idle | loading | ready
@@ -10,26 +10,29 @@ export class Engine extends EventTarget {
   model = null;
   #loading = null; // { entry, abort, promise }
 
-  /** Load `entry` ({name, source}) unless it is loaded; a load of another one is given up first. */
-  async load(entry, onProgress) {
+  /** Load `entry` ({name, source, chunks?}) unless it is loaded; a load of another one is given up first. */
+  async load(entry, onProgress, onNotice) {
     if (this.model && this.entry === entry) return;
     if (this.#loading?.entry === entry) return this.#loading.promise;
     await this.unload();
     const abort = new AbortController();
-    this.#loading = { entry, abort, promise: this.#load(entry, onProgress, abort.signal) };
+    const { name, chunks } = entry;
+    const options = { onProgress, onNotice, signal: abort.signal, name, chunks };
+    this.#loading = { entry, abort, promise: this.#load(entry, options) };
     return this.#loading.promise;
   }
 
-  async #load(entry, onProgress, signal) {
+  async #load(entry, options) {
+    const { signal } = options;
     this.#become("loading", entry);
     try {
-      const options = { onProgress, signal, name: entry.name };
       const model = await load(entry.source, options);
       if (signal.aborted) {
         await model.unload();
         throw new LilmError("aborted", "the load was given up");
       }
       this.model = model;
+      model.ended?.then((reason) => this.#end(model, entry, reason));
       this.#loading = null;
       this.#become("ready", entry);
     } catch (error) {
@@ -39,6 +42,14 @@ export class Engine extends EventTarget {
       }
       throw error;
     }
+  }
+
+  /** The model ended by itself: the event "died" has {entry, reason}. */
+  #end(model, entry, reason) {
+    if (this.model !== model) return; // we unloaded it
+    this.model = null;
+    this.#become("idle", null);
+    this.dispatchEvent(new CustomEvent("died", { detail: { entry, reason } }));
   }
 
   cancelLoad() {
@@ -59,20 +70,19 @@ export class Engine extends EventTarget {
     }
   }
 
-  /**
-   * Answer `messages`. When they do not fit the context, the oldest exchanges are left out.
-   * Gives the runtime's result and `forgot`, the number of messages left out.
-   */
+  /** The runtime's result for `messages`. After an error the model may be broken; it is loaded again when needed. */
   async chat(messages, options) {
-    for (let forgot = 0; ; forgot += 2) {
-      try {
-        return { ...(await this.model.chat(messages.slice(forgot), options)), forgot };
-      } catch (error) {
-        if (error.kind === "context_full" && forgot + 2 < messages.length) continue;
-        if (error.kind !== "context_full") await this.unload().catch(() => {}); // a broken worker; the error below is the news
-        throw error;
-      }
+    try {
+      return await this.model.chat(messages, options);
+    } catch (error) {
+      if (error.kind !== "context_full") await this.unload().catch(() => {}); // the error below is the news
+      throw error;
     }
+  }
+
+  /** Bytes of wasm memory in use; null without a model. */
+  async memory() {
+    return this.model ? (await this.model.stats()).heap_bytes : null;
   }
 
   #become(state, entry) {

@@ -1,22 +1,44 @@
-// Threads need a cross-origin isolated page. A host that cannot send the headers gets a service worker that adds them.
+// The service worker: it lets the page open without a network, and gives it the headers for threads where the host
+// cannot send them.
 
 import { tab } from "./store.js";
 
 const TRIED = "lilm.isolation";
 const WAIT_MS = 5000; // a worker that fails to install never becomes ready
 
-/** Resolves when the page is as isolated as it can be; may reload the page once to get there. */
-export async function isolate() {
-  if (globalThis.crossOriginIsolated || !globalThis.isSecureContext || !("serviceWorker" in navigator)) return;
-  if (tab.get(TRIED)) return;
+/**
+ * Resolves when the page is as isolated as it can be; may reload the page once to get there.
+ * onUpdate: called when a new version of the page waits, with the function that lets it take over.
+ */
+export async function startServiceWorker(onUpdate) {
+  if (!globalThis.isSecureContext || !("serviceWorker" in navigator)) return;
+  const registered = navigator.serviceWorker.register("service-worker.js").then((one) => watch(one, onUpdate));
+  if (globalThis.crossOriginIsolated || tab.get(TRIED)) {
+    registered.catch(() => {}); // no service workers here (private window, odd host): only the network opens the page
+    return;
+  }
   try {
-    await navigator.serviceWorker.register("isolation-worker.js");
+    await registered;
     const timeout = new Promise((_, reject) => setTimeout(reject, WAIT_MS));
     await Promise.race([navigator.serviceWorker.ready, timeout]);
   } catch {
-    return; // no service workers here (private window, odd host): the page says what that costs
+    return; // none here either: the page says what that costs
   }
   tab.set(TRIED, true);
   location.reload();
   await new Promise(() => {}); // nothing else happens before the reload
+}
+
+function watch(registration, onUpdate) {
+  navigator.serviceWorker.ready.then(({ active }) => active.postMessage("keep"));
+  const look = () => {
+    const { waiting } = registration;
+    if (!waiting || !navigator.serviceWorker.controller) return; // the first version takes over by itself
+    onUpdate(() => {
+      navigator.serviceWorker.addEventListener("controllerchange", () => location.reload(), { once: true });
+      waiting.postMessage("take over");
+    });
+  };
+  look();
+  registration.addEventListener("updatefound", () => registration.installing?.addEventListener("statechange", look));
 }

@@ -1,17 +1,28 @@
-// The picker: each file's size, memory and measured quality, and the chart that compares them.
+// The picker: each file's size, memory, whether it fits, and measured quality; the chart that compares them; and what is
+// kept on the device.
 
+import { drawChart } from "./chart.js";
 import { $, el } from "./dom.js";
+import { fitOf } from "./fits.js";
+import { KeptView } from "./kept-view.js";
 import { formatBytes, languageName, t } from "./texts.js";
 
 export class ModelsView {
-  /** `entries`: {name, label, source, bytes, memory?, quality?}; the first is the default. */
-  constructor(entries, engine, { onLoad }) {
+  /**
+   * `entries`: {name, label, source, bytes, sha256, memory?, quality?}; the first is the default.
+   * lang: the language whose quality the chart shows.
+   */
+  constructor(entries, engine, { lang, onLoad }) {
     this.entries = entries;
     this.chosen = entries[0];
     this.engine = engine;
-    $("open-models").addEventListener("click", () => {
+    this.lang = lang;
+    this.kept = new KeptView();
+    $("open-models").addEventListener("click", async () => {
       this.render();
       $("models").showModal();
+      await this.kept.refresh();
+      this.render();
     });
     $("load").addEventListener("click", () => {
       $("models").close();
@@ -44,6 +55,7 @@ export class ModelsView {
   render() {
     $("model-list").replaceChildren(...this.entries.map((entry, at) => this.#card(entry, at)));
     $("quality-hint").hidden = !this.entries.some((entry) => entry.quality);
+    this.#renderChart();
     this.#renderButton();
   }
 
@@ -54,13 +66,28 @@ export class ModelsView {
     this.renderChip();
   }
 
-  showCharts(charts, report) {
-    $("chart").hidden = charts.length === 0 && !report;
-    $("chart-image").hidden = charts.length === 0;
-    if (charts.length) $("chart-image").src = charts[0];
+  /** The report, and its chart where the page has too little to draw its own. */
+  showReport(charts, report) {
+    const image = this.#renderChart() ? undefined : charts[0];
+    $("chart").hidden = !image && !report;
+    $("chart-image").hidden = !image;
+    if (image) $("chart-image").src = image;
     $("chart-image").alt = t("chart");
     $("report-link").hidden = !report;
     if (report) $("report-link").href = report;
+  }
+
+  #renderChart() {
+    return drawChart(this.entries, this.chosen, this.lang, (entry) => {
+      this.#choose(entry);
+      this.render();
+      $("plot").querySelector("[aria-pressed=true]").focus();
+    });
+  }
+
+  #choose(entry) {
+    this.chosen = entry;
+    this.renderChip();
   }
 
   #renderButton() {
@@ -73,19 +100,22 @@ export class ModelsView {
   #card(entry, at) {
     const radio = el("input", { type: "radio", name: "model", value: entry.name, checked: entry === this.chosen });
     radio.addEventListener("change", () => {
-      this.chosen = entry;
+      this.#choose(entry);
       this.#renderButton();
-      this.renderChip();
+      this.#renderChart();
     });
     const name = el("span", { className: "name" }, entry.label);
     if (this.engine.state === "ready" && this.engine.entry === entry) name.append(badge(t("loaded"), "ready"));
     else if (entry.local) name.append(badge(t("yourFile")));
     else if (at === 0 && this.entries.length > 1) name.append(badge(t("defaultModel")));
+    if (this.kept.isKept(entry)) name.append(badge(t("kept")));
     const size = el("span", { className: "size" }, el("b", {}, formatBytes(entry.bytes)));
     if (entry.memory) size.append(` · ${t("memory", { size: formatBytes(entry.memory) })}`);
-    return el("label", { className: "model" }, radio, name, size, el("span", { className: "facts" }, ...facts(entry.quality)));
+    const fit = fitOf(entry);
+    const fitting = el("span", { className: "fit", "data-fit": fit }, t(`fit_${fit}`));
+    const lines = el("span", { className: "facts" }, fitting, ...facts(entry.quality));
+    return el("label", { className: "model" }, radio, name, size, lines);
   }
-
 }
 
 function badge(text, state = "") {

@@ -1,10 +1,16 @@
-"""A site whose engine is a stand-in, a running server, a browser, and a small random model to chat with."""
+"""A site whose engine is a stand-in and one with the real engine, servers good and bad, a browser, and a small random
+model to chat with."""
 
+import contextlib
 import json
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +18,17 @@ import pytest
 
 from lilm.artifact import Artifact
 from lilm.chat import CHAT_TEMPLATE
-from lilm.demo.serve import make_server
-from lilm.demo.stage import run
+from lilm.demo.chunks import chunk_list
+from lilm.demo.handler import SiteHandler, find_file, find_range
+from lilm.demo.serve import SiteServer, make_server
+from lilm.demo.stage import SERVICE_WORKER, list_files, page_files, run
+from lilm.errors import LilmError
+from lilm.progress import Reporter
 from lilm.recipe import SiteConfig
 from lilm.stage import Context
+from lilm.wasm.build import build_variant
+from lilm.wasm.node import runtime_dir
+from lilm.wasm.toolchain import find_toolchain
 
 CHROMIUM = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run")
 QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-sync")
@@ -62,14 +75,107 @@ def build_site(inputs: dict[str, Path], out_dir: Path, context: Context, **confi
 @contextmanager
 def serve_site(folder: Path) -> Iterator[str]:
     """The address of `folder`'s site while it is served."""
-    with make_server(folder) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/"
-        finally:
-            server.shutdown()
-            thread.join()
+    with make_server(folder) as server, running(server) as url:
+        yield url
+
+
+@contextmanager
+def running(server: ThreadingHTTPServer) -> Iterator[str]:
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        thread.join()
+
+
+@dataclass
+class Faults:
+    """What a bad server does to GGUF files, and the ranges that it was asked for."""
+
+    url: str = ""
+    ranges: bool = True  # False: it sends whole files only
+    break_after: int | None = None  # so many bytes into each answer the connection is closed
+    corrupt: set[int] = field(default_factory=set)  # answers of more than a byte, by number, whose last byte is wrong
+    down: bool = False  # connections are closed without an answer
+    slow: float = 0  # seconds before each answer
+    asked: list[str] = field(default_factory=list)
+
+
+def faulty_handler(folder: Path, faults: Faults) -> type[SiteHandler]:
+    class Handler(SiteHandler):
+        root = folder.resolve()
+
+        def do_GET(self) -> None:
+            if faults.down:
+                self.close_connection = True
+                return
+            path = find_file(self.root, self.path)
+            if path is None or path.suffix != ".gguf":
+                super().do_GET()
+                return
+            time.sleep(faults.slow)
+            header, size = self.headers.get("Range", ""), path.stat().st_size
+            first, count = (find_range(header, size) if faults.ranges else None) or (0, size)
+            body = bytearray(path.read_bytes()[first : first + count])
+            if count > 1:
+                if len(faults.asked) in faults.corrupt:
+                    body[-1] ^= 1
+                faults.asked.append(header)
+            ranged = {"Content-Range": f"bytes {first}-{first + count - 1}/{size}"} if faults.ranges else {}
+            self._head(
+                HTTPStatus.PARTIAL_CONTENT if ranged else HTTPStatus.OK, {"Content-Length": str(count), **ranged}
+            )
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                self.wfile.write(body[: faults.break_after])
+            if faults.break_after is not None:
+                time.sleep(0.1)  # Chromium drops what came in the same moment as the end
+                self.close_connection = True
+
+    return Handler
+
+
+@pytest.fixture
+def faulty(real_site: Path) -> Iterator[Faults]:
+    """The real site on a server whose faults the test chooses."""
+    faults = Faults()
+    with SiteServer(("127.0.0.1", 0), faulty_handler(real_site, faults)) as server, running(server) as url:
+        faults.url = url
+        yield faults
+
+
+@pytest.fixture
+def real_site(tmp_path: Path, context: Context, chat_gguf: Path, real_core: Path) -> Path:
+    """A site with the real engine and two models, whose chunk lists have chunks of 16 KiB."""
+    inputs = write_inputs(tmp_path / "inputs")
+    for path in inputs["export"].glob("*.gguf"):
+        shutil.copyfile(chat_gguf, path)
+    shutil.rmtree(inputs["wasm"] / "threads")
+    shutil.copytree(real_core, inputs["wasm"] / "threads")
+    for path in runtime_dir().glob("*.mjs"):
+        shutil.copyfile(path, inputs["wasm"] / "runtime" / path.name)
+    table = {"variants": ["threads"], "n_ctx": 256, "n_batch": 64, "threads": 2, "models": {}}
+    (inputs["wasm"] / "memory.json").write_text(json.dumps(table))
+    build_site(inputs, tmp_path / "real", context)
+    for path in (tmp_path / "real" / "models").glob("*.gguf"):
+        path.with_name(path.name + ".chunks.json").write_text(json.dumps(chunk_list(path, 16 << 10)))
+    (tmp_path / "real" / "blank.html").write_text("<!doctype html><title>blank</title>")
+    (tmp_path / "real" / SERVICE_WORKER).write_bytes(page_files()[SERVICE_WORKER])
+    list_files(tmp_path / "real")
+    return tmp_path / "real"
+
+
+@pytest.fixture(scope="session")
+def real_core(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The threads build (from the user's cache after the first time)."""
+    try:
+        find_toolchain()
+    except LilmError as error:
+        pytest.skip(error.line())
+    folder = tmp_path_factory.mktemp("core")
+    build_variant("threads", Reporter(quiet=True)).copy_to(folder)
+    return folder
 
 
 @pytest.fixture
@@ -106,6 +212,31 @@ def browser() -> Iterator[Any]:
         chromium = playwright.chromium.launch(executable_path=path, args=[*CHROMIUM, *QUIET])
         yield chromium
         chromium.close()
+
+
+@pytest.fixture
+def open_page(
+    site: Path, browser: Any, serving: Callable[[Path], AbstractContextManager[str]]
+) -> Iterator[Callable[..., Any]]:
+    """Opens the page in a fresh profile; afterwards no request may have left the host and no script failed."""
+    strangers: list[str] = []
+    failures: list[str] = []
+    with serving(site) as url:
+
+        def open_new(**options: Any) -> Any:
+            page = browser.new_context(**{"locale": "en-US", **options}).new_page()
+            page.set_default_timeout(15_000)
+            page.on("request", lambda request: request.url.startswith(url) or strangers.append(request.url))
+            page.on("pageerror", lambda error: failures.append(str(error)))
+            page.goto(url)
+            page.wait_for_selector("[data-ready]", state="attached")
+            return page
+
+        yield open_new
+        for context in browser.contexts:
+            context.close()
+    assert not strangers
+    assert not failures
 
 
 @pytest.fixture(scope="session")

@@ -1,29 +1,33 @@
 export class LilmError extends Error { constructor(kind, message) { super(message); this.kind = kind; } }
+export const listKept = async () => globalThis.keptModels ?? [];
+export const forgetKept = async (key) => void (globalThis.keptModels = globalThis.keptModels.filter((one) => one.key !== key));
 export const support = () => ({ threads: globalThis.crossOriginIsolated, reason: "" });
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const TEXT = "猫は<img src=x onerror=alert(1)>庭で" + "あ".repeat(400);
 export async function load(source, { onProgress, signal }) {
   for (let part = 0; part <= 4; part++) {
-    onProgress({ phase: "download", loaded: part * 1e6, total: 4e6 });
+    onProgress({ phase: "download", loaded: part * 1e6, total: 4e6, speed: 1e6 });
     await pause(20);
     if (signal.aborted) throw new LilmError("aborted", "given up");
   }
   if (source instanceof File) throw new LilmError("not_a_gguf", "not GGUF");
   return {
     info: { threads: 2 },
+    stats: async () => ({ heap_bytes: 40e6 }),
+    ended: new Promise((resolve) => (globalThis.killModel = () => resolve(new LilmError("worker_died", "ended")))),
     unload: async () => {},
     chat: async (messages, options) => {
       globalThis.lastChat = { messages, temperature: options.temperature, repeat_penalty: options.repeat_penalty };
       if (messages.at(-1).content === "crash") throw new LilmError("internal", "worker died");
-      if (messages.length > 3) throw new LilmError("context_full", "too long");
+      const dropped_turns = Math.max(0, (messages.length - 3) / 2);
       let text = "";
       for (const letter of TEXT.slice(0, options.n_predict)) {
-        if (options.signal.aborted) return { text, tokens: text.length, seconds: 1, stop_reason: "aborted" };
+        if (options.signal.aborted) return { text, tokens: text.length, seconds: 1, stop_reason: "aborted", dropped_turns };
         await pause(5);
         text += letter;
         options.onToken(letter, { tokens: text.length, seconds: text.length / 100 });
       }
-      return { text, tokens: text.length, seconds: text.length / 100, stop_reason: "length" };
+      return { text, tokens: text.length, seconds: text.length / 100, stop_reason: "length", dropped_turns };
     },
   };
 }

@@ -1,37 +1,12 @@
 """What a visitor sees, in Chromium, on a site whose engine is a stand-in with known answers and errors."""
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 Open = Callable[..., Any]
-
-
-@pytest.fixture
-def open_page(site: Path, browser: Any, serving: Callable[[Path], AbstractContextManager[str]]) -> Iterator[Open]:
-    """Opens the page in a fresh profile; afterwards no request may have left the host and no script failed."""
-    strangers: list[str] = []
-    failures: list[str] = []
-    with serving(site) as url:
-
-        def open_new(**options: Any) -> Any:
-            page = browser.new_context(**{"locale": "en-US", **options}).new_page()
-            page.set_default_timeout(15_000)
-            page.on("request", lambda request: request.url.startswith(url) or strangers.append(request.url))
-            page.on("pageerror", lambda error: failures.append(str(error)))
-            page.goto(url)
-            page.wait_for_selector("[data-ready]", state="attached")
-            return page
-
-        yield open_new
-        for context in browser.contexts:
-            context.close()
-    assert not strangers
-    assert not failures
 
 
 def send(page: Any, text: str) -> None:
@@ -126,7 +101,7 @@ def test_a_long_chat_loses_its_beginning_and_says_so(open_page: Open) -> None:
         send(page, text)
         page.wait_for_selector("#stop", state="hidden")
     assert "oldest messages no longer fit" in page.inner_text("#notice")
-    assert [turn["content"] for turn in page.evaluate("lastChat.messages")][::2] == ["two", "three"]
+    assert [turn["content"] for turn in page.evaluate("lastChat.messages")][::2] == ["one", "two", "three"]
     assert page.locator(".turn").count() == 6
 
 
@@ -201,3 +176,57 @@ def test_without_headers_and_workers_the_page_says_what_is_missing(
     monkeypatch.setattr("lilm.demo.handler.HEADERS", {})
     page = open_page(service_workers="block")
     assert "not cross-origin isolated" in page.inner_text("#notice")
+
+
+def test_a_question_can_be_asked_anew(open_page: Open) -> None:
+    page = open_page()
+    page.click("#open-settings")
+    page.fill("#set-n_predict", "16")
+    page.keyboard.press("Escape")
+    for text in ("first", "second"):
+        send(page, text)
+        page.wait_for_selector("#stop", state="hidden")
+    page.click(".turn.user [aria-label=Edit] >> nth=0")
+    assert page.input_value("#prompt") == "first"
+    page.keyboard.press("Escape")
+    assert page.input_value("#prompt") == "" and page.is_hidden("#editing")
+    page.click(".turn.user [aria-label=Edit] >> nth=0")
+    send(page, "better")
+    wait_for_answer(page)
+    assert page.locator(".turn").count() == 2
+    assert page.evaluate("lastChat.messages") == [{"role": "user", "content": "better"}]
+
+
+def test_a_new_tab_goes_on_with_the_last_chat(open_page: Open) -> None:
+    page = open_page()
+    page.click("#open-settings")
+    page.fill("#set-n_predict", "16")
+    page.keyboard.press("Escape")
+    send(page, "hello")
+    answer = wait_for_answer(page)
+    other = page.context.new_page()
+    other.goto(page.url)
+    assert wait_for_answer(other) == answer
+
+
+def test_speed_threads_and_memory_are_shown(open_page: Open) -> None:
+    page = open_page()
+    send(page, "hello")
+    wait_for_letters(page, 4)
+    assert "100 tokens/s · 2 threads" in page.inner_text("#speed")
+    page.click("#stop")
+    wait_for_answer(page)
+    page.wait_for_function("document.querySelector('#speed').textContent.endsWith('40.0 MB memory')")
+
+
+def test_a_model_that_died_is_loaded_again_by_a_click(open_page: Open) -> None:
+    page = open_page()
+    page.click("#open-models")
+    page.click("#load")
+    page.wait_for_selector("#model-dot[data-state=ready]")
+    page.evaluate("killModel()")
+    page.wait_for_selector("#notice:not([hidden])")
+    assert "load the model again" in page.inner_text("#notice")
+    assert page.get_attribute("#model-dot", "data-state") == "idle"
+    page.click("#notice-action")
+    page.wait_for_selector("#model-dot[data-state=ready]")

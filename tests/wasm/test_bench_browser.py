@@ -33,6 +33,9 @@ def test_three_engines_are_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         )
     assert found["busy_decode_ratio"] > 0
     assert 0 < found["wasm_gzip_bytes"] < 1_200_000
+    assert 0 < found["page_gzip_bytes"] < 300_000
+    assert found["reload_s"] > 0
+    assert found["peak_memory_ratio"] > 1
 
 
 @needs_chromium

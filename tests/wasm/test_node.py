@@ -128,4 +128,4 @@ def test_an_unknown_architecture_is_told(speller: Path, wasm_dir: Path, tmp_path
     (tmp_path / "x.gguf").write_bytes(changed)
     with pytest.raises(WasmError, match="xxxxx") as caught:
         run_node(tmp_path / "x.gguf", wasm_dir, [])
-    assert caught.value.kind == "unsupported"
+    assert caught.value.kind == "unknown_architecture"

@@ -42,7 +42,9 @@ def measure(
     Tokens a second, the best of ROUNDS rounds after a warm-up, median over the launches. runs: by type and threads
     (one, and as many as there are cores): ours_prefill, ours_decode, wllama_…, native_… (llama-cpp-python here, without
     AMX and repacked weights). busy_decode_ratio: decoding with a busy process on one core and a thread for each core,
-    against one thread on a quiet machine, ours and wllama_busy_decode_ratio. wasm_gzip_bytes: of the module.
+    against one thread on a quiet machine, ours and wllama_busy_decode_ratio. reload_s: seconds to load a model that
+    the browser has kept; peak_memory_ratio: the most memory its process took then, by the file's size.
+    wasm_gzip_bytes, page_gzip_bytes: of the module, and of all else but models.
     Raises LilmError for an unknown shape, and when Chromium, npm or Emscripten is missing.
     """
     if shape not in SHAPES:
@@ -57,14 +59,15 @@ def measure(
         with serving(root) as server:
             runs = _runs(reporter, server, models, sorted({1, cores}), shape, launches)
             busy = _busy(reporter, server, models[types[0]], runs, cores, launches)
-    module = next(core.folder.glob("*.wasm"))
+            reload = _reload(server, models[types[0]], cores)
     figures = {
         "benchmark": "browser",
         "emscripten": core.emcc_version,
         "cores": cores,
         "runs": runs,
         **busy,
-        "wasm_gzip_bytes": len(gzip.compress(module.read_bytes(), 9, mtime=0)),
+        **reload,
+        **_sizes(core),
     }
     reporter.console.print(_table(figures))
     return figures
@@ -154,6 +157,34 @@ def _busy(
                 bar.advance(note=engine)
             ratios[key] = round(median(speeds) / quiet[f"{engine}_decode"], 3)
     return ratios
+
+
+def _reload(server: BenchServer, model: Path, cores: int) -> dict[str, float]:
+    """A second visit: the model comes out of the browser's own files. Each visit is a browser started anew."""
+    options = {"engine": "ours", "model": model.name, "threads": cores, "rounds": 0}
+    with tempfile.TemporaryDirectory(prefix="lilm-profile-") as profile:
+        ask_page(server, "index.html", options, Path(profile))
+        second = ask_page(server, "index.html", options, Path(profile))
+    return {
+        "reload_s": round(second["load_s"], 3),
+        "peak_memory_ratio": round(second["peak_bytes"] / model.stat().st_size, 3),
+    }
+
+
+def _sizes(core: BuiltCore) -> dict[str, int]:
+    """Bytes as a server sends them: the module, and all else that the page loads but models."""
+    from lilm.demo.stage import page_files
+
+    def zipped(data: bytes) -> int:
+        return len(gzip.compress(data, 9, mtime=0))
+
+    modules = [core.folder / name for name in core.files]
+    page = [*page_files().values(), *((runtime_dir() / name).read_bytes() for name in RUNTIME)]
+    page += [path.read_bytes() for path in modules if path.suffix != ".wasm"]
+    return {
+        "wasm_gzip_bytes": sum(zipped(path.read_bytes()) for path in modules if path.suffix == ".wasm"),
+        "page_gzip_bytes": sum(map(zipped, page)),
+    }
 
 
 def _table(figures: Mapping[str, Any]) -> Table:

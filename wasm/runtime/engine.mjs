@@ -3,31 +3,9 @@
 
 import { makeCore, planMemory } from "./core.mjs";
 import { LilmError } from "./errors.mjs";
-import { openReader } from "./reader.mjs";
-
-/**
- * llama.cpp's names and values, but for repeat_penalty.
- * @typedef {Object} Sampling
- * @property {number} temperature 0 takes the most likely token
- * @property {number} top_k 0 keeps all
- * @property {number} top_p
- * @property {number} min_p
- * @property {number} repeat_penalty
- * @property {number} repeat_last_n
- * @property {number} n_predict -1 goes on to the end of the context
- * @property {number} seed
- * @property {boolean} ignore_eos go on after the end token
- */
-export const DEFAULTS = Object.freeze({
-  temperature: 0.8,
-  top_k: 40,
-  top_p: 0.95,
-  min_p: 0.05,
-  repeat_penalty: 1.1,
-  repeat_last_n: 64,
-  n_predict: 512,
-  ignore_eos: false,
-});
+import { metered } from "./progress.mjs";
+import { DEFAULTS } from "./sampling.mjs";
+import { openReader } from "./source.mjs";
 
 const encoder = new TextEncoder();
 
@@ -56,32 +34,47 @@ export class Engine {
   }
 
   /**
-   * @param {string | Blob} source
+   * @param {string | Blob | {opfs: string}} source
    * @param {{base: string, variant: "threads"|"single", threads: number, table: any, name: string,
-   *          n_ctx?: number, n_batch?: number, memory?: {initial_bytes: number, maximum_bytes: number}}} options
+   *          n_ctx?: number, n_batch?: number, memory?: {initial_bytes: number, maximum_bytes: number},
+   *          chunks?: import("./download.mjs").ChunkList | string, keep?: boolean}} options
    *   table: memory.json. memory: overrides what the table says.
-   * @param {(progress: {phase: "download"|"load", loaded: number, total: number}) => boolean | void} onProgress
-   *   false stops the loading
+   * @param {(progress: import("./progress.mjs").Progress) => boolean | void} onProgress false stops the loading
+   * @param {(kind: string, message: string) => void} [onNotice]
    */
-  static async load(source, options, onProgress) {
+  static async load(source, options, onProgress, onNotice = () => {}) {
     const started = performance.now();
-    const reader = await openReader(source, (loaded, total) => void onProgress({ phase: "download", loaded, total }));
+    const tell = metered(onProgress);
+    const n_ctx = options.n_ctx ?? options.table.n_ctx;
+    const n_batch = options.n_batch ?? options.table.n_batch;
+    const plan = (/** @type {number} */ file_bytes) =>
+      options.memory ?? planMemory(options.table, { ...options, n_ctx, n_batch, file_bytes });
+    const reader = await openReader(source, {
+      name: options.name,
+      chunks: options.chunks ?? null,
+      keep: options.keep ?? true,
+      onProgress: (loaded, total) => void tell("download", loaded, total),
+      onSize: (bytes) => void plan(bytes), // too big a model is told before it is downloaded
+      onNotice(kind, message) {
+        if (kind === "waiting") tell("wait", 0, 0);
+        else onNotice(kind, message);
+      },
+    });
     try {
-      checkMagic(reader);
-      const n_ctx = options.n_ctx ?? options.table.n_ctx;
-      const n_batch = options.n_batch ?? options.table.n_batch;
-      const wish = { ...options, n_ctx, n_batch, file_bytes: reader.size };
-      const plan = options.memory ?? planMemory(options.table, wish);
       const folder = new URL(`${options.variant}/`, options.base).href;
-      const core = await makeCore(folder, options.variant === "threads", options.threads, plan);
+      const core = await makeCore(folder, options.variant === "threads", options.threads, plan(reader.size));
       const engine = new Engine(core);
-      engine.#open(reader, n_ctx, n_batch, options.threads, onProgress);
+      engine.#open(reader, n_ctx, n_batch, options.threads, (loaded, total) => tell("load", loaded, total));
       engine.#info = {
         variant: options.variant,
         ...JSON.parse(engine.#string(engine.#call("lilm_info"))),
         load_seconds: (performance.now() - started) / 1000,
       };
       return engine;
+    } catch (error) {
+      // What is kept and no model would be no model at the next visit either.
+      if (["not_a_gguf", "truncated"].includes(LilmError.from(error).kind)) await reader.discard?.();
+      throw error;
     } finally {
       reader.close();
     }
@@ -90,7 +83,7 @@ export class Engine {
   /**
    * @param {import("./reader.mjs").Reader} reader
    * @param {number} n_ctx @param {number} n_batch @param {number} threads
-   * @param {(progress: {phase: "load", loaded: number, total: number}) => boolean | void} onProgress
+   * @param {(loaded: number, total: number) => boolean | void} onProgress
    */
   #open(reader, n_ctx, n_batch, threads, onProgress) {
     /** @type {LilmError | null} */ let broken = null;
@@ -103,7 +96,7 @@ export class Engine {
       }
     };
     this.#core.module.lilmLoaded = (/** @type {number} */ part) =>
-      onProgress({ phase: "load", loaded: Math.round(part * reader.size), total: reader.size }) !== false;
+      onProgress(Math.round(part * reader.size), reader.size) !== false;
     try {
       this.#call("lilm_load", reader.size, n_ctx, n_batch, threads);
     } catch (error) {
@@ -140,6 +133,10 @@ export class Engine {
     return this.#tokens("lilm_tokenize", text, Number(add_special), Number(parse_special));
   }
 
+  get n_ctx() {
+    return this.#info.n_ctx;
+  }
+
   /** Tokens of a chat, by the model's own template. @param {{role: string, content: string}[]} messages */
   tokenizeChat(messages) {
     return this.#tokens("lilm_tokenize_chat", JSON.stringify(messages));
@@ -153,7 +150,7 @@ export class Engine {
   /**
    * Go on from `prompt`. A full context ends the text; a prompt that does not fit throws "context_full".
    * @param {number[]} prompt
-   * @param {Partial<Sampling>} wishes
+   * @param {Partial<import("./sampling.mjs").Sampling>} wishes
    * @param {(text: string, info: {tokens: number, seconds: number}) => void} onText whole characters only
    * @param {(id: number, gap: number) => void} [onId] each token, and by how much its place's best logit leads
    */
@@ -228,7 +225,9 @@ export class Engine {
       throw (this.#dead = new LilmError(/allocate/.test(log) ? "out_of_memory" : "internal", `llama.cpp stopped: ${words}`));
     }
     if (answer < 0 && name !== "lilm_info") {
-      throw new LilmError(this.#string(module._lilm_error_kind()), this.#string(module._lilm_error()));
+      const text = this.#string(module._lilm_error());
+      const unknown = /unknown model architecture/.test(text);
+      throw new LilmError(unknown ? "unknown_architecture" : this.#string(module._lilm_error_kind()), text);
     }
     return answer;
   }
@@ -264,15 +263,4 @@ export class Engine {
     const start = address >>> 0;
     return new TextDecoder().decode(heap.slice(start, heap.indexOf(0, start)));
   }
-}
-
-/** @param {import("./reader.mjs").Reader} reader */
-function checkMagic(reader) {
-  const magic = new Uint8Array(4);
-  const n = reader.read(0, magic);
-  const text = new TextDecoder("latin1").decode(magic.subarray(0, n));
-  if (text === "GGUF".slice(0, n) && reader.size < 32) {
-    throw new LilmError("truncated", `the file ends after ${reader.size} bytes`);
-  }
-  if (text !== "GGUF") throw new LilmError("not_a_gguf", "the file is not a GGUF model");
 }

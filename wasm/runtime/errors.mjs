@@ -1,19 +1,26 @@
 // The one error class of the runtime, with a closed set of kinds.
 
 /**
- * @typedef {"not_a_gguf"|"truncated"|"too_big"|"out_of_memory"|"network"|"aborted"|"context_full"|"unsupported"|"internal"} Kind
+ * wrong_hash: bytes differ from the list of chunks. not_kept: no such model in this browser's storage.
+ * worker_died: the browser ended the worker, or it ended itself; the model can be loaded again.
+ * @typedef {"not_a_gguf"|"truncated"|"wrong_hash"|"unknown_architecture"|"too_big"|"out_of_memory"|"network"|"not_kept"
+ *           |"aborted"|"context_full"|"unsupported"|"worker_died"|"internal"} Kind
  */
 
 /** @type {readonly Kind[]} */
 export const KINDS = Object.freeze([
   "not_a_gguf",
   "truncated",
+  "wrong_hash",
+  "unknown_architecture",
   "too_big",
   "out_of_memory",
   "network",
+  "not_kept",
   "aborted",
   "context_full",
   "unsupported",
+  "worker_died",
   "internal",
 ]);
 

@@ -1,23 +1,32 @@
 // LiLM in the browser (and node): load a GGUF, chat with it, stop it.
 //
 //   import { load } from "./wasm/runtime/lilm.mjs";
-//   const model = await load("models/model-Q4_K_M.gguf", { onProgress: console.log });
+//   const model = await load("models/m.gguf", { chunks: "models/m.gguf.chunks.json", onProgress: console.log });
 //   await model.chat([{ role: "user", content: "こんにちは" }], { onToken: (text) => out.append(text) });
+//
+// A URL's model is kept in the browser (OPFS): the next load needs no network. listKept() and forgetKept() manage them.
 
+import { Channel } from "./channel.mjs";
 import { readJson, support } from "./core.mjs";
 import { LilmError } from "./errors.mjs";
+import { forgetKept, listKept } from "./kept.mjs";
 
-export { LilmError, support };
+export { forgetKept, LilmError, listKept, support };
 
 const NODE = typeof process === "object" && Boolean(process.versions?.node);
-const START_SECONDS = 60; // a worker script that cannot be fetched reports nothing in some browsers
 
 /**
  * @typedef {{role: "system"|"user"|"assistant", content: string}} Message
- * @typedef {{phase: "download"|"load", loaded: number, total: number}} Progress
+ * @typedef {import("./progress.mjs").Progress} Progress
+ * @typedef {{kind: "quota_full"|"cannot_keep"|"kept"|"turns_dropped", message: string}} Notice nothing failed, but people
+ *   may want to know
  * @typedef {Object} LoadOptions
  * @property {(progress: Progress) => void} [onProgress]
- * @property {AbortSignal} [signal]
+ * @property {(notice: Notice) => void} [onNotice]
+ * @property {AbortSignal} [signal] a download that it stops goes on there the next time
+ * @property {string | URL | import("./download.mjs").ChunkList} [chunks] what a URL's bytes have to be, or where that
+ *   is written
+ * @property {boolean} [keep] a URL's model for the next visit; true unless said otherwise
  * @property {number} [threads]
  * @property {number} [n_ctx]
  * @property {number} [n_batch]
@@ -27,6 +36,7 @@ const START_SECONDS = 60; // a worker script that cannot be fetched reports noth
  *
  * @typedef {Object} GenerateOptions
  * @property {(text: string, info: {tokens: number, seconds: number}) => void} [onToken]
+ * @property {(notice: Notice) => void} [onNotice]
  * @property {AbortSignal} [signal]
  * @property {number} [temperature]
  * @property {number} [top_k]
@@ -45,11 +55,13 @@ const START_SECONDS = 60; // a worker script that cannot be fetched reports noth
  * @property {number} prompt_seconds
  * @property {number} seconds of the generation
  * @property {"eos"|"length"|"context_full"|"aborted"} stop_reason
+ * @property {number} [dropped_turns] of a chat: how many of its oldest turns did not fit the context
  */
 
 /**
  * Load a GGUF model. Rejects with LilmError.
- * @param {string | URL | Blob} source a URL, a File or Blob; in node also a path
+ * @param {string | URL | Blob | {opfs: string}} source a URL; a File or Blob, which is read where it lies; a model that this
+ *   browser keeps, by the name or key that listKept() tells; in node also a path
  * @param {LoadOptions} [options]
  * @returns {Promise<Model>}
  */
@@ -61,14 +73,20 @@ export async function load(source, options = {}) {
   const variant = chooseVariant(table.variants, options.variant);
   const threads = variant === "single" ? 1 : Math.min(options.threads ?? usualThreads(), table.threads);
   const place = typeof source === "string" || source instanceof URL ? absolute(String(source)) : source;
-  const name = options.name ?? (typeof place === "string" ? lastPart(place) : /** @type {File} */ (place).name ?? "");
+  const name = options.name ?? nameOf(place);
   const channel = await Channel.open(options.signal);
   try {
-    const { n_ctx, n_batch } = options;
+    const { n_ctx, n_batch, keep } = options;
+    const isPlace = typeof options.chunks === "string" || options.chunks instanceof URL;
+    const chunks = isPlace ? absolute(String(options.chunks)) : options.chunks;
     const { stats, stopFlag } = await channel.ask(
       "load",
-      { source: place, options: { base: folder, table, variant, threads, name, n_ctx, n_batch } },
-      (_, progress) => options.onProgress?.(progress),
+      { source: place, options: { base: folder, table, variant, threads, name, n_ctx, n_batch, chunks, keep } },
+      (event, data) => {
+        if (event === "progress") return options.onProgress?.(data);
+        if (data.kind === "kept") askToStay();
+        options.onNotice?.(data);
+      },
     );
     return new Model(channel, stats, stopFlag);
   } catch (error) {
@@ -91,6 +109,11 @@ class Model {
     this.#stopFlag = stopFlag;
     /** Statistics as of loading. */
     this.info = info;
+    /**
+     * Resolves with the reason when the model can no longer be used: unloaded, or its worker died.
+     * @type {Promise<LilmError>}
+     */
+    this.ended = channel.ended;
   }
 
   /**
@@ -123,6 +146,7 @@ class Model {
 
   /** End the worker and give its memory back. */
   async unload() {
+    this.#stopFlag = null; // it holds the model's memory
     this.#channel.close(new LilmError("aborted", "the model is unloaded"));
   }
 
@@ -134,7 +158,7 @@ class Model {
   }
 
   /** @param {"chat"|"complete"} method @param {any} args @param {GenerateOptions} options @returns {Promise<Result>} */
-  async #run(method, args, { onToken, signal, ...sampling }) {
+  async #run(method, args, { onToken, onNotice, signal, ...sampling }) {
     if (signal?.aborted) {
       return { text: "", tokens: 0, prompt_tokens: 0, cached_tokens: 0, prompt_seconds: 0, seconds: 0, stop_reason: "aborted" };
     }
@@ -145,90 +169,13 @@ class Model {
     };
     signal?.addEventListener("abort", stop);
     try {
-      return await this.#channel.ask(method, { ...args, options: sampling }, (_, { text, info }) => onToken?.(text, info));
+      return await this.#channel.ask(method, { ...args, options: sampling }, (event, data) => {
+        if (event === "text") onToken?.(data.text, data.info);
+        else onNotice?.(data);
+      });
     } finally {
       signal?.removeEventListener("abort", stop);
     }
-  }
-}
-
-/** Questions to the worker and its answers. */
-class Channel {
-  /** @type {Map<number, {resolve: (value: any) => void, reject: (error: LilmError) => void, tell?: (event: string, data: any) => void}>} */
-  #waiting = new Map();
-  #last = 0;
-  /** @type {LilmError | null} */ #closed = null;
-  #onAbort = () => this.close(new LilmError("aborted", "the loading was stopped"));
-
-  /** @param {any} worker */
-  constructor(worker) {
-    this.worker = worker;
-    const onMessage = (/** @type {any} */ message) => this.#receive(message);
-    const onError = (/** @type {any} */ error) =>
-      this.close(new LilmError("internal", `the worker died: ${error.message || "its script cannot be loaded"}`));
-    if (NODE) worker.on("message", onMessage).on("error", onError);
-    else {
-      worker.onmessage = (/** @type {MessageEvent} */ event) => onMessage(event.data);
-      worker.onerror = onError;
-    }
-  }
-
-  /** @param {AbortSignal} [signal] ends the worker, whatever it does */
-  static async open(signal) {
-    const url = new URL("worker.mjs", import.meta.url);
-    const { Worker } = NODE ? await import("node:worker_threads") : globalThis;
-    const channel = new Channel(new /** @type {any} */ (Worker)(url, { type: "module" }));
-    signal?.addEventListener("abort", channel.#onAbort);
-    await channel.#ready();
-    return channel;
-  }
-
-  /** The signal given to open() no longer counts. @param {AbortSignal} [signal] */
-  forget(signal) {
-    signal?.removeEventListener("abort", this.#onAbort);
-  }
-
-  /** @returns {Promise<void>} */
-  #ready() {
-    return new Promise((resolve, reject) => {
-      const late = () => this.close(new LilmError("network", "the worker script does not start"));
-      const timer = setTimeout(late, START_SECONDS * 1000);
-      const settle = (/** @type {() => void} */ then) => () => (clearTimeout(timer), this.#waiting.delete(0), then());
-      this.#waiting.set(0, {
-        resolve: () => {},
-        reject: (error) => settle(() => reject(error))(),
-        tell: settle(resolve),
-      });
-    });
-  }
-
-  /** @param {string} method @param {any} args @param {(event: string, data: any) => void} [tell] @returns {Promise<any>} */
-  ask(method, args, tell) {
-    return new Promise((resolve, reject) => {
-      if (this.#closed) return reject(this.#closed);
-      const id = ++this.#last;
-      this.#waiting.set(id, { resolve, reject, tell });
-      this.worker.postMessage({ id, method, args });
-    });
-  }
-
-  /** @param {{id: number, event?: string, data?: any, result?: any, error?: {kind: any, message: string}}} message */
-  #receive({ id, event, data, result, error }) {
-    const asked = this.#waiting.get(id);
-    if (!asked) return;
-    if (event) return void asked.tell?.(event, data);
-    this.#waiting.delete(id);
-    if (error) asked.reject(new LilmError(error.kind, error.message));
-    else asked.resolve(result);
-  }
-
-  /** @param {LilmError} reason what the questions still open are answered with */
-  close(reason) {
-    this.#closed ??= reason;
-    this.worker.terminate();
-    const open = [...this.#waiting.values()];
-    this.#waiting.clear();
-    for (const { reject } of open) reject(reason);
   }
 }
 
@@ -251,6 +198,18 @@ function usualThreads() {
 /** @returns {string} */
 function absolute(/** @type {string} */ source) {
   return NODE ? source : new URL(source, document.baseURI).href;
+}
+
+/** @returns {string} */
+function nameOf(/** @type {string | Blob | {opfs: string}} */ place) {
+  if (typeof place === "string") return lastPart(place);
+  return "opfs" in place ? place.opfs : /** @type {File} */ (place).name ?? "";
+}
+
+/** Ask the browser not to throw the models away when its disk gets full; some ask the user. */
+async function askToStay() {
+  const { storage } = navigator;
+  if (storage.persist && !(await storage.persisted())) await storage.persist();
 }
 
 /** @returns {string} */

@@ -1,11 +1,14 @@
 // The worker that holds the model. Messages:
 //   in   {id, method, args}                method: load | chat | complete | tokenize | detokenize | stats | stop
-//   out  {id, event, data}                 event: progress (load) | text (chat, complete)
+//   out  {id, event, data}                 event: progress, notice (load) | text (chat, complete)
 //        {id, result} or {id, error: {kind, message}}
-// lilm.mjs sends a generation only when the one before has answered; `stop` may come at any time.
+// lilm.mjs sends a generation only when the one before has answered; `stop` may come at any time. The first message out
+// is the event "ready" of id 0 with the name of a lock that the worker holds as long as it lives.
 
 import { Engine } from "./engine.mjs";
 import { LilmError } from "./errors.mjs";
+import { DEFAULTS } from "./sampling.mjs";
+import { fitTurns } from "./turns.mjs";
 
 const NODE = typeof process === "object" && Boolean(process.versions?.node);
 const port = NODE ? (await import("node:worker_threads")).parentPort : globalThis;
@@ -16,17 +19,24 @@ const port = NODE ? (await import("node:worker_threads")).parentPort : globalThi
 const methods = {
   async load({ source, options }, tell) {
     let last = 0;
-    engine = await Engine.load(source, options, (progress) => {
+    const onProgress = (/** @type {import("./progress.mjs").Progress} */ progress) => {
       const now = performance.now();
       if (now - last < 50 && progress.loaded !== progress.total) return;
       last = now;
       tell("progress", progress);
-    });
+    };
+    engine = await Engine.load(source, options, onProgress, (kind, message) => tell("notice", { kind, message }));
     const { memory, address } = engine.stopFlag;
     const shared = options.variant === "threads" ? { buffer: memory.buffer, address } : null;
     return { stats: engine.stats(), stopFlag: shared };
   },
-  chat: ({ messages, options }, tell) => generate(engine.tokenizeChat(messages), options, tell),
+  async chat({ messages, options }, tell) {
+    const tokenize = (/** @type {any} */ some) => engine.tokenizeChat(some);
+    const { tokens, dropped_turns } = fitTurns(messages, tokenize, engine.n_ctx, options.n_predict ?? DEFAULTS.n_predict);
+    const message = `the context is full; the oldest turns (${dropped_turns}) were left out`;
+    if (dropped_turns) tell("notice", { kind: "turns_dropped", message });
+    return { ...(await generate(tokens, options, tell)), dropped_turns };
+  },
   complete: ({ prompt, options }, tell) => generate(engine.tokenize(prompt, true, false), options, tell),
   tokenize: ({ text, add_special, parse_special }) => engine.tokenize(text, add_special, parse_special),
   detokenize: ({ ids }) => engine.detokenize(ids),
@@ -51,4 +61,13 @@ async function answer(/** @type {{id: number, method: string, args: any}} */ { i
 
 if (NODE) port.on("message", answer);
 else port.addEventListener("message", (/** @type {MessageEvent} */ event) => answer(event.data));
-port.postMessage({ id: 0, event: "ready", data: null });
+port.postMessage({ id: 0, event: "ready", data: await holdLock() });
+
+/** Free again when the worker has ended in whatever way, which browsers report by nothing else. */
+async function holdLock() {
+  // In node the exit is told; pages that are neither https nor localhost have no locks.
+  if (NODE || !globalThis.navigator.locks) return null;
+  const name = `lilm-worker:${crypto.randomUUID()}`;
+  await new Promise((held) => void navigator.locks.request(name, () => new Promise(() => held(undefined))));
+  return name;
+}

@@ -1,5 +1,5 @@
 // One engine, one model: a warm-up, then `rounds` times a prompt and its continuation. The best round counts.
-//   ?engine=ours|wllama &model=URL &threads=N &prompt=TOKENS &predict=TOKENS &rounds=N
+//   ?engine=ours|wllama &model=URL &threads=N &prompt=TOKENS &predict=TOKENS &rounds=N (0: it is only loaded)
 
 const ask = Object.fromEntries(new URLSearchParams(location.search));
 const [threads, wanted, predict, rounds] = [ask.threads, ask.prompt, ask.predict, ask.rounds].map(Number);
@@ -59,6 +59,7 @@ const engines = {
 
 async function measure() {
   const { run, info } = await engines[ask.engine]();
+  if (!rounds) return info;
   await run(words(wanted, 1), 8); // the browser compiles what is slow at first
   let prefill = 0;
   let decode = 0;

@@ -1,0 +1,41 @@
+// The models that this browser keeps: how much room they take, and a button to delete each.
+
+import { forgetKept, listKept } from "./engine.js";
+import { $, el, iconButton } from "./dom.js";
+import { showError } from "./notice.js";
+import { formatBytes, t } from "./texts.js";
+
+export class KeptView {
+  /** What is kept, as of the last look: [{key, name, url, bytes, tag, complete}]. */
+  models = [];
+
+  async refresh() {
+    this.models = await listKept().catch(() => []); // storage is blocked: then nothing is kept
+    $("kept").hidden = this.models.length === 0;
+    $("kept-list").replaceChildren(...this.models.map((one) => this.#row(one)));
+    const { usage, quota } = this.models.length ? await navigator.storage.estimate() : {};
+    $("kept-room").textContent = quota ? t("keptRoom", { usage: formatBytes(usage), quota: formatBytes(quota) }) : "";
+  }
+
+  /** Whether this version of a model of the site is kept. */
+  isKept({ local, source, sha256 }) {
+    if (local) return false;
+    const { href } = new URL(source, document.baseURI);
+    return this.models.some((one) => one.complete && one.url === href && one.tag === sha256);
+  }
+
+  #row(one) {
+    const state = one.complete ? "" : ` · ${t("keptPart")}`;
+    const remove = iconButton("trash", t("forget", { name: one.name }), async () => {
+      try {
+        await forgetKept(one.key);
+      } catch (error) {
+        showError({ kind: "in_use", message: error.message });
+      }
+      await this.refresh();
+      $("kept-title").focus();
+    });
+    const size = el("span", { className: "size" }, formatBytes(one.bytes) + state);
+    return el("li", {}, el("span", {}, one.name), size, remove);
+  }
+}

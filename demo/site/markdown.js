@@ -1,0 +1,87 @@
+// The Markdown that small models write, as elements: paragraphs, headings, lists, quotes, code, emphasis. Everything
+// else, HTML and links too, is shown as the text that it is.
+
+import { el } from "./dom.js";
+
+const FENCE = /^\s*(```|~~~)/;
+const HEADING = /^(#{1,6})\s+(.*)$/;
+const ITEM = /^(\s*)(?:[-*+]\s+|[・•]\s*|(\d{1,3})[.)]\s+)(.*)$/;
+const QUOTE = /^>\s?(.*)$/;
+// Code first: what stands in it is no emphasis. A star between letters or figures (2*3*4) is a star.
+const CODE = /(`+)(?!`)(.+?)(?<!`)\1(?!`)/;
+const STRONG = /\*\*(?=\S)(.+?)(?<=\S)\*\*/;
+const EM = /(?<![\w*])\*(?=[^\s*])([^*\n]+?)(?<=\S)\*(?![\w*])/;
+const INLINE = new RegExp([CODE, STRONG, EM].map(({ source }) => source).join("|"), "gs");
+
+/** The elements of `source`, which may end in the middle (a fence still open is code up to the end). */
+export function markdown(source) {
+  const lines = source.split("\n");
+  const blocks = [];
+  for (let at = 0; at < lines.length; ) {
+    const [block, next] = readBlock(lines, at);
+    if (block) blocks.push(block);
+    at = next;
+  }
+  return blocks;
+}
+
+/** The block that begins at line `at` (null for an empty line), and the line after it. */
+function readBlock(lines, at) {
+  const line = lines[at];
+  if (!line.trim()) return [null, at + 1];
+  if (FENCE.test(line)) return readCode(lines, at);
+  const heading = HEADING.exec(line);
+  // The page has h1 and h2; an answer's headings stand below them.
+  if (heading) return [el(`h${Math.min(6, heading[1].length + 2)}`, {}, ...inline(heading[2])), at + 1];
+  if (ITEM.test(line)) return readList(lines, at);
+  if (QUOTE.test(line)) {
+    const end = endOf(lines, at, (one) => QUOTE.test(one));
+    const inner = lines.slice(at, end).map((one) => QUOTE.exec(one)[1]);
+    return [el("blockquote", {}, ...markdown(inner.join("\n"))), end];
+  }
+  const end = endOf(lines, at, (one) => one.trim() && ![FENCE, HEADING, ITEM, QUOTE].some((kind) => kind.test(one)));
+  return [el("p", {}, ...inline(lines.slice(at, end).join("\n"))), end];
+}
+
+function endOf(lines, at, belongs) {
+  let end = at + 1;
+  while (end < lines.length && belongs(lines[end])) end += 1;
+  return end;
+}
+
+function readCode(lines, at) {
+  const mark = FENCE.exec(lines[at])[1];
+  const end = endOf(lines, at, (one) => !one.trim().startsWith(mark));
+  const code = el("code", {}, lines.slice(at + 1, end).join("\n"));
+  return [el("pre", { tabIndex: 0 }, code), end + 1]; // with the focus it can be scrolled by keys
+}
+
+/** Items at the first one's depth; deeper lines are the blocks of their item. */
+function readList(lines, at) {
+  const [, indent, number] = ITEM.exec(lines[at]);
+  const list = el(number === undefined ? "ul" : "ol");
+  if (number !== undefined && number !== "1") list.start = Number(number);
+  while (at < lines.length) {
+    const item = ITEM.exec(lines[at]);
+    if (!item || item[1].length < indent.length || (item[2] === undefined) !== (number === undefined)) break;
+    const end = endOf(lines, at, (one) => one.trim() && one.search(/\S/) > indent.length);
+    const below = lines.slice(at + 1, end).map((one) => one.slice(indent.length + 2));
+    list.append(el("li", {}, ...inline(item[3]), ...markdown(below.join("\n"))));
+    at = end;
+  }
+  return [list, at];
+}
+
+function inline(text) {
+  const nodes = [];
+  let done = 0;
+  for (const match of text.matchAll(INLINE)) {
+    const [whole, , code, strong, em] = match;
+    if (match.index > done) nodes.push(text.slice(done, match.index));
+    if (code !== undefined) nodes.push(el("code", {}, code.trim()));
+    else nodes.push(strong !== undefined ? el("strong", {}, ...inline(strong)) : el("em", {}, ...inline(em)));
+    done = match.index + whole.length;
+  }
+  if (done < text.length) nodes.push(text.slice(done));
+  return nodes;
+}

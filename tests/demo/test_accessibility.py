@@ -1,0 +1,78 @@
+"""The page under axe-core, in each of its states, and by keyboard alone."""
+
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lilm.wasm.source import cache_dir
+
+AXE = "axe-core-4.10.3"
+Open = Callable[..., Any]
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """axe-core's script (MPL-2.0), from npm's registry the first time; never part of the project."""
+    kept = cache_dir() / "tests" / f"{AXE}.js"
+    if not kept.is_file():
+        folder = tmp_path_factory.mktemp("axe")
+        command = ["npm", "pack", "--silent", AXE.replace("core-", "core@")]
+        try:
+            subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=60)
+        except (OSError, subprocess.SubprocessError):
+            pytest.skip("axe-core cannot be fetched (npm and its registry are needed)")
+        with tarfile.open(folder / f"{AXE}.tgz") as packed:
+            packed.extract("package/axe.min.js", folder, filter="data")
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(folder / "package" / "axe.min.js", kept)
+    return kept.read_text(encoding="utf-8")
+
+
+def faults(page: Any) -> list[str]:
+    page.wait_for_timeout(100)  # transitions of colours
+    found = page.evaluate("async () => (await axe.run()).violations")
+    return [f"{one['id']}: {node['html'][:120]}: {node['failureSummary']}" for one in found for node in one["nodes"]]
+
+
+@pytest.mark.parametrize(("scheme", "locale"), [("light", "en-US"), ("dark", "ja-JP")])
+def test_no_state_of_the_page_has_faults(open_page: Open, axe: str, scheme: str, locale: str) -> None:
+    page = open_page(color_scheme=scheme, locale=locale)
+    page.evaluate(axe)
+    assert faults(page) == []
+    page.click("#open-models")
+    assert faults(page) == []
+    page.keyboard.press("Escape")
+    page.click("#open-settings")
+    page.fill("#set-n_predict", "16")
+    assert faults(page) == []
+    page.keyboard.press("Escape")
+    page.fill("#prompt", "- **a**")
+    page.press("#prompt", "Enter")
+    page.wait_for_selector(".turn.assistant .acts")
+    assert faults(page) == []
+    page.click(".turn.user .icon")
+    assert faults(page) == []
+    page.evaluate("killModel()")
+    page.wait_for_selector("#notice:not([hidden])")
+    assert faults(page) == []
+
+
+def test_the_keyboard_reaches_everything_and_comes_back(open_page: Open) -> None:
+    page = open_page()
+    page.evaluate("document.body.tabIndex = -1, document.body.focus()")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "prompt"
+    page.focus("#open-models")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("dialog[open]")
+    for _ in range(3):
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.closest('dialog') !== null")
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.id") == "open-models"

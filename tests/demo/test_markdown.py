@@ -1,0 +1,51 @@
+"""An answer's Markdown becomes elements; all else stays text."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+SHOWN = """async (source) => {
+  const { markdown } = await import("./markdown.js");
+  const whole = document.createElement("div");
+  whole.append(...markdown(source));
+  return whole.innerHTML;
+}"""
+
+CASES = (
+    ("one\ntwo\n\nthree", "<p>one\ntwo</p><p>three</p>"),
+    ("a **b** *c* `d*e*`", "<p>a <strong>b</strong> <em>c</em> <code>d*e*</code></p>"),
+    ("**太字**です。*強調*も", "<p><strong>太字</strong>です。<em>強調</em>も</p>"),
+    ("**a *b* c**", "<p><strong>a <em>b</em> c</strong></p>"),
+    ("2*3*4 and 2 * 3 * 4 and **", "<p>2*3*4 and 2 * 3 * 4 and **</p>"),
+    ("# One\n### Two", "<h3>One</h3><h5>Two</h5>"),
+    ("- a\n- b\n\nc", "<ul><li>a</li><li>b</li></ul><p>c</p>"),
+    ("3. a\n4. b", '<ol start="3"><li>a</li><li>b</li></ol>'),
+    ("- a\n  1. b\n  2. c\n- d", "<ul><li>a<ol><li>b</li><li>c</li></ol></li><li>d</li></ul>"),
+    ("・りんご\n・みかん", "<ul><li>りんご</li><li>みかん</li></ul>"),
+    ("> a\n> b", "<blockquote><p>a\nb</p></blockquote>"),
+    ("```py\nif a < b:\n  *c*\n```\nd", '<pre tabindex="0"><code>if a &lt; b:\n  *c*</code></pre><p>d</p>'),
+    ("```\nstill open", '<pre tabindex="0"><code>still open</code></pre>'),
+    ("<img src=x onerror=alert(1)>", "<p>&lt;img src=x onerror=alert(1)&gt;</p>"),
+    ("- <b>x</b>\n> <i>", "<ul><li>&lt;b&gt;x&lt;/b&gt;</li></ul><blockquote><p>&lt;i&gt;</p></blockquote>"),
+    ("[a](javascript:alert(1)) https://example.org", "<p>[a](javascript:alert(1)) https://example.org</p>"),
+    ("-", "<p>-</p>"),
+    ("```", '<pre tabindex="0"><code></code></pre>'),
+    ("", ""),
+)
+
+
+@pytest.fixture
+def page(open_page: Callable[..., Any]) -> Any:
+    return open_page()
+
+
+def test_markdown(page: Any) -> None:
+    for source, shown in CASES:
+        assert page.evaluate(SHOWN, source) == shown
+
+
+def test_long_and_odd_text_takes_no_time(page: Any) -> None:
+    """Every frame draws the answer so far: no text may make the patterns search for long."""
+    for source in ("*" * 20_000, "`" * 20_000, "**a " * 5000, "- " * 5000, "> " * 2000, "\n" * 20_000):
+        assert page.evaluate(f"async (source) => (await ({SHOWN})(source)).length >= 0", source)

@@ -1,0 +1,70 @@
+"""Choosing a model: what fits, the chart whose points are buttons, what is kept on the device."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Open = Callable[..., Any]
+KEPT = [
+    {"key": "k1", "name": "model-Q4_K_M.gguf", "url": "models/model-Q4_K_M.gguf", "bytes": 1000, "complete": True},
+    {"key": "k2", "name": "old.gguf", "url": "models/model-Q8_0.gguf", "bytes": 5_000_000, "complete": False},
+    {"key": "k3", "name": "older.gguf", "url": "models/model-Q8_0.gguf", "bytes": 6_000_000, "complete": True},
+]
+
+
+def test_a_point_of_the_chart_chooses_its_model(open_page: Open) -> None:
+    page = open_page()
+    page.click("#open-models")
+    page.click("button[aria-label='Try Q8_0: 2 kB, 1.2500 bits/byte']")
+    assert page.is_checked("input[value='model-Q8_0.gguf']")
+    assert page.evaluate("document.activeElement.ariaPressed") == "true"
+    page.check("input[value='model-Q4_K_M.gguf']")
+    assert page.get_attribute(".point >> nth=0", "aria-pressed") == "true"
+    page.click(".point >> nth=1")
+    page.click("#load")
+    page.wait_for_selector("#model-dot[data-state=ready]")
+    assert page.inner_text("#model-label") == "Q8_0"
+
+
+def test_whether_a_model_fits_is_said_in_words(open_page: Open, site: Path) -> None:
+    page = open_page()
+    page.click("#open-models")
+    assert page.inner_text(".fit >> nth=0") in ("Fits this device.", "This browser does not tell whether it fits.")
+    words = """async (gib) => {
+      Object.defineProperty(navigator, "deviceMemory", { value: gib, configurable: true });
+      const { fitOf } = await import("./fits.js");
+      return [0.3e9, 0.8e9, 1.5e9, 5e9].map((memory) => fitOf({ memory }));
+    }"""
+    assert page.evaluate(words, 2) == ["fits", "tight", "too_big", "too_big"]
+    assert page.evaluate(words, 0) == ["unknown", "unknown", "unknown", "too_big"]
+
+
+def test_kept_models_are_listed_and_deleted(open_page: Open, site: Path) -> None:
+    page = open_page()
+    listed = json.loads((site / "site" / "models.json").read_text())["models"]
+    versions = {Path(model["file"]).name: model["sha256"] for model in listed}
+    page.evaluate(
+        """(kept) => {
+          globalThis.keptModels = kept.map((one) => ({ ...one, url: new URL(one.url, document.baseURI).href }));
+        }""",
+        [{**one, "tag": versions.get(one["name"], "old")} for one in KEPT],
+    )
+    page.click("#open-models")
+    page.wait_for_selector("#kept-list li")
+    assert "on this device" in page.inner_text(".model >> nth=0")
+    assert "on this device" not in page.inner_text(".model >> nth=1")  # another version of it is kept
+    assert "5.0 MB · partly downloaded" in page.inner_text("#kept-list li >> nth=1")
+    for left, name in ((2, "old"), (1, "older"), (0, "model-Q4_K_M")):
+        page.click(f"[aria-label='Delete {name}.gguf from this device']")
+        page.wait_for_function(f"document.querySelectorAll('#kept-list li').length === {left}")
+    assert page.is_hidden("#kept")
+
+
+def test_on_a_phone_the_picker_needs_no_sideways_scrolling(open_page: Open) -> None:
+    page = open_page(viewport={"width": 360, "height": 700}, locale="ja-JP")
+    page.click("#open-models")
+    assert page.is_visible(".point >> nth=1")
+    assert page.evaluate(
+        "[...document.querySelectorAll('#models, #plot')].every((node) => node.scrollWidth <= node.clientWidth)"
+    )

@@ -1,0 +1,19 @@
+// Uses lilm.d.mts as a TypeScript page does; test_types.py compiles it.
+
+import { forgetKept, listKept, load, LilmError, type Model, type Notice, support } from "lilm";
+
+const notices: Notice[] = [];
+const model: Model = await load(new URL("https://example.org/m.gguf"), {
+  chunks: "m.gguf.chunks.json",
+  onProgress: ({ phase, loaded, total, speed }) => console.log(phase === "download" && loaded / total, speed),
+  onNotice: (notice) => void notices.push(notice),
+});
+const result = await model.chat([{ role: "user", content: "hi" }], { n_predict: 8, signal: new AbortController().signal });
+const words: string = result.text + result.stop_reason + (result.dropped_turns ?? 0);
+// @ts-expect-error: a role that is none
+model.chat([{ role: "robot", content: words }]);
+// @ts-expect-error: not an option
+model.complete(words, { n_predicts: 3 });
+for (const { key, complete } of await listKept()) if (!complete) await forgetKept(key);
+await load({ opfs: "m.gguf" }).catch((error: LilmError) => error.kind === "not_kept");
+await model.ended.then(({ kind }) => kind === "worker_died" && support().threads);

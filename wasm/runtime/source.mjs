@@ -1,0 +1,106 @@
+// Opens whatever a model comes from: a URL (or what was kept of it), a kept model, a Blob or File, or (node) a path.
+
+import { readJson } from "./core.mjs";
+import { Download, keptReader, sha256 } from "./download.mjs";
+import { LilmError } from "./errors.mjs";
+import { canKeep, KeptFile, listKept, reserve } from "./kept.mjs";
+import { blobReader, pathReader } from "./reader.mjs";
+
+const NODE = typeof process === "object" && Boolean(process.versions?.node);
+
+/**
+ * @typedef {import("./reader.mjs").Reader} Reader
+ * @typedef {import("./download.mjs").DownloadOptions} DownloadOptions
+ * @typedef {import("./download.mjs").ChunkList} ChunkList
+ */
+
+/**
+ * @param {string | Blob | {opfs: string}} source an absolute URL, a Blob, a kept model's name, or in node a path
+ * @param {DownloadOptions} options
+ * @returns {Promise<Reader>} of a file that begins like a GGUF
+ */
+export async function openReader(source, options) {
+  const reader = await open(source, options);
+  try {
+    checkMagic(reader);
+    return reader;
+  } catch (error) {
+    await (reader.discard ?? reader.close)();
+    throw error;
+  }
+}
+
+/** @param {string | Blob | {opfs: string}} source @param {DownloadOptions} options @returns {Promise<Reader>} */
+async function open(source, options) {
+  if (typeof source === "string") {
+    return NODE && !/^(https?|blob|data):/.test(source) ? pathReader(source) : openUrl(source, options);
+  }
+  return "opfs" in source ? openKept(source.opfs) : blobReader(source);
+}
+
+/** @param {string} url @param {DownloadOptions} options @returns {Promise<Reader>} */
+async function openUrl(url, options) {
+  const { onNotice } = options;
+  const keep = options.keep && canKeep();
+  const list = await readList(url, options.chunks, keep);
+  if (list === "kept") return openKept(url);
+  if (!keep) {
+    if (options.keep && !NODE) onNotice("cannot_keep", "this browser cannot keep the model for the next visit");
+    return new Download(url, list, options).toMemory();
+  }
+  const key = await keyOf(url, list);
+  const release = await reserve(key, () => onNotice("waiting", "another tab is loading this model"));
+  try {
+    const kept = await KeptFile.open(key);
+    if (kept?.complete) return keptReader(kept, release);
+    kept?.close();
+    return await new Download(url, list, options).toStorage(key, release);
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+/**
+ * The list of chunks; "kept" when it cannot be had (no network) and the model is here.
+ * @param {string} url @param {ChunkList | string | null} chunks @param {boolean} keep
+ * @returns {Promise<ChunkList | null | "kept">}
+ */
+async function readList(url, chunks, keep) {
+  if (typeof chunks !== "string") return chunks;
+  try {
+    return await readJson(chunks);
+  } catch (error) {
+    if (keep && (await listKept()).some((one) => one.complete && one.url === url)) return "kept";
+    throw error;
+  }
+}
+
+/** A model kept earlier, by its key, name or URL. @param {string} wanted @returns {Promise<Reader>} */
+async function openKept(wanted) {
+  const all = canKeep() ? await listKept() : [];
+  const found = all.find((one) => one.complete && [one.key, one.name, one.url].includes(wanted));
+  if (!found) throw new LilmError("not_kept", `no model ${wanted} is kept in this browser`);
+  const release = await reserve(found.key, () => {});
+  const kept = await KeptFile.open(found.key);
+  if (kept?.complete) return keptReader(kept, release);
+  kept?.close();
+  release();
+  throw new LilmError("not_kept", `the model ${wanted} is damaged or in use in another tab`);
+}
+
+/** @param {string} url @param {ChunkList | null} list */
+async function keyOf(url, list) {
+  return (list?.sha256 ?? (await sha256(new TextEncoder().encode(url)))).slice(0, 32);
+}
+
+/** @param {Reader} reader */
+function checkMagic(reader) {
+  const magic = new Uint8Array(4);
+  const n = reader.read(0, magic);
+  const text = new TextDecoder("latin1").decode(magic.subarray(0, n));
+  if (text === "GGUF".slice(0, n) && reader.size < 32) {
+    throw new LilmError("truncated", `the file ends after ${reader.size} bytes`);
+  }
+  if (text !== "GGUF") throw new LilmError("not_a_gguf", "the file is not a GGUF model");
+}
