@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lilm.errors import LilmError
 from lilm.export.llama_layout import Entry, LlamaShape, layout, permute_rows, read_shape
+from lilm.export.rope import TENSOR as ROPE_TENSOR
 from lilm.export.safetensors_reader import Weights
 from lilm.llamacpp.vocab import add_vocab
 
@@ -53,6 +54,9 @@ def write_gguf(
         def is_half(entry: Entry) -> bool:
             return matrices == "F16" and len(entry.shape) == 2
 
+        factors = np.array(config.rope_factors, dtype=np.float32)
+        if factors.size:
+            writer.add_tensor_info(ROPE_TENSOR, factors.shape, factors.dtype, factors.nbytes)
         for entry in entries:
             kind = np.dtype(np.float16 if is_half(entry) else np.float32)
             writer.add_tensor_info(entry.target, entry.shape, kind, int(np.prod(entry.shape)) * kind.itemsize)
@@ -61,6 +65,8 @@ def write_gguf(
             writer.write_header_to_file(part)
             writer.write_kv_data_to_file()
             writer.write_ti_data_to_file()
+            if factors.size:
+                writer.write_tensor_data(factors)
             for done, entry in enumerate(entries, 1):
                 writer.write_tensor_data(_converted(entry, weights, is_half(entry)))
                 if on_tensor is not None:

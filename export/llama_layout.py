@@ -11,13 +11,15 @@ import torch
 from transformers import LlamaConfig
 
 from lilm.errors import LilmError
+from lilm.export.rope import rope_factors
 
-REMEDY = "LiLM exports LlamaForCausalLM with SiLU, no biases and default rotary embeddings"
+REMEDY = "LiLM exports LlamaForCausalLM with SiLU, no biases and the rotary embeddings of Llama or Llama 3.1"
 
 
 @dataclass(frozen=True)
 class LlamaShape:
-    """The figures of a Llama, named as in config.json; tied: `tie_word_embeddings`."""
+    """The figures of a Llama, named as in config.json; tied: `tie_word_embeddings`. rope_factors: see
+    lilm.export.rope."""
 
     num_hidden_layers: int
     hidden_size: int
@@ -30,6 +32,7 @@ class LlamaShape:
     rms_norm_eps: float
     rope_theta: float
     tied: bool
+    rope_factors: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,24 +65,27 @@ def read_shape(folder: Path) -> LlamaShape:
         "hidden_act": (config.hidden_act, "silu"),
         "attention_bias": (config.attention_bias, False),
         "mlp_bias": (config.mlp_bias, False),
-        "rope_type": (rope.get("rope_type"), "default"),
     }
     for key, (value, wanted) in found.items():
         if value != wanted:
             raise LilmError(f"{key} is {value!r}", where=str(path), remedy=REMEDY)
+    if rope.get("rope_type") not in ("default", "llama3"):
+        raise LilmError(f"rope_type is {rope.get('rope_type')!r}", where=str(path), remedy=REMEDY)
     heads = config.num_attention_heads
+    head_dim = config.head_dim or config.hidden_size // heads
     return LlamaShape(
         num_hidden_layers=config.num_hidden_layers,
         hidden_size=config.hidden_size,
         intermediate_size=config.intermediate_size,
         num_attention_heads=heads,
         num_key_value_heads=config.num_key_value_heads or heads,
-        head_dim=config.head_dim or config.hidden_size // heads,
+        head_dim=head_dim,
         vocab_size=config.vocab_size,
         max_position_embeddings=config.max_position_embeddings,
         rms_norm_eps=config.rms_norm_eps,
         rope_theta=float(rope["rope_theta"]),
         tied=config.tie_word_embeddings,
+        rope_factors=rope_factors(rope, head_dim),
     )
 
 

@@ -5,6 +5,8 @@ from typing import Any
 
 from lilm.errors import LilmError
 
+MODEL = "tokenizer.model"
+
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)
 """Piece types of sentencepiece_model.proto; GGUF's token types have the same numbers."""
 

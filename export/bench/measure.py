@@ -83,7 +83,7 @@ def quality(
 
 def prompt_ids(engine: Engine, config: BenchConfig) -> list[tuple[str, str, list[int]]]:
     """(kind, words, ids) of every prompt: kind "chat" is asked through the chat template, "text" is gone on with."""
-    asked = [render([{"role": "user", "content": words}], True) for words in config.chats]
+    asked = [render([{"role": "user", "content": words}], True, engine.eos_token) for words in config.chats]
     chats = [engine.tokenize(text, parse_special=True) for text in asked]
     return [
         *(("chat", words, ids) for words, ids in zip(config.chats, chats, strict=True)),

@@ -52,7 +52,6 @@ def measure_files(
                 where="bench.n_ctx",
                 remedy=f"use at most {engine.n_ctx_train}",
             )
-        bos = engine.tokenize("")[0]
         prompts = prompt_ids(engine, config)
         longest = max((len(ids) for _, _, ids in prompts), default=0)
         excerpts = {}
@@ -62,7 +61,7 @@ def measure_files(
 
         for lang in languages:
             texts = read_texts(corpus, lang, "heldout")
-            excerpts[lang] = choose(texts, encode, bos, config.n_ctx, config.eval_tokens)
+            excerpts[lang] = choose(texts, encode, engine.bos_id, config.n_ctx, config.eval_tokens)
             if not excerpts[lang].tokens:
                 raise LilmError(
                     f"the held-out text of {lang!r} is empty", where=str(corpus), remedy="give that language more text"

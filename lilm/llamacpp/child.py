@@ -51,7 +51,8 @@ class Session:
             self.reference = Model(Path(reference), n_ctx, threads, self.log, exact)
             if self.reference.n_vocab != self.model.n_vocab:
                 raise NativeError(f"vocabularies of {self.model.n_vocab} and {self.reference.n_vocab} tokens")
-        return {"n_vocab": self.model.n_vocab, "n_ctx_train": self.model.n_ctx_train}, []
+        sizes = {"n_vocab": self.model.n_vocab, "n_ctx_train": self.model.n_ctx_train}
+        return {**sizes, "bos_id": self.model.bos_id, "eos_token": self.model.eos_token}, []
 
     def tokenize(self, text: str, add_bos: bool, parse_special: bool) -> Answer:
         return {"ids": self.opened().tokenize(text, add_bos, parse_special)}, []

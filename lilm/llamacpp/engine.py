@@ -49,6 +49,7 @@ class Engine:
     model, reference: GGUF files; the reference is what `score` compares with and has the same vocabulary.
     n_ctx: longest sequence, tokens. threads: of llama.cpp; part of what decides a logit's last bits.
     exact: keys and values in F32 and plain attention, to compare arithmetic; without it llama.cpp's defaults.
+    Its bos_id is what stands before a text, also where `tokenize` puts nothing there; its eos_token the text of EOS.
     Raises LilmError when a file is missing or llama.cpp cannot load it.
     """
 
@@ -65,6 +66,8 @@ class Engine:
             head, _ = self._ask("open", **files, n_ctx=n_ctx, threads=threads, exact=exact)
             self.n_vocab: int = head["n_vocab"]
             self.n_ctx_train: int = head["n_ctx_train"]
+            self.bos_id: int = head["bos_id"]
+            self.eos_token: str = head["eos_token"]
         except BaseException:
             self.close()
             raise

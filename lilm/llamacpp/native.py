@@ -73,6 +73,9 @@ class Model:
             raise log.failure()
         self.vocab = llama.llama_model_get_vocab(self.model)
         self.n_vocab: int = llama.llama_vocab_n_tokens(self.vocab)
+        self.bos_id: int = llama.llama_vocab_bos(self.vocab)
+        eos = llama.llama_vocab_eos(self.vocab)
+        self.eos_token: str = llama.llama_vocab_get_text(self.vocab, eos).decode() if eos >= 0 else ""
         self.n_ctx_train: int = llama.llama_model_n_ctx_train(self.model)
         self.n_ctx = n_ctx
         self._log = log

@@ -1,21 +1,29 @@
-"""A tokenizer's keys in a GGUF file, from the tokenizer.model that training used."""
+"""A tokenizer's keys in a GGUF file, from the files that training used."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lilm.spm import read_proto, special_ids
+from lilm.bpe import read_byte_level
+from lilm.spm import CONTROL, MODEL, NORMAL, UNUSED, USER_DEFINED, read_proto, special_ids
 
 if TYPE_CHECKING:
     import gguf
 
 
 def add_vocab(writer: "gguf.GGUFWriter", tokenizer_dir: Path, chat_template: str | None) -> int:
-    """Write the `tokenizer.*` keys of `tokenizer_dir`/tokenizer.model. Answers the vocabulary's size.
+    """Write the `tokenizer.*` keys of `tokenizer_dir`: of its tokenizer.model or, where it has none, of its byte-level
+    tokenizer.json. Answers the vocabulary's size. Raises LilmError when the file is missing or corrupt."""
+    add = _add_sentencepiece if (tokenizer_dir / MODEL).is_file() else _add_byte_level
+    size = add(writer, tokenizer_dir)
+    if chat_template:
+        writer.add_chat_template(chat_template)
+    return size
 
-    Pieces, scores and types go in as they are: llama.cpp merges by score like SentencePiece, and its token
-    types have SentencePiece's numbers. Raises LilmError when the file is missing or corrupt.
-    """
-    proto = read_proto(tokenizer_dir / "tokenizer.model")
+
+def _add_sentencepiece(writer: "gguf.GGUFWriter", tokenizer_dir: Path) -> int:
+    """Pieces, scores and types go in as they are: llama.cpp merges by score like SentencePiece, and its token types
+    have SentencePiece's numbers."""
+    proto = read_proto(tokenizer_dir / MODEL)
     unk, bos, eos = special_ids(proto)
     writer.add_tokenizer_model("llama")
     writer.add_tokenizer_pre("default")
@@ -28,15 +36,34 @@ def add_vocab(writer: "gguf.GGUFWriter", tokenizer_dir: Path, chat_template: str
     writer.add_add_bos_token(True)
     writer.add_add_eos_token(False)
     writer.add_add_space_prefix(proto.normalizer_spec.add_dummy_prefix)
-    if chat_template:
-        writer.add_chat_template(chat_template)
     return len(proto.pieces)
+
+
+def _add_byte_level(writer: "gguf.GGUFWriter", tokenizer_dir: Path) -> int:
+    """llama.cpp's `gpt2`: merges by rank, after the pre-tokenizer that `pre` names. Without a BOS of its own the model
+    gets its EOS as one, which is not put before a text; llama.cpp would take id 11 otherwise."""
+    found = read_byte_level(tokenizer_dir)
+    types = [NORMAL] * len(found.names)
+    for index, is_control in found.special.items():
+        types[index] = CONTROL if is_control else USER_DEFINED
+    for index in found.unused:
+        types[index] = UNUSED
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre(found.pre)
+    writer.add_token_list([name.encode() for name in found.names])
+    writer.add_token_types(types)
+    writer.add_token_merges([" ".join(merge) for merge in found.merges])
+    writer.add_bos_token_id(found.bos_id)
+    writer.add_eos_token_id(found.eos_id)
+    writer.add_add_bos_token(found.adds_bos)
+    writer.add_add_eos_token(False)
+    return len(found.names)
 
 
 def write_vocab_gguf(tokenizer_dir: Path, path: Path) -> None:
     """A GGUF file that has the vocabulary only: what llama.cpp needs to tokenise, and nothing to run.
 
-    Load it with `vocab_only`. Raises LilmError when tokenizer.model is missing or corrupt.
+    Load it with `vocab_only`. Raises LilmError when the tokenizer is missing or corrupt.
     """
     import gguf
 

@@ -83,7 +83,8 @@ class ScratchConfig(Section):
 class BaseConfig(Section):
     kind: Literal["scratch", "path", "hub"]
     path: str = ""
-    """kind path: a folder with config.json, *.safetensors and tokenizer.model, relative to the recipe."""
+    """kind path: a folder with config.json, *.safetensors and tokenizer.model, or instead of that a byte-level BPE
+    tokenizer.json and its tokenizer_config.json; relative to the recipe."""
     repo: str = ""
     """kind hub: the model's id."""
     revision: str = "main"
@@ -101,22 +102,27 @@ class BaseConfig(Section):
 
 
 class TokenizerConfig(Section):
+    """A base with a byte-level BPE tokenizer.json (Llama 3, SmolLM) is added to like one with a tokenizer.model. It has
+    its own pre-tokenizer and is no Unigram, so there `model_type` and `split_by_unicode_script` stay as they are."""
+
     pieces: int = Field(default=18_700, ge=1)
     """Pieces to learn; the merged size is rounded up to `multiple`."""
     multiple: int = Field(default=64, ge=1)
     """The merged vocabulary's size is a multiple of this, by unused pieces."""
     model_type: Literal["bpe", "unigram"] = "bpe"
     """How pieces are learnt. What is written is a BPE model in either case, as the base's is one: of Unigram's pieces
-    those stay that merges can reach, three of four, and Wikipedia takes 7% more tokens than with BPE."""
+    those stay that merges can reach, three of four, and Wikipedia takes 7% more tokens than with BPE. A byte-level
+    base has only "bpe"."""
     character_coverage: float = Field(default=0.9995, gt=0.9, le=1)
     split_by_unicode_script: bool = False
-    """False lets 「食べる」 be one piece: 1.74 instead of 1.65 characters a token on Wikipedia."""
+    """False lets 「食べる」 be one piece: 1.74 instead of 1.65 characters a token on Wikipedia. A byte-level base
+    has only False: its own pre-tokenizer decides."""
     max_piece_length: int = Field(default=16, ge=1)
     train_chars: int = Field(default=10_000_000, ge=1000)
     """Characters of the corpus that the vocabulary is learnt from, the best-scored first."""
     verify_lines: int = Field(default=10_000, ge=1)
-    """Held-out lines of the new language whose ids must be equal in SentencePiece, Hugging Face and llama.cpp, if there
-    are so many; of the base's language all are compared."""
+    """Held-out lines of the new language whose ids must be equal in all runtimes (SentencePiece where the base has it,
+    Hugging Face, llama.cpp), if there are so many; of the base's language all are compared."""
 
 
 class PackConfig(Section):

@@ -1,6 +1,8 @@
 """The GGUF file computes what the Hugging Face model computes."""
 
+import json
 import math
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,6 +64,25 @@ def test_same_function_in_float32(model_folder: Path, shared_data: Path, tmp_pat
     with Engine(path, n_ctx=N_CTX, threads=2, exact=True) as engine:
         for window in text_windows(engine, real_text(shared_data)):
             assert np.abs(engine.logits(window) - hf_logits(model, window)).max() < 1e-3
+
+
+def test_rotary_embedding_of_llama_3_1(random_model: Path, tmp_path: Path) -> None:
+    """Each frequency has its factor: this window has all three kinds of waves, and without the factors it shows."""
+    folder = shutil.copytree(random_model, tmp_path / "hf")
+    path = folder / "config.json"
+    rope = {"rope_type": "llama3", "rope_theta": 10_000.0, "factor": 8.0, "low_freq_factor": 1.0}
+    rope |= {"high_freq_factor": 4.0, "original_max_position_embeddings": 64}
+    plain = json.loads(path.read_text())
+    path.write_text(json.dumps(plain | {"rope_parameters": rope}))
+    model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    window = [1, *(index * 37 % 380 for index in range(200))]
+    apart = []
+    for name, config in (("with", plain | {"rope_parameters": rope}), ("without", plain)):
+        path.write_text(json.dumps(config))
+        write_gguf(folder, tmp_path / f"{name}.gguf", ("en",), matrices="F32")
+        with Engine(tmp_path / f"{name}.gguf", n_ctx=N_CTX, threads=2, exact=True) as engine:
+            apart.append(np.abs(engine.logits(window) - hf_logits(model, window)).max())
+    assert apart[0] < 1e-3 < 0.1 < apart[1]
 
 
 def test_the_f16_file_is_the_model(model_folder: Path, shared_data: Path, tmp_path: Path) -> None:

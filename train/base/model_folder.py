@@ -4,13 +4,15 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lilm.bpe import CONFIG, FILE, read_byte_level
 from lilm.errors import LilmError
+from lilm.spm import MODEL
 
 if TYPE_CHECKING:
     import torch
     from transformers import LlamaForCausalLM
 
-TOKENIZER = "tokenizer.model"
+TOKENIZER = MODEL
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -32,7 +34,8 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def check_model_folder(folder: Path) -> None:
-    """Raises LilmError unless `folder` holds a Llama: config, whole safetensors, SentencePiece tokenizer."""
+    """Raises LilmError unless `folder` holds a Llama: config, whole safetensors, and a tokenizer that pieces can be
+    added to."""
     from safetensors import SafetensorError, safe_open
 
     config = read_config(folder)
@@ -54,9 +57,23 @@ def check_model_folder(folder: Path) -> None:
             f"tensor {sorted(wanted - names)[0]} is missing", where=str(folder), remedy="fetch the model again, whole"
         )
     if not (folder / TOKENIZER).is_file():
-        raise LilmError(
-            f"no {TOKENIZER}", where=str(folder), remedy="put the model's SentencePiece tokenizer.model beside it"
-        )
+        if not (folder / FILE).is_file():
+            raise LilmError(
+                f"no {TOKENIZER} and no {FILE}", where=str(folder), remedy="put the model's own tokenizer beside it"
+            )
+        rows = config.get("vocab_size")
+        tokens = len(read_byte_level(folder).names)
+        if isinstance(rows, int) and tokens > rows:
+            raise LilmError(
+                f"the tokenizer has {tokens} tokens and the model {rows} rows: they do not belong together",
+                where=str(folder / FILE),
+                remedy=f"put the model's own {FILE} beside it",
+            )
+
+
+def tokenizer_files(folder: Path) -> tuple[str, ...]:
+    """Names of the files that make up a base's tokenizer."""
+    return (TOKENIZER,) if (folder / TOKENIZER).is_file() else (FILE, CONFIG)
 
 
 def load_llama(folder: Path, device: "torch.device", dtype: str = "float32") -> "LlamaForCausalLM":

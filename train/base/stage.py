@@ -5,12 +5,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lilm.artifact import Artifact
+from lilm.bpe import CONFIG, FILE
 from lilm.errors import LilmError
 from lilm.recipe import BaseConfig
 from lilm.stage import Context
-from lilm.train.base.model_folder import TOKENIZER, check_model_folder
+from lilm.train.base.model_folder import TOKENIZER, check_model_folder, tokenizer_files
 
-KEPT = ("config.json", "generation_config.json", TOKENIZER, "*.safetensors", "*.safetensors.index.json")
+KEPT = ("config.json", "generation_config.json", "*.safetensors", "*.safetensors.index.json")
+TOKENIZERS = (TOKENIZER, FILE, CONFIG)
 
 
 def check(config: BaseConfig, context: Context) -> None:
@@ -27,7 +29,7 @@ def check(config: BaseConfig, context: Context) -> None:
 def external(config: BaseConfig, context: Context) -> dict[str, str]:
     if config.kind != "path":
         return {}
-    files = [path for pattern in KEPT for path in Path(config.path).glob(pattern)]
+    files = _files(Path(config.path))
     return {str(path): f"{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in sorted(files)}
 
 
@@ -39,11 +41,15 @@ def run(config: BaseConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
     if config.kind == "hub":
         from lilm.hub import download_model
 
-        source = download_model(config.repo, config.revision, KEPT)
+        source = download_model(config.repo, config.revision, (*KEPT, *TOKENIZERS))
     else:
         source = Path(config.path)
     check_model_folder(source)
-    for pattern in KEPT:
-        for path in source.glob(pattern):
-            shutil.copyfile(path, out_dir / path.name)
+    for path in _files(source):
+        shutil.copyfile(path, out_dir / path.name)
     return Artifact()
+
+
+def _files(folder: Path) -> list[Path]:
+    """What the stages that follow read of a model's folder."""
+    return [path for pattern in (*KEPT, *tokenizer_files(folder)) for path in folder.glob(pattern)]

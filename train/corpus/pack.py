@@ -1,4 +1,7 @@
-"""Encodes the corpus and writes its token stores. Every document is `<s>`, its tokens, `</s>`, as for Llama."""
+"""Encodes the corpus and writes its token stores. Every document is `<s>`, its tokens, `</s>`, as for Llama.
+
+A tokenizer without BOS has its EOS in front too: models that know no other mark saw it between texts.
+"""
 
 import json
 import shutil
@@ -29,7 +32,8 @@ def pack_corpus(config: PackConfig, corpus: Path, tokenizer_dir: Path, out_dir: 
     """See lilm.train.corpus.pack_stage.run."""
     path = tokenizer_dir / "tokenizer.json"
     tokenizer = _load(path)
-    bos_id, eos_id = (_special(tokenizer, tokenizer_dir, key) for key in ("bos_token", "eos_token"))
+    eos_id = _special(tokenizer, tokenizer_dir, "eos_token")
+    bos_id = _special(tokenizer, tokenizer_dir, "bos_token", eos_id)
     dtype = token_dtype(tokenizer.get_vocab_size())
     shutil.rmtree(out_dir / "tokens", ignore_errors=True)
     (out_dir / "tokens").mkdir(parents=True)
@@ -141,13 +145,16 @@ def _load(path: Path) -> Tokenizer:
     return tokenizer
 
 
-def _special(tokenizer: Tokenizer, folder: Path, key: str) -> int:
-    """Id of the token that tokenizer_config.json names under `key`."""
+def _special(tokenizer: Tokenizer, folder: Path, key: str, default: int | None = None) -> int:
+    """Id of the token that tokenizer_config.json names under `key`; `default` where it says that there is none."""
     path = folder / "tokenizer_config.json"
     try:
-        named = json.loads(path.read_text(encoding="utf-8"))[key]
+        config = json.loads(path.read_text(encoding="utf-8"))
+        named = config[key] if default is None else config.get(key)
     except (OSError, ValueError, KeyError) as error:
         raise LilmError(f"names no {key} ({error})", where=str(path), remedy="run the tokenizer stage again") from error
+    if named is None and default is not None:
+        return default
     token = named["content"] if isinstance(named, dict) else named
     number = tokenizer.token_to_id(token) if isinstance(token, str) else None
     if number is None:

@@ -33,7 +33,8 @@ def finetune(config: FinetuneConfig, pretrained: Path, pack: Path, out_dir: Path
         chats = [chat for source in config.sources for chat in read_chats(source, context.language, context.seed)]
         window = min(config.sequence_length, model.config.max_position_embeddings)
         fast = tokenizer.backend_tokenizer  # no warning about long chats: they are counted and left out
-        tokenised = [tokenise_chat(chat, lambda text: fast.encode(text).ids) for chat in chats]
+        eos = str(tokenizer.eos_token)
+        tokenised = [tokenise_chat(chat, lambda text: fast.encode(text).ids, eos) for chat in chats]
         sequences = ChatSequences(tokenised, window, context.seed)
         digest = sha256_file(pretrained / "tokenizer.json")
         replayed = Interleaved(
@@ -63,6 +64,7 @@ def finetune(config: FinetuneConfig, pretrained: Path, pack: Path, out_dir: Path
     save_llama(model, out_dir)
     tokenizer.chat_template = CHAT_TEMPLATE
     tokenizer.save_pretrained(out_dir)
-    shutil.copyfile(pretrained / TOKENIZER, out_dir / TOKENIZER)  # save_pretrained writes none
+    if (pretrained / TOKENIZER).is_file():  # a byte-level BPE has none
+        shutil.copyfile(pretrained / TOKENIZER, out_dir / TOKENIZER)  # save_pretrained writes none
     write_json(out_dir / "report.json", report)
     return Artifact({**report, "tokens_per_s": round(speed)})

@@ -16,26 +16,31 @@ Int64 = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 @dataclass(frozen=True)
 class TokenisedChat:
-    """ids: BOS and the rendered chat; labels[t]: what to predict after ids[t], or IGNORE."""
+    """ids: BOS, if there is one, and the rendered chat; labels[t]: what to predict after ids[t], or IGNORE."""
 
     ids: list[int]
     labels: list[int]
 
 
-def tokenise_chat(messages: list[Message], encode: Callable[[str], list[int]]) -> TokenisedChat:
+def tokenise_chat(
+    messages: list[Message],
+    encode: Callable[[str], list[int]],
+    eos_token: str = "</s>",  # noqa: S107 - no password
+) -> TokenisedChat:
     """Labels on each assistant turn and the end-of-turn token behind it, nowhere else.
 
-    encode: rendered text -> ids with BOS. The text up to a turn must be a prefix, in tokens, of the text with
-    the turn: that is what the model will see when it answers. Raises RuntimeError where it is not.
+    encode: rendered text -> ids, with BOS if the model has one. eos_token: ends a turn. The text up to a turn must be a
+    prefix, in tokens, of the text with the turn: that is what the model will see when it answers. Raises RuntimeError
+    where it is not.
     """
-    ids = encode(render(messages, False))
+    ids = encode(render(messages, False, eos_token))
     spoken = [False] * len(ids)
     for index, message in enumerate(messages):
         if message["role"] != "assistant":
             continue
-        prompt = encode(render(messages[:index], True))
+        prompt = encode(render(messages[:index], True, eos_token))
         # the template ends a turn with EOS and a line break; the line break comes after the model has stopped
-        answered = encode(render(messages[: index + 1], False).rstrip("\n"))
+        answered = encode(render(messages[: index + 1], False, eos_token).rstrip("\n"))
         if ids[: len(prompt)] != prompt or ids[: len(answered)] != answered:
             raise RuntimeError(f"the chat template and the tokenizer disagree on where a turn ends: {message}")
         for at in range(len(prompt), len(answered)):

@@ -16,7 +16,7 @@ from lilm.errors import LilmError
 from lilm.hashing import write_atomic, write_json
 from lilm.progress import Reporter
 from lilm.recipe import OptimConfig, Recipe
-from lilm.train.base.model_folder import TOKENIZER, load_llama, read_config
+from lilm.train.base.model_folder import load_llama, read_config
 from lilm.train.pretrain.embeddings import both_matrices
 from lilm.train.pretrain.init_distillation import Distillation
 from lilm.train.pretrain.init_model import Init, add_rows
@@ -116,8 +116,7 @@ def _trials(
         model = load_llama(run_dir / "base", device)
         started = time.monotonic()
         texts = read_texts(run_dir / "corpus", recipe.language, "train")
-        model_file = run_dir / "tokenizer" / TOKENIZER
-        began = add_rows(model, tokenizers.base, model_file, init, recipe.seed, texts, reporter, distillation)
+        began = add_rows(model, tokenizers.base, tokenizers.pieces, init, recipe.seed, texts, reporter, distillation)
         began["seconds"] = round(time.monotonic() - started, 2)
         start = {name: value.clone() for name, value in model.state_dict().items()}
         for trained in TRAINED:
@@ -132,7 +131,7 @@ def _optim(recipe: Recipe, trained: str) -> OptimConfig:
 
 def _train(trial: _Trial, model: LlamaForCausalLM, label: str, trained: str) -> Metrics:
     recipe, tokenizers = trial.recipe, trial.tokenizers
-    bos_id, n_old = tokenizers.base.bos_id(), tokenizers.base.vocab_size()
+    bos_id, n_old = tokenizers.base.bos_id, len(tokenizers.base)
     model.requires_grad_(trained == "all")
     for matrix in both_matrices(model):
         matrix.requires_grad_(True)

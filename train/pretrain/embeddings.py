@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-import sentencepiece
 import torch
 from transformers import LlamaForCausalLM
 
+from lilm.pieces import Pieces
 from lilm.train.pretrain.init_rows import Start, new_rows
 
 
@@ -18,7 +18,7 @@ def both_matrices(model: LlamaForCausalLM) -> list[torch.nn.Parameter]:
 
 def extend_embeddings(
     model: LlamaForCausalLM,
-    base_tokenizer: sentencepiece.SentencePieceProcessor,
+    base: Pieces,
     pieces: list[str],
     init: Start,
     seed: int,
@@ -28,25 +28,18 @@ def extend_embeddings(
     pieces: the merged vocabulary; its first rows are the base's. init: how the new rows of each matrix begin, on its
     own (see lilm.train.pretrain.init_rows).
     """
-    n_old, n_new = base_tokenizer.vocab_size(), len(pieces)
+    n_old, n_new = len(base), len(pieces)
     matrices = both_matrices(model)
     tied = matrices[0].data_ptr() == matrices[1].data_ptr()
     old = [matrix.detach()[:n_old].clone() for matrix in (matrices[:1] if tied else matrices)]
     model.resize_token_embeddings(n_new, mean_resizing=False)
     matrices = both_matrices(model)
-    spelling = [old_ids(base_tokenizer, piece) for piece in pieces[n_old:]]
+    spelling = [base.spell(piece) for piece in pieces[n_old:]]
     with torch.no_grad():
         for matrix, rows in zip(matrices, old, strict=False):
             matrix[:n_old] = rows
             if spelling:
                 matrix[n_old:] = new_rows(init, rows, spelling, seed)
-
-
-def old_ids(tokenizer: sentencepiece.SentencePieceProcessor, piece: str) -> list[int]:
-    """Ids the base gives to the piece's text, without the space that SentencePiece puts in front."""
-    ids: list[int] = tokenizer.encode(piece.replace("▁", " "))
-    space = tokenizer.piece_to_id("▁")
-    return ids[1:] if len(ids) > 1 and ids[0] == space and not piece.startswith("▁") else ids
 
 
 def freeze_old_rows(model: LlamaForCausalLM, n_old: int) -> Callable[[], None]:

@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import sentencepiece
 import torch
 from torch.nn.functional import embedding
 
 from lilm.errors import LilmError
+from lilm.pieces import Pieces
 from lilm.progress import Reporter
 from lilm.train.pretrain.init_snippets import Snippet, collect_snippets, stack_ids, stack_places
 
@@ -34,8 +34,8 @@ class Distillation:
 
 def distil_input_rows(
     model: Any,
-    base: sentencepiece.SentencePieceProcessor,
-    merged: sentencepiece.SentencePieceProcessor,
+    base: Pieces,
+    merged: Pieces,
     texts: Iterable[str],
     seed: int,
     reporter: Reporter,
@@ -48,9 +48,9 @@ def distil_input_rows(
     distance of hidden states before and after (mean square of the difference / mean square of the target). Where input
     and output matrix are one, the output side gets the learnt rows too. Raises LilmError when no text has a new piece.
     """
-    n_old = base.vocab_size()
+    n_old = len(base)
     window = model.config.max_position_embeddings
-    steps = settings.steps or max(100, (merged.vocab_size() - n_old) // PIECES_A_STEP)
+    steps = settings.steps or max(100, (len(merged) - n_old) // PIECES_A_STEP)
     snippets = collect_snippets(texts, base, merged, window, steps * settings.batch_size)
     if not snippets:
         raise LilmError("no text has a new piece", where="pretrain.init", remedy='use init = "mean", or add text')
@@ -81,7 +81,7 @@ def distil_input_rows(
     for parameter, learns in frozen.items():
         parameter.requires_grad_(learns)
     shown = {index for snippet in snippets for index in snippet.new.tolist() if index >= n_old}
-    share = len(shown) / sum(not merged.is_unused(index) for index in range(n_old, merged.vocab_size()))
+    share = len(shown) / sum(not merged.is_unused(index) for index in range(n_old, len(merged)))
     figures = {"pieces_shown": share, "distance_before": before, "distance_after": after}
     return {"snippets": len(snippets), **{name: round(value, 4) for name, value in figures.items()}}
 

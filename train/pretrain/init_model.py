@@ -1,12 +1,11 @@
 """A base model with rows for the merged vocabulary, begun as the recipe says."""
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, Literal
 
-import sentencepiece
 from transformers import LlamaForCausalLM
 
+from lilm.pieces import Pieces
 from lilm.progress import Reporter
 from lilm.train.pretrain.embeddings import extend_embeddings
 from lilm.train.pretrain.init_distillation import Distillation, distil_input_rows
@@ -17,26 +16,24 @@ Init = Literal["mean", "covariance", "random", "distillation"]
 
 def add_rows(
     model: LlamaForCausalLM,
-    base_tokenizer: sentencepiece.SentencePieceProcessor,
-    tokenizer_model: Path,
+    base: Pieces,
+    merged: Pieces,
     init: Init,
     seed: int,
     texts: Iterable[str],
     reporter: Reporter,
     distillation: Distillation = Distillation(),  # noqa: B008 - frozen
 ) -> dict[str, Any]:
-    """Give `model` a row in both matrices for each piece of `tokenizer_model` (the merged one), in place.
+    """Give `model` a row in both matrices for each piece of `merged`, in place.
 
     texts: documents of the language to learn; read by distillation only. Answers what stands in the manifest: init,
     and what distillation measured.
     """
-    merged = sentencepiece.SentencePieceProcessor(model_file=str(tokenizer_model))
-    pieces = [merged.id_to_piece(index) for index in range(merged.vocab_size())]
     start: Start = "mean" if init == "distillation" else init
-    extend_embeddings(model, base_tokenizer, pieces, start, seed)
+    extend_embeddings(model, base, merged.names, start, seed)
     if init != "distillation":
         return {"init": init}
     return {
         "init": init,
-        **distil_input_rows(model, base_tokenizer, merged, texts, seed, reporter, distillation),
+        **distil_input_rows(model, base, merged, texts, seed, reporter, distillation),
     }

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import sentencepiece
 import torch
+
+from lilm.pieces import Pieces
 
 SNIPPET_CHARS = 64
 PER_PIECE = 25  # snippets that show a piece, where there are so many (as in the paper)
@@ -27,8 +28,8 @@ class Snippet:
 
 def collect_snippets(
     texts: Iterable[str],
-    base: sentencepiece.SentencePieceProcessor,
-    merged: sentencepiece.SentencePieceProcessor,
+    base: Pieces,
+    merged: Pieces,
     window: int,
     most: int,
 ) -> list[Snippet]:
@@ -36,20 +37,20 @@ def collect_snippets(
 
     One is taken when it has a new piece that fewer than PER_PIECE others have: rare pieces get their share.
     """
-    seen = np.zeros(merged.vocab_size(), dtype=np.int64)
-    sizes = [_piece_bytes(tokenizer) for tokenizer in (base, merged)]
+    seen = np.zeros(len(merged), dtype=np.int64)
+    sizes = [np.array(vocabulary.n_bytes()) for vocabulary in (base, merged)]
     found: list[Snippet] = []
     for text in _pieces_of(texts):
         if len(found) >= most:
             break
         new = merged.encode(text)
-        pieces = sorted({index for index in new if index >= base.vocab_size()})
+        pieces = sorted({index for index in new if index >= len(base)})
         if not pieces or seen[pieces].min() >= PER_PIECE:
             continue
         old = base.encode(text)
         if len(old) < window:
             seen[pieces] += 1
-            found.append(_snippet(old, new, sizes[0], sizes[1], base.bos_id(), base.vocab_size()))
+            found.append(_snippet(old, new, sizes[0], sizes[1], base.bos_id, len(base)))
     return found
 
 
@@ -57,12 +58,6 @@ def _pieces_of(texts: Iterable[str]) -> Iterator[str]:
     for text in texts:
         for line in text.split("\n"):
             yield from (line[at : at + SNIPPET_CHARS] for at in range(0, len(line), SNIPPET_CHARS))
-
-
-def _piece_bytes(tokenizer: sentencepiece.SentencePieceProcessor) -> Ids:
-    """UTF-8 bytes of the text that each piece stands for, ▁ written as itself."""
-    names = [tokenizer.id_to_piece(index) for index in range(tokenizer.vocab_size())]
-    return np.array([1 if tokenizer.is_byte(index) else len(name.encode()) for index, name in enumerate(names)])
 
 
 def _snippet(

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import sentencepiece
 from tokenizers import Tokenizer
 from transformers import LlamaForCausalLM
 
 from lilm.documents import read_texts
 from lilm.errors import LilmError
 from lilm.hashing import sha256_file
-from lilm.train.base.model_folder import TOKENIZER
+from lilm.pieces import Pieces, open_pieces
+from lilm.train.base.model_folder import tokenizer_files
 from lilm.train.corpus.packing import PackedSequences
 from lilm.train.corpus.token_store import TokenStore
 from lilm.train.trainer.measure import take_bytes
@@ -19,13 +19,18 @@ from lilm.train.trainer.measure import take_bytes
 
 @dataclass(frozen=True)
 class Tokenizers:
-    """base: the base's own. merged: of the base's and the new pieces, which encodes text as text. sha256: of the merged
-    tokenizer.json. vocab_size: pieces of the merged one."""
+    """base: the base's own. pieces: of the merged one, the base's and the new ones. merged: it, which encodes text as
+    text. sha256: of its tokenizer.json."""
 
-    base: sentencepiece.SentencePieceProcessor
+    base: Pieces
+    pieces: Pieces
     merged: Tokenizer
     sha256: str
-    vocab_size: int
+
+    @property
+    def vocab_size(self) -> int:
+        """Pieces of the merged one."""
+        return len(self.pieces)
 
     def encode(self, text: str) -> list[int]:
         ids: list[int] = self.merged.encode(text, add_special_tokens=False).ids
@@ -38,27 +43,27 @@ class Tokenizers:
 
 def open_tokenizers(base: Path, tokenizer: Path, model: LlamaForCausalLM) -> Tokenizers:
     """Raises LilmError when the base's tokenizer is another model's, or the merged one was merged into another."""
-    base_tokenizer = sentencepiece.SentencePieceProcessor(model_file=str(base / TOKENIZER))
-    merged_pieces = sentencepiece.SentencePieceProcessor(model_file=str(tokenizer / TOKENIZER))
-    n_old, rows = base_tokenizer.vocab_size(), model.config.vocab_size
+    old, new = open_pieces(base), open_pieces(tokenizer)
+    n_old, rows = len(old), model.config.vocab_size
+    file = tokenizer_files(base)[0]
     if n_old > rows:
         raise LilmError(
             f"the tokenizer has {n_old} pieces and the model {rows} rows: they do not belong together",
-            where=str(base / TOKENIZER),
-            remedy="put the model's own tokenizer.model beside it",
+            where=str(base / file),
+            remedy=f"put the model's own {file} beside it",
         )
     for at in range(n_old):
-        piece = merged_pieces.id_to_piece(at) if at < merged_pieces.vocab_size() else ""
-        if piece != base_tokenizer.id_to_piece(at):
+        piece = new.names[at] if at < len(new) else ""
+        if piece != old.names[at]:
             raise LilmError(
-                f"piece {at} is {piece!r} and the base's is {base_tokenizer.id_to_piece(at)!r}: "
+                f"piece {at} is {piece!r} and the base's is {old.names[at]!r}: "
                 "it was merged into another base's tokenizer",
-                where=str(tokenizer / TOKENIZER),
+                where=str(tokenizer / file),
                 remedy="run the tokenizer stage again",
             )
     merged = Tokenizer.from_file(str(tokenizer / "tokenizer.json"))
     merged.encode_special_tokens = True  # "</s>" written in a text is text
-    return Tokenizers(base_tokenizer, merged, sha256_file(tokenizer / "tokenizer.json"), merged_pieces.vocab_size())
+    return Tokenizers(old, new, merged, sha256_file(tokenizer / "tokenizer.json"))
 
 
 def open_sequences(pack: Path, language: str, tokenizer_sha256: str, window: int, seed: int) -> PackedSequences:

@@ -45,8 +45,8 @@ def pretrain(config: PretrainConfig, inputs: Mapping[str, Path], out_dir: Path, 
     heldout = HeldOut(
         heldout_texts(inputs["corpus"], languages, config.eval_bytes),
         window,
-        tokenizers.base.bos_id(),
-        tokenizers.base.eos_id(),
+        tokenizers.base.bos_id,
+        tokenizers.base.eos_id,
         config.samples,
         config.sample_tokens,
     )
@@ -56,7 +56,7 @@ def pretrain(config: PretrainConfig, inputs: Mapping[str, Path], out_dir: Path, 
     began = add_rows(
         model,
         tokenizers.base,
-        inputs["tokenizer"] / TOKENIZER,
+        tokenizers.pieces,
         config.init,
         context.seed,
         read_texts(inputs["corpus"], context.language, "train"),
@@ -67,7 +67,7 @@ def pretrain(config: PretrainConfig, inputs: Mapping[str, Path], out_dir: Path, 
         model.gradient_checkpointing_enable({"use_reentrant": False})
     flat = choose_attention(model, device, config.dtype)
     logbook = Logbook("pretrain", out_dir, context.reporter)
-    n_old = tokenizers.base.vocab_size()
+    n_old = len(tokenizers.base)
 
     def job(label: str, stage: str, optim: OptimConfig, kept_rows: int, embedding_lr_scale: float = 1.0) -> Job:
         return Job(
@@ -141,4 +141,5 @@ def _spoken(figures: Mapping[str, float]) -> str:
 def _save(model: LlamaForCausalLM, tokenizer: Path, out_dir: Path) -> None:
     save_llama(model, out_dir)
     for name in TOKENIZER_FILES:
-        shutil.copyfile(tokenizer / name, out_dir / name)
+        if (tokenizer / name).is_file():  # a byte-level BPE has no tokenizer.model
+            shutil.copyfile(tokenizer / name, out_dir / name)

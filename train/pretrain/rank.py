@@ -17,7 +17,7 @@ from lilm.errors import LilmError
 from lilm.hashing import write_atomic, write_json
 from lilm.progress import Reporter
 from lilm.recipe import OptimConfig, Recipe
-from lilm.train.base.model_folder import TOKENIZER, load_llama
+from lilm.train.base.model_folder import load_llama
 from lilm.train.plan.flops import trained_parameters
 from lilm.train.plan.memory import Setting, device_memory
 from lilm.train.plan.shape import Shape
@@ -157,8 +157,7 @@ class _Pilot:
         ]
         self._heldout = heldout_texts(inputs["corpus"], languages, config.eval_bytes)
         texts = read_texts(inputs["corpus"], recipe.language, "train")
-        merged = inputs["tokenizer"] / TOKENIZER
-        add_rows(self.model, self._tokenizers.base, merged, config.init, recipe.seed, texts, reporter)
+        add_rows(self.model, self._tokenizers.base, self._tokenizers.pieces, config.init, recipe.seed, texts, reporter)
         if config.gradient_checkpointing:
             self.model.gradient_checkpointing_enable({"use_reentrant": False})
         # with LoRA the recipe's rate is the adapter's, and that of whole matrices a part of it
@@ -171,14 +170,14 @@ class _Pilot:
             for matrix in both_matrices(self.model):
                 matrix.requires_grad_(True)
             stage1 = config.stage1.model_copy(update={"steps": self.stage1_steps})
-            self._train(self.model, "new rows", stage1, kept_rows=self._tokenizers.base.vocab_size())
+            self._train(self.model, "new rows", stage1, kept_rows=len(self._tokenizers.base))
         self._start = {name: value.detach().cpu().clone() for name, value in self.model.state_dict().items()}
 
     def say(self, text: str) -> None:
         self._reporter.say(f"    {text}")
 
     def bits(self) -> dict[str, float]:
-        bos = self._tokenizers.base.bos_id()
+        bos = self._tokenizers.base.bos_id
         measure = partial(bits_per_byte, self.model.eval(), self._tokenizers.encode, bos)
         return {f"bits_per_byte_{name}": measure(texts, self.window) for name, texts in self._heldout.items()}
 

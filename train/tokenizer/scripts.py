@@ -57,8 +57,8 @@ def scripts_of(counts: Counter[str]) -> list[str]:
     return sorted(wanted)
 
 
-def learnable_counts(counts: Counter[str], language: str) -> Counter[str]:
-    """The counts of those characters that new pieces may hold.
+def learnable_pattern(counts: Counter[str], language: str) -> "regex.Pattern[str]":
+    """Matches one character that new pieces may hold, given how often characters stand in the language's text.
 
     Raises LilmError when the text has no letters outside the Latin script.
     """
@@ -72,5 +72,10 @@ def learnable_counts(counts: Counter[str], language: str) -> Counter[str]:
     allowed = "||".join(rf"\p{{scx={name}}}" for name in scripts)
     if EAST_ASIAN & set(scripts):
         allowed += f"||[{EAST_ASIAN_SIGNS}]"
-    pattern = regex.compile(rf"[[{allowed}]--{SHARED}]", regex.V1)
+    return regex.compile(rf"[[{allowed}]--{SHARED}]", regex.V1)
+
+
+def learnable_counts(counts: Counter[str], language: str) -> Counter[str]:
+    """The counts of those characters that new pieces may hold. Raises LilmError as `learnable_pattern` does."""
+    pattern = learnable_pattern(counts, language)
     return Counter({char: count for char, count in counts.items() if pattern.match(char)})

@@ -14,29 +14,24 @@ SAMPLES = 50  # unreachable pieces named in the report
 
 
 def run(config: TokenizerConfig, inputs: Mapping[str, Path], out_dir: Path, context: Context) -> Artifact:
-    """Write tokenizer.model, tokenizer.json, tokenizer_config.json and report.json.
+    """Write tokenizer.json, tokenizer_config.json, report.json and, where the base has one, tokenizer.model.
 
     Raises LilmError when the base's vocabulary is none that can be merged, when the corpus has too little
     text, or when the runtimes disagree on a line.
     """
-    from lilm.train.tokenizer.hf import write_tokenizer
-    from lilm.train.tokenizer.merge import merge_pieces, normal_pieces, read_base
+    from lilm.train.tokenizer.kinds import open_base
     from lilm.train.tokenizer.texts import heldout_lines, learning_texts
-    from lilm.train.tokenizer.train import train_sentencepiece
-    from lilm.train.tokenizer.verify import verify
 
-    corpus, base_model = inputs["corpus"], inputs["base"] / "tokenizer.model"
-    base = read_base(base_model)
+    corpus = inputs["corpus"]
+    base = open_base(inputs["base"])
     languages = (context.language, context.base_language)
 
     texts = list(learning_texts(corpus, context.language, config.train_chars))
     chars = sum(map(len, texts))
     context.reporter.say(f"  learning {config.pieces} pieces from {chars:,} characters, the best-scored")
-    learnt = train_sentencepiece(texts, config, normal_pieces(base), context.language)
-    merged = merge_pieces(base, learnt, config.pieces, config.multiple)
-    write_tokenizer(merged.proto, out_dir, context_length(inputs["base"]))
+    made = base.write_merged(texts, config, context.language, out_dir, context_length(inputs["base"]))
     context.reporter.say(
-        f"  {merged.base_size} + {len(merged.added)} pieces + {merged.padding} unused = {len(merged.proto.pieces)}"
+        f"  {made.base_vocab_size} + {made.pieces_added} pieces + {made.pieces_unused} unused = {made.vocab_size}"
     )
 
     limits = (config.verify_lines, None)
@@ -48,14 +43,8 @@ def run(config: TokenizerConfig, inputs: Mapping[str, Path], out_dir: Path, cont
     gguf = work / "vocab.gguf"
     try:
         with context.reporter.bar("verify", len(languages) + 1) as bar:
-            report = verify(
-                out_dir,
-                base_model,
-                lines,
-                context.base_language,
-                gguf,
-                lambda name: bar.advance(1, name),
-                config.multiple,
+            report = base.verify(
+                out_dir, lines, context.base_language, gguf, lambda name: bar.advance(1, name), config.multiple
             )
     finally:
         gguf.unlink(missing_ok=True)
@@ -63,20 +52,20 @@ def run(config: TokenizerConfig, inputs: Mapping[str, Path], out_dir: Path, cont
     report.raise_on_mismatch(str(out_dir))
 
     measurements = {
-        "vocab_size": len(merged.proto.pieces),
-        "base_vocab_size": merged.base_size,
+        "vocab_size": made.vocab_size,
+        "base_vocab_size": made.base_vocab_size,
         "characters_read": chars,
         "pieces_wanted": config.pieces,
-        "pieces_added": len(merged.added),
-        "characters_added": sum(len(piece) == 1 for piece in merged.added),
-        "pieces_known": merged.known,
-        "pieces_unused": merged.padding,
-        "characters_left_to_bytes": learnt.skipped,
-        "share_left_to_bytes": round(learnt.skipped_share, 6),
-        "unreachable_dropped": len(merged.unreachable),
+        "pieces_added": made.pieces_added,
+        "characters_added": made.characters_added,
+        "pieces_known": made.pieces_known,
+        "pieces_unused": made.pieces_unused,
+        "characters_left_to_bytes": made.characters_left_to_bytes,
+        "share_left_to_bytes": round(made.share_left_to_bytes, 6),
+        "unreachable_dropped": len(made.unreachable),
         **report.as_json(),
     }
-    write_json(out_dir / "report.json", {**measurements, "unreachable_samples": merged.unreachable[:SAMPLES]})
+    write_json(out_dir / "report.json", {**measurements, "unreachable_samples": made.unreachable[:SAMPLES]})
     return Artifact(measurements)
 
 

@@ -60,7 +60,7 @@ class Report:
         return {"checks": counts, **self.figures}
 
 
-def _density(lines: Sequence[str], ids: Ids) -> dict[str, float]:
+def density(lines: Sequence[str], ids: Ids) -> dict[str, float]:
     tokens = max(1, sum(map(len, ids)))
     return {
         "tokens": tokens,
@@ -122,8 +122,8 @@ def verify(
             )
         if name in lines:
             report.figures[name] = {
-                **{f"base_{key}": value for key, value in _density(group, old_ids).items()},
-                **{f"merged_{key}": value for key, value in _density(group, [row[1:] for row in ids]).items()},
+                **{f"base_{key}": value for key, value in density(group, old_ids).items()},
+                **{f"merged_{key}": value for key, value in density(group, [row[1:] for row in ids]).items()},
             }
         on_done(name)
     return report

@@ -23,6 +23,7 @@ from lilm.train.tokenizer.report.figures import tokenizer_report
 from lilm.train.tokenizer.report.page import tokenizer_page
 from lilm.train.tokenizer.report.pieces import kind_of, piece_table, usage
 from lilm.train.tokenizer.report.tokenizers import open_tokenizer, piece_counts
+from lilm.train.tokenizer.report.vocabularies import read_vocabulary
 from lilm.train.tokenizer.train import Learnt
 
 SHAPE = Shape(64, True)
@@ -176,8 +177,8 @@ def test_a_base_of_another_tokenizer_is_refused(trained: Any, tmp_path: Path, re
 
 
 def test_curve_of_a_vocabulary_without_new_pieces(stories: Path, reporter: Reporter) -> None:
-    base = read_base(stories / "tokenizer.model")
-    points = list(vocabulary_curve(base, len(base.pieces), ["some text"], SHAPE, reporter))
+    same = read_vocabulary(stories, stories / "tokenizer.model")
+    points = list(vocabulary_curve(same.sizes, same.smaller, ["some text"], SHAPE, reporter))
     assert [point["new"] for point in points] == [0]
 
 

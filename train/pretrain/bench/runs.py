@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from transformers import LlamaForCausalLM
 
+from lilm.pieces import open_pieces
 from lilm.progress import Reporter
 from lilm.recipe import LoraConfig, OptimConfig
 from lilm.recipe.learn import NewRowsOptimConfig
@@ -111,7 +112,7 @@ class Runs:
 
     def _extended(self, init: Any) -> LlamaForCausalLM:
         model = load_llama(self.bed.base, self.device)
-        extend_embeddings(model, self._spm, self.bed.names, init, SEED)
+        extend_embeddings(model, open_pieces(self.bed.base), self.bed.names, init, SEED)
         return model
 
     def _job(self, label: str, optim: OptimConfig, replay: float, first: int = 0, kept_rows: int = 0) -> Job:

@@ -11,6 +11,7 @@ from lilm.errors import LilmError
 from lilm.hashing import write_atomic, write_json
 from lilm.progress import Reporter
 from lilm.recipe import Recipe
+from lilm.train.base.model_folder import tokenizer_files
 from lilm.train.tokenizer.report.curve import Shape
 from lilm.train.tokenizer.report.figures import tokenizer_report
 from lilm.train.tokenizer.report.page import tokenizer_page
@@ -42,7 +43,7 @@ def report_run(
     texts = {language: _first(read_texts(corpus, language, "heldout"), MEASURED_CHARS) for language in languages}
     report = tokenizer_report(
         run_dir / "tokenizer",
-        run_dir / "base" / "tokenizer.model",
+        run_dir / "base" / tokenizer_files(run_dir / "base")[0],
         texts,
         others,
         _training(corpus, languages),

@@ -4,13 +4,13 @@ New pieces stand in the order of their merges, so a smaller vocabulary is the ba
 new ones, and all single characters: it is measured without learning anything again.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lilm.progress import Reporter
 from lilm.spm import NORMAL, empty_proto
-from lilm.train.tokenizer.report.tokenizers import SentencePieceCutter, density
+from lilm.train.tokenizer.report.tokenizers import Cutter, density
 
 STEP = 1000
 FEWEST_POINTS = 8
@@ -79,21 +79,18 @@ def sizes(characters: int, new: int) -> list[int]:
 
 
 def vocabulary_curve(
-    proto: Any, base_size: int, texts: Sequence[str], shape: Shape, reporter: Reporter
+    wanted: Sequence[int], smaller: Callable[[int], Cutter], texts: Sequence[str], shape: Shape, reporter: Reporter
 ) -> Iterator[dict[str, Any]]:
-    """For each size: new (pieces added), vocab_size, tokens of `texts`, chars_per_token, and mb by file type: 10^6
-    bytes of both matrices."""
-    pieces = [piece for piece in list(proto.pieces)[base_size:] if piece.type == NORMAL]
-    wanted = sizes(sum(len(piece.piece) == 1 for piece in pieces), len(pieces))
+    """For each number in `wanted`: new (pieces added), vocab_size, tokens of `texts`, chars_per_token, and mb by file
+    type: 10^6 bytes of both matrices. smaller: cuts text with so many new pieces."""
     with reporter.bar("vocabulary sizes", len(wanted)) as bar:
         for new in wanted:
-            smaller = truncated(proto, base_size, new)
-            found = density(SentencePieceCutter("", smaller), texts)
-            size = len(smaller.pieces)
+            cutter = smaller(new)
+            size = cutter.vocab_size
             yield {
                 "new": new,
                 "vocab_size": size,
-                **found.as_json(),
+                **density(cutter, texts).as_json(),
                 "mb": {name: round(size * shape.row_bytes(name) / 1e6, 3) for name in FILE_TYPES},
             }
             bar.advance(note=f"{size:,} pieces")

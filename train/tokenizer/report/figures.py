@@ -7,18 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from lilm.errors import LilmError
 from lilm.progress import Reporter
-from lilm.spm import read_proto
 from lilm.train.tokenizer.report.curve import Shape, vocabulary_curve
 from lilm.train.tokenizer.report.pieces import RARE, piece_table, usage
 from lilm.train.tokenizer.report.tokenizers import (
     Cutter,
-    SentencePieceCutter,
     density,
     open_tokenizer,
     piece_counts,
 )
+from lilm.train.tokenizer.report.vocabularies import read_vocabulary
 
 CURVE_CHARS = 400_000  # of text for each point of the curve
 SAMPLES = 4  # lines per language
@@ -36,8 +34,8 @@ def tokenizer_report(
 ) -> dict[str, Any]:
     """Figures about a merged tokenizer.
 
-    folder: has tokenizer.model. base: the base's tokenizer.model. texts: by name, the new language first, as the
-    others measure it too. others: tokenizer.model or tokenizer.json files to compare with, each under its file's or
+    folder: has its files. base: the base's tokenizer.model or .json. texts: by name, the new language first, as
+    the others measure it too. others: tokenizer.model or tokenizer.json files to compare with, each under its file's or
     folder's name. corpus: text in which a piece that is never used counts as dead. shape: of the base's embeddings.
 
     Answers vocab_size, base_vocab_size, hidden_size, tied, tokenizers [{name, vocab_size, texts: {name: {tokens,
@@ -45,14 +43,9 @@ def tokenizer_report(
     characters read, curve (see `vocabulary_curve`) and samples {name: [{text, splits: {tokenizer: [piece]}}]}. Raises
     LilmError when a tokenizer cannot be read, or is not merged into `base`.
     """
-    proto, base_proto = read_proto(folder / "tokenizer.model"), read_proto(base)
-    base_size = len(base_proto.pieces)
-    names, base_names = ([piece.piece for piece in one.pieces] for one in (proto, base_proto))
-    if names[:base_size] != base_names:
-        raise LilmError("it was not merged into this base", where=str(folder), remedy=f"give the base of {folder}")
-    merged = SentencePieceCutter("merged", proto)
-    cutters: list[Cutter] = [SentencePieceCutter("base", base_proto), merged]
-    cutters += [open_tokenizer(path) for path in others]
+    vocabulary = read_vocabulary(folder, base)
+    pieces, base_size, merged = vocabulary.pieces, vocabulary.base_size, vocabulary.merged
+    cutters: list[Cutter] = [vocabulary.base, merged, *map(open_tokenizer, others)]
     _name_apart(cutters)
     compared = []
     with reporter.bar("compare", len(cutters) * len(texts)) as bar:
@@ -69,7 +62,6 @@ def tokenizer_report(
         counts += piece_counts(merged, batch)
         chars += sum(map(len, batch))
     first = next(iter(texts.values()))
-    pieces = list(proto.pieces)
     return {
         "vocab_size": len(pieces),
         "base_vocab_size": base_size,
@@ -78,7 +70,9 @@ def tokenizer_report(
         "tokenizers": compared,
         "pieces": {"new": piece_table(pieces[base_size:]), "base": piece_table(pieces[:base_size])},
         "usage": {**usage(pieces, counts, base_size), "characters": chars, "rare_below": RARE},
-        "curve": list(vocabulary_curve(proto, base_size, _some(first, CURVE_CHARS), shape, reporter)),
+        "curve": list(
+            vocabulary_curve(vocabulary.sizes, vocabulary.smaller, _some(first, CURVE_CHARS), shape, reporter)
+        ),
         "samples": {name: _samples(group, cutters) for name, group in texts.items()},
     }
 

@@ -1,5 +1,6 @@
 """Tokenizers of any kind, asked for the same things: how they cut text, and how many pieces they have."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from lilm.bpe import load_tokenizer
 from lilm.errors import LilmError
 from lilm.spm import processor, read_proto
 
@@ -46,15 +48,20 @@ class FastCutter:
     """A tokenizer.json of Hugging Face."""
 
     def __init__(self, name: str, path: Path) -> None:
+        self._take(name, load_tokenizer(path))
+
+    @classmethod
+    def of_json(cls, name: str, data: dict[str, Any]) -> "FastCutter":
+        """Of what such a file holds."""
         from tokenizers import Tokenizer
 
-        try:
-            self._tokenizer = Tokenizer.from_file(str(path))
-        except Exception as error:  # tokenizers raises nothing more specific
-            raise LilmError(
-                f"not a tokenizer ({error})", where=str(path), remedy="give a tokenizer.model or a tokenizer.json"
-            ) from error
-        self.name, self.vocab_size = name, self._tokenizer.get_vocab_size()
+        made = cls.__new__(cls)
+        made._take(name, Tokenizer.from_str(json.dumps(data)))
+        return made
+
+    def _take(self, name: str, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self.name, self.vocab_size = name, tokenizer.get_vocab_size()
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         return [one.ids for one in self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]

@@ -1,0 +1,106 @@
+"""A vocabulary of either kind, asked for what training needs of it."""
+
+from pathlib import Path
+from typing import Any, Protocol
+
+from lilm.bpe import FILE, ByteLevel, bare_model, load_tokenizer, piece_bytes, read_byte_level
+from lilm.spm import MODEL
+
+
+class Pieces(Protocol):
+    """names: of each id. bos_id, eos_id: what stands before a text and after it; one and the same where there is no
+    BOS."""
+
+    names: list[str]
+    bos_id: int
+    eos_id: int
+
+    def __len__(self) -> int:
+        """Pieces, special and unused ones too."""
+        ...
+
+    def encode(self, text: str) -> list[int]:
+        """Ids without BOS or EOS; what looks like a special token is text."""
+        ...
+
+    def spell(self, piece: str) -> list[int]:
+        """Ids for the text of another vocabulary's `piece` of the same kind, without anything in front."""
+        ...
+
+    def n_bytes(self) -> list[int]:
+        """UTF-8 bytes of text that each piece stands for."""
+        ...
+
+    def is_unused(self, index: int) -> bool:
+        """Whether the piece only fills the vocabulary up."""
+        ...
+
+
+class SentencePieces:
+    """tokenizer.model."""
+
+    def __init__(self, path: Path) -> None:
+        import sentencepiece
+
+        self._processor = sentencepiece.SentencePieceProcessor(model_file=str(path))
+        self.names = [self._processor.id_to_piece(index) for index in range(self._processor.vocab_size())]
+        self.bos_id, self.eos_id = self._processor.bos_id(), self._processor.eos_id()
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def encode(self, text: str) -> list[int]:
+        ids: list[int] = self._processor.encode(text)
+        return ids
+
+    def spell(self, piece: str) -> list[int]:
+        """Without the space that SentencePiece puts in front."""
+        ids = self.encode(piece.replace("▁", " "))
+        space = self._processor.piece_to_id("▁")
+        return ids[1:] if len(ids) > 1 and ids[0] == space and not piece.startswith("▁") else ids
+
+    def n_bytes(self) -> list[int]:
+        """▁ is counted as itself."""
+        return [1 if self._processor.is_byte(at) else len(name.encode()) for at, name in enumerate(self.names)]
+
+    def is_unused(self, index: int) -> bool:
+        return bool(self._processor.is_unused(index))
+
+
+class BytePieces:
+    """A byte-level tokenizer.json."""
+
+    def __init__(self, folder: Path) -> None:
+        self._found: ByteLevel = read_byte_level(folder)
+        self._tokenizer = load_tokenizer(folder / FILE)
+        self._tokenizer.encode_special_tokens = True
+        self._model: Any = bare_model(self._found.merges, self._found.names)
+        self.names = list(self._found.names)
+        self.bos_id, self.eos_id = self._found.bos_id, self._found.eos_id
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def encode(self, text: str) -> list[int]:
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        return ids
+
+    def spell(self, piece: str) -> list[int]:
+        """By the merges alone: a piece may be part of a character. An unused one is spelt by its letters."""
+        return [token.id for token in self._model.tokenize(piece)]
+
+    def n_bytes(self) -> list[int]:
+        return [len(name.encode() if self._is_plain(at) else piece_bytes(name)) for at, name in enumerate(self.names)]
+
+    def is_unused(self, index: int) -> bool:
+        return index in self._found.unused
+
+    def _is_plain(self, index: int) -> bool:
+        """Whether a name is text as it stands."""
+        return index in self._found.special or index in self._found.unused
+
+
+def open_pieces(folder: Path) -> Pieces:
+    """Of tokenizer.model or, where `folder` has none, of tokenizer.json. Raises LilmError when the latter is no
+    byte-level BPE that LiLM knows."""
+    return SentencePieces(folder / MODEL) if (folder / MODEL).is_file() else BytePieces(folder)

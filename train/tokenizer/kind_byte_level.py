@@ -1,0 +1,49 @@
+"""Bases with a byte-level BPE tokenizer.json: Llama 3, SmolLM, and others that use GPT-2's or Qwen's way."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from lilm.bpe import FILE, load_tokenizer, read_byte_level
+from lilm.recipe import TokenizerConfig
+from lilm.train.tokenizer.byte_learn import check_config, learn_byte_level
+from lilm.train.tokenizer.byte_merge import merge_byte_level, write_byte_level
+from lilm.train.tokenizer.byte_verify import verify_byte_level
+from lilm.train.tokenizer.kinds import Written
+from lilm.train.tokenizer.verify import Report
+
+
+class ByteLevelKind:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._base = read_byte_level(folder)
+
+    def write_merged(
+        self, texts: Sequence[str], config: TokenizerConfig, language: str, out_dir: Path, model_max_length: int
+    ) -> Written:
+        check_config(config)
+        pre_tokenizer = load_tokenizer(self._folder / FILE).pre_tokenizer
+        learnt = learn_byte_level(texts, config, self._base, pre_tokenizer, language)
+        merged = merge_byte_level(self._base, learnt, config.multiple)
+        write_byte_level(merged, self._base, out_dir, model_max_length)
+        return Written(
+            vocab_size=merged.base_size + len(merged.added) + merged.padding,
+            base_vocab_size=merged.base_size,
+            pieces_added=len(merged.added),
+            characters_added=learnt.characters,
+            pieces_known=merged.known,
+            pieces_unused=merged.padding,
+            characters_left_to_bytes=learnt.skipped,
+            share_left_to_bytes=learnt.skipped_share,
+            unreachable=merged.unreachable,
+        )
+
+    def verify(
+        self,
+        tokenizer_dir: Path,
+        lines: Mapping[str, Sequence[str]],
+        unchanged: str,
+        gguf: Path,
+        on_done: Callable[[str], None],
+        multiple: int,
+    ) -> Report:
+        return verify_byte_level(tokenizer_dir, self._folder, lines, unchanged, gguf, on_done, multiple)

@@ -1,0 +1,47 @@
+"""Bases with a SentencePiece tokenizer.model: Llama 1 and 2, TinyLlama, and LiLM's own."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from lilm.recipe import TokenizerConfig
+from lilm.spm import MODEL
+from lilm.train.tokenizer.hf import write_tokenizer
+from lilm.train.tokenizer.kinds import Written
+from lilm.train.tokenizer.merge import merge_pieces, normal_pieces, read_base
+from lilm.train.tokenizer.train import train_sentencepiece
+from lilm.train.tokenizer.verify import Report, verify
+
+
+class SentencePieceKind:
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / MODEL
+        self._base = read_base(self._path)
+
+    def write_merged(
+        self, texts: Sequence[str], config: TokenizerConfig, language: str, out_dir: Path, model_max_length: int
+    ) -> Written:
+        learnt = train_sentencepiece(texts, config, normal_pieces(self._base), language)
+        merged = merge_pieces(self._base, learnt, config.pieces, config.multiple)
+        write_tokenizer(merged.proto, out_dir, model_max_length)
+        return Written(
+            vocab_size=len(merged.proto.pieces),
+            base_vocab_size=merged.base_size,
+            pieces_added=len(merged.added),
+            characters_added=sum(len(piece) == 1 for piece in merged.added),
+            pieces_known=merged.known,
+            pieces_unused=merged.padding,
+            characters_left_to_bytes=learnt.skipped,
+            share_left_to_bytes=learnt.skipped_share,
+            unreachable=merged.unreachable,
+        )
+
+    def verify(
+        self,
+        tokenizer_dir: Path,
+        lines: Mapping[str, Sequence[str]],
+        unchanged: str,
+        gguf: Path,
+        on_done: Callable[[str], None],
+        multiple: int,
+    ) -> Report:
+        return verify(tokenizer_dir, self._path, lines, unchanged, gguf, on_done, multiple)
