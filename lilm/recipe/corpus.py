@@ -89,8 +89,17 @@ class DedupConfig(Section):
     """A line of `line_chars` or more, or a sentence of 40 characters or more, that stands in this many different
     documents is boilerplate and is taken out of all of them; 0: never."""
     line_chars: int = Field(default=10, ge=1)
+    substring_chars: int = Field(default=100, ge=0)
+    """So many characters in a row, wherever they stand, that are the same in `line_documents` different documents are
+    boilerplate, too; 0: only whole lines and sentences are."""
     earlier: tuple[str, ...] = ()
     """Folders of corpus stages made before (RUN/corpus), relative to the recipe: what they hold is dropped here."""
+
+    @model_validator(mode="after")
+    def _is_long(self) -> "DedupConfig":
+        if 0 < self.substring_chars < 20:
+            raise ValueError("substring_chars must be 0, or 20 or more: less is said by many people")
+        return self
 
 
 class DecontaminateConfig(Section):

@@ -13,7 +13,7 @@ def band_groups(
     band: np.ndarray[tuple[int], np.dtype[np.uint64]], order: np.ndarray[tuple[int], np.dtype[np.uint32]] | None = None
 ) -> tuple[np.ndarray[tuple[int], np.dtype[np.uint32]], np.ndarray[tuple[int], np.dtype[np.uint64]]]: ...
 def verified_pairs(
-    texts: Sequence[str | bytes],
+    texts: Sequence[str | bytes | memoryview],
     members: np.ndarray[tuple[int], np.dtype[np.uint32]],
     offsets: np.ndarray[tuple[int], np.dtype[np.uint64]],
     threshold: float,
@@ -21,9 +21,37 @@ def verified_pairs(
 ) -> np.ndarray[tuple[int, int], np.dtype[np.uint32]]: ...
 def cluster_leaders(
     count: int,
-    edges: np.ndarray[tuple[int, int], np.dtype[np.uint32]],
+    shared: np.ndarray[tuple[int, int], np.dtype[np.uint32]],
     order: np.ndarray[tuple[int], np.dtype[np.uint32]] | None = None,
 ) -> np.ndarray[tuple[int], np.dtype[np.uint32]]: ...
+
+# records.cpp, for steps/records.py and steps/near.py
+
+def sort_records(records: np.ndarray[tuple[int, int], np.dtype[np.uint64]]) -> None: ...
+def merge_records(
+    runs: Sequence[np.ndarray[tuple[int, int], np.dtype[np.uint64]]],
+    merged: np.ndarray[tuple[int, int], np.dtype[np.uint64]],
+) -> None: ...
+def join_pairs(
+    parents: np.ndarray[tuple[int], np.dtype[np.uint64]], pairs: np.ndarray[tuple[int, int], np.dtype[np.uint64]]
+) -> None: ...
+def set_roots(
+    parents: np.ndarray[tuple[int], np.dtype[np.uint64]], first: int, last: int
+) -> np.ndarray[tuple[int], np.dtype[np.uint64]]: ...
+
+# substrings.cpp, for substrings.py
+
+def fingerprints(texts: Sequence[str], size: int, window: int) -> np.ndarray[tuple[int], np.dtype[np.uint64]]: ...
+def grams_near(
+    texts: Sequence[str], size: int, window: int, frequent: np.ndarray[tuple[int, int], np.dtype[np.uint64]]
+) -> np.ndarray[tuple[int], np.dtype[np.uint64]]: ...
+def shared_runs(
+    texts: Sequence[str],
+    size: int,
+    window: int,
+    frequent: np.ndarray[tuple[int, int], np.dtype[np.uint64]],
+    shared: np.ndarray[tuple[int, int], np.dtype[np.uint64]],
+) -> np.ndarray[tuple[int, int], np.dtype[np.uint64]]: ...
 
 # text_stats.cpp, for rules/ and normalise.py. Figures have a row for each text; what the columns are stands in the
 # module under lilm.train.corpus.rules that asks for them.

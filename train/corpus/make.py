@@ -30,6 +30,7 @@ from lilm.train.corpus.steps.earlier import earlier_block, earlier_tasks, sign_e
 from lilm.train.corpus.steps.estimate import Estimate, check_disk, disk_used, estimate
 from lilm.train.corpus.steps.finish import Findings, FinishTask, finish_block
 from lilm.train.corpus.steps.lines import find_boilerplate
+from lilm.train.corpus.steps.passages import find_passages
 from lilm.train.corpus.steps.repeated import without_repeated
 from lilm.train.corpus.steps.report import corpus_report
 from lilm.train.corpus.steps.shard import ShardTask, blocks_of, work_shard
@@ -90,18 +91,20 @@ class _Making:
             copies = find_duplicates(blocks, self.config.dedup.near, memory, self.work / "duplicates", self.run)
         self.look()
         limits = self.cuts(own, copies)
-        frequent = None
+        frequent = runs = None
         if self.config.dedup.line_documents:
             with self.tally.timed("boilerplate", size):
                 frequent = find_boilerplate(own, copies, self.config.dedup, memory, self.work / "lines", self.run)
+                if self.config.dedup.substring_chars:
+                    runs = find_passages(own, copies, self.config.dedup, memory, self.work / "passages", self.run)
         only_cuts = {lang: limit for lang, (limit, _) in limits.items()}
         try:
             held = choose_heldout(own, copies, only_cuts, self.config, self.context.seed, self.work)
         except TooFew as error:
             raise self.too_few(error) from error
-        clusters = self.clusters(blocks, copies)
+        clusters = self.clusters(blocks, copies, memory)
         findings = {
-            lang: Findings(copies.exact_file, copies.near_file, frequent, held.numbers, path)
+            lang: Findings(copies.exact_file, copies.near_file, frequent, held.numbers, path, runs)
             for lang, path in held.passages.items()
         }
         with self.tally.timed("write", 0):
@@ -220,22 +223,22 @@ class _Making:
 
     def cuts(self, own: list[Block], copies: Copies) -> dict[str, tuple[Cuts, Any]]:
         """By language, where the score parts and drops documents, and the histogram; empty without scores."""
-        scored: dict[str, list[Any]] = {}
+        totals: dict[str, Any] = {}
         for block in (block for block in own if block.lang in self.scored):
             rows = without(block, copies.exact, copies.near)
             perplexities = rank_perplexities(block.key(RANK)[rows]).astype(np.float32)
-            scored.setdefault(block.lang, []).append(histogram(perplexities))
-        totals = {lang: merge(parts) for lang, parts in scored.items()}
+            counts = histogram(perplexities)
+            totals[block.lang] = merge([totals[block.lang], counts]) if block.lang in totals else counts
         return {
             lang: (cuts(counts, self.config.score.drop, self.config.score.buckets), counts)
             for lang, counts in totals.items()
         }
 
-    def clusters(self, blocks: Blocks, copies: Copies) -> dict[str, Any]:
+    def clusters(self, blocks: Blocks, copies: Copies, memory: int) -> dict[str, Any]:
         """Near-duplicate clusters by language; read from the blocks before they go."""
         path = self.work / "clusters.json"
         if not path.is_file():
-            write_json(path, cluster_figures(blocks, copies.near))
+            write_json(path, cluster_figures(blocks, copies.near, memory, path.with_suffix(".sort")))
         figures: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return figures
 

@@ -50,7 +50,11 @@ def groups(band: Hashes, order: Indices | None = None) -> tuple[Indices, Offsets
 
 
 def verified_pairs(
-    texts: Texts, members: Indices, offsets: Offsets, threshold: float, cache_bytes: int = CACHE_BYTES
+    texts: Texts | Sequence[memoryview],
+    members: Indices,
+    offsets: Offsets,
+    threshold: float,
+    cache_bytes: int = CACHE_BYTES,
 ) -> Edges:
     """Pairs (head, member) of Jaccard similarity `threshold` or more, [pairs, 2]; a pair of several groups stands
     there several times.
@@ -58,8 +62,8 @@ def verified_pairs(
     Each member of a group is compared with the heads of the group in order; when it is like none of them, it becomes
     a head itself. A group has at most 64 heads, so that it costs time linear in its size. The pairs of a group
     depend on its own members alone, however groups are split over calls. cache_bytes: memory for tables of grams; the
-    answer does not depend on it. Raises IndexError when there is no such member, ValueError for offsets that do not
-    ascend to the number of members or a threshold outside 0.5 to 1.
+    answer does not depend on it. A memoryview is of UTF-8 and not copied. Raises IndexError when there is no such
+    member, ValueError for offsets that do not ascend to the number of members or a threshold outside 0.5 to 1.
     """
     return _native.verified_pairs(texts, members, offsets, threshold, cache_bytes)
 

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +79,18 @@ def test_near_duplicates_are_found_and_traps_are_kept() -> None:
     assert len(dropped) >= 0.98 * len(copies)
     assert all(leaders[index] == index - 1 for index in dropped)
     assert (near_duplicate_leaders([text.encode() for text in texts]) == leaders).all()
+
+
+def test_texts_that_lie_in_a_file_are_compared_where_they_are(tmp_path: Path) -> None:
+    texts, _, _ = planted(40)
+    (tmp_path / "texts").write_bytes("".join(texts).encode())
+    whole = memoryview(np.memmap(tmp_path / "texts", dtype=np.uint8, mode="r").data)
+    ends = np.cumsum([0, *(len(text.encode()) for text in texts)]).tolist()
+    views = [whole[start:stop] for start, stop in pairwise(ends)]
+    group = one_group(len(texts))
+    assert pairs_of(verified_pairs(views, *group, 0.8)) == pairs_of(verified_pairs(texts, *group, 0.8)) != set()
+    with pytest.raises(TypeError, match="text 0 is memoryview, not str or bytes"):
+        verified_pairs([whole[::2]], *one_group(1), 0.8)
 
 
 def test_less_alike_texts_are_found_at_a_lower_threshold() -> None:

@@ -54,6 +54,11 @@ REPORT: dict[str, Any] = {
                 "bytes": 340_000,
                 "samples": [{"text": "続きを読む", "documents": 512}],
             },
+            "boilerplate_passages": {
+                "removed": 1_234,
+                "bytes": 450_000,
+                "samples": [{"text": "無断で転載することはできません", "documents": 77}],
+            },
             "score": {
                 "edges": [5.0, 10.0, 20.0, 40.0, 80.0, 160.0],
                 "counts": [12, 400, 900, 300, 25],
@@ -77,6 +82,7 @@ REPORT: dict[str, Any] = {
             "weighted_share": 0.1877,
             "near_duplicates": {"clusters": 0, "copies": 0, "sizes": {}, "biggest": []},
             "boilerplate_lines": {"lines": 0, "removed": 0, "bytes": 0, "samples": []},
+            "boilerplate_passages": {"removed": 0, "bytes": 0, "samples": []},
             "score": None,
         },
     },

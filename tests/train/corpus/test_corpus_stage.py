@@ -264,6 +264,33 @@ def test_boilerplate_lines_are_taken_out_of_documents(small: CorpusConfig, tmp_p
     assert found["samples"] == [{"text": banner, "documents": 40}]
 
 
+def test_boilerplate_inside_of_lines_is_taken_out(small: CorpusConfig, tmp_path: Path, context: Context) -> None:
+    notice = (
+        "なお、この話は村の広報の許しを得てここに載せているので、" * 2
+        + "ほかのところへ写すときはかならず役場の窓口まで申し出ること"
+    )
+    notice += "とし、写したものをだれかに売ってはならないことになっているのですが、"
+    texts = [
+        f"{text.rstrip()}{number}番、{notice}{number}番の話はこれで終わりです。"
+        for number, text in enumerate(japanese_houses(40))
+    ]
+    (tmp_path / "ja.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    kept = []
+    for chars in (100, 0):
+        dedup = small.dedup.model_copy(update={"line_documents": 20, "substring_chars": chars})
+        out = made(small.model_copy(update={"dedup": dedup}), tmp_path / str(chars), context)
+        kept.append([*read_texts(out, "ja", "train"), *read_texts(out, "ja", "heldout")])
+    cut, whole = kept
+    reports = [report_of(tmp_path / str(chars))["languages"]["ja"]["boilerplate_passages"] for chars in (100, 0)]
+    assert [report["removed"] for report in reports] == [40, 0]
+    assert notice in reports[0]["samples"][0]["text"] and reports[0]["samples"][0]["documents"] == 40
+    assert len(cut) == len(whole) > 30 and all(notice in text for text in whole)
+    assert not any(notice[4:-4] in text for text in cut)
+    assert sorted(text.replace(f"番、{notice}", "") for text in whole) == sorted(
+        text.replace("番、", "") for text in cut
+    )
+
+
 def test_evaluation_text_is_not_learnt(small: CorpusConfig, tmp_path: Path, context: Context) -> None:
     question = "七番目の家の地下室にしまってある宝の地図を描いたのはだれですか。"
     texts = japanese_houses(40)

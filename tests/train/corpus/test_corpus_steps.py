@@ -11,12 +11,13 @@ import pytest
 
 from lilm.errors import LilmError
 from lilm.train.corpus.ngrams import code_points, ngram_hashes
-from lilm.train.corpus.steps import near
+from lilm.train.corpus.steps import compare
 from lilm.train.corpus.steps.blocks import Block, Blocks, content_hashes, make_keys, make_ranks, save_array
 from lilm.train.corpus.steps.contamination import EvaluationNgrams, write_evaluation
 from lilm.train.corpus.steps.duplicates import find_duplicates
+from lilm.train.corpus.steps.frequent import FrequentTask, find_frequent
 from lilm.train.corpus.steps.heldout import Finder, Passages, least, lots
-from lilm.train.corpus.steps.lines import FrequentTask, LinesTask, count_lines, find_frequent, without_frequent
+from lilm.train.corpus.steps.lines import LinesTask, count_lines, without_frequent
 
 BIG = 1 << 30
 
@@ -98,7 +99,7 @@ def test_nothing_of_an_earlier_corpus_is_a_copy(tmp_path: Path) -> None:
 
 
 def test_a_huge_bucket_is_cut_into_slices_that_meet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(near, "SLICE", 10)
+    monkeypatch.setattr(compare, "SLICE", 10)
     rng = random.Random(5)
     text = invented(rng)
     texts = [text + "終" * (number % 3) + str(number) for number in range(60)]
@@ -122,8 +123,8 @@ def test_lines_are_counted_once_a_document_and_not_in_copies(parts: int, tmp_pat
     ]
     texts.append(texts[0])
     blocks = blocks_of(texts, 2, tmp_path / "blocks")
-    save_array(tmp_path / "gone.npy", np.array([4], dtype=np.uint64))
-    tasks = [LinesTask(block, tmp_path / "gone.npy", 10, tmp_path / f"{block.name}.npy") for block in blocks.all]
+    save_array(tmp_path / "copies.npy", np.array([[4], [0]], dtype=np.uint64))
+    tasks = [LinesTask(block, (tmp_path / "copies.npy",), 10, tmp_path / f"{block.name}.npy") for block in blocks.all]
     run("", count_lines, tasks)
     found = []
     for least_documents in (3, 4):
@@ -138,6 +139,7 @@ def test_lines_are_counted_once_a_document_and_not_in_copies(parts: int, tmp_pat
     assert without_frequent("頭\n見出しの長い行です。\n尾", frequent, 10) == (
         "頭\n尾",
         [("見出しの長い行です。", *frequent)],
+        [],
     )
     assert found[1].shape == (2, 0)
 
@@ -185,13 +187,12 @@ def test_a_frequent_sentence_is_cut_out_of_its_line(tmp_path: Path) -> None:
     notice = "この文章は著作権法で保護されているため、許可なく転載したり複製したりすることは固くお断りします。"
     texts = [f"{number}番目の本文です。{notice}続きの文{number}。\nはい。" for number in range(4)]
     blocks = blocks_of(texts, 4, tmp_path / "blocks")
-    save_array(tmp_path / "gone.npy", np.empty(0, dtype=np.uint64))
-    task = LinesTask(blocks.all[0], tmp_path / "gone.npy", 10, tmp_path / "lines.npy")
+    task = LinesTask(blocks.all[0], (), 10, tmp_path / "lines.npy")
     count_lines(task)
     hashes, documents = np.load(task.output)
     frequent = frozenset(hashes[documents == 4].tolist())
     assert without_frequent(texts[2], frequent, 10)[0] == "2番目の本文です。続きの文2。\nはい。"
-    assert without_frequent("関係のない文。", frequent, 10) == ("関係のない文。", [])
+    assert without_frequent("関係のない文。", frequent, 10) == ("関係のない文。", [], [])
 
 
 def test_ngram_hashes_stand_for_ngrams() -> None:

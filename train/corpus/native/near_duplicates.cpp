@@ -1,10 +1,9 @@
-#include <pybind11/numpy.h>
-
 #include <algorithm>
 #include <numeric>
 #include <string>
 
 #include "bindings.h"
+#include "from_python.h"
 #include "sketch.h"
 #include "verify.h"
 
@@ -13,45 +12,11 @@ using namespace dedup;
 
 namespace {
 
-// The array in one piece, when it is of this type. (A refusal by pybind11 itself would print every text.)
-template <typename T>
-py::array_t<T, py::array::c_style> array_of(const py::object &object, py::ssize_t dimensions, const char *name) {
-    if (!py::isinstance<py::array_t<T>>(object) || py::array(object).ndim() != dimensions) {
-        throw py::type_error(std::string(name) + " must be an array of uint" + std::to_string(8 * sizeof(T)) +
-                             " with dimensions: " + std::to_string(dimensions));
-    }
-    return py::array_t<T, py::array::c_style>(object);
-}
-
 void check(uint32_t index, size_t count, const char *name) {
     if (index < count) return;
     throw py::index_error(std::string(name) + " has " + std::to_string(index) + ", but there are " +
                           std::to_string(count) + " texts");
 }
-
-// The texts of a sequence; `keep` holds them while they are read without the interpreter's lock.
-struct Texts {
-    py::tuple keep;
-    std::vector<Text> views;
-
-    explicit Texts(const py::object &texts) : keep(texts) {
-        views.reserve(keep.size());
-        for (size_t i = 0; i < keep.size(); ++i) {
-            PyObject *item = PyTuple_GET_ITEM(keep.ptr(), static_cast<Py_ssize_t>(i));
-            if (PyUnicode_Check(item)) {
-                const int width = PyUnicode_IS_ASCII(item) ? 0 : static_cast<int>(PyUnicode_KIND(item));
-                const auto *data = static_cast<const unsigned char *>(PyUnicode_DATA(item));
-                views.push_back({data, static_cast<size_t>(PyUnicode_GET_LENGTH(item)), width});
-            } else if (PyBytes_Check(item)) {
-                const auto *data = reinterpret_cast<const unsigned char *>(PyBytes_AS_STRING(item));
-                views.push_back({data, static_cast<size_t>(PyBytes_GET_SIZE(item)), 0});
-            } else {
-                throw py::type_error("text " + std::to_string(i) + " is " + Py_TYPE(item)->tp_name +
-                                     ", not str or bytes");
-            }
-        }
-    }
-};
 
 py::array_t<uint64_t> sketch_bands(const py::object &sequence, size_t bands, size_t rows) {
     unsigned bits = 1;
@@ -91,11 +56,6 @@ std::vector<uint32_t> ordered(const py::object &order, size_t count) {
     }
     for (const uint32_t index : indices) check(index, count, "order");
     return indices;
-}
-
-template <typename T>
-py::array_t<T> as_array(const std::vector<T> &values) {
-    return py::array_t<T>(static_cast<py::ssize_t>(values.size()), values.data());
 }
 
 py::tuple band_groups(const py::object &band, const py::object &order) {

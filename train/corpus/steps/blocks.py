@@ -5,7 +5,7 @@ that one key of all documents can be read without the others). Documents are num
 the plan; a number is what all later steps call a document.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,9 +22,9 @@ UINT32 = np.uint64(0xFFFFFFFF)
 SHIFT = np.uint64(32)
 
 Keys = np.ndarray[tuple[int, int], np.dtype[np.uint64]]
-
-
 Column = np.ndarray[tuple[int], np.dtype[np.uint64]]
+Run = Callable[[str, Callable[[Any], Any], Sequence[Any]], list[Any]]
+"""(label, function, tasks) -> answers in the order of the tasks."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,10 @@ class Blocks:
     def of(self, numbers: Column) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
         """Index of the block of each document."""
         return np.searchsorted(self._firsts, numbers, side="right").astype(np.int64) - 1
+
+    def earlier(self, numbers: Column) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+        """Whether each document is of an earlier block."""
+        return np.array([block.earlier for block in self.all], dtype=bool)[self.of(numbers)]
 
     def ids(self, numbers: Column) -> list[str]:
         """Of any documents, in the order given."""

@@ -1,6 +1,9 @@
 """What the report says of near-duplicate clusters; read from the blocks before they go."""
 
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,34 +11,68 @@ import numpy as np
 from lilm.train.corpus.sample import sample
 from lilm.train.corpus.steps.blocks import Blocks, Column
 from lilm.train.corpus.steps.exact import Numbers
+from lilm.train.corpus.steps.records import CHUNK, Places, Records, Sorter, group_firsts
 
 SHOWN = 20  # clusters
 COPIES = 5  # of a cluster
 
 
-def cluster_figures(blocks: Blocks, near: Numbers) -> dict[str, dict[str, Any]]:
-    """language -> clusters, copies, sizes {members: clusters}, and the biggest with the beginnings of their texts."""
-    kept, counts = np.unique(near[1], return_counts=True)
-    owners = blocks.of(kept)
-    by_lang: dict[str, list[int]] = {}
-    for index, owner in enumerate(owners.tolist()):
-        by_lang.setdefault(blocks.all[owner].lang, []).append(index)
-    figures = {}
-    for lang, indices in sorted(by_lang.items()):
-        sizes = counts[indices] + 1
-        biggest = sorted(indices, key=lambda index: (-counts[index], index))[:SHOWN]
-        figures[lang] = {
-            "clusters": len(indices),
-            "copies": int(counts[indices].sum()),
-            "sizes": {str(size): number for size, number in sorted(Counter(sizes.tolist()).items())},
-            "biggest": [_cluster(blocks, near, int(kept[index]), int(counts[index])) for index in biggest],
-        }
-    return figures
+@dataclass
+class _Language:
+    """sizes: {members: clusters}. biggest: (-copies, number of the document kept, place of its first copy)."""
+
+    sizes: Counter[int] = field(default_factory=Counter)
+    biggest: list[tuple[int, int, int]] = field(default_factory=list)
 
 
-def _cluster(blocks: Blocks, near: Numbers, kept: int, copies: int) -> dict[str, Any]:
-    members = near[0][near[1] == kept][:COPIES]
-    numbers = np.concatenate([np.array([kept], dtype=np.uint64), members])
+def cluster_figures(blocks: Blocks, near: Numbers, memory: int, path: Path) -> dict[str, dict[str, Any]]:
+    """language -> clusters, copies, sizes {members: clusters}, and the biggest with the beginnings of their texts.
+
+    memory: bytes. path: for files that are needed meanwhile.
+    """
+    with Sorter(path, 2, memory // 2) as sorter:
+        for at in range(0, near.shape[1], CHUNK):
+            sorter.add(near[::-1, at : at + CHUNK].T)
+        copies = sorter.sorted()
+        by_lang: dict[str, _Language] = {}
+        for starts, counts in _clusters(copies):
+            kept = np.array(copies[starts, 0])
+            owners = blocks.of(kept)
+            for lang in sorted({blocks.all[owner].lang for owner in np.unique(owners).tolist()}):
+                own = np.array([block.lang == lang for block in blocks.all], dtype=bool)[owners]
+                found = by_lang.setdefault(lang, _Language())
+                sizes, clusters = np.unique(counts[own] + 1, return_counts=True)
+                found.sizes.update(dict(zip(sizes.tolist(), clusters.tolist(), strict=True)))
+                some = np.flatnonzero(own)
+                some = some[np.lexsort((kept[some], -counts[some]))[:SHOWN]]
+                found.biggest += zip((-counts[some]).tolist(), kept[some].tolist(), starts[some].tolist(), strict=True)
+                found.biggest = sorted(found.biggest)[:SHOWN]
+        return {lang: _figures(blocks, copies, found) for lang, found in sorted(by_lang.items())}
+
+
+def _clusters(copies: Records) -> Iterator[tuple[Places, Places]]:
+    """Where the clusters begin, and how many copies each has, some clusters at once. copies: sorted by the document
+    kept."""
+    last = np.empty(0, dtype=np.int64)
+    for start, firsts in group_firsts(copies, 1):
+        starts = np.concatenate([last, firsts[firsts == np.arange(start, start + len(firsts))]])
+        yield starts[:-1], np.diff(starts)
+        last = starts[-1:]
+    yield last, len(copies) - last
+
+
+def _figures(blocks: Blocks, copies: Records, found: _Language) -> dict[str, Any]:
+    return {
+        "clusters": found.sizes.total(),
+        "copies": sum((size - 1) * clusters for size, clusters in found.sizes.items()),
+        "sizes": {str(size): clusters for size, clusters in sorted(found.sizes.items())},
+        "biggest": [_cluster(blocks, copies[at : at + min(-count, COPIES)], -count) for count, _, at in found.biggest],
+    }
+
+
+def _cluster(blocks: Blocks, some: Records, copies: int) -> dict[str, Any]:
+    """some: the first copies."""
+    numbers = np.concatenate([some[:1, 0], some[:, 1]])
     ids, texts = blocks.ids(numbers), _texts(blocks, numbers)
     return {
         "kept": ids[0],

@@ -6,19 +6,21 @@ from pathlib import Path
 
 import numpy as np
 
-from lilm.train.corpus.steps.blocks import HASH_HIGH, HASH_LOW, Block, save_array
+from lilm.train.corpus.steps.blocks import HASH_HIGH, HASH_LOW, Block, Blocks
+from lilm.train.corpus.steps.records import RecordWriter, Sorter, group_firsts, read_records, save_columns
 
-BYTES_PER_DOCUMENT = 100  # of a pass: hash, number, the sort's copies
+BYTES_PER_DOCUMENT = 60  # of a pass: hash and number; half of the memory is for them, and parts differ in size
 Numbers = np.ndarray[tuple[int, int], np.dtype[np.uint64]]
 
 
 @dataclass(frozen=True)
 class ExactTask:
-    """Documents whose hash is in part `part` of `parts`."""
+    """Documents whose hash is in part `part` of `parts`. memory: bytes."""
 
     blocks: tuple[Block, ...]
     part: int
     parts: int
+    memory: int
     output: Path
 
 
@@ -27,20 +29,23 @@ def exact_passes(documents: int, memory: int) -> int:
 
 
 def find_copies(task: ExactTask) -> None:
-    """Write [2, copies]: the number of each copy, and of the document kept, which is the first of its kind."""
+    """Write records: the number of each copy, and of the document kept, which is the first of its kind. Documents of
+    earlier blocks are never copies."""
     if task.output.is_file():
         return
-    found = []
-    for block in task.blocks:
-        low, high = block.key(HASH_LOW), block.key(HASH_HIGH)
-        here = np.flatnonzero(part_of(low, task.parts) == task.part)
-        found.append(np.stack([low[here], high[here], here.astype(np.uint64) + np.uint64(block.first)]))
-    low, high, numbers = np.concatenate(found, axis=1) if found else np.empty((3, 0), dtype=np.uint64)
-    order = np.lexsort((numbers, high, low))
-    low, high, numbers = low[order], high[order], numbers[order]
-    same = np.concatenate([[False], (low[1:] == low[:-1]) & (high[1:] == high[:-1])]) if len(low) else np.empty(0, bool)
-    starts = np.maximum.accumulate(np.where(same, 0, np.arange(len(low))))
-    save_array(task.output, np.stack([numbers[same], numbers[starts[same]]]))
+    blocks = Blocks(task.blocks)
+    with Sorter(task.output, 3, task.memory // 2) as sorter, RecordWriter(task.output) as writer:
+        for block in blocks.all:
+            low = block.key(HASH_LOW)
+            here = np.flatnonzero(part_of(low, task.parts) == task.part)
+            numbers = here.astype(np.uint64) + np.uint64(block.first)
+            sorter.add(np.stack([low[here], block.key(HASH_HIGH)[here], numbers], axis=1))
+        records = sorter.sorted()
+        for start, firsts in group_firsts(records, 2):
+            rows = np.flatnonzero(firsts != np.arange(start, start + len(firsts)))
+            copies = records[start + rows, 2]
+            found = np.stack([copies, records[firsts[rows], 2]], axis=1)
+            writer.write(found[~blocks.earlier(copies)])
 
 
 def part_of(
@@ -50,5 +55,11 @@ def part_of(
     return ((hashes >> np.uint64(32)) * np.uint64(parts) >> np.uint64(32)).astype(np.int64)
 
 
-def all_copies(tasks: Sequence[ExactTask]) -> Numbers:
-    return np.concatenate([np.load(task.output) for task in tasks], axis=1)
+def save_copies(tasks: Sequence[ExactTask], memory: int, path: Path) -> None:
+    """What the tasks found as one array [2, copies], by number of the copy; their files go."""
+    with Sorter(path, 2, memory) as sorter:
+        for task in tasks:
+            sorter.add(read_records(task.output, 2))
+        save_columns(path, [sorter.sorted().T])
+    for task in tasks:
+        task.output.unlink()

@@ -14,8 +14,10 @@ from lilm.recipe import CorpusConfig
 from lilm.train.corpus.sample import sample
 from lilm.train.corpus.score import Cuts, bucket_of
 from lilm.train.corpus.steps.blocks import RANK, Block, Blocks, Column, rank_perplexities, save_array, save_frame
+from lilm.train.corpus.steps.frequent import kept
 from lilm.train.corpus.steps.heldout import Finder, Passages
-from lilm.train.corpus.steps.lines import without_frequent
+from lilm.train.corpus.steps.lines import counts_of, without_frequent
+from lilm.train.corpus.steps.passages import block_runs
 from lilm.train.corpus.steps.shard import DROP_COLUMNS
 from lilm.train.corpus.steps.tally import SAMPLES, Tally, utf8_size
 
@@ -23,14 +25,16 @@ from lilm.train.corpus.steps.tally import SAMPLES, Tally, utf8_size
 @dataclass(frozen=True)
 class Findings:
     """What the steps over all blocks found, as files. exact, near: [2, copies], number of the copy (sorted) and of
-    the document kept. frequent: boilerplate lines, [2, lines]; held: numbers of held-out documents, sorted; passages:
-    of the held-out documents of the block's language."""
+    the document kept. frequent: boilerplate lines, [2, lines], with a file for each block beside it; held: numbers of
+    held-out documents, sorted; passages: of the held-out documents of the block's language; runs: folder of
+    boilerplate that keeps to no line."""
 
     exact: Path
     near: Path
     frequent: Path | None
     held: Path
     passages: Path
+    runs: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,8 @@ class FinishTask:
 
 
 def finish_block(task: FinishTask) -> dict[str, Any]:
-    """Answers what `task.report` says: tally, figures per split and bucket, boilerplate lines taken out."""
+    """Answers what `task.report` says: tally, figures per split and bucket, boilerplate lines and passages taken
+    out."""
     if not task.report.is_file():
         write_json(task.report, _finish(task))
     task.block.documents.unlink(missing_ok=True)
@@ -85,8 +90,8 @@ def _finish(task: FinishTask) -> dict[str, Any]:
             drop(row, rule, f"{words} {original}")
         tally.count(block.source, step, int(alive.sum()), int(sizes[alive].sum()))
 
-    removed = _without_lines(task, texts, alive)
-    for row in removed.pop("emptied"):
+    lines, passages, emptied = _without_boilerplate(task, texts, alive)
+    for row in emptied:
         alive[row] = False
         drop(row, "boilerplate_lines", f"{len(texts[row])} characters left < {task.config.rules.min_chars}")
     buckets = _buckets(task, np.flatnonzero(alive), drop)
@@ -109,7 +114,7 @@ def _finish(task: FinishTask) -> dict[str, Any]:
     path = task.out_dir / "drops" / f"{block.name}.parquet"
     save_frame(path, pl.DataFrame(drops, schema=dict.fromkeys(DROP_COLUMNS, pl.String), orient="row"))
     save_array(task.seen, np.concatenate([finder.grams, finder.lines]))
-    return {"tally": tally.as_json(), "figures": figures, "lines": removed}
+    return {"tally": tally.as_json(), "figures": figures, "lines": lines, "passages": passages}
 
 
 def _rows(numbers: Column, block: Block) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
@@ -125,25 +130,40 @@ def _copies(path: Path, block: Block, blocks: Blocks) -> list[tuple[int, str]]:
     return list(zip(rows, blocks.ids(np.array(kept[start:stop])), strict=True))
 
 
-def _without_lines(
+def _without_boilerplate(
     task: FinishTask, texts: list[str], alive: "np.ndarray[tuple[int], np.dtype[np.bool_]]"
-) -> dict[str, Any]:
-    """Take the boilerplate lines out of `texts`. Answers removed (lines), bytes, samples {line: hash}, and emptied:
-    rows of which too little is left."""
-    answer: dict[str, Any] = {"removed": 0, "bytes": 0, "samples": {}, "emptied": []}
-    if task.findings.frequent is None:
-        return answer
-    frequent = frozenset(np.load(task.findings.frequent)[0].tolist())
-    for row in np.flatnonzero(alive).tolist() if frequent else ():
-        texts[row], gone = without_frequent(texts[row], frequent, task.config.dedup.line_chars)
+) -> tuple[dict[str, Any], dict[str, Any], list[int]]:
+    """Take boilerplate out of `texts`. Answers what went: lines, with removed (how many), bytes, samples {line: hash};
+    passages, the same with samples {passage: documents}; and the rows of which too little is left."""
+    lines: dict[str, Any] = {"removed": 0, "bytes": 0, "samples": {}}
+    passages: dict[str, Any] = {"removed": 0, "bytes": 0, "samples": {}}
+    emptied: list[int] = []
+    findings, config, rows = task.findings, task.config, np.flatnonzero(alive).tolist()
+    if findings.frequent is None:
+        return lines, passages, emptied
+    frequent = frozenset(np.load(kept(counts_of(findings.frequent, task.block)))[0].tolist())
+    runs: list[list[tuple[int, int, int]]] = [[] for _ in rows]
+    if findings.runs is not None:
+        chars = config.dedup.substring_chars
+        runs = block_runs(findings.runs, task.block, [texts[row] for row in rows], chars)
+    for row, spans in zip(rows, runs, strict=True):
+        if not frequent and not spans:
+            continue
+        texts[row], gone, cut = without_frequent(texts[row], frequent, config.dedup.line_chars, spans)
         for passage, mark in gone:
-            answer["removed"] += 1
-            answer["bytes"] += utf8_size(passage)
-            if len(answer["samples"]) < SAMPLES:
-                answer["samples"].setdefault(sample(passage.strip()), mark)
-        if len(texts[row]) < task.config.rules.min_chars:
-            answer["emptied"].append(row)
-    return answer
+            _add(lines, passage, mark)
+        for passage, documents in cut:
+            _add(passages, passage, documents)
+        if len(texts[row]) < config.rules.min_chars:
+            emptied.append(row)
+    return lines, passages, emptied
+
+
+def _add(answer: dict[str, Any], passage: str, value: int) -> None:
+    answer["removed"] += 1
+    answer["bytes"] += utf8_size(passage)
+    if len(answer["samples"]) < SAMPLES:
+        answer["samples"].setdefault(sample(passage.strip()), value)
 
 
 def _buckets(task: FinishTask, rows: "np.ndarray[tuple[int], np.dtype[np.int64]]", drop: Any) -> dict[int, int]:

@@ -1,11 +1,11 @@
 """Boilerplate: the same line, or the same long sentence inside of lines, in many documents otherwise different.
 
 Counted after deduplication, so that a line of a document with many copies is no boilerplate. Cuts are between
-characters, at ends of lines and sentences.
+characters, at ends of lines and sentences. (What keeps to neither: passages.py.)
 """
 
 import re
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,21 +13,21 @@ import numpy as np
 from xxhash import xxh3_64_intdigest
 
 from lilm.recipe import DedupConfig
-from lilm.train.corpus.steps.blocks import Block, save_array
-from lilm.train.corpus.steps.duplicates import Copies, Run
-from lilm.train.corpus.steps.exact import part_of
+from lilm.train.corpus.steps.blocks import Block, Run, save_array
+from lilm.train.corpus.steps.duplicates import Copies, without
+from lilm.train.corpus.steps.frequent import count_hashes, save_frequent
 
-BYTES_PER_LINE = 60  # of a pass: hash, count, the sort's copies
 SENTENCE_CHARS = 40  # shorter sentences are said by many people
 _SENTENCE = re.compile(r"(?<=[。！？.!?])(?=[^。！？.!?」』）)\"'])")
 
 
 @dataclass(frozen=True)
 class LinesTask:
-    """Lines and sentences of a block's documents but `gone` (sorted numbers). least: characters of a line."""
+    """Lines and sentences of a block's documents that are in none of the files `copies` ([2, copies], see Copies).
+    least: characters of a line."""
 
     block: Block
-    gone: Path
+    copies: tuple[Path, ...]
     least: int
     output: Path
 
@@ -46,69 +46,60 @@ def _hash(passage: str, least: int) -> int:
     return xxh3_64_intdigest(bare.encode("utf-8", errors="surrogatepass")) if len(bare) >= least else 0
 
 
-def without_frequent(text: str, frequent: Set[int], least: int) -> tuple[str, list[tuple[str, int]]]:
-    """The text without frequent lines and sentences, and what was taken out, with its hash."""
+def without_frequent(
+    text: str, frequent: Set[int], least: int, runs: Sequence[tuple[int, int, int]] = ()
+) -> tuple[str, list[tuple[str, int]], list[tuple[str, int]]]:
+    """The text without frequent lines and sentences, what was taken out, with its hash, and what of the other lines
+    was taken out, with its documents. runs: (from, to, documents) of the latter, ascending; a line of which they leave
+    nothing goes whole."""
     kept: list[str] = []
     gone: list[tuple[str, int]] = []
+    cut: dict[tuple[int, int, int], None] = {}
+    at = 0
     for line, mark, sentences, marks in lines_of(text, least):
+        here = [run for run in runs if run[0] <= at + len(line) and run[1] > at]
         if mark in frequent:
             gone.append((line, mark))
-        elif not frequent.isdisjoint(marks):
-            both = list(zip(sentences, marks, strict=True))
-            gone += [one for one in both if one[1] in frequent]
-            kept.append("".join(sentence for sentence, mark in both if mark not in frequent))
+        elif here or not frequent.isdisjoint(marks):
+            rest, start = [], at
+            for sentence, one in zip(sentences, marks, strict=True) if sentences else ((line, 0),):
+                if one in frequent:
+                    gone.append((sentence, one))
+                else:
+                    rest.append(_outside(sentence, start, here))
+                    cut |= dict.fromkeys(run for run in here if run[0] < start + len(sentence) and run[1] > start)
+                start += len(sentence)
+            left = "".join(rest)
+            if left.strip() or not here:
+                kept.append(left)
         else:
             kept.append(line)
-    return ("\n".join(kept).strip(), gone) if gone else (text, gone)
+        at += len(line) + 1
+    if not gone and not cut:
+        return text, gone, []
+    return "\n".join(kept).strip(), gone, [(text[start:stop], documents) for start, stop, documents in cut]
+
+
+def _outside(passage: str, at: int, runs: Sequence[tuple[int, int, int]]) -> str:
+    """What of a passage, which begins at `at`, is in none of the runs."""
+    rest, free = [], at
+    for start, stop, _ in runs:
+        if start < at + len(passage) and stop > at:
+            rest.append(passage[free - at : max(start, at) - at])
+            free = stop
+    return "".join([*rest, passage[free - at :]])
 
 
 def count_lines(task: LinesTask) -> None:
     """Write [2, passages]: hash and number of documents, sorted by hash."""
     if task.output.is_file():
         return
-    gone = np.load(task.gone, mmap_mode="r")
-    start, stop = np.searchsorted(gone, [task.block.first, task.block.first + task.block.rows]).tolist()
-    skipped = set((gone[start:stop].astype(np.int64) - task.block.first).tolist())
-    found = [np.empty(0, dtype=np.uint64)]
-    for row, text in enumerate(task.block.texts()):
-        if row not in skipped:
-            marks = {mark for _, line, _, sentences in lines_of(text, task.least) for mark in (line, *sentences)}
-            found.append(np.array(sorted(marks - {0}), dtype=np.uint64))
-    hashes, counts = np.unique(np.concatenate(found), return_counts=True)
-    save_array(task.output, np.stack([hashes, counts.astype(np.uint64)]))
-
-
-@dataclass(frozen=True)
-class FrequentTask:
-    """Lines whose hash is in part `part` of `parts`."""
-
-    counts: tuple[Path, ...]
-    part: int
-    parts: int
-    documents: int
-    output: Path
-
-
-def frequent_passes(counts: list[Path], memory: int) -> int:
-    lines = sum(int(np.load(path, mmap_mode="r").shape[1]) for path in counts)
-    return max(1, -(-lines * BYTES_PER_LINE // memory))
-
-
-def find_frequent(task: FrequentTask) -> None:
-    """Write [2, lines]: hash and documents of the lines that stand in `documents` or more, sorted by hash."""
-    if task.output.is_file():
-        return
-    parts = [np.empty((2, 0), dtype=np.uint64)]
-    for path in task.counts:
-        counted = np.load(path, mmap_mode="r")
-        parts.append(counted[:, part_of(counted[0], task.parts) == task.part])
-    hashes, documents = np.concatenate(parts, axis=1)
-    order = np.argsort(hashes, kind="stable")
-    hashes, documents = hashes[order], documents[order]
-    distinct, starts = np.unique(hashes, return_index=True)
-    totals = np.add.reduceat(documents, starts) if len(starts) else documents
-    often = totals >= task.documents
-    save_array(task.output, np.stack([distinct[often], totals[often]]))
+    rows = without(task.block, *(np.load(path, mmap_mode="r") for path in task.copies))
+    texts, found = task.block.texts(), []
+    for row in rows.tolist():
+        marks = {mark for _, line, _, sentences in lines_of(texts[row], task.least) for mark in (line, *sentences)}
+        found.append(np.array(sorted(marks - {0}), dtype=np.uint64))
+    save_array(task.output, count_hashes(found))
 
 
 def find_boilerplate(
@@ -119,17 +110,13 @@ def find_boilerplate(
     if found.is_file():
         return found
     folder.mkdir(exist_ok=True)
-    gone = folder / "gone.npy"
-    save_array(gone, np.sort(np.concatenate([copies.exact[0], copies.near[0]])))
-    counting = [LinesTask(block, gone, config.line_chars, folder / f"{block.name}.npy") for block in blocks]
+    files = (copies.exact_file, copies.near_file)
+    counting = [LinesTask(block, files, config.line_chars, counts_of(found, block)) for block in blocks]
     run("count lines", count_lines, counting)
-    counts = [task.output for task in counting]
-    parts = frequent_passes(counts, memory)
-    finding = [
-        FrequentTask(tuple(counts), part, parts, config.line_documents, folder / f"frequent-{part:05d}.npy")
-        for part in range(parts)
-    ]
-    run("frequent lines", find_frequent, finding)
-    whole = np.concatenate([np.load(task.output) for task in finding], axis=1)
-    save_array(found, whole[:, np.argsort(whole[0])])
+    save_frequent([task.output for task in counting], config.line_documents, memory, found, run)
     return found
+
+
+def counts_of(frequent: Path, block: Block) -> Path:
+    """Of a block's lines."""
+    return frequent.with_name(f"{block.name}.npy")

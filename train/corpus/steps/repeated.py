@@ -14,8 +14,7 @@ import polars as pl
 
 from lilm.errors import LilmError
 from lilm.hashing import write_json
-from lilm.train.corpus.steps.blocks import PIECE_BITS, PLACE, save_array, save_frame
-from lilm.train.corpus.steps.duplicates import Run
+from lilm.train.corpus.steps.blocks import PIECE_BITS, PLACE, Run, save_array, save_frame
 from lilm.train.corpus.steps.exact import part_of
 from lilm.train.corpus.steps.shard import ShardTask
 from lilm.train.corpus.steps.tally import SAMPLES, Tally, utf8_size

@@ -44,6 +44,7 @@ def corpus_report(
             },
             "near_duplicates": clusters.get(lang, NO_CLUSTERS),
             "boilerplate_lines": _lines([report["lines"] for _, report in mine], frequent),
+            "boilerplate_passages": _passages([report["passages"] for _, report in mine]),
             "score": _score(limits[lang], [report for _, report in mine]) if lang in limits else None,
         }
     total = sum(entry["train"]["bytes"] for entry in languages.values())
@@ -88,11 +89,25 @@ def _lines(found: Sequence[Mapping[str, Any]], frequent: Path | None) -> dict[st
     samples: dict[str, int] = {}
     for one in found:
         samples.update(one["samples"])
-    hashes, documents = np.load(frequent) if frequent is not None else np.empty((2, 0), dtype=np.uint64)
-    counted = dict(zip(hashes.tolist(), documents.tolist(), strict=True)) if samples else {}
-    shown = sorted(((text, counted[mark]) for text, mark in samples.items()), key=lambda item: (-item[1], item[0]))
+    hashes, documents = np.load(frequent, mmap_mode="r") if frequent is not None else np.empty((2, 0), dtype=np.uint64)
+    counted = {text: int(documents[np.searchsorted(hashes, np.uint64(mark))]) for text, mark in samples.items()}
     return {
         "lines": len(set(samples.values())) if len(hashes) <= SAMPLES else len(hashes),
+        **_removed(found, counted),
+    }
+
+
+def _passages(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    samples: dict[str, int] = {}
+    for one in found:
+        samples.update(one["samples"])
+    return _removed(found, samples)
+
+
+def _removed(found: Sequence[Mapping[str, Any]], samples: Mapping[str, int]) -> dict[str, Any]:
+    """samples: what was taken out, and in how many documents it stood."""
+    shown = sorted(samples.items(), key=lambda item: (-item[1], item[0]))
+    return {
         "removed": sum(one["removed"] for one in found),
         "bytes": sum(one["bytes"] for one in found),
         "samples": [{"text": text, "documents": documents} for text, documents in shown[:SAMPLES]],
