@@ -35,6 +35,7 @@ def write_corpus(folder: Path) -> dict[str, list[str]]:
             "heldout": held,
             "near_duplicates": NO_CLUSTERS,
             "boilerplate_lines": {"lines": 0, "removed": 0, "bytes": 0, "samples": []},
+            "boilerplate_passages": {"removed": 0, "bytes": 0, "samples": []},
             "share": 0.5,
             "weighted_share": 0.5,
         }
