@@ -136,7 +136,7 @@ def emcc() -> Finding:
     if version < OLDEST:
         return Finding("emcc", "too old", dotted(version), needed_for, f"{INSTALL}, or install emsdk and set EMSDK")
     if version < FAST:
-        remedy = "works; a current emsdk (set EMSDK) makes the page answer about twice as fast"
+        remedy = "works; `lilm wasm toolchain` fetches one with which the page answers about twice as fast"
         return Finding("emcc", "slow", dotted(version), needed_for, remedy)
     return Finding("emcc", "ok", dotted(version), needed_for)
 

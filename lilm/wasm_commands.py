@@ -1,4 +1,4 @@
-"""`lilm wasm run`: the browser's build outside of browsers; added to the command line by lilm.cli."""
+"""`lilm wasm build`, `toolchain` and `run`: what is around the stage; added to the command line by lilm.cli."""
 
 import sys
 from pathlib import Path
@@ -8,6 +8,38 @@ import typer
 
 
 def add_wasm_commands(group: typer.Typer) -> None:
+    @group.command()
+    def build(
+        folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the builds go, a folder for each.")],
+    ) -> None:
+        """Build llama.cpp for the browser: with threads and without, and with relaxed SIMD where Emscripten knows it.
+
+        Example: `lilm wasm build core`
+        """
+        from lilm.progress import Reporter
+        from lilm.wasm.build import build_variant, with_relaxed
+        from lilm.wasm.toolchain import find_toolchain
+
+        reporter, found = Reporter(), find_toolchain()
+        if found.remark:
+            reporter.say(found.remark)
+        for variant in with_relaxed(("threads", "single"), found):
+            build_variant(variant, reporter).copy_to(folder / variant)
+            typer.echo(folder / variant)
+
+    @group.command()
+    def toolchain() -> None:
+        """Fetch a new Emscripten (Debian's, about 800 MB on disk) into the cache; the machine stays as it is.
+
+        Example: `lilm wasm toolchain`
+        """
+        from lilm.progress import Reporter
+        from lilm.wasm.toolchain import toolchain_dir
+        from lilm.wasm.toolchain_fetch import fetch_toolchain
+
+        fetch_toolchain(toolchain_dir(), Reporter())
+        typer.echo(toolchain_dir())
+
     @group.command()
     def run(
         model: Annotated[Path, typer.Argument(metavar="MODEL.gguf", help="A GGUF file.")],

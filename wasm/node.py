@@ -13,6 +13,14 @@ from lilm.errors import LilmError
 from lilm.wasm.toolchain import find_node
 
 
+def has_relaxed_simd() -> bool:
+    """Does this node run the "…-relaxed" builds?"""
+    module = (runtime_dir() / "core.mjs").as_uri()
+    script = f'import({json.dumps(module)}).then((core) => console.log(core.chooseBuild({{relaxed: ["x"]}}, "x")))'
+    done = subprocess.run([str(find_node()), "-e", script], capture_output=True, text=True, check=False)
+    return done.stdout.strip() == "x-relaxed"
+
+
 @dataclass(frozen=True)
 class NodeRun:
     """One generation. ids: with the end token when one came. gaps: per id, the best logit minus the second best.
@@ -71,8 +79,9 @@ def run_node(
     job = {
         "gguf": str(gguf.absolute()),
         "base": wasm_dir.absolute().as_uri() + "/",
-        "variant": variant,
-        "threads": 1 if variant == "single" else threads,
+        "variant": variant.removesuffix("-relaxed"),
+        "build": variant,
+        "threads": threads if variant.startswith("threads") else 1,
         "n_ctx": n_ctx,
         "n_batch": n_batch,
         "memory": dict(memory) if memory else None,

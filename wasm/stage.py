@@ -40,13 +40,14 @@ def check(config: WasmConfig, context: Context) -> None:
 def external(config: WasmConfig, context: Context) -> dict[str, str]:
     """The builds' keys: another compiler or other sources mean other bytes."""
     from lilm.hashing import sha256_file
-    from lilm.wasm.build import build_key
+    from lilm.wasm.build import build_key, with_relaxed
     from lilm.wasm.node import runtime_dir
     from lilm.wasm.source import llama_cpp_python_version, source_key
     from lilm.wasm.toolchain import find_toolchain
 
     toolchain, source = find_toolchain(), source_key(llama_cpp_python_version())
-    keys: dict[str, str] = {str(v): build_key(toolchain, v, config.stack_mb * MIB, source) for v in config.variants}
+    variants = with_relaxed(config.variants, toolchain)
+    keys: dict[str, str] = {str(v): build_key(toolchain, v, config.stack_mb * MIB, source) for v in variants}
     return {**keys, **{name: sha256_file(runtime_dir() / name) for name in RUNTIME}}
 
 
@@ -54,9 +55,10 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
     import shutil
 
     from lilm.hashing import write_json
-    from lilm.wasm.build import build_variant
+    from lilm.wasm.build import build_variant, is_relaxed, is_threaded, with_relaxed
     from lilm.wasm.memory import plan_memory, read_shape
-    from lilm.wasm.node import runtime_dir
+    from lilm.wasm.node import has_relaxed_simd, runtime_dir
+    from lilm.wasm.toolchain import find_toolchain
     from lilm.wasm.verify import verify
 
     (out_dir / "runtime").mkdir(parents=True, exist_ok=True)
@@ -72,7 +74,7 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
             shapes[name],
             n_ctx=config.n_ctx,
             n_batch=config.n_batch,
-            threads=config.max_threads if variant == "threads" else 1,
+            threads=config.max_threads if is_threaded(variant) else 1,
             stack_bytes=config.stack_mb * MIB,
             where=str(inputs["export"] / name),
         )
@@ -81,13 +83,20 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
     measurements: dict[str, Any] = {}
     builds: dict[str, Any] = {}
     compiler = ""
-    for variant in config.variants:
+    toolchain = find_toolchain()
+    if toolchain.remark:
+        context.reporter.say(f"  {toolchain.remark}")
+    for variant in with_relaxed(config.variants, toolchain):
         core = build_variant(variant, context.reporter, config.stack_mb)
         core.copy_to(out_dir / variant)
         compiler = core.emcc_version
+        if is_relaxed(variant) and not has_relaxed_simd():
+            context.reporter.say(f"  {variant} is not tried: this node has no relaxed SIMD (from version 21 on it has)")
+            builds[variant] = describe_core(out_dir / variant)
+            continue
         memory = plan(smallest.name, variant)
         context.reporter.say(f"  {smallest.name} in node ({variant}): memory and text")
-        threads = 1 if variant == "single" else min(config.max_threads, os.cpu_count() or 1)
+        threads = 1 if not is_threaded(variant) else min(config.max_threads, os.cpu_count() or 1)
         proof = verify(
             smallest,
             shapes[smallest.name],
@@ -106,12 +115,12 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
             "prefill_tokens_per_second": proof.prefill_tokens_per_second,
             "tokens_per_second": proof.tokens_per_second,
         }
-    write_json(out_dir / "memory.json", memory_table(config, shapes, plan))
+    write_json(out_dir / "memory.json", memory_table(config, shapes, builds, plan))
     write_json(out_dir / "report.json", {"emcc": compiler, "n_ctx": config.n_ctx, "builds": builds})
     return Artifact(measurements)
 
 
-def memory_table(config: WasmConfig, shapes: Mapping[str, Any], plan: Any) -> dict[str, Any]:
+def memory_table(config: WasmConfig, shapes: Mapping[str, Any], builds: Mapping[str, Any], plan: Any) -> dict[str, Any]:
     """What runtime/core.mjs reads. A model that does not fit into a browser is left out."""
     from lilm.errors import LilmError
 
@@ -128,6 +137,7 @@ def memory_table(config: WasmConfig, shapes: Mapping[str, Any], plan: Any) -> di
         "threads": config.max_threads,
         "stack_bytes": config.stack_mb * MIB,
         "variants": list(config.variants),
+        "relaxed": [variant for variant in config.variants if f"{variant}-relaxed" in builds],
         "models": models,
     }
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lilm.errors import LilmError
+from lilm.wasm.source import cache_dir
 
 INSTALL = "sudo apt-get install emscripten"
+NEWER = "run `lilm wasm toolchain`, which fetches a new one and leaves the machine as it is"
 OLDEST = (3, 1, 6)  # Debian 12's
 FAST = (4, 0, 0)  # from here on LLVM's code for SIMD is about twice as fast
 STACK_SIZE_SINCE = (3, 1, 25)  # before, the setting was called TOTAL_STACK
@@ -34,6 +36,18 @@ class Toolchain:
         return ".".join(map(str, self.version))
 
     @property
+    def relaxed_simd(self) -> bool:
+        """Does it know the instructions of relaxed SIMD that the kernels use?"""
+        return self.version >= FAST
+
+    @property
+    def remark(self) -> str:
+        """What this compiler costs the one who uses the page; empty for a new one."""
+        if self.version >= FAST:
+            return ""
+        return f"Emscripten {self.version_text} makes a slow core, without relaxed SIMD: {NEWER}"
+
+    @property
     def stack_setting(self) -> str:
         return "STACK_SIZE" if self.version >= STACK_SIZE_SINCE else "TOTAL_STACK"
 
@@ -46,6 +60,17 @@ class Toolchain:
         return variables
 
 
+def toolchain_dir() -> Path:
+    """Where `lilm wasm toolchain` puts a new Emscripten."""
+    return cache_dir() / "toolchain"
+
+
+def fetched_emcc(folder: Path) -> Path | None:
+    """emcc of a folder that fetch_toolchain made, None when that is not there."""
+    emcc = folder / "bin" / "emcc"
+    return emcc if emcc.is_file() else None
+
+
 def find_node() -> Path:
     """Raises LilmError when there is no node."""
     node = shutil.which("node") or shutil.which("nodejs")
@@ -55,14 +80,14 @@ def find_node() -> Path:
 
 
 def find_emcc() -> Path | None:
-    """$EMSDK's emcc when that is set, else the one on PATH."""
+    """$EMSDK's emcc when that is set, else the one that was fetched, else the one on PATH."""
     emsdk = os.environ.get("EMSDK")
-    places = [str(Path(emsdk) / "upstream" / "emscripten"), emsdk] if emsdk else []
-    for place in [*places, None]:
+    for place in [Path(emsdk) / "upstream" / "emscripten", Path(emsdk)] if emsdk else []:
         found = shutil.which("emcc", path=place)
         if found:
             return Path(found)
-    return None
+    fetched, found = fetched_emcc(toolchain_dir()), shutil.which("emcc")
+    return fetched or (Path(found) if found else None)
 
 
 def emcc_environment() -> dict[str, str]:

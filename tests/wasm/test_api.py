@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lilm.wasm.node import runtime_dir
+from lilm.wasm.node import has_relaxed_simd, runtime_dir
 
 TABLE = {"n_ctx": 512, "n_batch": 64, "threads": 4, "variants": ["threads"], "models": {}}
 
@@ -106,3 +106,18 @@ def test_the_modules_are_valid_and_need_nothing_else(tmp_path: Path) -> None:
     script = f"await import('{tmp_path.as_uri()}/lilm.mjs'); await import('{tmp_path.as_uri()}/engine.mjs')"
     done = subprocess.run(["node", "--input-type=module", "-e", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_relaxed_build_is_chosen_where_it_is_there_and_runs(tmp_path: Path) -> None:
+    script = tmp_path / "choose.mjs"
+    script.write_text(
+        f'import {{ chooseBuild }} from "{(runtime_dir() / "core.mjs").as_uri()}";\n'
+        "console.log(process.versions.node.split('.')[0]);\n"
+        'console.log(chooseBuild({}, "threads"), chooseBuild({ relaxed: ["single"] }, "threads"));\n'
+        'console.log(chooseBuild({ relaxed: ["threads"] }, "threads"));\n'
+    )
+    done = subprocess.run(["node", str(script)], capture_output=True, text=True, check=True)
+    release, *chosen = done.stdout.split()
+    has_it = int(release) >= 21  # V8 11.4 brought relaxed SIMD
+    assert chosen == ["threads", "threads", "threads-relaxed" if has_it else "threads"]
+    assert has_relaxed_simd() == has_it

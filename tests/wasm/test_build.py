@@ -1,6 +1,7 @@
 """The build: the same bytes again, another key for another input, the line that matters when it fails."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,7 @@ def test_every_input_is_in_the_key(wasm_dir: Path, monkeypatch: pytest.MonkeyPat
     keys = [
         build.build_key(tools, "threads", 2 << 20, "source"),
         build.build_key(tools, "single", 2 << 20, "source"),
+        build.build_key(tools, "threads-relaxed", 2 << 20, "source"),
         build.build_key(tools, "threads", 4 << 20, "source"),
         build.build_key(tools, "threads", 2 << 20, "other"),
     ]
@@ -58,7 +60,16 @@ def test_every_input_is_in_the_key(wasm_dir: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_all_of_the_glue_is_in_the_key() -> None:
-    assert {path.name for path in build.glue_dir().iterdir()} == set(build.GLUE)
+    files = {path.relative_to(build.glue_dir()).as_posix() for path in build.glue_dir().rglob("*") if path.is_file()}
+    assert files == set(build.glue_files())
+    assert "kernels/gemm.c" in files
+
+
+def test_relaxed_builds_come_with_a_compiler_that_has_them() -> None:
+    tools = find_toolchain()
+    old, new = replace(tools, version=(3, 1, 6)), replace(tools, version=(6, 0, 5))
+    assert build.with_relaxed(["threads"], old) == ("threads",)
+    assert build.with_relaxed(["threads", "single"], new) == ("threads", "single", "threads-relaxed", "single-relaxed")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from lilm.errors import LilmError
+from lilm.progress import Reporter
 from lilm.wasm import toolchain
+from lilm.wasm.toolchain_fetch import fetch_toolchain, wrapper_script
 
 
 def fake_tools(folder: Path, emcc_says: str, tools: tuple[str, ...] = ("emcc", "cmake", "ninja", "node")) -> Path:
@@ -25,8 +27,9 @@ def fake_tools(folder: Path, emcc_says: str, tools: tuple[str, ...] = ("emcc", "
 
 
 @pytest.fixture(autouse=True)
-def no_emsdk(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_emsdk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("EMSDK", raising=False)
+    monkeypatch.setenv("LILM_CACHE", str(tmp_path / "empty"))
 
 
 @pytest.mark.parametrize(
@@ -75,3 +78,26 @@ def test_settings_meant_for_our_python_do_not_reach_emcc(tmp_path: Path, monkeyp
     found = toolchain.find_toolchain()
     assert found.version == (3, 1, 6)
     assert "PYTHONSAFEPATH" not in found.environment()
+
+
+def test_a_fetched_compiler_goes_before_an_older_one_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(fake_tools(tmp_path / "old", "emcc (Emscripten) 3.1.6")))
+    monkeypatch.setenv("LILM_CACHE", str(tmp_path / "cache"))
+    old = toolchain.find_toolchain()
+    assert "slow core" in old.remark and "lilm wasm toolchain" in old.remark
+    fake_tools(toolchain.toolchain_dir(), "emcc (Emscripten) 6.0.5", ("emcc",))
+    new = toolchain.find_toolchain()
+    assert new.version == (6, 0, 5) and new.relaxed_simd and new.remark == ""
+
+
+def test_fetching_where_there_is_no_apt_names_what_else_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(LilmError, match=r"apt-get is not here.*EMSDK"):
+        fetch_toolchain(tmp_path / "toolchain", Reporter(quiet=True))
+    assert not (tmp_path / "toolchain").exists()
+
+
+def test_a_fetched_compiler_is_wrapped_for_its_own_loader() -> None:
+    script = wrapper_script(["/a b/ld.so", "--library-path", "/l"], "/a b/clang", ["-resource-dir=/r"])
+    assert script.splitlines()[-1] == """exec '/a b/ld.so' --library-path /l --argv0 "$0" '/a b/clang' "$@\""""
+    assert "-cc1*" in script and "-resource-dir=/r" in script

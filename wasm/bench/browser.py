@@ -22,10 +22,11 @@ from lilm.recipe.deliver import WasmConfig
 from lilm.wasm.bench.chromium import BenchServer, ask_page, find_chromium, serving
 from lilm.wasm.bench.peer import wllama
 from lilm.wasm.bench.shapes import N_CTX, SHAPES, random_gguf
-from lilm.wasm.build import BuiltCore, build_variant
+from lilm.wasm.build import BuiltCore, build_variant, with_relaxed
 from lilm.wasm.memory import Memory, plan_memory, read_shape
 from lilm.wasm.node import runtime_dir
 from lilm.wasm.stage import MIB, RUNTIME, memory_table
+from lilm.wasm.toolchain import find_toolchain
 
 TYPES = ("Q4_0", "Q8_0", "Q4_K_M", "Q6_K")
 LAUNCHES = 3
@@ -50,30 +51,31 @@ def measure(
     if shape not in SHAPES:
         raise LilmError(f"no shape {shape!r}", where="lilm bench browser", remedy="use one of " + ", ".join(SHAPES))
     find_chromium()
-    peer, core = wllama(), build_variant("threads", reporter)
+    peer = wllama()
+    built = [build_variant(variant, reporter) for variant in with_relaxed(("threads",), find_toolchain())]
     models = {kind: random_gguf(shape, kind, reporter) for kind in types}
     cores = os.cpu_count() or 1
     with tempfile.TemporaryDirectory(dir=models[types[0]].parent) as name:
         root = Path(name)
-        _lay_out(root, core, peer, models, cores)
+        _lay_out(root, built, peer, models, cores)
         with serving(root) as server:
             runs = _runs(reporter, server, models, sorted({1, cores}), shape, launches)
             busy = _busy(reporter, server, models[types[0]], runs, cores, launches)
             reload = _reload(server, models[types[0]], cores)
     figures = {
         "benchmark": "browser",
-        "emscripten": core.emcc_version,
+        "emscripten": built[-1].emcc_version,
         "cores": cores,
         "runs": runs,
         **busy,
         **reload,
-        **_sizes(core),
+        **_sizes(built[-1]),
     }
     reporter.console.print(_table(figures))
     return figures
 
 
-def _lay_out(root: Path, core: BuiltCore, peer: Path, models: Mapping[str, Path], cores: int) -> None:
+def _lay_out(root: Path, built: Sequence[BuiltCore], peer: Path, models: Mapping[str, Path], cores: int) -> None:
     """The served folder: the page, ours/ as a site has it, wllama/, and the models as second names of their files."""
     for name in PAGES:
         (root / name).write_bytes((files("lilm.wasm.bench") / "page" / name).read_bytes())
@@ -81,9 +83,10 @@ def _lay_out(root: Path, core: BuiltCore, peer: Path, models: Mapping[str, Path]
     (root / "ours" / "runtime").mkdir(parents=True)
     for name in RUNTIME:
         shutil.copyfile(runtime_dir() / name, root / "ours" / "runtime" / name)
-    core.copy_to(root / "ours" / core.variant)
+    for core in built:
+        core.copy_to(root / "ours" / core.variant)
     shapes = {path.name: read_shape(path) for path in models.values()}
-    config = WasmConfig(variants=(core.variant,), n_ctx=N_CTX, max_threads=cores)
+    config = WasmConfig(variants=("threads",), n_ctx=N_CTX, max_threads=cores)
 
     def plan(name: str, variant: str) -> Memory:
         return plan_memory(
@@ -95,7 +98,9 @@ def _lay_out(root: Path, core: BuiltCore, peer: Path, models: Mapping[str, Path]
             where=name,
         )
 
-    write_json(root / "ours" / "memory.json", memory_table(config, shapes, plan))
+    write_json(
+        root / "ours" / "memory.json", memory_table(config, shapes, {core.variant: core for core in built}, plan)
+    )
     for path in models.values():
         os.link(path, root / path.name)
 

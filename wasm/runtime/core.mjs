@@ -17,6 +17,15 @@ export function support() {
   return { threads: true, reason: "" };
 }
 
+// (module (func (result v128) i32.const 0 i8x16.splat i32.const 0 i8x16.splat i8x16.relaxed_swizzle))
+const RELAXED = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 15, 1, 13, 0, 65, 0, 253, 15, 65, 0, 253, 15, 253, 128, 2, 11];
+
+/** The folder of the fastest build of a variant that this engine runs. @param {any} table memory.json */
+export function chooseBuild(table, /** @type {string} */ variant) {
+  const relaxed = table.relaxed?.includes(variant) && WebAssembly.validate(new Uint8Array(RELAXED));
+  return relaxed ? `${variant}-relaxed` : variant;
+}
+
 /** Read JSON from a URL; in node also from file: URLs. */
 export async function readJson(/** @type {string} */ url) {
   try {

@@ -36,9 +36,9 @@ export class Engine {
   /**
    * @param {string | Blob | {opfs: string}} source
    * @param {{base: string, variant: "threads"|"single", threads: number, table: any, name: string,
-   *          n_ctx?: number, n_batch?: number, memory?: {initial_bytes: number, maximum_bytes: number},
+   *          build?: string, n_ctx?: number, n_batch?: number, memory?: {initial_bytes: number, maximum_bytes: number},
    *          chunks?: import("./download.mjs").ChunkList | string, keep?: boolean}} options
-   *   table: memory.json. memory: overrides what the table says.
+   *   build: the folder in base, if not the variant's own. table: memory.json. memory: overrides what the table says.
    * @param {(progress: import("./progress.mjs").Progress) => boolean | void} onProgress false stops the loading
    * @param {(kind: string, message: string) => void} [onNotice]
    */
@@ -61,12 +61,14 @@ export class Engine {
       },
     });
     try {
-      const folder = new URL(`${options.variant}/`, options.base).href;
+      const build = options.build ?? options.variant;
+      const folder = new URL(`${build}/`, options.base).href;
       const core = await makeCore(folder, options.variant === "threads", options.threads, plan(reader.size));
       const engine = new Engine(core);
       engine.#open(reader, n_ctx, n_batch, options.threads, (loaded, total) => tell("load", loaded, total));
       engine.#info = {
         variant: options.variant,
+        relaxed_simd: build !== options.variant,
         ...JSON.parse(engine.#string(engine.#call("lilm_info"))),
         load_seconds: (performance.now() - started) / 1000,
       };

@@ -7,7 +7,7 @@
 // A URL's model is kept in the browser (OPFS): the next load needs no network. listKept() and forgetKept() manage them.
 
 import { Channel } from "./channel.mjs";
-import { readJson, support } from "./core.mjs";
+import { chooseBuild, readJson, support } from "./core.mjs";
 import { LilmError } from "./errors.mjs";
 import { forgetKept, listKept } from "./kept.mjs";
 
@@ -30,7 +30,7 @@ const NODE = typeof process === "object" && Boolean(process.versions?.node);
  * @property {number} [threads]
  * @property {number} [n_ctx]
  * @property {number} [n_batch]
- * @property {string | URL} [base] the folder that holds memory.json, threads/ and single/
+ * @property {string | URL} [base] the folder that holds memory.json, threads/, single/ and their -relaxed/
  * @property {"threads" | "single"} [variant]
  * @property {string} [name] the file's name in memory.json, when the source does not tell it
  *
@@ -72,6 +72,7 @@ export async function load(source, options = {}) {
   const table = await readJson(new URL("memory.json", folder).href);
   const variant = chooseVariant(table.variants, options.variant);
   const threads = variant === "single" ? 1 : Math.min(options.threads ?? usualThreads(), table.threads);
+  const build = chooseBuild(table, variant);
   const place = typeof source === "string" || source instanceof URL ? absolute(String(source)) : source;
   const name = options.name ?? nameOf(place);
   const channel = await Channel.open(options.signal);
@@ -81,7 +82,7 @@ export async function load(source, options = {}) {
     const chunks = isPlace ? absolute(String(options.chunks)) : options.chunks;
     const { stats, stopFlag } = await channel.ask(
       "load",
-      { source: place, options: { base: folder, table, variant, threads, name, n_ctx, n_batch, chunks, keep } },
+      { source: place, options: { base: folder, table, variant, build, threads, name, n_ctx, n_batch, chunks, keep } },
       (event, data) => {
         if (event === "progress") return options.onProgress?.(data);
         if (data.kind === "kept") askToStay();

@@ -1,5 +1,5 @@
 // Runs a GGUF in node by the browser's engine. One JSON job on stdin, one JSON answer on stdout:
-//   job     {gguf, base, variant, threads, n_ctx, n_batch, memory?, runs: [{prompt | messages | tokens, ...sampling}]}
+//   job     {gguf, base, variant, build, threads, n_ctx, n_batch, memory?, runs: [{prompt | messages | tokens, ...sampling}]}
 //   answer  {stats, runs: [{text, ids, gaps, tokens, stop_reason, ...}]} or {error: {kind, message}}
 // With job.stream the text is written to stderr as it comes.
 

@@ -11,10 +11,9 @@ from pathlib import Path
 from lilm.errors import LilmError
 from lilm.hashing import sha256_file, sha256_json
 from lilm.progress import Reporter
-from lilm.wasm.build import failure, locked, log_file, progress_percent
+from lilm.wasm.build import SOURCE_SUFFIXES, failure, glue_dir, locked, log_file, progress_percent
 from lilm.wasm.source import cache_dir, prepare_source
 
-SOURCES = ("CMakeLists.txt", "main.cpp", "one_thread.h", "platform.cpp")
 PROGRAM = "lilm-wasi.wasm"
 INSTALL = "pip install 'lilm[wasi]'"
 
@@ -31,17 +30,16 @@ def build_wasi(reporter: Reporter) -> Path:
     """The program, built unless it is in the cache. Raises LilmError when a tool is missing or the build fails."""
     zig = find_zig()
     source, source_key = prepare_source()
-    folder = Path(str(files("lilm.wasm.wasi"))) / "src"
+    ours = _sources()
     compiler = version("ziglang")
-    key = sha256_json([compiler, source_key, {name: sha256_file(folder / name) for name in SOURCES}])[:16]
+    key = sha256_json([compiler, source_key, {name: sha256_file(path) for name, path in ours.items()}])[:16]
     program = cache_dir() / "wasm" / f"wasi-{key}" / PROGRAM
     work = cache_dir() / "wasm" / f"tree-wasi-{compiler}-{source_key}"
     with locked(work):
         if not program.is_file():
             copied = work / "src"  # one build folder may serve several installations of LiLM
-            copied.mkdir(parents=True, exist_ok=True)
-            for name in SOURCES:
-                _copy_changed(folder / name, copied / name)
+            for name, path in ours.items():
+                _copy_changed(path, copied / name)
             _configure(zig, copied, source, work)
             _compile(zig, work, reporter)
             program.parent.mkdir(exist_ok=True)
@@ -51,8 +49,16 @@ def build_wasi(reporter: Reporter) -> Path:
     return program
 
 
+def _sources() -> dict[str, Path]:
+    """Our files by their place in the build: the program's, and the kernels, which all builds have."""
+    folder, kernels = Path(str(files("lilm.wasm.wasi"))) / "src", glue_dir() / "kernels"
+    named = {path.name: path for path in sorted(folder.iterdir()) if path.suffix in SOURCE_SUFFIXES}
+    return named | {f"kernels/{path.name}": path for path in sorted(kernels.iterdir())}
+
+
 def _copy_changed(source: Path, target: Path) -> None:
     """A file that is the same keeps its time, so that it is not compiled again."""
+    target.parent.mkdir(parents=True, exist_ok=True)
     if not target.is_file() or target.read_bytes() != source.read_bytes():
         shutil.copyfile(source, target)
 

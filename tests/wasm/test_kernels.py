@@ -1,0 +1,73 @@
+"""Our kernels give what ggml's generic ones give, for every type, shape and kind of data, in both builds."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lilm.wasm import build
+from lilm.wasm.source import prepare_source
+from lilm.wasm.toolchain import find_toolchain
+
+CHECK = Path(__file__).parent / "kernels" / "check.c"
+TYPES = ("q4_0", "q8_0", "iq4_nl", "q4_K", "q5_K", "q6_K")
+KINDS = ("random", "zeros", "huge", "tiny", "alternating", "spikes", "bits")
+
+
+def node_with_relaxed_simd() -> str | None:
+    """$LILM_NODE (a newer one than PATH's), or the one on PATH, when it runs relaxed SIMD."""
+    node = os.environ.get("LILM_NODE") or shutil.which("node")
+    script = "process.exit(Number(process.versions.node.split('.')[0]) >= 21 ? 0 : 1)"
+    return node if node and subprocess.run([node, "-e", script], check=False).returncode == 0 else None
+
+
+@pytest.fixture(scope="module", params=["plain", "relaxed"])
+def results(
+    request: pytest.FixtureRequest, wasm_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[tuple[str, str], float]]:
+    """check.c's worst differences, by type and kind of data."""
+    tools = find_toolchain()
+    node: str | None = str(tools.node)
+    flags = ["-O2", "-msimd128", "-pthread", "-fwasm-exceptions", "-DNDEBUG"]
+    if request.param == "relaxed":
+        node = node_with_relaxed_simd()
+        if node is None or not tools.relaxed_simd:
+            pytest.skip("node older than 21, or Emscripten without relaxed SIMD")
+        flags.append("-mrelaxed-simd")
+    source, key = prepare_source()
+    ggml = build.work_dir("threads", tools, key) / "llama.cpp" / "ggml" / "src"
+    if not (ggml / "libggml-cpu.a").is_file():
+        pytest.skip("the core came from the cache, without ggml's libraries")
+    paths = [build.glue_dir(), *(source / "ggml" / inside for inside in ("include", "src", "src/ggml-cpu"))]
+    program = tmp_path_factory.mktemp("kernels") / "check.js"
+    command = [str(tools.emcc), *flags, *(f"-I{path}" for path in paths), str(CHECK)]
+    command += [str(path) for path in sorted((build.glue_dir() / "kernels").glob("*.c"))]
+    command += [str(ggml / "libggml-cpu.a"), str(ggml / "libggml-base.a"), "-o", str(program)]
+    command += [
+        "-sENVIRONMENT=node,worker",
+        "-sSINGLE_FILE=1",
+        "-sINITIAL_MEMORY=67108864",
+        f"-s{tools.stack_setting}=2097152",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, env=tools.environment(), check=False)
+    assert done.returncode == 0, done.stderr
+    run = subprocess.run([str(node), str(program)], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    lines = [json.loads(line) for line in run.stdout.splitlines()]
+    yield {(line["type"], line["kind"]): line["worst"] for line in lines}
+
+
+@pytest.mark.parametrize("quant", TYPES)
+def test_kernels_agree_with_the_generic_ones(quant: str, results: dict[tuple[str, str], float]) -> None:
+    worst = {kind: results[quant, kind] for kind in KINDS}
+    assert max(worst.values()) < 1e-6, worst  # of the sum of the products' sizes: the order of f32 additions
+
+
+def test_activations_are_rounded_as_the_generic_conversion_rounds_them(
+    results: dict[tuple[str, str], float],
+) -> None:
+    assert [results["rounding", kind] for kind in KINDS if kind != "bits"] == [0] * 6

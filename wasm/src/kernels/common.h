@@ -1,0 +1,106 @@
+// What the kernels share: dot products of bytes, sums over lanes, f16 scales.
+// A relaxed build (-mrelaxed-simd) has one instruction where a plain one has a few.
+#pragma once
+
+#define GGML_COMMON_DECL_C
+#include <stdint.h>
+#include <string.h>
+#include <wasm_simd128.h>
+
+#include "ggml-common.h"
+
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("clang loop unroll(full)")
+
+// acc + the sum of four products in each i32 lane. u7 holds 0..127: hardware may take that operand as signed or not.
+INLINE v128_t dot_u7(v128_t u7, v128_t s8, v128_t acc) {
+#ifdef __wasm_relaxed_simd__
+    return wasm_i32x4_relaxed_dot_i8x16_i7x16_add(s8, u7, acc);
+#else
+    const v128_t low = wasm_i32x4_dot_i16x8(wasm_i16x8_extend_low_i8x16(u7), wasm_i16x8_extend_low_i8x16(s8));
+    const v128_t high = wasm_i32x4_dot_i16x8(wasm_i16x8_extend_high_i8x16(u7), wasm_i16x8_extend_high_i8x16(s8));
+    return wasm_i32x4_add(wasm_i32x4_add(acc, low), high);
+#endif
+}
+
+// 32 activations of -127..127, made ready to meet weights of -128..127.
+typedef struct {
+#ifdef __wasm_relaxed_simd__
+    v128_t half[2], rest[2];  // y = 2 * half - rest, both of them in 0..127
+#else
+    v128_t y[2];
+#endif
+} activations32;
+
+INLINE activations32 load_activations(const int8_t * y) {
+    activations32 a;
+    UNROLL for (int i = 0; i < 2; i++) {
+        const v128_t v = wasm_v128_load(y + 16 * i);
+#ifdef __wasm_relaxed_simd__
+        const v128_t most = wasm_i8x16_splat(127), raised = wasm_i8x16_add(v, most);
+        a.half[i] = wasm_v128_and(wasm_u16x8_shr(raised, 1), most);
+        a.rest[i] = wasm_i8x16_sub(most, wasm_v128_and(raised, wasm_i8x16_splat(1)));
+#else
+        a.y[i] = v;
+#endif
+    }
+    return a;
+}
+
+// The sum of eight products in each i32 lane.
+INLINE v128_t dot_s8(v128_t x0, v128_t x1, activations32 a) {
+    const v128_t zero = wasm_i32x4_splat(0);
+#ifdef __wasm_relaxed_simd__
+    const v128_t half = dot_u7(a.half[1], x1, dot_u7(a.half[0], x0, zero));
+    const v128_t rest = dot_u7(a.rest[1], x1, dot_u7(a.rest[0], x0, zero));
+    return wasm_i32x4_sub(wasm_i32x4_shl(half, 1), rest);
+#else
+    return dot_u7(x1, a.y[1], dot_u7(x0, a.y[0], zero));
+#endif
+}
+
+// a * b + c
+INLINE v128_t fma4(v128_t a, v128_t b, v128_t c) {
+#ifdef __wasm_relaxed_simd__
+    return wasm_f32x4_relaxed_madd(a, b, c);
+#else
+    return wasm_f32x4_add(wasm_f32x4_mul(a, b), c);
+#endif
+}
+
+INLINE float sum4(v128_t v) {
+    v = wasm_f32x4_add(v, wasm_i32x4_shuffle(v, v, 2, 3, 0, 1));
+    return wasm_f32x4_extract_lane(v, 0) + wasm_f32x4_extract_lane(v, 1);
+}
+
+INLINE int32_t sum4_i32(v128_t v) {
+    v = wasm_i32x4_add(v, wasm_i32x4_shuffle(v, v, 2, 3, 0, 1));
+    return wasm_i32x4_extract_lane(v, 0) + wasm_i32x4_extract_lane(v, 1);
+}
+
+// Of each byte: the lower and the upper four bits. 16-bit shifts, as SSE has none of 8 bits.
+INLINE v128_t nibbles_low(v128_t v) { return wasm_v128_and(v, wasm_i8x16_splat(0x0F)); }
+INLINE v128_t nibbles_high(v128_t v) { return wasm_v128_and(wasm_u16x8_shr(v, 4), wasm_i8x16_splat(0x0F)); }
+
+// Four f16 in the lower halves of i32 lanes, all of them finite. Scales are often subnormal; as f32 these would cost a
+// CPU a hundred cycles, so they are converted as integers.
+INLINE v128_t f16_to_f32(v128_t h) {
+    const v128_t sign = wasm_i32x4_shl(wasm_v128_and(h, wasm_i32x4_splat(0x8000)), 16);
+    const v128_t rest = wasm_v128_and(h, wasm_i32x4_splat(0x7FFF));
+    const v128_t normal = wasm_i32x4_add(wasm_i32x4_shl(rest, 13), wasm_i32x4_splat(112 << 23));
+    const v128_t subnormal = wasm_f32x4_mul(wasm_f32x4_convert_i32x4(rest), wasm_f32x4_splat(0x1p-24f));
+    const v128_t is_small = wasm_i32x4_lt(rest, wasm_i32x4_splat(0x400));
+    return wasm_v128_or(wasm_v128_bitselect(subnormal, normal, is_small), sign);
+}
+
+INLINE float f16_scalar(ggml_half h) { return wasm_f32x4_extract_lane(f16_to_f32(wasm_i32x4_splat(h)), 0); }
+
+// Lane r of v in all lanes; r is a constant once the loop around it is unrolled.
+INLINE v128_t splat_lane(v128_t v, int r) {
+    switch (r) {
+        case 0: return wasm_i32x4_shuffle(v, v, 0, 0, 0, 0);
+        case 1: return wasm_i32x4_shuffle(v, v, 1, 1, 1, 1);
+        case 2: return wasm_i32x4_shuffle(v, v, 2, 2, 2, 2);
+        default: return wasm_i32x4_shuffle(v, v, 3, 3, 3, 3);
+    }
+}

@@ -1,0 +1,63 @@
+// The hook that ggml's mul_mat calls once the activations are bytes: picks the kernel, shares rows among threads.
+#include "mul_mat.h"
+
+#include "ggml-cpu-impl.h"
+#include "panel.h"
+#include "rows.h"
+
+#define FEW_COLUMNS 5  // fewer do not pay for the unpacking of a panel
+
+static const panel_type * find_type(enum ggml_type type, rows_fn * rows4, ggml_vec_dot_t * dot) {
+    *dot = ggml_get_type_traits_cpu(type)->vec_dot;
+    switch (type) {
+        case GGML_TYPE_Q4_0: *rows4 = lilm_rows4_q4_0; return &lilm_q4_0;
+        case GGML_TYPE_Q8_0: *rows4 = lilm_rows4_q8_0; return &lilm_q8_0;
+        case GGML_TYPE_IQ4_NL: *rows4 = lilm_rows4_iq4_nl; return &lilm_iq4_nl;
+        case GGML_TYPE_Q4_K: *rows4 = lilm_rows4_q4_K; return &lilm_q4_K;
+        case GGML_TYPE_Q5_K: *rows4 = lilm_rows4_q5_K; return &lilm_q5_K;
+        case GGML_TYPE_Q6_K: *rows4 = lilm_rows4_q6_K; return &lilm_q6_K;
+        default: return NULL;
+    }
+}
+
+bool lilm_mul_mat(const struct ggml_compute_params * params, struct ggml_tensor * dst) {
+    const struct ggml_tensor * x = dst->src[0];
+    const struct ggml_tensor * y = dst->src[1];
+    rows_fn rows4;
+    ggml_vec_dot_t dot;
+    const panel_type * type = find_type(x->type, &rows4, &dot);
+    if (type == NULL || y->type != GGML_TYPE_F32) return false;
+
+    const int64_t n = x->ne[0], n_rows = x->ne[1], columns = y->ne[1];
+    const size_t y_stride = ggml_row_size(ggml_get_type_traits_cpu(x->type)->vec_dot_type, n);
+    const int64_t planes = y->ne[2] * y->ne[3];
+    // Four pieces a thread, so that none waits long for the others; whole panels.
+    const int64_t share = (n_rows * planes + 4 * params->nth - 1) / (4 * params->nth);
+    const int64_t step = params->nth == 1 ? n_rows : MIN(n_rows, (share + PANEL_ROWS - 1) / PANEL_ROWS * PANEL_ROWS);
+    const int64_t pieces = (n_rows + step - 1) / step;
+
+    // ggml has set the counter of pieces: each thread begins with the one of its own number.
+    for (int64_t piece = params->ith; piece < pieces * planes; piece = ggml_threadpool_chunk_add(params->threadpool, 1)) {
+        const int64_t plane = piece / pieces, row0 = piece % pieces * step, row1 = MIN(row0 + step, n_rows);
+        const int64_t i2 = plane % y->ne[2], i3 = plane / y->ne[2];
+        const char * weights = (const char *) x->data + i2 / (y->ne[2] / x->ne[2]) * x->nb[2] +
+                               i3 / (y->ne[3] / x->ne[3]) * x->nb[3];
+        const char * activations = (const char *) params->wdata + plane * columns * y_stride;
+        float * out = (float *) ((char *) dst->data + i2 * dst->nb[2] + i3 * dst->nb[3]);
+        const size_t stride = dst->nb[1] / sizeof(float);
+        if (columns >= FEW_COLUMNS) {
+            lilm_gemm(type, n, weights, x->nb[1], row0, row1, activations, y_stride, columns, out, stride);
+            continue;
+        }
+        for (int64_t c = 0; c < columns; c++) {
+            int64_t row = row0;
+            for (; row + 4 <= row1; row += 4) {
+                rows4(n, out + c * stride + row, weights + row * x->nb[1], x->nb[1], activations + c * y_stride);
+            }
+            for (; row < row1; row++) {
+                dot(n, out + c * stride + row, 0, weights + row * x->nb[1], 0, activations + c * y_stride, 0, 1);
+            }
+        }
+    }
+    return true;
+}

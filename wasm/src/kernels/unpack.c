@@ -1,0 +1,92 @@
+// How each type's blocks become rows of a panel.
+#include "iq4_nl.h"
+#include "k_scales.h"
+#include "panel.h"
+#include "q5_K.h"
+#include "q6_K.h"
+
+static void unpack_q4_0(const char * blocks, int groups, unpacked_row * row) {
+    for (int g = 0; g < groups; g++) {
+        const block_q4_0 * a = (const block_q4_0 *) blocks + g;
+        const v128_t q = wasm_v128_load(a->qs);
+        wasm_v128_store(row->q + 32 * g, nibbles_low(q));
+        wasm_v128_store(row->q + 32 * g + 16, nibbles_high(q));
+        row->scale[g] = f16_scalar(a->d);
+    }
+}
+
+static void unpack_q8_0(const char * blocks, int groups, unpacked_row * row) {
+    const v128_t sign = wasm_i8x16_splat(-128);  // q + 128
+    for (int g = 0; g < groups; g++) {
+        const block_q8_0 * a = (const block_q8_0 *) blocks + g;
+        wasm_v128_store(row->q + 32 * g, wasm_v128_xor(wasm_v128_load(a->qs), sign));
+        wasm_v128_store(row->q + 32 * g + 16, wasm_v128_xor(wasm_v128_load(a->qs + 16), sign));
+        row->scale[g] = f16_scalar(a->d);
+    }
+}
+
+static void unpack_iq4_nl(const char * blocks, int groups, unpacked_row * row) {
+    const v128_t sign = wasm_i8x16_splat(-128);
+    for (int g = 0; g < groups; g++) {
+        const block_iq4_nl * a = (const block_iq4_nl *) blocks + g;
+        const v128_t q = wasm_v128_load(a->qs);
+        wasm_v128_store(row->q + 32 * g, wasm_v128_xor(iq4_nl_values(nibbles_low(q)), sign));
+        wasm_v128_store(row->q + 32 * g + 16, wasm_v128_xor(iq4_nl_values(nibbles_high(q)), sign));
+        row->scale[g] = f16_scalar(a->d);
+    }
+}
+
+static void set_k_scales(const uint8_t * packed, float d, float dmin, unpacked_row * row) {
+    const k_scales k = unpack_k_scales(packed);
+    for (int g = 0; g < 8; g++) {
+        row->scale[g] = d * k.scales[g];
+        row->min[g] = dmin * k.mins[g];
+    }
+}
+
+static void unpack_q4_K(const char * blocks, int groups, unpacked_row * row) {
+    (void) groups;
+    const block_q4_K * a = (const block_q4_K *) blocks;
+    for (int j = 0; j < 4; j++) {
+        for (int k = 0; k < 2; k++) {
+            const v128_t q = wasm_v128_load(a->qs + 32 * j + 16 * k);
+            wasm_v128_store(row->q + 64 * j + 16 * k, nibbles_low(q));
+            wasm_v128_store(row->q + 64 * j + 32 + 16 * k, nibbles_high(q));
+        }
+    }
+    set_k_scales(a->scales, f16_scalar(a->d), f16_scalar(a->dmin), row);
+}
+
+static void unpack_q5_K(const char * blocks, int groups, unpacked_row * row) {
+    (void) groups;
+    const block_q5_K * a = (const block_q5_K *) blocks;
+    for (int k = 0; k < 2; k++) {
+        const v128_t bits = wasm_v128_load(a->qh + 16 * k);
+        UNROLL for (int j = 0; j < 4; j++) {
+            const v128_t q = wasm_v128_load(a->qs + 32 * j + 16 * k);
+            wasm_v128_store(row->q + 64 * j + 16 * k, wasm_v128_or(nibbles_low(q), fifth_bit(bits, 2 * j)));
+            wasm_v128_store(row->q + 64 * j + 32 + 16 * k, wasm_v128_or(nibbles_high(q), fifth_bit(bits, 2 * j + 1)));
+        }
+    }
+    set_k_scales(a->scales, f16_scalar(a->d), f16_scalar(a->dmin), row);
+}
+
+static void unpack_q6_K(const char * blocks, int groups, unpacked_row * row) {
+    const block_q6_K * a = (const block_q6_K *) blocks;
+    for (int part = 0; part < 4; part++) {
+        v128_t q[4];
+        unpack_q6_K_part(a, part / 2, part % 2, q);
+        for (int j = 0; j < 4; j++) wasm_v128_store(row->q + 128 * (part / 2) + 32 * j + 16 * (part % 2), q[j]);
+    }
+    const float d = f16_scalar(a->d);
+    for (int g = 0; g < groups; g++) row->scale[g] = d * a->scales[g];
+}
+
+#define OF_32(type) sizeof(type), 32
+#define OF_256(type) sizeof(type), QK_K
+const panel_type lilm_q4_0 = {32, 8, 0, 0, OF_32(block_q4_0), unpack_q4_0};
+const panel_type lilm_q8_0 = {32, 128, 0, 1, OF_32(block_q8_0), unpack_q8_0};
+const panel_type lilm_iq4_nl = {32, 128, 0, 1, OF_32(block_iq4_nl), unpack_iq4_nl};
+const panel_type lilm_q4_K = {32, 0, 1, 0, OF_256(block_q4_K), unpack_q4_K};
+const panel_type lilm_q5_K = {32, 0, 1, 0, OF_256(block_q5_K), unpack_q5_K};
+const panel_type lilm_q6_K = {16, 32, 0, 0, OF_256(block_q6_K), unpack_q6_K};
