@@ -22,6 +22,9 @@ from lilm.wasm.toolchain import NEWER, Toolchain, find_toolchain
 Variant = Literal["threads", "single", "threads-relaxed", "single-relaxed"]
 SOURCE_SUFFIXES = (".c", ".cpp", ".h", ".js", ".txt")
 MIB = 1 << 20
+# New Emscriptens start threads from their worker's script, but in ours that is the one that imported lilm-core.js; older
+# ones ask Module.mainScriptUrlOrBlob.
+OWN_ADDRESS = ("_scriptName = self.location.href", '_scriptName = moduleArg["lilmScript"] ?? self.location.href')
 SMALLEST_MEMORY = 32 * MIB  # what the module is linked for; the runtime brings the memory that a model needs
 LARGEST_MEMORY = 4096 * MIB
 
@@ -119,7 +122,7 @@ def build_key(toolchain: Toolchain, variant: Variant, stack_bytes: int, source_k
     """Hash of everything that decides the module's bytes."""
     glue = {name: sha256_file(glue_dir() / name) for name in glue_files()}
     flags = link_flags(toolchain, variant, stack_bytes)
-    return sha256_json([toolchain.version_text, variant, flags, LLAMA_OPTIONS, source_key, glue])[:16]
+    return sha256_json([toolchain.version_text, variant, flags, LLAMA_OPTIONS, OWN_ADDRESS, source_key, glue])[:16]
 
 
 def build_variant(variant: Variant, reporter: Reporter, stack_mb: int = 2) -> BuiltCore:
@@ -194,6 +197,8 @@ def install(out: Path, folder: Path) -> None:
         new.mkdir()
         for path in out.glob("lilm-core*"):
             shutil.copyfile(path, new / path.name)
+        script = new / "lilm-core.js"
+        script.write_text(script.read_text(encoding="utf-8").replace(*OWN_ADDRESS), encoding="utf-8")
         if not folder.is_dir():
             new.rename(folder)
 

@@ -9,6 +9,7 @@ import pytest
 from lilm.hashing import sha256_file
 from lilm.progress import Reporter
 from lilm.wasm import build
+from lilm.wasm.node import runtime_dir
 from lilm.wasm.toolchain import find_toolchain
 
 
@@ -85,3 +86,16 @@ def test_a_failed_build_tells_the_cause(tmp_path: Path) -> None:
     log.write_text("[1/9] Building\nsrc/a.cpp:3:1: error: no member named 'x'\nninja: build stopped\n")
     assert "src/a.cpp:3:1: error: no member named 'x'" in build.failure("the build", log).line()
     assert str(log) in build.failure("the build", log).line()
+
+
+def test_threads_start_from_the_cores_own_script(tmp_path: Path) -> None:
+    """As new Emscriptens write it; the worker that imports the script is another one."""
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "lilm-core.wasm").write_bytes(b"")
+    (out / "lilm-core.js").write_text("} else if (ENVIRONMENT_IS_WORKER) {\n  _scriptName = self.location.href;\n}\n")
+    build.install(out, tmp_path / "core")
+    assert (
+        '_scriptName = moduleArg["lilmScript"] ?? self.location.href;' in (tmp_path / "core/lilm-core.js").read_text()
+    )
+    assert "lilmScript: script" in (runtime_dir() / "core.mjs").read_text()

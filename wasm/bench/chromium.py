@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -43,6 +44,11 @@ def find_chromium() -> str:
 
 class BenchServer(SiteServer):
     """Serves a folder; what is posted to /result is kept in `answer`."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Chromium is ended while it holds connections, which is no error."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     def __init__(self, root: Path) -> None:
         super().__init__(("127.0.0.1", 0), type("Handler", (_Handler,), {"root": root.resolve(), "bench": self}))

@@ -97,7 +97,7 @@ export async function makeCore(folder, threaded, threads, plan) {
     printErr: (/** @type {string} */ line) => void (line.startsWith("Aborted(") || (words = line)),
     locateFile: (/** @type {string} */ name) => toPlace(new URL(name, folder).href),
     // Old Emscriptens would fetch() a path in node.
-    ...(NODE ? { wasmBinary: await readBytes(toPlace(script.replace(/js$/, "wasm"))) } : { mainScriptUrlOrBlob: script }),
+    ...(NODE ? { wasmBinary: await readBytes(toPlace(script.replace(/js$/, "wasm"))) } : { mainScriptUrlOrBlob: script, lilmScript: script }),
   };
   let module;
   try {
