@@ -22,8 +22,8 @@ from lilm.wasm.toolchain import NEWER, Toolchain, find_toolchain
 Variant = Literal["threads", "single", "threads-relaxed", "single-relaxed"]
 SOURCE_SUFFIXES = (".c", ".cpp", ".h", ".js", ".txt")
 MIB = 1 << 20
-# New Emscriptens start threads from their worker's script, but in ours that is the one that imported lilm-core.js; older
-# ones ask Module.mainScriptUrlOrBlob.
+# New Emscriptens start threads from their worker's script, which is here the one that imported lilm-core.js; old ones
+# ask Module.mainScriptUrlOrBlob.
 OWN_ADDRESS = ("_scriptName = self.location.href", '_scriptName = moduleArg["lilmScript"] ?? self.location.href')
 SMALLEST_MEMORY = 32 * MIB  # what the module is linked for; the runtime brings the memory that a model needs
 LARGEST_MEMORY = 4096 * MIB
