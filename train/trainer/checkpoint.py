@@ -48,7 +48,7 @@ def require_room(folder: Path, needed: int, step: int) -> None:
 
 
 def save_checkpoint(folder: Path, step: int, state: State, tokenizer_sha256: str, extra: Any) -> None:
-    """Write `folder/step-XXXXXXXX` (weights and optimizer state of the trained parameters), drop older ones.
+    """Write `folder/step-00000040` after step 40: weights and optimizer state of what is trained. Drop older ones.
 
     tokenizer_sha256: of the tokenizer.json whose ids the model learns, or "". extra: JSON value that comes back with
     the checkpoint.

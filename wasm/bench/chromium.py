@@ -107,7 +107,7 @@ def ask_page(
     if answer is None:
         raise LilmError("Chromium gave no answer", where=where, remedy="try it by hand: `lilm serve`")
     if "error" in answer:
-        raise LilmError(str(answer["error"]), where=where)
+        raise LilmError(str(answer["error"]), where=where, remedy="a smaller --shape needs less memory")
     return {**answer, "peak_bytes": peak}
 
 

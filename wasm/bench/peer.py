@@ -43,7 +43,7 @@ def wllama() -> Path:
             for name, target in NEEDED.items():
                 member = archive.extractfile(name)
                 if member is None:
-                    raise LilmError(f"no {name} in it", where=f"{PACKAGE} {VERSION}")
+                    raise LilmError(f"no {name} in it", where=f"{PACKAGE} {VERSION}", remedy="try again")
                 (new / target).write_bytes(member.read())
         new.rename(folder)
     return folder

@@ -72,5 +72,9 @@ def run_wasi(
             raise
     if process.returncode != 0 or not said:
         what = next((line for line in said if line.startswith("error: ")), (said or ["it says nothing"])[-1])
-        raise LilmError(what.removeprefix("error: "), where=str(gguf), remedy="try it by `--node`")
+        raise LilmError(
+            what.removeprefix("error: "),
+            where=str(gguf),
+            remedy="shorten the prompt, take a smaller model, or try `--node`",
+        )
     return WasiRun(text, **json.loads(said[-1]))

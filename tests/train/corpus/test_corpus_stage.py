@@ -13,66 +13,14 @@ import pytest
 from lilm.artifact import Manifest, describe_outputs
 from lilm.documents import count_documents, read_documents, read_texts
 from lilm.errors import LilmError
-from lilm.hashing import sha256_file
 from lilm.progress import Reporter
 from lilm.recipe import CorpusConfig, DecontaminateConfig, ScoreConfig
 from lilm.stage import Context
 from lilm.train.corpus import make, stage
 from lilm.train.corpus.mix import copies, read_mixed, read_weights
-from lilm.train.corpus.steps import finish, repeated, shard
+from lilm.train.corpus.steps import finish, shard
 from lilm.train.corpus.steps.finish import FinishTask
-
-
-def config(*sources: dict[str, Any], **keys: Any) -> CorpusConfig:
-    return CorpusConfig.model_validate({"sources": sources, "workers": 1, **keys})
-
-
-def hashes(folder: Path) -> dict[str, str]:
-    """Of everything that is the same each time."""
-    volatile = {"timing.json", "report.html"}
-    files = [path for path in folder.rglob("*") if path.is_file() and path.name not in volatile]
-    return {name: sha256_file(folder / name) for name in (path.relative_to(folder).as_posix() for path in files)
-            if not name.startswith("checkpoints/")}  # fmt: skip
-
-
-def made(recipe: CorpusConfig, out: Path, context: Context) -> Path:
-    """The stage's folder, without its checkpoints."""
-    out.mkdir(parents=True, exist_ok=True)
-    stage.run(recipe, {}, out, context)
-    shutil.rmtree(out / "checkpoints")
-    return out
-
-
-def report_of(out: Path) -> dict[str, Any]:
-    report: dict[str, Any] = json.loads((out / "report.json").read_text())
-    return report
-
-
-def drops_of(out: Path) -> dict[str, tuple[str, str]]:
-    """id -> (rule, reason)."""
-    drops = pl.concat([pl.read_parquet(path) for path in sorted((out / "drops").glob("*.parquet"))])
-    return {name: (rule, reason) for name, rule, reason in drops.select("id", "rule", "reason").iter_rows()}
-
-
-def japanese_houses(count: int) -> list[str]:
-    return [
-        "".join(
-            f"{number}番目の家の{room}号室には、{number * room % 97}匹の猫と{number + room * 7}冊の本がある。\n"
-            for room in range(1, 9)
-        )
-        for number in range(count)
-    ]
-
-
-def english_houses(count: int) -> list[str]:
-    return [
-        "".join(
-            f"In house {number}, room {room} of the tower has {number * room % 97} cats "
-            f"and {number + room * 7} old books.\n"
-            for room in range(1, 9)
-        )
-        for number in range(count)
-    ]
+from tests.train.corpus.made import LOOSE, config, drops_of, english_houses, hashes, japanese_houses, made, report_of
 
 
 @pytest.fixture
@@ -89,16 +37,6 @@ def small(tmp_path: Path) -> CorpusConfig:
         rules=LOOSE,
         dedup={"near": 0.9},
     )
-
-
-# the houses repeat themselves
-LOOSE = {
-    "max_top_ngrams": [1, 1, 1],
-    "max_duplicate_ngrams": [1] * 6,
-    "min_compression": 0,
-    "min_alphabetic_words": 0,
-    "min_word_chars": 0,
-}
 
 
 def test_report_and_documents_agree(small: CorpusConfig, tmp_path: Path, context: Context) -> None:
@@ -428,76 +366,3 @@ def test_real_held_out_text_is_new(real: Path) -> None:
     for lang in ("ja", "en"):
         assert languages[lang]["heldout"]["documents"] >= 2
         assert languages[lang]["heldout"]["30_grams_in_training"] < 0.05
-
-
-def write_records(path: Path, texts: list[str], ids: list[object]) -> Path:
-    records = [{"text": text, "id": name} for text, name in zip(texts, ids, strict=True)]
-    path.write_text("".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records))
-    return path
-
-
-@pytest.fixture
-def repeating(tmp_path: Path) -> CorpusConfig:
-    """Two files of 150 Japanese records each; ids 7 and 201 come twice, the second time with another text."""
-    ja = japanese_houses(300)
-    ids: list[object] = list(range(300))
-    ids[120], ids[250] = 7, 201
-    write_records(tmp_path / "a.jsonl", ja[:150], ids[:150])
-    write_records(tmp_path / "b.jsonl", ja[150:], ids[150:])
-    write_records(tmp_path / "en.jsonl", english_houses(60), [None] * 60)
-    return config(
-        {"name": "ja", "lang": "ja", "format": "jsonl", "path": str(tmp_path / "*.jsonl").replace("*", "[ab]")},
-        {"name": "en", "lang": "en", "format": "jsonl", "path": str(tmp_path / "en.jsonl")},
-        rules=LOOSE,
-        dedup={"near": 1},
-    )
-
-
-def test_a_repeated_id_is_broken_input(repeating: CorpusConfig, tmp_path: Path, context: Context) -> None:
-    out = made(repeating, tmp_path / "out", context)
-    bad = report_of(out)["bad"]["ja"]
-    assert (bad["records"], bad["bad"]) == (300, 2)
-    first, second = bad["samples"]
-    a, b = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
-    assert first == {"where": f"{a}:121", "what": f"id_field 'id': '7' stands already at {a}:8"}
-    assert second == {"where": f"{b}:101", "what": f"id_field 'id': '201' stands already at {b}:52"}
-    texts = [*read_texts(out, "ja", "train"), *read_texts(out, "ja", "heldout")]
-    kept = {int(text.partition("番目")[0]) for text in texts}
-    assert kept == set(range(300)) - {120, 250}
-    steps = report_of(out)["sources"]["ja"]
-    assert (steps["normalised"]["documents"], steps["filtered"]["documents"], steps["written"]["documents"]) == (
-        300, 298, 298,
-    )  # fmt: skip
-
-
-def test_a_repeated_id_may_stop_it(repeating: CorpusConfig, tmp_path: Path, context: Context) -> None:
-    with pytest.raises(LilmError, match="'7' stands already at") as caught:
-        made(repeating.model_copy(update={"bad_input": "stop"}), tmp_path / "out", context)
-    assert caught.value.where == f"{tmp_path / 'a.jsonl'}:121"
-    with pytest.raises(LilmError, match="of 300 records of source ja 2 are broken"):
-        made(repeating.model_copy(update={"max_bad": 0.005}), tmp_path / "strict", context)
-
-
-def test_ids_may_be_left_alone(repeating: CorpusConfig, tmp_path: Path, context: Context) -> None:
-    sources = tuple(source.model_copy(update={"id_field": ""}) for source in repeating.sources)
-    out = made(repeating.model_copy(update={"sources": sources}), tmp_path / "out", context)
-    assert report_of(out)["bad"]["ja"]["bad"] == 0
-    assert count_documents(out, "ja", "train") + count_documents(out, "ja", "heldout") == 300
-
-
-def test_blocks_without_repeated_ids_survive_a_kill(
-    repeating: CorpusConfig, tmp_path: Path, context: Context, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Killed after blocks were written again and before their report was: the same corpus in the end."""
-    whole = made(repeating, tmp_path / "whole", context)
-
-    def killed(path: Path, value: Any) -> None:
-        raise KeyboardInterrupt
-
-    out = tmp_path / "out"
-    out.mkdir()
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(repeated, "write_json", killed)
-        stage.run(repeating, {}, out, context)
-    assert list((out / "checkpoints").glob("shards/rewritten/*.npy"))
-    assert hashes(made(repeating, out, context)) == hashes(whole)
