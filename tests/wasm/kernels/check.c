@@ -35,6 +35,8 @@ static const kernel kernels[] = {
     KERNEL(q6_K, GGML_TYPE_Q6_K, q8_K, GGML_TYPE_Q8_K),
 };
 
+void check_attention(void);
+
 static float noise(void) { return rand() / (float) RAND_MAX - 0.5f; }
 
 static float value(const char * kind, int i) {
@@ -156,5 +158,6 @@ int main(void) {
         srand(1);
         printf("{\"type\": \"rounding\", \"kind\": \"%s\", \"worst\": %d}\n", kinds[j], rounding_differs(kinds[j]));
     }
+    check_attention();
     return 0;
 }
