@@ -61,7 +61,7 @@ static void make_panel(const panel_type * type, panel * p, const char * x, size_
     unpacked_row unpacked[PANEL_ROWS];
     for (int r = 0; r < PANEL_ROWS; r++) {
         if (r < rows) {
-            type->unpack(x + r * x_stride, groups, unpacked + r);
+            lilm_unpack(type, x + r * x_stride, groups, unpacked + r);
         } else {
             memset(unpacked + r, 0, sizeof(unpacked[r]));
         }

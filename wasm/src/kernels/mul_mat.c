@@ -7,25 +7,41 @@
 
 #define FEW_COLUMNS 5  // fewer do not pay for the unpacking of a panel
 
-static const panel_type * find_type(enum ggml_type type, rows_fn * rows4, ggml_vec_dot_t * dot) {
-    *dot = ggml_get_type_traits_cpu(type)->vec_dot;
+static const panel_type * find_type(enum ggml_type type) {
     switch (type) {
-        case GGML_TYPE_Q4_0: *rows4 = lilm_rows4_q4_0; return &lilm_q4_0;
-        case GGML_TYPE_Q8_0: *rows4 = lilm_rows4_q8_0; return &lilm_q8_0;
-        case GGML_TYPE_IQ4_NL: *rows4 = lilm_rows4_iq4_nl; return &lilm_iq4_nl;
-        case GGML_TYPE_Q4_K: *rows4 = lilm_rows4_q4_K; return &lilm_q4_K;
-        case GGML_TYPE_Q5_K: *rows4 = lilm_rows4_q5_K; return &lilm_q5_K;
-        case GGML_TYPE_Q6_K: *rows4 = lilm_rows4_q6_K; return &lilm_q6_K;
+        case GGML_TYPE_Q4_0: return &lilm_q4_0;
+        case GGML_TYPE_Q8_0: return &lilm_q8_0;
+        case GGML_TYPE_IQ4_NL: return &lilm_iq4_nl;
+        case GGML_TYPE_Q4_K: return &lilm_q4_K;
+        case GGML_TYPE_Q5_K: return &lilm_q5_K;
+        case GGML_TYPE_Q6_K: return &lilm_q6_K;
         default: return NULL;
     }
+}
+
+// Rows [row, end) by fours, of one type by one column; answers the first row left over.
+#define BY_FOURS(type)                                                                       \
+    for (; row + 4 <= end; row += 4) lilm_rows4_##type(n, out + row, x + row * bx, bx, y); \
+    break
+
+static int64_t by_fours(enum ggml_type type, int n, float * out, const char * x, size_t bx, int64_t row, int64_t end,
+                        const char * y) {
+    switch (type) {
+        case GGML_TYPE_Q4_0: BY_FOURS(q4_0);
+        case GGML_TYPE_Q8_0: BY_FOURS(q8_0);
+        case GGML_TYPE_IQ4_NL: BY_FOURS(iq4_nl);
+        case GGML_TYPE_Q4_K: BY_FOURS(q4_K);
+        case GGML_TYPE_Q5_K: BY_FOURS(q5_K);
+        case GGML_TYPE_Q6_K: BY_FOURS(q6_K);
+        default: break;
+    }
+    return row;
 }
 
 bool lilm_mul_mat(const struct ggml_compute_params * params, struct ggml_tensor * dst) {
     const struct ggml_tensor * x = dst->src[0];
     const struct ggml_tensor * y = dst->src[1];
-    rows_fn rows4;
-    ggml_vec_dot_t dot;
-    const panel_type * type = find_type(x->type, &rows4, &dot);
+    const panel_type * type = find_type(x->type);
     if (type == NULL || y->type != GGML_TYPE_F32) return false;
 
     const int64_t n = x->ne[0], n_rows = x->ne[1], columns = y->ne[1];
@@ -50,12 +66,10 @@ bool lilm_mul_mat(const struct ggml_compute_params * params, struct ggml_tensor 
             continue;
         }
         for (int64_t c = 0; c < columns; c++) {
-            int64_t row = row0;
-            for (; row + 4 <= row1; row += 4) {
-                rows4(n, out + c * stride + row, weights + row * x->nb[1], x->nb[1], activations + c * y_stride);
-            }
+            const char * column = activations + c * y_stride;
+            int64_t row = by_fours(x->type, n, out + c * stride, weights, x->nb[1], row0, row1, column);
             for (; row < row1; row++) {
-                dot(n, out + c * stride + row, 0, weights + row * x->nb[1], 0, activations + c * y_stride, 0, 1);
+                ggml_get_type_traits_cpu(x->type)->vec_dot(n, out + c * stride + row, 0, weights + row * x->nb[1], 0, column, 0, 1);
             }
         }
     }

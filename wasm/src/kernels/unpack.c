@@ -84,9 +84,20 @@ static void unpack_q6_K(const char * blocks, int groups, unpacked_row * row) {
 
 #define OF_32(type) sizeof(type), 32
 #define OF_256(type) sizeof(type), QK_K
-const panel_type lilm_q4_0 = {32, 8, 0, 0, OF_32(block_q4_0), unpack_q4_0};
-const panel_type lilm_q8_0 = {32, 128, 0, 1, OF_32(block_q8_0), unpack_q8_0};
-const panel_type lilm_iq4_nl = {32, 128, 0, 1, OF_32(block_iq4_nl), unpack_iq4_nl};
-const panel_type lilm_q4_K = {32, 0, 1, 0, OF_256(block_q4_K), unpack_q4_K};
-const panel_type lilm_q5_K = {32, 0, 1, 0, OF_256(block_q5_K), unpack_q5_K};
-const panel_type lilm_q6_K = {16, 32, 0, 0, OF_256(block_q6_K), unpack_q6_K};
+const panel_type lilm_q4_0 = {32, 8, 0, 0, OF_32(block_q4_0), UNPACK_Q4_0};
+const panel_type lilm_q8_0 = {32, 128, 0, 1, OF_32(block_q8_0), UNPACK_Q8_0};
+const panel_type lilm_iq4_nl = {32, 128, 0, 1, OF_32(block_iq4_nl), UNPACK_IQ4_NL};
+const panel_type lilm_q4_K = {32, 0, 1, 0, OF_256(block_q4_K), UNPACK_Q4_K};
+const panel_type lilm_q5_K = {32, 0, 1, 0, OF_256(block_q5_K), UNPACK_Q5_K};
+const panel_type lilm_q6_K = {16, 32, 0, 0, OF_256(block_q6_K), UNPACK_Q6_K};
+
+void lilm_unpack(const panel_type * type, const char * blocks, int groups, unpacked_row * row) {
+    switch (type->unpack) {
+        case UNPACK_Q4_0: unpack_q4_0(blocks, groups, row); break;
+        case UNPACK_Q8_0: unpack_q8_0(blocks, groups, row); break;
+        case UNPACK_IQ4_NL: unpack_iq4_nl(blocks, groups, row); break;
+        case UNPACK_Q4_K: unpack_q4_K(blocks, groups, row); break;
+        case UNPACK_Q5_K: unpack_q5_K(blocks, groups, row); break;
+        case UNPACK_Q6_K: unpack_q6_K(blocks, groups, row); break;
+    }
+}
