@@ -23,6 +23,17 @@ INLINE v128_t dot_u7(v128_t u7, v128_t s8, v128_t acc) {
 #endif
 }
 
+// acc + scale * the products, summed by fours in each i32 lane; scale: in all 16-bit lanes.
+INLINE v128_t dot_scaled(v128_t u7, v128_t s8, v128_t scale, v128_t acc) {
+#ifdef __wasm_relaxed_simd__
+    return wasm_i32x4_add(acc, wasm_i32x4_dot_i16x8(wasm_i16x8_relaxed_dot_i8x16_i7x16(s8, u7), scale));
+#else
+    const v128_t low = wasm_i32x4_dot_i16x8(wasm_i16x8_extmul_low_i8x16(u7, s8), scale);
+    const v128_t high = wasm_i32x4_dot_i16x8(wasm_i16x8_extmul_high_i8x16(u7, s8), scale);
+    return wasm_i32x4_add(acc, wasm_i32x4_add(low, high));
+#endif
+}
+
 // 32 activations of -127..127, made ready to meet weights of -128..127.
 typedef struct {
 #ifdef __wasm_relaxed_simd__
@@ -82,25 +93,9 @@ INLINE int32_t sum4_i32(v128_t v) {
 INLINE v128_t nibbles_low(v128_t v) { return wasm_v128_and(v, wasm_i8x16_splat(0x0F)); }
 INLINE v128_t nibbles_high(v128_t v) { return wasm_v128_and(wasm_u16x8_shr(v, 4), wasm_i8x16_splat(0x0F)); }
 
-// Four f16 in the lower halves of i32 lanes, all of them finite. Scales are often subnormal; as f32 these would cost a
-// CPU a hundred cycles, so they are converted as integers.
-INLINE v128_t f16_to_f32(v128_t h) {
-    const v128_t sign = wasm_i32x4_shl(wasm_v128_and(h, wasm_i32x4_splat(0x8000)), 16);
-    const v128_t rest = wasm_v128_and(h, wasm_i32x4_splat(0x7FFF));
-    const v128_t normal = wasm_i32x4_add(wasm_i32x4_shl(rest, 13), wasm_i32x4_splat(112 << 23));
-    const v128_t subnormal = wasm_f32x4_mul(wasm_f32x4_convert_i32x4(rest), wasm_f32x4_splat(0x1p-24f));
-    const v128_t is_small = wasm_i32x4_lt(rest, wasm_i32x4_splat(0x400));
-    return wasm_v128_or(wasm_v128_bitselect(subnormal, normal, is_small), sign);
-}
+// ggml's table of all f16 as f32. Scales are often subnormal: converting them costs a CPU a hundred cycles, or a detour
+// over integers that took as long as the products themselves.
+extern float ggml_table_f32_f16[1 << 16];
 
-INLINE float f16_scalar(ggml_half h) { return wasm_f32x4_extract_lane(f16_to_f32(wasm_i32x4_splat(h)), 0); }
-
-// Lane r of v in all lanes; r is a constant once the loop around it is unrolled.
-INLINE v128_t splat_lane(v128_t v, int r) {
-    switch (r) {
-        case 0: return wasm_i32x4_shuffle(v, v, 0, 0, 0, 0);
-        case 1: return wasm_i32x4_shuffle(v, v, 1, 1, 1, 1);
-        case 2: return wasm_i32x4_shuffle(v, v, 2, 2, 2, 2);
-        default: return wasm_i32x4_shuffle(v, v, 3, 3, 3, 3);
-    }
-}
+INLINE float f16_scalar(ggml_half h) { return ggml_table_f32_f16[h]; }
+INLINE v128_t f16_splat(ggml_half h) { return wasm_v128_load32_splat(ggml_table_f32_f16 + h); }

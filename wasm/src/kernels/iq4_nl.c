@@ -9,11 +9,12 @@ INLINE void rows(const int count, int n, float * s, const char * x, size_t bx, c
 #define ROW(r) ((const block_iq4_nl *) (x + (r) * bx))
     for (int i = 0; i < n / QK4_NL; i++) {
         const activations32 active = load_activations(b[i].qs);
-        const v128_t scales = ROW_SCALES(count, ROW, i, f16_scalar(b[i].d));
+        const v128_t d = f16_splat(b[i].d);
         UNROLL for (int r = 0; r < count; r++) {
             const v128_t q = wasm_v128_load(ROW(r)[i].qs);
             const v128_t dot = dot_s8(iq4_nl_values(nibbles_low(q)), iq4_nl_values(nibbles_high(q)), active);
-            sums[r] = fma4(wasm_f32x4_convert_i32x4(dot), splat_lane(scales, r), sums[r]);
+            const v128_t scale = wasm_f32x4_mul(d, f16_splat(ROW(r)[i].d));
+            sums[r] = fma4(wasm_f32x4_convert_i32x4(dot), scale, sums[r]);
         }
     }
     UNROLL for (int r = 0; r < count; r++) s[r] = sum4(sums[r]);

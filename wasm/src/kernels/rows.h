@@ -23,9 +23,3 @@ void lilm_rows4_q6_K(int n, float * s, const char * x, size_t bx, const char * y
         rows(1, n, s, (const char *) x, bx, (const char *) y);                                                   \
     }                                                                                                            \
     void lilm_rows4_##type(int n, float * s, const char * x, size_t bx, const char * y) { rows(4, n, s, x, bx, y); }
-
-// The scales `d` of block i in `count` rows, as f32 lanes times `by`.
-#define ROW_SCALES(count, block, i, by)                                                                          \
-    wasm_f32x4_mul(f16_to_f32(wasm_u32x4_make(block(0)[i].d, block((count) > 1 ? 1 : 0)[i].d,                    \
-                                              block((count) > 1 ? 2 : 0)[i].d, block((count) > 1 ? 3 : 0)[i].d)), \
-                   wasm_f32x4_splat(by))
