@@ -149,9 +149,16 @@ def link_or_copy(source: Path, target: Path) -> None:
 
 
 def initial_memory(memory: Mapping[str, Any], name: str) -> dict[str, int]:
-    """Bytes that the browser reserves for a model, by variant of the engine."""
+    """Bytes that the browser reserves for a model at the recipe's context, by variant of the engine; without those in
+    which it does not fit."""
     model = memory["models"].get(name, {})
-    return {variant: model[variant]["initial_bytes"] for variant in memory["variants"] if variant in model}
+    n_ctx = min(memory["n_ctx"], model.get("n_ctx_train", memory["n_ctx"]))
+    found = {}
+    for variant in memory["variants"]:
+        row: Mapping[str, int] = next((one for one in model.get(variant, ()) if one["n_ctx"] >= n_ctx), {})
+        if "initial_bytes" in row:
+            found[variant] = row["initial_bytes"]
+    return found
 
 
 def measured(report: Path) -> dict[str, dict[str, Any]]:

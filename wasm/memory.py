@@ -12,6 +12,7 @@ from lilm.errors import LilmError
 MIB = 1 << 20
 PAGE = 1 << 16  # wasm's
 CTX_STEP = 256  # llama.cpp rounds n_ctx up to a multiple
+SHORTEST = 512  # context in the table
 KV_BYTES = 2  # f16
 LIMIT = 4096 * MIB - PAGE  # of wasm32; some browsers refuse the last page
 HEADROOM = 1.05  # over the sum, for what malloc cannot use
@@ -148,10 +149,36 @@ def _parts(shape: Shape, n_ctx: int, n_batch: int, threads: int, stack_bytes: in
 
 
 def _what_fits(shape: Shape, n_batch: int, threads: int, stack_bytes: int) -> str:
+    longest = longest_context(shape, n_batch, threads, stack_bytes)
+    if longest:
+        return f"set wasm.n_ctx to {longest} or less, or use a smaller quantisation"
+    over = sum(_parts(shape, CTX_STEP, n_batch, threads, stack_bytes).values()) * HEADROOM - LIMIT
+    return f"use a quantisation that is at least {over / 2**20:.0f} MiB smaller"
+
+
+def longest_context(shape: Shape, n_batch: int, threads: int, stack_bytes: int) -> int:
+    """The longest that fits, 0 when none does."""
     smallest = sum(_parts(shape, CTX_STEP, n_batch, threads, stack_bytes).values())
     per_step = sum(_parts(shape, 2 * CTX_STEP, n_batch, threads, stack_bytes).values()) - smallest
     steps = 1 + int((LIMIT / HEADROOM - smallest) // per_step) if per_step else 1
-    if steps < 1:
-        over = (smallest * HEADROOM - LIMIT) / 2**20
-        return f"use a quantisation that is at least {over:.0f} MiB smaller"
-    return f"set wasm.n_ctx to {steps * CTX_STEP} or less, or use a smaller quantisation"
+    return max(0, steps) * CTX_STEP
+
+
+def contexts(shape: Shape, n_ctx: int) -> list[int]:
+    """The powers of two from SHORTEST up to what the model was trained with, that itself, and `n_ctx`; in order."""
+    powers = [1 << bit for bit in range(32) if SHORTEST <= 1 << bit <= shape.n_ctx_train]
+    return sorted({context_length(shape, one) for one in (*powers, shape.n_ctx_train, n_ctx)})
+
+
+def memory_rows(shape: Shape, *, n_ctx: int, n_batch: int, threads: int, stack_bytes: int) -> list[dict[str, Any]]:
+    """A row for each of `contexts`: `n_ctx` and Memory's parts, or where that is more than wasm32 has, `reason` and
+    `longest_n_ctx`, the context that fits (0: none)."""
+    rows: list[dict[str, Any]] = []
+    for one in contexts(shape, n_ctx):
+        try:
+            plan = plan_memory(shape, n_ctx=one, n_batch=n_batch, threads=threads, stack_bytes=stack_bytes)
+            rows.append({"n_ctx": one, **plan.as_dict()})
+        except LilmError as error:
+            longest = longest_context(shape, n_batch, threads, stack_bytes)
+            rows.append({"n_ctx": one, "reason": error.what, "longest_n_ctx": longest})
+    return rows

@@ -115,22 +115,31 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
             "prefill_tokens_per_second": proof.prefill_tokens_per_second,
             "tokens_per_second": proof.tokens_per_second,
         }
-    write_json(out_dir / "memory.json", memory_table(config, shapes, builds, plan))
-    write_json(out_dir / "report.json", {"emcc": compiler, "n_ctx": config.n_ctx, "builds": builds})
+    table = memory_table(config, shapes, builds)
+    write_json(out_dir / "memory.json", table)
+    report = {"emcc": compiler, "n_ctx": config.n_ctx, "builds": builds, "memory": table["models"]}
+    write_json(out_dir / "report.json", report)
     return Artifact(measurements)
 
 
-def memory_table(config: WasmConfig, shapes: Mapping[str, Any], builds: Mapping[str, Any], plan: Any) -> dict[str, Any]:
-    """What runtime/core.mjs reads. A model that does not fit into a browser is left out."""
-    from lilm.errors import LilmError
+def memory_table(config: WasmConfig, shapes: Mapping[str, Any], builds: Mapping[str, Any]) -> dict[str, Any]:
+    """What runtime/core.mjs reads: for each model and variant, what each context needs or why it does not fit."""
+    from lilm.wasm.build import is_threaded
+    from lilm.wasm.memory import memory_rows
 
-    models: dict[str, Any] = {}
-    for name, shape in shapes.items():
-        try:
-            plans = {variant: plan(name, variant).as_dict() for variant in config.variants}
-        except LilmError:
-            continue
-        models[name] = {"file_bytes": shape.file_bytes, **plans}
+    def rows(shape: Any, variant: str) -> list[dict[str, Any]]:
+        threads = config.max_threads if is_threaded(variant) else 1
+        stack_bytes = config.stack_mb * MIB
+        return memory_rows(shape, n_ctx=config.n_ctx, n_batch=config.n_batch, threads=threads, stack_bytes=stack_bytes)
+
+    models = {
+        name: {
+            "file_bytes": shape.file_bytes,
+            "n_ctx_train": shape.n_ctx_train,
+            **{variant: rows(shape, variant) for variant in config.variants},
+        }
+        for name, shape in shapes.items()
+    }
     return {
         "n_ctx": config.n_ctx,
         "n_batch": config.n_batch,

@@ -56,7 +56,7 @@ def write_inputs(folder: Path) -> dict[str, Path]:
         path = inputs["wasm"] / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(FAKE_ENGINE.read_text() if path.name == "lilm.mjs" else "")
-    models = {name: {"threads": {"initial_bytes": size + 50_000_000}} for name, size in sizes.items()}
+    models = {name: {"threads": [{"n_ctx": 256, "initial_bytes": size + 50_000_000}]} for name, size in sizes.items()}
     (inputs["wasm"] / "memory.json").write_text(json.dumps({"variants": ["threads"], "n_ctx": 256, "models": models}))
     (inputs["wasm"] / "report.json").write_text("{}")
     return inputs

@@ -1,16 +1,19 @@
 """The computed memory is enough, not much more than enough, and refused where a browser has not got it."""
 
+import json
 import re
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import gguf
 import pytest
 
 from lilm.errors import LilmError
-from lilm.wasm.memory import MIB, Shape, context_length, plan_memory, read_shape
-from lilm.wasm.node import WasmError, run_node
+from lilm.wasm.memory import MIB, Shape, context_length, memory_rows, plan_memory, read_shape
+from lilm.wasm.node import WasmError, run_node, runtime_dir
 
 SHAPES = {
     "wide": {"n_embd": 1024, "n_ff": 2816, "n_layer": 2, "vocab": 500},
@@ -70,6 +73,74 @@ def test_more_context_than_fits_is_refused_with_what_fits() -> None:
 def test_weights_that_never_fit_are_refused() -> None:
     with pytest.raises(LilmError, match=r"quantisation that is at least \d+ MiB smaller"):
         plan_memory(replace(TINYLLAMA, weights_bytes=4_400_000_000), n_ctx=512, **USUAL)
+
+
+def test_the_table_says_what_each_context_needs_or_why_it_does_not_fit() -> None:
+    rows = memory_rows(replace(TINYLLAMA, n_ctx_train=300_000), n_ctx=3000, **USUAL)
+    assert [row["n_ctx"] for row in rows] == [512, 1024, 2048, 3072, *(1 << bit for bit in range(12, 19)), 300_032]
+    needs = [row["initial_bytes"] for row in rows if "reason" not in row]
+    assert needs == sorted(needs) and len(needs) == 10  # up to 131,072
+    for row in rows[len(needs) :]:
+        assert f"at n_ctx {row['n_ctx']}" in row["reason"]
+        plan_memory(TINYLLAMA, n_ctx=row["longest_n_ctx"], **USUAL)
+    assert memory_rows(replace(TINYLLAMA, weights_bytes=5 << 30), n_ctx=512, **USUAL)[0]["longest_n_ctx"] == 0
+
+
+def ask_plan(table: dict[str, Any], **wish: Any) -> Any:
+    """What runtime/core.mjs plans: bytes to begin with, or the error's message."""
+    wish = {"name": "m", "variant": "threads", "file_bytes": 10 * MIB, "threads": 2, "n_batch": 64, **wish}
+    script = f"""import {{ planMemory }} from "{(runtime_dir() / "core.mjs").as_uri()}";
+        try {{ console.log(JSON.stringify(planMemory({json.dumps(table)}, {json.dumps(wish)}).initial_bytes)); }}
+        catch (error) {{ console.log(JSON.stringify(error.message)); }}"""
+    command = ["node", "--input-type=module", "-e", script]
+    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def test_the_runtime_takes_the_next_longer_context_of_the_table() -> None:
+    rows = [
+        {"n_ctx": 512, "initial_bytes": 100 * MIB, "maximum_bytes": 200 * MIB},
+        {"n_ctx": 2048, "initial_bytes": 150 * MIB, "maximum_bytes": 250 * MIB},
+        {"n_ctx": 4096, "reason": "5.00 GiB of wasm memory at n_ctx 4096", "longest_n_ctx": 3072},
+    ]
+    model = {"file_bytes": 10 * MIB, "n_ctx_train": 4096, "threads": rows}
+    table = {"n_ctx": 512, "n_batch": 64, "threads": 2, "models": {"m": model}}
+    assert ask_plan(table, n_ctx=512) == 100 * MIB
+    assert ask_plan(table, n_ctx=513) == 150 * MIB
+    for n_ctx in (4096, 9999, 0):
+        assert ask_plan(table, n_ctx=n_ctx) == "5.00 GiB of wasm memory at n_ctx 4096; use an n_ctx of 3072 or less"
+    grows = 10 * MIB + 32 * MIB  # not in the table: room for the file, and it grows
+    assert ask_plan(table, n_ctx=3000) == grows
+    assert ask_plan(table, n_ctx=512, threads=3) == grows
+    assert ask_plan(table, n_ctx=512, file_bytes=11 * MIB) == grows + MIB
+
+
+def test_small_reads_are_served_whole_and_read_little_that_nobody_wants() -> None:
+    """As stdio reads a model: a header in small pieces, then large tensors with a small read after each."""
+    script = f"""import {{ windowed }} from "{(runtime_dir() / "reader.mjs").as_uri()}";
+        const file = new Uint8Array(8 << 20).map((_, i) => (i * 2654435761) >>> 24);
+        const buffers = new Set();
+        let asked = 0, calls = 0, wrong = 0;
+        const reader = windowed(file.length, (offset, into) => {{
+            const part = file.subarray(offset, offset + into.length);
+            into.set(part);
+            asked += part.length; calls += 1; buffers.add(into.buffer);
+            return part.length;
+        }});
+        const read = (at, n) => {{
+            const into = new Uint8Array(n), got = reader.read(at, into);
+            const right = file.subarray(at, at + n);
+            if (got !== right.length || right.some((byte, i) => byte !== into[i])) wrong += 1;
+        }};
+        for (let at = 0; at < 2 << 20; at += 1000) read(at, 1000);
+        const header = {{ asked, calls, buffers: buffers.size }};
+        for (let at = 3 << 20; at < file.length; at += 512 << 10) {{ read(at, 500_000); read(at + 500_000, 1024); }}
+        read(file.length - 10, 5000);
+        console.log(JSON.stringify({{ wrong, header, asked, past: reader.read(file.length, new Uint8Array(9)) }}));"""
+    command = ["node", "--input-type=module", "-e", script]
+    found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert found["wrong"] == 0 and found["past"] == 0
+    assert found["header"]["calls"] < 12 and found["header"]["buffers"] == 1
+    assert found["asked"] - found["header"]["asked"] < 10 * (500_000 + (16 << 10)) + (16 << 10)
 
 
 def test_a_broken_file_is_refused(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from lilm.doctor import emcc
 from lilm.errors import LilmError
 from lilm.progress import Reporter
 from lilm.wasm import toolchain
@@ -88,6 +89,16 @@ def test_a_fetched_compiler_goes_before_an_older_one_on_path(tmp_path: Path, mon
     fake_tools(toolchain.toolchain_dir(), "emcc (Emscripten) 6.0.5", ("emcc",))
     new = toolchain.find_toolchain()
     assert new.version == (6, 0, 5) and new.relaxed_simd and new.remark == ""
+
+
+@pytest.mark.parametrize(("version", "status"), [("3.1.6", "slow"), ("6.0.5", "ok")])
+def test_the_doctor_tells_what_an_old_compiler_costs_and_the_command(
+    version: str, status: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(fake_tools(tmp_path, f"emcc (Emscripten) {version}")))
+    found = emcc()
+    assert (found.status, found.found) == (status, version)
+    assert ("lilm wasm toolchain" in found.remedy) == ("twice as fast" in found.remedy) == (status == "slow")
 
 
 def test_fetching_where_there_is_no_apt_names_what_else_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,9 +23,9 @@ from lilm.wasm.bench.chromium import BenchServer, ask_page, find_chromium, servi
 from lilm.wasm.bench.peer import wllama
 from lilm.wasm.bench.shapes import N_CTX, SHAPES, random_gguf
 from lilm.wasm.build import BuiltCore, build_variant, with_relaxed
-from lilm.wasm.memory import Memory, plan_memory, read_shape
+from lilm.wasm.memory import read_shape
 from lilm.wasm.node import runtime_dir
-from lilm.wasm.stage import MIB, RUNTIME, memory_table
+from lilm.wasm.stage import RUNTIME, memory_table
 from lilm.wasm.toolchain import find_toolchain
 
 TYPES = ("Q4_0", "Q8_0", "Q4_K_M", "Q6_K")
@@ -87,20 +87,8 @@ def _lay_out(root: Path, built: Sequence[BuiltCore], peer: Path, models: Mapping
         core.copy_to(root / "ours" / core.variant)
     shapes = {path.name: read_shape(path) for path in models.values()}
     config = WasmConfig(variants=("threads",), n_ctx=N_CTX, max_threads=cores)
-
-    def plan(name: str, variant: str) -> Memory:
-        return plan_memory(
-            shapes[name],
-            n_ctx=config.n_ctx,
-            n_batch=config.n_batch,
-            threads=cores,
-            stack_bytes=config.stack_mb * MIB,
-            where=name,
-        )
-
-    write_json(
-        root / "ours" / "memory.json", memory_table(config, shapes, {core.variant: core for core in built}, plan)
-    )
+    table = memory_table(config, shapes, {core.variant: core for core in built})
+    write_json(root / "ours" / "memory.json", table)
     for path in models.values():
         os.link(path, root / path.name)
 

@@ -42,8 +42,8 @@ export async function readJson(/** @type {string} */ url) {
 }
 
 /**
- * Bytes of memory to begin with and to end at. A model that memory.json does not know begins with room for its
- * file and grows as needed.
+ * Bytes of memory to begin with and to end at, for the next longer context in memory.json. What memory.json does not
+ * know begins with room for its file and grows as needed.
  * @param {any} table memory.json
  * @param {{name: string, variant: string, file_bytes: number, threads: number, n_ctx: number, n_batch: number}} wish
  */
@@ -52,12 +52,24 @@ export function planMemory(table, wish) {
     const gib = (wish.file_bytes / 2 ** 30).toFixed(2);
     throw new LilmError("too_big", `the file has ${gib} GiB and a browser's wasm memory ends at 4 GiB; use a smaller quantisation`);
   }
-  const known = table.models?.[wish.name]?.[wish.variant];
-  const fits = known && wish.n_ctx <= table.n_ctx && wish.n_batch <= table.n_batch && wish.threads <= table.threads;
-  if (fits && table.models[wish.name].file_bytes === wish.file_bytes) {
-    return { initial_bytes: known.initial_bytes, maximum_bytes: known.maximum_bytes };
+  const row = findRow(table, wish);
+  if (row?.reason) {
+    const remedy = row.longest_n_ctx ? `use an n_ctx of ${row.longest_n_ctx} or less` : "use a smaller quantisation";
+    throw new LilmError("too_big", `${row.reason}; ${remedy}`);
   }
+  if (row) return { initial_bytes: row.initial_bytes, maximum_bytes: row.maximum_bytes };
   return { initial_bytes: Math.min(wish.file_bytes + SMALLEST, LARGEST), maximum_bytes: LARGEST };
+}
+
+/** @param {any} table @param {{name: string, variant: string, file_bytes: number, threads: number, n_ctx: number, n_batch: number}} wish */
+function findRow(table, wish) {
+  const model = table.models?.[wish.name];
+  if (model?.file_bytes !== wish.file_bytes || wish.n_batch > table.n_batch || wish.threads > table.threads) return null;
+  // llama.cpp makes no longer context than the model was trained with, which is what 0 asks for.
+  const n_ctx = Math.min(wish.n_ctx || Infinity, model.n_ctx_train);
+  const row = model[wish.variant]?.find((/** @type {any} */ one) => one.n_ctx >= n_ctx);
+  // The next longer context does not fit; this one may.
+  return row?.reason && n_ctx <= row.longest_n_ctx ? null : row;
 }
 
 /** @returns {WebAssembly.Memory} */

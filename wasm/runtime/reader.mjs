@@ -3,7 +3,8 @@
 
 import { LilmError } from "./errors.mjs";
 
-const WINDOW = 1 << 20; // small reads (the GGUF header has thousands) are served from this much read ahead
+const WINDOW = 1 << 20; // small reads (the GGUF header has thousands) are served from up to this much read ahead
+const FIRST = 16 << 10; // read ahead after a jump: stdio asks for a little after each tensor, and then jumps
 const PIECE = 8 << 20; // largest slice of a Blob turned into an ArrayBuffer at once
 
 /**
@@ -59,14 +60,15 @@ export async function pathReader(/** @type {string} */ source) {
 }
 
 /**
- * Serve small reads from a window that is read ahead.
+ * Serve small reads from a window that is read ahead, the further the longer they follow on each other. There is one
+ * buffer: a new one each time would be as large as the model before JavaScript tidies up.
  * @param {number} size
  * @param {(offset: number, into: Uint8Array) => number} direct
  * @returns {Reader}
  */
 export function windowed(size, direct) {
-  let window = new Uint8Array(0);
-  let start = 0;
+  const buffer = new Uint8Array(Math.min(WINDOW, size));
+  let [start, filled, ahead] = [0, 0, FIRST];
   return {
     size,
     close() {},
@@ -74,12 +76,14 @@ export function windowed(size, direct) {
       const n = Math.min(into.length, size - offset);
       if (n <= 0) return 0;
       if (n > WINDOW / 8) return direct(offset, into.subarray(0, n));
-      if (offset < start || offset + n > start + window.length) {
-        window = new Uint8Array(Math.min(WINDOW, size - offset));
-        window = window.subarray(0, direct(offset, window));
-        start = offset;
+      if (offset < start || offset + n > start + filled) {
+        const follows = filled > 0 && offset >= start && offset <= start + filled;
+        ahead = follows ? Math.min(2 * ahead, WINDOW) : FIRST;
+        filled = 0;
+        const part = buffer.subarray(0, Math.min(Math.max(ahead, n), size - offset));
+        [start, filled] = [offset, direct(offset, part)];
       }
-      const part = window.subarray(offset - start, offset - start + n);
+      const part = buffer.subarray(offset - start, Math.min(offset - start + n, filled));
       into.set(part);
       return part.length;
     },

@@ -59,7 +59,10 @@ const engines = {
 
 async function measure() {
   const { run, info } = await engines[ask.engine]();
-  if (!rounds) return info;
+  if (!rounds) {
+    await new Promise((resolve) => setTimeout(resolve, 500)); // memory is looked at every 50 ms: the peak must be seen
+    return info;
+  }
   await run(words(wanted, 1), 8); // the browser compiles what is slow at first
   let prefill = 0;
   let decode = 0;
