@@ -26,6 +26,7 @@ RUNTIME = (
     "reader.mjs",
     "sampling.mjs",
     "source.mjs",
+    "threads.mjs",
     "turns.mjs",
     "worker.mjs",
 )

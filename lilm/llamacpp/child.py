@@ -10,26 +10,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lilm.llamacpp.native import Log, Model, NativeError, quantize
+from lilm.llamacpp.probabilities import kl_divergence, log_softmax
 from lilm.llamacpp.wire import Array, read_message, write_message
 
 Answer = tuple[dict[str, Any], list[Array]]
-
-
-def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Log-probabilities over the last axis; sums in float64."""
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    total = np.exp(shifted).sum(axis=-1, keepdims=True, dtype=np.float64)
-    normed: NDArray[np.float32] = shifted - np.log(total).astype(np.float32)
-    return normed
-
-
-def kl_divergence(reference: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float64]:
-    """KL(reference || other) in nats for each row of two arrays of log-probabilities."""
-    divergence: NDArray[np.float64] = (np.exp(reference) * (reference - other)).sum(axis=-1, dtype=np.float64)
-    return divergence
 
 
 class Session:

@@ -7,7 +7,7 @@ const PAGE = 65536;
 const MIB = 1 << 20;
 const SMALLEST = 32 * MIB; // what the module is linked for
 const LARGEST = 4096 * MIB - PAGE; // all of wasm32, but for a last page that some browsers refuse
-export const PROTOCOL = 1; // LILM_PROTOCOL of glue.h
+export const PROTOCOL = 2; // LILM_PROTOCOL of glue.h
 
 /** Does this realm have shared memory for threads? */
 export function support() {

@@ -6,8 +6,11 @@ import { LilmError } from "./errors.mjs";
 import { metered } from "./progress.mjs";
 import { DEFAULTS } from "./sampling.mjs";
 import { openReader } from "./source.mjs";
+import { counts, Threads } from "./threads.mjs";
 
 const encoder = new TextEncoder();
+const MEASURE_MS = 400; // at most for finding the first number of threads
+const ROUNDS = 3;
 
 /** Let waiting messages in, among them the one that stops the generation. */
 const breathe = (() => {
@@ -27,6 +30,9 @@ export class Engine {
   /** @type {LilmError | null} */ #dead = null;
   #stopped = false;
   /** @type {Record<string, any>} */ #info = {};
+  /** @type {Threads | null} */ #threads = null;
+  #measuring = Promise.resolve();
+  #generating = false;
 
   /** @param {import("./core.mjs").Core} core */
   constructor(core) {
@@ -36,9 +42,9 @@ export class Engine {
   /**
    * @param {string | Blob | {opfs: string}} source
    * @param {{base: string, variant: "threads"|"single", threads: number, table: any, name: string,
-   *          build?: string, n_ctx?: number, n_batch?: number, memory?: {initial_bytes: number, maximum_bytes: number},
+   *          adapt?: boolean, build?: string, n_ctx?: number, n_batch?: number, memory?: {initial_bytes: number, maximum_bytes: number},
    *          chunks?: import("./download.mjs").ChunkList | string, keep?: boolean}} options
-   *   build: the folder in base, if not the variant's own. table: memory.json. memory: overrides what the table says.
+   *   threads: the most. adapt: fewer compute when that is quicker; true unless said otherwise. build: the folder in base, if not the variant's own. table: memory.json. memory: overrides what the table says.
    * @param {(progress: import("./progress.mjs").Progress) => boolean | void} onProgress false stops the loading
    * @param {(kind: string, message: string) => void} [onNotice]
    */
@@ -72,6 +78,7 @@ export class Engine {
         ...JSON.parse(engine.#string(engine.#call("lilm_info"))),
         load_seconds: (performance.now() - started) / 1000,
       };
+      if ((options.adapt ?? true) && options.threads > 1) engine.#threads = new Threads(options.threads);
       return engine;
     } catch (error) {
       // What is kept and no model would be no model at the next visit either.
@@ -116,9 +123,47 @@ export class Engine {
     this.#stopped = true;
   }
 
+  /**
+   * Find the number of threads to begin with, by trying each. Whoever asks for text meanwhile waits for one try at most.
+   * @returns {Promise<void>}
+   */
+  measureThreads() {
+    this.#measuring = this.#measure();
+    this.#measuring.catch(() => {}); // the next generation tells it
+    return this.#measuring;
+  }
+
+  async #measure() {
+    const threads = this.#threads;
+    if (!threads) return;
+    const all = counts(this.#info.threads);
+    const times = new Map();
+    const until = performance.now() + MEASURE_MS;
+    Atomics.store(this.#flag(), 0, 0);
+    this.#call("lilm_try_token"); // the first one compiles
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const count of all) {
+        await breathe();
+        if (this.#generating || this.#dead || performance.now() > until) return;
+        this.#call("lilm_set_threads", count);
+        const time = this.#timed("lilm_try_token");
+        times.set(count, Math.min(time, times.get(count) ?? Infinity));
+      }
+      threads.begin(times);
+    }
+  }
+
+  /** A call's milliseconds. @param {string} name @param {number[]} values */
+  #timed(name, ...values) {
+    const started = performance.now();
+    this.#call(name, ...values);
+    return performance.now() - started;
+  }
+
   stats() {
     return {
       ...this.#info,
+      threads_used: this.#threads?.chosen ?? this.#info.threads,
       n_ctx_used: this.#call("lilm_n_ctx_used"),
       heap_bytes: this.#core.memory.buffer.byteLength,
       heap_top: this.#call("lilm_heap_top"),
@@ -159,6 +204,8 @@ export class Engine {
   async generate(prompt, wishes, onText, onId) {
     const sampling = { ...DEFAULTS, seed: crypto.getRandomValues(new Uint32Array(1))[0], ...wishes };
     this.#stopped = false;
+    this.#generating = true;
+    await this.#measuring.finally(() => (this.#generating = false));
     Atomics.store(this.#flag(), 0, 0);
     const result = { text: "", tokens: 0, prompt_tokens: prompt.length, cached_tokens: 0, prompt_seconds: 0, seconds: 0, stop_reason: "length" };
     const decoder = new TextDecoder();
@@ -170,9 +217,7 @@ export class Engine {
       onText(text, { tokens: result.tokens, seconds: (performance.now() - started) / 1000 });
     };
     try {
-      result.cached_tokens = this.#withBytes(new Uint8Array(Int32Array.from(prompt).buffer), (at) =>
-        this.#call("lilm_prompt", at, prompt.length),
-      );
+      result.cached_tokens = this.#prompt(prompt);
       do this.#mayGoOn();
       while (this.#call("lilm_prefill") > 0 && (await breathe(), true));
       started = performance.now();
@@ -190,7 +235,7 @@ export class Engine {
         result.tokens += 1;
         say(decoder.decode(this.#piece(id), { stream: true }));
         if (result.tokens === sampling.n_predict) break;
-        this.#call("lilm_decode", id);
+        this.#decode(id);
       }
     } catch (error) {
       const { kind } = LilmError.from(error);
@@ -203,6 +248,30 @@ export class Engine {
     result.prompt_seconds = (started === begun ? ended - begun : started - begun) / 1000;
     result.seconds = started === begun ? 0 : (ended - started) / 1000;
     return result;
+  }
+
+  #decode(/** @type {number} */ id) {
+    if (!this.#threads) return void this.#call("lilm_decode", id);
+    this.#call("lilm_set_threads", this.#threads.next);
+    this.#threads.took(this.#timed("lilm_decode", id));
+  }
+
+  /**
+   * Logits [n_vocab] of the places step - 1, 2 * step - 1, … of `tokens`, which are evaluated `step` at a time.
+   * @param {number[]} tokens @param {number} step
+   * @param {(logits: Float32Array) => void} onLogits the array is valid until onLogits returns
+   */
+  logits(tokens, step, onLogits) {
+    for (let n = step; n <= tokens.length; n += step) {
+      this.#prompt(tokens.slice(0, n));
+      while (this.#call("lilm_prefill") > 0);
+      onLogits(new Float32Array(this.#core.memory.buffer, this.#core.module._lilm_logits() >>> 0, this.#info.n_vocab));
+    }
+  }
+
+  /** How many of the tokens are in the context already. */
+  #prompt(/** @type {number[]} */ tokens) {
+    return this.#withBytes(new Uint8Array(Int32Array.from(tokens).buffer), (at) => this.#call("lilm_prompt", at, tokens.length));
   }
 
   #mayGoOn() {

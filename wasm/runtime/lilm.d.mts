@@ -57,7 +57,10 @@ export interface LoadOptions {
   chunks?: string | URL | ChunkList;
   /** Keep a URL's model for the next visit; true unless said otherwise. */
   keep?: boolean;
+  /** The most; all cores, but for one when there are more than two. */
   threads?: number;
+  /** Let fewer threads compute while that is quicker, as on a busy device; true unless said otherwise. */
+  adapt?: boolean;
   n_ctx?: number;
   n_batch?: number;
   /** The folder that holds memory.json, threads/ and single/. */
@@ -99,6 +102,8 @@ export interface Result {
 export interface Stats {
   variant: "threads" | "single";
   threads: number;
+  /** That compute now. */
+  threads_used: number;
   n_ctx: number;
   n_batch: number;
   n_vocab: number;

@@ -27,7 +27,8 @@ const NODE = typeof process === "object" && Boolean(process.versions?.node);
  * @property {string | URL | import("./download.mjs").ChunkList} [chunks] what a URL's bytes have to be, or where that
  *   is written
  * @property {boolean} [keep] a URL's model for the next visit; true unless said otherwise
- * @property {number} [threads]
+ * @property {number} [threads] the most
+ * @property {boolean} [adapt] let fewer threads compute while that is quicker
  * @property {number} [n_ctx]
  * @property {number} [n_batch]
  * @property {string | URL} [base] the folder that holds memory.json, threads/, single/ and their -relaxed/
@@ -77,12 +78,12 @@ export async function load(source, options = {}) {
   const name = options.name ?? nameOf(place);
   const channel = await Channel.open(options.signal);
   try {
-    const { n_ctx, n_batch, keep } = options;
+    const { n_ctx, n_batch, keep, adapt } = options;
     const isPlace = typeof options.chunks === "string" || options.chunks instanceof URL;
     const chunks = isPlace ? absolute(String(options.chunks)) : options.chunks;
     const { stats, stopFlag } = await channel.ask(
       "load",
-      { source: place, options: { base: folder, table, variant, build, threads, name, n_ctx, n_batch, chunks, keep } },
+      { source: place, options: { base: folder, table, variant, build, threads, name, n_ctx, n_batch, chunks, keep, adapt } },
       (event, data) => {
         if (event === "progress") return options.onProgress?.(data);
         if (data.kind === "kept") askToStay();

@@ -1,9 +1,10 @@
 // Runs a GGUF in node by the browser's engine. One JSON job on stdin, one JSON answer on stdout:
 //   job     {gguf, base, variant, build, threads, n_ctx, n_batch, memory?, runs: [{prompt | messages | tokens, ...sampling}]}
+//           or with {tokens, logits: FILE, step} for a run: float32 logits into the file, one n_vocab after the other
 //   answer  {stats, runs: [{text, ids, gaps, tokens, stop_reason, ...}]} or {error: {kind, message}}
 // With job.stream the text is written to stderr as it comes.
 
-import { readFileSync } from "node:fs";
+import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 
 import { Engine } from "./engine.mjs";
 import { LilmError } from "./errors.mjs";
@@ -12,9 +13,14 @@ const job = JSON.parse(readFileSync(0, "utf8"));
 
 async function main() {
   const table = { models: {}, n_ctx: job.n_ctx, n_batch: job.n_batch, threads: job.threads };
-  const engine = await Engine.load(job.gguf, { ...job, name: "", table }, () => {});
+  const engine = await Engine.load(job.gguf, { adapt: false, ...job, name: "", table }, () => {});
   const runs = [];
-  for (const { prompt, messages, tokens, ...sampling } of job.runs) {
+  for (const { prompt, messages, tokens, logits, step, ...sampling } of job.runs) {
+    if (logits) {
+      writeFileSync(logits, "");
+      engine.logits(tokens, step, (values) => appendFileSync(logits, new Uint8Array(values.slice().buffer)));
+      continue;
+    }
     const input = tokens ?? (messages ? engine.tokenizeChat(messages) : engine.tokenize(prompt, true, false));
     /** @type {number[]} */ const ids = [];
     /** @type {number[]} */ const gaps = [];

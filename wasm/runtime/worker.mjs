@@ -28,6 +28,7 @@ const methods = {
     engine = await Engine.load(source, options, onProgress, (kind, message) => tell("notice", { kind, message }));
     const { memory, address } = engine.stopFlag;
     const shared = options.variant === "threads" ? { buffer: memory.buffer, address } : null;
+    setTimeout(() => engine.measureThreads()); // once the answer is out
     return { stats: engine.stats(), stopFlag: shared };
   },
   async chat({ messages, options }, tell) {

@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#define LILM_PROTOCOL 1
+#define LILM_PROTOCOL 2
 
 #ifdef __cplusplus
 extern "C" {
@@ -30,6 +30,11 @@ void    lilm_free(void);
 // JSON object about the loaded model: model, parameters, model_bytes, n_ctx, n_batch, threads, n_vocab,
 // has_chat_template, metadata. Valid until the next call that answers text.
 const char * lilm_info(void);
+
+// How many of the threads that lilm_load() got evaluate single tokens from now on; answers how many they are.
+int32_t lilm_set_threads(int32_t n);
+// Evaluate a token and forget it: for measuring.
+int32_t lilm_try_token(void);
 
 int32_t lilm_n_ctx_used(void);
 double  lilm_heap_top(void);  // highest heap address handed out so far: what the memory must hold
@@ -58,6 +63,8 @@ int32_t lilm_sampler(float temperature, int32_t top_k, float top_p, float min_p,
 // Draw the next token. lilm_gap(): difference of the two highest logits at that place, before the chain.
 int32_t lilm_sample(void);
 float   lilm_gap(void);
+// n_vocab values for what comes after the last evaluated token; null before the first. Valid until the next evaluation.
+const float * lilm_logits(void);
 // Evaluate one token; -1 with kind "context_full" when there is no room.
 int32_t lilm_decode(int32_t token);
 

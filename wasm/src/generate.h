@@ -1,0 +1,7 @@
+#pragma once
+
+namespace lilm {
+
+void forget_sampler();  // it belongs to the model
+
+}  // namespace lilm

@@ -1,0 +1,92 @@
+// Text to tokens and back.
+#include "state.h"
+
+#include "chat.h"
+
+#include <algorithm>
+
+namespace lilm {
+
+namespace {
+
+std::vector<llama_token> tokens;  // answer of lilm_tokenize*
+
+void tokenize(const std::string & input, bool add_special, bool parse_special) {
+    const llama_vocab * vocab = llama_model_get_vocab(model);
+    tokens.resize(input.size() + 8);
+    int32_t n = llama_tokenize(vocab, input.data(), (int32_t) input.size(), tokens.data(), (int32_t) tokens.size(),
+                               add_special, parse_special);
+    if (n < 0) {
+        tokens.resize(-n);
+        n = llama_tokenize(vocab, input.data(), (int32_t) input.size(), tokens.data(), (int32_t) tokens.size(),
+                           add_special, parse_special);
+    }
+    tokens.resize(std::max(n, 0));
+}
+
+// A token's text; special tokens only when asked for.
+std::string piece(llama_token token, bool special) {
+    const llama_vocab * vocab = llama_model_get_vocab(model);
+    std::string         out(64, '\0');
+    int32_t             n = llama_token_to_piece(vocab, token, &out[0], (int32_t) out.size(), 0, special);
+    if (n < 0) {
+        out.resize(-n);
+        n = llama_token_to_piece(vocab, token, &out[0], (int32_t) out.size(), 0, special);
+    }
+    out.resize(std::max(n, 0));
+    return out;
+}
+
+std::string special_piece(llama_token token) { return token == LLAMA_TOKEN_NULL ? "" : piece(token, true); }
+
+}  // namespace
+
+}  // namespace lilm
+
+using namespace lilm;
+
+EXPORT int32_t * lilm_tokens(void) { return tokens.data(); }
+
+EXPORT int32_t lilm_tokenize(const char * input, int32_t n_bytes, int32_t add_special, int32_t parse_special) {
+    return guarded([&] {
+        need_model();
+        tokenize(std::string(input, n_bytes), add_special, parse_special);
+        return (int32_t) tokens.size();
+    });
+}
+
+EXPORT int32_t lilm_tokenize_chat(const char * messages_json, int32_t n_bytes) {
+    return guarded([&] {
+        need_model();
+        const char * source = llama_model_chat_template(model, nullptr);
+        if (!source) {
+            throw Failure("unsupported", "the model has no chat template; use complete()");
+        }
+        const llama_vocab * vocab = llama_model_get_vocab(model);
+        const std::string   bos   = special_piece(llama_vocab_bos(vocab));
+        std::string         prompt;
+        try {
+            prompt = render_chat(source, std::string(messages_json, n_bytes), bos, special_piece(llama_vocab_eos(vocab)));
+        } catch (const std::exception & refusal) {
+            throw Failure("unsupported", std::string("the model's chat template failed: ") + refusal.what());
+        }
+        // The template may write the BOS that the tokenizer adds as well.
+        if (llama_vocab_get_add_bos(vocab) && !bos.empty() && prompt.compare(0, bos.size(), bos) == 0) {
+            prompt.erase(0, bos.size());
+        }
+        tokenize(prompt, true, true);
+        return (int32_t) tokens.size();
+    });
+}
+
+EXPORT int32_t lilm_piece(int32_t token) {
+    return guarded([&] {
+        need_model();
+        text = piece(token, false);
+        return (int32_t) text.size();
+    });
+}
+
+EXPORT int32_t lilm_is_end(int32_t token) {
+    return model && llama_vocab_is_eog(llama_model_get_vocab(model), token);
+}
