@@ -45,7 +45,7 @@ def test_the_text_is_that_of_native_llama_cpp(quant: str, stories: dict[str, Pat
         assert [list(run.prompt_ids) for run in answer.runs] == [engine.tokenize(prompt) for prompt in prompts]
         native = [engine.greedy(prompt, N_PREDICT, stop=False) for prompt in prompts]
     result = compare(native, answer.runs)
-    assert result.agrees and result.ties <= 1
+    assert result.agrees and result.ties <= 2
     if quant == "f16":
         assert answer.runs[0].text.startswith(" girl named Lily. She loved to play outside in the park.")
     # Activations are rounded as native llama.cpp rounds them: cutting them off moves logits by 0.2 to 0.6.
