@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lilm.artifact import Artifact
+from lilm.errors import LilmError
 from lilm.recipe.deliver import WasmConfig
 from lilm.stage import Context
 
@@ -61,6 +62,7 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
     from lilm.wasm.node import has_relaxed_simd, runtime_dir
     from lilm.wasm.toolchain import find_toolchain
     from lilm.wasm.verify import verify
+    from lilm.wasm.verify_browser import verify_in_chromium
 
     (out_dir / "runtime").mkdir(parents=True, exist_ok=True)
     for name in RUNTIME:
@@ -84,20 +86,30 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
     measurements: dict[str, Any] = {}
     builds: dict[str, Any] = {}
     compiler = ""
+    chromium = has_chromium()
+    if not chromium:
+        context.reporter.say("  Chromium is not installed: memory is verified in node alone")
     toolchain = find_toolchain()
     if toolchain.remark:
         context.reporter.say(f"  {toolchain.remark}")
+    cores: dict[str, Any] = {}
     for variant in with_relaxed(config.variants, toolchain):
-        core = build_variant(variant, context.reporter, config.stack_mb)
+        core = cores[variant] = build_variant(variant, context.reporter, config.stack_mb)
         core.copy_to(out_dir / variant)
         compiler = core.emcc_version
-        if is_relaxed(variant) and not has_relaxed_simd():
-            context.reporter.say(f"  {variant} is not tried: this node has no relaxed SIMD (from version 21 on it has)")
-            builds[variant] = describe_core(out_dir / variant)
-            continue
         memory = plan(smallest.name, variant)
-        context.reporter.say(f"  {smallest.name} in node ({variant}): memory and text")
         threads = 1 if not is_threaded(variant) else min(config.max_threads, os.cpu_count() or 1)
+        builds[variant] = {**describe_core(out_dir / variant), "chromium": "not installed"}
+        if chromium:
+            context.reporter.say(f"  {smallest.name} in Chromium ({variant}): memory")
+            plain = cores[variant.removesuffix("-relaxed")]
+            sizes = {"n_ctx": config.n_ctx, "n_batch": config.n_batch, "threads": threads}
+            seen = verify_in_chromium(smallest, core, plain, RUNTIME, memory, **sizes)
+            builds[variant]["chromium"] = {"model": smallest.name, "context_filled_to": seen.filled}
+        if is_relaxed(variant) and not has_relaxed_simd():
+            context.reporter.say(f"  {variant} is not tried in node, which has relaxed SIMD from version 21 on")
+            continue
+        context.reporter.say(f"  {smallest.name} in node ({variant}): memory and text")
         proof = verify(
             smallest,
             shapes[smallest.name],
@@ -108,7 +120,7 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
             n_batch=config.n_batch,
             threads=threads,
         )
-        builds[variant] = {**describe_core(out_dir / variant), "verified": {"model": smallest.name, **proof.report()}}
+        builds[variant]["verified"] = {"model": smallest.name, **proof.report()}
         measurements[variant] = {
             "cached": core.cached,
             "heap_top": proof.heap_top,
@@ -121,6 +133,16 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
     report = {"emcc": compiler, "n_ctx": config.n_ctx, "builds": builds, "memory": table["models"]}
     write_json(out_dir / "report.json", report)
     return Artifact(measurements)
+
+
+def has_chromium() -> bool:
+    from lilm.wasm.bench.chromium import find_chromium
+
+    try:
+        find_chromium()
+    except LilmError:
+        return False
+    return True
 
 
 def memory_table(config: WasmConfig, shapes: Mapping[str, Any], builds: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,37 @@
+"""A model is loaded in Chromium within exactly its computed memory, and refused when that is too little."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import gguf
+import pytest
+
+from lilm.errors import LilmError
+from lilm.progress import Reporter
+from lilm.wasm.bench.chromium import NAMES
+from lilm.wasm.build import build_variant
+from lilm.wasm.memory import MIB, plan_memory, read_shape
+from lilm.wasm.stage import RUNTIME
+from lilm.wasm.verify_browser import verify_in_chromium
+
+pytestmark = pytest.mark.skipif(not any(map(shutil.which, NAMES)), reason="no Chromium")
+
+
+def test_the_computed_memory_is_enough_in_chromium(
+    wasm_dir: Path, tmp_path: Path, llama_writer: Callable[..., Path]
+) -> None:
+    pieces = [(f"<0x{byte:02X}>", 6) for byte in range(256)]
+    kind = gguf.GGMLQuantizationType.Q8_0
+    path = llama_writer(tmp_path / "m.gguf", pieces=pieces, n_embd=512, n_ff=1408, n_layer=12, kind=kind)
+    sizes = {"n_ctx": 512, "n_batch": 128, "threads": 2}
+    memory = plan_memory(read_shape(path), **sizes, stack_bytes=2 * MIB)
+    core = build_variant("threads", Reporter(quiet=True))
+    proof = verify_in_chromium(path, core, core, RUNTIME, memory, **sizes)
+    assert proof.filled == 512
+    assert proof.heap_bytes == memory.initial_bytes
+    assert not proof.relaxed_simd
+    less = replace(memory, initial_bytes=memory.initial_bytes - 16 * MIB)
+    with pytest.raises(LilmError, match="does not fit the"):
+        verify_in_chromium(path, core, core, RUNTIME, less, **sizes)

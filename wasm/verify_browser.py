@@ -1,0 +1,97 @@
+"""Does a model fit into its computed memory in a real browser?"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from lilm.errors import LilmError
+from lilm.hashing import write_json
+from lilm.wasm.build import SMALLEST_MEMORY, BuiltCore
+from lilm.wasm.memory import MIB, Memory, context_length, read_shape
+from lilm.wasm.node import runtime_dir
+
+PAGE = ("index.html", "verify.mjs")
+PATIENCE = 120  # seconds for Chromium to start and to fill a context
+
+
+@dataclass(frozen=True)
+class BrowserProof:
+    """filled: tokens in the context at the end. heap_bytes: size of the wasm memory then. relaxed_simd: which of the
+    two builds the browser took."""
+
+    filled: int
+    heap_bytes: int
+    relaxed_simd: bool
+
+
+def verify_in_chromium(
+    gguf: Path,
+    core: BuiltCore,
+    plain: BuiltCore,
+    runtime: tuple[str, ...],
+    memory: Memory,
+    *,
+    n_ctx: int,
+    n_batch: int,
+    threads: int,
+) -> BrowserProof:
+    """Load `gguf` by the page's own runtime in Chromium within exactly `memory.initial_bytes`, and fill the context.
+
+    core: the build to try; plain: the same variant's build without relaxed SIMD. runtime: names of the runtime's files.
+    Raises LilmError when Chromium is missing or does not start, and when the model does not fit.
+    """
+    from lilm.wasm.bench.chromium import ask_page, serving
+
+    variant = plain.variant
+    exactly = {"initial_bytes": memory.initial_bytes, "maximum_bytes": memory.initial_bytes}
+    full = context_length(read_shape(gguf), n_ctx)
+    table: Mapping[str, Any] = {
+        "n_ctx": n_ctx,
+        "n_batch": n_batch,
+        "threads": threads,
+        "variants": [variant],
+        "relaxed": [variant] if core.variant != variant else [],
+        "models": {
+            gguf.name: {
+                "file_bytes": gguf.stat().st_size,
+                "n_ctx_train": full,
+                variant: [{"n_ctx": full, **exactly}],
+            }
+        },
+    }
+    with tempfile.TemporaryDirectory(prefix="lilm-verify-") as name:
+        root = Path(name)
+        for page in PAGE:
+            (root / page).write_bytes((files("lilm.wasm") / "page" / page).read_bytes())
+        (root / "runtime").mkdir()
+        for part in runtime:
+            shutil.copyfile(runtime_dir() / part, root / "runtime" / part)
+        for one in {core.variant: core, variant: plain}.values():
+            one.copy_to(root / one.variant)
+        _second_name(gguf, root / gguf.name)
+        write_json(root / "memory.json", dict(table))
+        with serving(root) as server:
+            ask = {"model": gguf.name, "variant": variant, "threads": threads, "n_ctx": full}
+            answer = ask_page(server, "index.html", ask, patience=PATIENCE)
+    computed = memory.initial_bytes
+    if "failed" in answer or answer["heap_bytes"] > max(computed, SMALLEST_MEMORY):
+        why = answer["failed"] if "failed" in answer else f"it took {answer['heap_bytes'] / MIB:.1f}"
+        raise LilmError(
+            f"in Chromium it does not fit the {computed / MIB:.1f} MiB computed for the {core.variant} build: {why}",
+            where=str(gguf),
+            remedy="set wasm.n_ctx to less",
+        )
+    return BrowserProof(answer["n_ctx_used"], answer["heap_bytes"], answer["relaxed_simd"])
+
+
+def _second_name(path: Path, name: Path) -> None:
+    """A link where the file system has it, else a copy."""
+    try:
+        os.link(path, name)
+    except OSError:
+        shutil.copyfile(path, name)
