@@ -125,15 +125,18 @@ def build_key(toolchain: Toolchain, variant: Variant, stack_bytes: int, source_k
     return sha256_json([toolchain.version_text, variant, flags, LLAMA_OPTIONS, OWN_ADDRESS, source_key, glue])[:16]
 
 
-def build_variant(variant: Variant, reporter: Reporter, stack_mb: int = 2) -> BuiltCore:
+def build_variant(
+    variant: Variant, reporter: Reporter, stack_mb: int = 2, toolchain: Toolchain | None = None
+) -> BuiltCore:
     """The core for `variant`, built unless cached: "threads" has pthreads and SIMD, "single" SIMD on one thread,
     and "…-relaxed" the faster kernels of relaxed SIMD too, for a fraction of a build beside the one without.
 
-    stack_mb: size of each thread's stack, MiB. The same inputs give the same bytes.
+    stack_mb: size of each thread's stack, MiB. toolchain: find_toolchain()'s unless given. The same inputs give the
+    same bytes.
     Raises LilmError when a tool is missing or too old, or the build fails (with the line that says why, and the
     log's path).
     """
-    toolchain = find_toolchain()
+    toolchain = toolchain or find_toolchain()
     if is_relaxed(variant) and not toolchain.relaxed_simd:
         raise LilmError(f"Emscripten {toolchain.version_text} has no relaxed SIMD", remedy=NEWER)
     source, source_key = prepare_source()

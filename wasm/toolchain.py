@@ -90,6 +90,15 @@ def find_emcc() -> Path | None:
     return fetched or (Path(found) if found else None)
 
 
+def toolchains() -> list[Toolchain]:
+    """find_toolchain()'s first; then that of the emcc on PATH, when it is another version. Raises as that does."""
+    found = [find_toolchain()]
+    on_path = shutil.which("emcc")
+    if on_path and emcc_version(Path(on_path)) != found[0].version:
+        found.append(find_toolchain(Path(on_path)))
+    return found
+
+
 def emcc_environment() -> dict[str, str]:
     """The environment without what is meant for our Python alone."""
     return {name: value for name, value in os.environ.items() if name not in PYTHON_SETTINGS}
@@ -114,9 +123,10 @@ def cmake_toolchain_file(emcc: Path) -> Path:
     raise LilmError(f"no {inside} beside emcc", where=str(emcc), remedy="reinstall Emscripten")
 
 
-def find_toolchain() -> Toolchain:
-    """Everything the wasm build calls. Raises LilmError with the command to type for the first thing missing."""
-    emcc = find_emcc()
+def find_toolchain(emcc: Path | None = None) -> Toolchain:
+    """Everything the wasm build calls, with this emcc or find_emcc()'s. Raises LilmError with the command to type for
+    the first thing missing."""
+    emcc = emcc or find_emcc()
     if emcc is None:
         raise LilmError("Emscripten (emcc) is not installed", remedy=f"run `{INSTALL}`")
     release = emcc_version(emcc)

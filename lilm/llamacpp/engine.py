@@ -49,18 +49,26 @@ class Engine:
     model, reference: GGUF files; the reference is what `score` compares with and has the same vocabulary.
     n_ctx: longest sequence, tokens. threads: of llama.cpp; part of what decides a logit's last bits.
     exact: keys and values in F32 and plain attention, to compare arithmetic; without it llama.cpp's defaults.
+    eager: threads spin at barriers, for measuring speed on a quiet machine; without it they sleep.
     Its bos_id is what stands before a text, also where `tokenize` puts nothing there; its eos_token the text of EOS.
     Raises LilmError when a file is missing or llama.cpp cannot load it.
     """
 
     def __init__(
-        self, model: Path, *, n_ctx: int, threads: int, reference: Path | None = None, exact: bool = False
+        self,
+        model: Path,
+        *,
+        n_ctx: int,
+        threads: int,
+        reference: Path | None = None,
+        exact: bool = False,
+        eager: bool = False,
     ) -> None:
         for path in (model, reference):
             if path is not None:
                 check_gguf(path)
         self.model, self.reference = model, reference
-        self._process = LlamaProcess()
+        self._process = LlamaProcess(eager)
         try:
             files = {"path": str(model), "reference": str(reference) if reference else None}
             head, _ = self._ask("open", **files, n_ctx=n_ctx, threads=threads, exact=exact)

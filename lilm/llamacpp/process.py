@@ -19,6 +19,8 @@ START = "import sys; sys.path.append(sys.argv[1]); from lilm.llamacpp.child impo
 
 # Threads that wait sleep. Spinning, two of them are up to 50 times slower than one when other work has the cores.
 CALM = {"OMP_WAIT_POLICY": "passive"}
+# To measure on a quiet machine: sleeping at each barrier makes two threads slower than one in small models.
+EAGER = {"OMP_WAIT_POLICY": "active"}
 
 
 class Refused(Exception):
@@ -32,7 +34,7 @@ class ChildDied(RuntimeError):
 class LlamaProcess:
     """One child process. Use it in a `with`; it ends with the block, and with this process however that ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, eager: bool = False) -> None:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
         root = Path(lilm.__file__).resolve().parent.parent
         self._process = subprocess.Popen(
@@ -40,7 +42,7 @@ class LlamaProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
-            env={**CALM, **os.environ},
+            env={**os.environ, **EAGER} if eager else {**CALM, **os.environ},
             start_new_session=True,  # Ctrl-C reaches the parent only, which then closes the pipe
         )
 

@@ -10,6 +10,9 @@ from lilm.progress import Reporter
 from lilm.train.plan.shape import Shape
 from lilm.wasm.bench import browser, peer, shapes
 from lilm.wasm.bench.chromium import NAMES, ask_page, serving
+from lilm.wasm.bench.real import divergences
+from lilm.wasm.build import build_variant
+from lilm.wasm.toolchain import toolchains
 
 TINY = Shape(vocab=1024, hidden=256, intermediate=512, layers=2, heads=4, kv_heads=2, head_dim=64, tied=True)
 needs_chromium = pytest.mark.skipif(not any(map(shutil.which, NAMES)), reason="no Chromium")
@@ -26,8 +29,13 @@ def test_three_engines_are_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     for name, small in {"PROMPT": 40, "PREDICT": 6, "ROUNDS": 1}.items():
         monkeypatch.setattr(browser, name, small)
     found = browser.measure(Reporter(quiet=True), "tiny", types=("Q4_0",), launches=1)
-    assert [run["threads"] for run in found["runs"]] == sorted({1, found["cores"]})
+    compilers = [tools.version_text for tools in toolchains()]
+    assert [(run["threads"], run["emscripten"]) for run in found["runs"]] == [
+        (count, version) for count in sorted({1, found["cores"]}) for version in compilers
+    ]
+    assert found["kld_vs_native"] is None
     for run in found["runs"]:
+        assert {key: [run[key]] for key in run["launches"]} == run["launches"]
         assert all(
             run[f"{engine}_{speed}"] > 0 for engine in ("ours", "wllama", "native") for speed in ("prefill", "decode")
         )
@@ -61,3 +69,14 @@ def test_another_archive_than_the_known_one_is_refused(monkeypatch: pytest.Monke
 def test_an_unknown_shape_is_named() -> None:
     with pytest.raises(LilmError, match="no shape 'm7'"):
         browser.measure(Reporter(quiet=True), "m7")
+
+
+def test_the_divergence_is_measured_on_a_real_model(shared_data: Path, wasm_dir: Path) -> None:
+    found = divergences(shared_data, build_variant("threads", Reporter(quiet=True)))
+    assert 0 < found["kld_vs_native"] <= 1e-4
+    assert set(found["kld_by_type"]) == {"Q8_0", "Q4_0"}
+
+
+def test_data_without_a_model_is_named(tmp_path: Path) -> None:
+    with pytest.raises(LilmError, match=r"no model/\*-hf"):
+        divergences(tmp_path, build_variant("threads", Reporter(quiet=True)))

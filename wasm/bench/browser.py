@@ -21,12 +21,13 @@ from lilm.progress import Reporter
 from lilm.recipe.deliver import WasmConfig
 from lilm.wasm.bench.chromium import BenchServer, ask_page, find_chromium, serving
 from lilm.wasm.bench.peer import wllama
+from lilm.wasm.bench.real import divergences
 from lilm.wasm.bench.shapes import N_CTX, SHAPES, random_gguf
 from lilm.wasm.build import BuiltCore, build_variant, with_relaxed
 from lilm.wasm.memory import read_shape
 from lilm.wasm.node import runtime_dir
 from lilm.wasm.stage import RUNTIME, memory_table
-from lilm.wasm.toolchain import find_toolchain
+from lilm.wasm.toolchain import toolchains
 
 TYPES = ("Q4_0", "Q8_0", "Q4_K_M", "Q6_K")
 LAUNCHES = 3
@@ -36,32 +37,45 @@ BUSY = "while True: pass"
 
 
 def measure(
-    reporter: Reporter, shape: str = "m110", types: Sequence[str] = TYPES, launches: int = LAUNCHES
+    reporter: Reporter,
+    shape: str = "m110",
+    types: Sequence[str] = TYPES,
+    launches: int = LAUNCHES,
+    data: Path | None = None,
 ) -> dict[str, Any]:
-    """shape: of SHAPES. types: quant types. launches: of Chromium, per engine, type and number of threads.
+    """shape: of SHAPES. types: quant types. launches: of Chromium, per engine, type and number of threads. data: folder
+    with a real model (model/NAME-hf) and text, for the divergence from native llama.cpp; without it that is None.
 
-    Tokens a second, the best of ROUNDS rounds after a warm-up, median over the launches. runs: by type and threads
-    (one, and as many as there are cores): ours_prefill, ours_decode, wllama_…, native_… (llama-cpp-python here, without
-    AMX and repacked weights). busy_decode_ratio: decoding with a busy process on one core and a thread for each core,
+    Tokens a second, the best of ROUNDS rounds after a warm-up, median over the launches, which are beside it. runs: by
+    compiler (the newest one, and the one on PATH if that is another), type and threads (one, and as many as there are
+    cores): ours_prefill, ours_decode, wllama_…, native_… (llama-cpp-python here, without AMX and repacked weights, its
+    threads spinning). busy_decode_ratio: decoding with a busy process on one core and a thread for each core,
     against one thread on a quiet machine, ours and wllama_busy_decode_ratio. reload_s: seconds to load a model that
     the browser has kept; peak_memory_ratio: the most memory its process took then, by the file's size.
-    wasm_gzip_bytes, page_gzip_bytes: of the module, and of all else but models.
+    wasm_gzip_bytes, page_gzip_bytes: of the module, and of all else but models. kld_vs_native: of the real model's F16
+    file, nats; kld_by_type: of it quantised, beside what native llama.cpp differs from itself by (divergence.py).
     Raises LilmError for an unknown shape, and when Chromium, npm or Emscripten is missing.
     """
     if shape not in SHAPES:
         raise LilmError(f"no shape {shape!r}", where="lilm bench browser", remedy="use one of " + ", ".join(SHAPES))
     find_chromium()
     peer = wllama()
-    built = [build_variant(variant, reporter) for variant in with_relaxed(("threads",), find_toolchain())]
+    builds = {
+        f"ours-{tools.version_text}": [
+            build_variant(variant, reporter, toolchain=tools) for variant in with_relaxed(("threads",), tools)
+        ]
+        for tools in toolchains()
+    }
+    built = next(iter(builds.values()))
     models = {kind: random_gguf(shape, kind, reporter) for kind in types}
     cores = os.cpu_count() or 1
     with tempfile.TemporaryDirectory(dir=models[types[0]].parent) as name:
         root = Path(name)
-        _lay_out(root, built, peer, models, cores)
+        _lay_out(root, builds, peer, models, cores)
         with serving(root) as server:
-            runs = _runs(reporter, server, models, sorted({1, cores}), shape, launches)
-            busy = _busy(reporter, server, models[types[0]], runs, cores, launches)
-            reload = _reload(server, models[types[0]], cores)
+            runs = _runs(reporter, server, list(builds), models, sorted({1, cores}), shape, launches)
+            busy = _busy(reporter, server, next(iter(builds)), models[types[0]], runs, cores, launches)
+            reload = _reload(server, next(iter(builds)), models[types[0]], cores, launches)
     figures = {
         "benchmark": "browser",
         "emscripten": built[-1].emcc_version,
@@ -70,66 +84,85 @@ def measure(
         **busy,
         **reload,
         **_sizes(built[-1]),
+        **(divergences(data, built[0]) if data else {"kld_vs_native": None, "kld_by_type": {}}),
     }
     reporter.console.print(_table(figures))
     return figures
 
 
-def _lay_out(root: Path, built: Sequence[BuiltCore], peer: Path, models: Mapping[str, Path], cores: int) -> None:
-    """The served folder: the page, ours/ as a site has it, wllama/, and the models as second names of their files."""
+def _lay_out(
+    root: Path, builds: Mapping[str, Sequence[BuiltCore]], peer: Path, models: Mapping[str, Path], cores: int
+) -> None:
+    """The served folder: the page, our builds as a site has them, wllama/, and the models as second names of their
+    files."""
     for name in PAGES:
         (root / name).write_bytes((files("lilm.wasm.bench") / "page" / name).read_bytes())
     shutil.copytree(peer, root / "wllama")
-    (root / "ours" / "runtime").mkdir(parents=True)
-    for name in RUNTIME:
-        shutil.copyfile(runtime_dir() / name, root / "ours" / "runtime" / name)
-    for core in built:
-        core.copy_to(root / "ours" / core.variant)
     shapes = {path.name: read_shape(path) for path in models.values()}
     config = WasmConfig(variants=("threads",), n_ctx=N_CTX, max_threads=cores)
-    table = memory_table(config, shapes, {core.variant: core for core in built})
-    write_json(root / "ours" / "memory.json", table)
+    for folder, built in builds.items():
+        (root / folder / "runtime").mkdir(parents=True)
+        for name in RUNTIME:
+            shutil.copyfile(runtime_dir() / name, root / folder / "runtime" / name)
+        for core in built:
+            core.copy_to(root / folder / core.variant)
+        table = memory_table(config, shapes, {core.variant: core for core in built})
+        write_json(root / folder / "memory.json", table)
     for path in models.values():
         os.link(path, root / path.name)
 
 
-def _ask(server: BenchServer, engine: str, model: Path, threads: int) -> dict[str, Any]:
-    options = {"engine": engine, "model": model.name, "threads": threads}
-    return ask_page(server, "index.html", {**options, "prompt": PROMPT, "predict": PREDICT, "rounds": ROUNDS})
+def _ask(server: BenchServer, engine: str, model: Path, threads: int) -> dict[str, float]:
+    """engine: a build's folder, wllama or native."""
+    if engine == "native":
+        with Engine(model, n_ctx=N_CTX, threads=threads, eager=True) as native:
+            native.speed(PROMPT, 4)
+            rounds = [native.speed(PROMPT, PREDICT) for _ in range(ROUNDS)]
+        return {"prefill": max(one for one, _ in rounds), "decode": max(one for _, one in rounds)}
+    options = {"engine": "wllama" if engine == "wllama" else "ours", "folder": engine, "model": model.name}
+    sizes = {"threads": threads, "prompt": PROMPT, "predict": PREDICT, "rounds": ROUNDS}
+    return ask_page(server, "index.html", {**options, **sizes})
 
 
 def _runs(
     reporter: Reporter,
     server: BenchServer,
+    builds: Sequence[str],
     models: Mapping[str, Path],
     threads: Sequence[int],
     shape: str,
     launches: int,
 ) -> list[dict[str, Any]]:
     runs = []
+    engines = [*builds, "wllama", "native"]
     with reporter.bar("browser", len(models) * len(threads) * launches) as bar:
         for kind, model in models.items():
             for count in threads:
                 found: dict[str, list[float]] = {}
-                for _ in range(launches):
-                    for engine in ("ours", "wllama"):
+                for launch in range(launches):
+                    first = launch % len(engines)  # none is always measured first
+                    for engine in engines[first:] + engines[:first]:
                         answer = _ask(server, engine, model, count)
                         for figure in ("prefill", "decode"):
-                            found.setdefault(f"{engine}_{figure}", []).append(answer[figure])
-                    with Engine(model, n_ctx=N_CTX, threads=count) as native:
-                        native.speed(answer["prompt_tokens"], 4)
-                        prefill, decode = native.speed(answer["prompt_tokens"], PREDICT)
-                    found.setdefault("native_prefill", []).append(prefill)
-                    found.setdefault("native_decode", []).append(decode)
+                            found.setdefault(f"{engine}_{figure}", []).append(round(answer[figure], 2))
                     bar.advance(note=f"{kind}, {count} thread{'s' * (count > 1)}")
-                medians = {key: round(median(values), 2) for key, values in found.items()}
-                runs.append({"type": kind, "threads": count, "shape": shape, **medians})
+                for build in builds:
+                    kept = {key.replace(build, "ours"): values for key, values in found.items() if key in _keys(build)}
+                    medians = {key: round(median(values), 2) for key, values in kept.items()}
+                    version = build.removeprefix("ours-")
+                    about = {"type": kind, "threads": count, "shape": shape, "emscripten": version}
+                    runs.append({**about, **medians, "launches": kept})
     return runs
+
+
+def _keys(build: str) -> set[str]:
+    return {f"{engine}_{figure}" for engine in (build, "wllama", "native") for figure in ("prefill", "decode")}
 
 
 def _busy(
     reporter: Reporter,
     server: BenchServer,
+    build: str,
     model: Path,
     runs: Sequence[Mapping[str, Any]],
     cores: int,
@@ -139,7 +172,7 @@ def _busy(
     quiet = next(run for run in runs if run["threads"] == 1)
     ratios = {}
     with reporter.bar("beside a busy process", 2 * launches) as bar:
-        for engine, key in (("ours", "busy_decode_ratio"), ("wllama", "wllama_busy_decode_ratio")):
+        for engine, key in ((build, "busy_decode_ratio"), ("wllama", "wllama_busy_decode_ratio")):
             speeds = []
             for _ in range(launches):
                 with Popen([sys.executable, "-c", BUSY]) as other:
@@ -148,19 +181,19 @@ def _busy(
                     finally:
                         other.kill()
                 bar.advance(note=engine)
-            ratios[key] = round(median(speeds) / quiet[f"{engine}_decode"], 3)
+            ratios[key] = round(median(speeds) / quiet[f"{'ours' if engine == build else engine}_decode"], 3)
     return ratios
 
 
-def _reload(server: BenchServer, model: Path, cores: int) -> dict[str, float]:
-    """A second visit: the model comes out of the browser's own files. Each visit is a browser started anew."""
-    options = {"engine": "ours", "model": model.name, "threads": cores, "rounds": 0}
+def _reload(server: BenchServer, build: str, model: Path, cores: int, launches: int) -> dict[str, float]:
+    """Later visits: the model comes out of the browser's own files. Each visit is a browser started anew."""
+    options = {"engine": "ours", "folder": build, "model": model.name, "threads": cores, "rounds": 0}
     with tempfile.TemporaryDirectory(prefix="lilm-profile-") as profile:
         ask_page(server, "index.html", options, Path(profile))
-        second = ask_page(server, "index.html", options, Path(profile))
+        visits = [ask_page(server, "index.html", options, Path(profile)) for _ in range(launches)]
     return {
-        "reload_s": round(second["load_s"], 3),
-        "peak_memory_ratio": round(second["peak_bytes"] / model.stat().st_size, 3),
+        "reload_s": round(median(visit["load_s"] for visit in visits), 3),
+        "peak_memory_ratio": round(median(visit["peak_bytes"] for visit in visits) / model.stat().st_size, 3),
     }
 
 
@@ -181,9 +214,10 @@ def _sizes(core: BuiltCore) -> dict[str, int]:
 
 
 def _table(figures: Mapping[str, Any]) -> Table:
-    title = f"llama.cpp in Chromium, tokens a second (prefill / decode), Emscripten {figures['emscripten']}"
+    title = "llama.cpp in Chromium, tokens a second (prefill / decode)"
     table = Table(title=title, title_justify="left")
     table.add_column("model")
+    table.add_column("Emscripten")
     for name in ("threads", "LiLM", "wllama", "native", "× wllama", "% of native"):
         table.add_column(name, justify="right")
     for run in figures["runs"]:
@@ -191,6 +225,7 @@ def _table(figures: Mapping[str, Any]) -> Table:
         (prefill, decode), peer, native = pairs
         table.add_row(
             f"{run['shape']} {run['type']}",
+            run["emscripten"],
             str(run["threads"]),
             *(f"{one:.1f} / {other:.1f}" for one, other in pairs),
             f"{prefill / peer[0]:.1f} / {decode / peer[1]:.1f}",

@@ -1,5 +1,6 @@
 // One engine, one model: a warm-up, then `rounds` times a prompt and its continuation. The best round counts.
 //   ?engine=ours|wllama &model=URL &threads=N &prompt=TOKENS &predict=TOKENS &rounds=N (0: it is only loaded)
+//   &folder=NAME (of ours)
 
 const ask = Object.fromEntries(new URLSearchParams(location.search));
 const [threads, wanted, predict, rounds] = [ask.threads, ask.prompt, ask.predict, ask.rounds].map(Number);
@@ -15,9 +16,9 @@ function words(/** @type {number} */ count, /** @type {number} */ seed) {
 /** @type {Record<string, () => Promise<{run: (text: string, predict: number) => Promise<any>, info: any}>>} */
 const engines = {
   async ours() {
-    const { load } = await import("./ours/runtime/lilm.mjs");
+    const { load } = await import(`./${ask.folder}/runtime/lilm.mjs`);
     const started = performance.now();
-    const model = await load(ask.model, { threads, base: new URL("./ours/", location.href).href });
+    const model = await load(ask.model, { threads, base: new URL(`./${ask.folder}/`, location.href).href });
     const load_s = (performance.now() - started) / 1000;
     const { variant, threads: used } = await model.stats();
     return {
