@@ -39,6 +39,14 @@ const scenarios = {
     const ids = await model.tokenize("日本語🎉");
     return { ids, text: await model.detokenize(ids), stats: await model.stats(), info: model.info };
   },
+  /** Vectors of texts, between two halves of a text that goes on as if nothing had been. */
+  async embed(model) {
+    const before = await model.complete("S", { ...GREEDY, n_predict: 4 });
+    const vectors = await model.embed(["Sa", "zS", "Sa"]);
+    const after = await model.complete("S", { ...GREEDY, n_predict: 4 });
+    const long = await model.embed(["S".repeat(600)]).catch((error) => error.kind);
+    return { vectors: vectors.map((one) => [...one]), same: before.text === after.text, text: before.text, kept: after.cached_tokens, long };
+  },
   async unload(model) {
     await model.unload();
     return model.tokenize("a").catch((error) => ({ kind: error.kind, message: error.message }));

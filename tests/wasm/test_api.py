@@ -3,9 +3,11 @@
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from lilm.wasm.node import has_relaxed_simd, runtime_dir
@@ -121,3 +123,25 @@ def test_a_relaxed_build_is_chosen_where_it_is_there_and_runs(tmp_path: Path) ->
     has_it = int(release) >= 21  # V8 11.4 brought relaxed SIMD
     assert chosen == ["threads", "threads", "threads-relaxed" if has_it else "threads"]
     assert has_relaxed_simd() == has_it
+
+
+NATIVE = """
+import json, sys
+import llama_cpp
+model = llama_cpp.Llama(sys.argv[1], embedding=True, pooling_type=llama_cpp.LLAMA_POOLING_TYPE_MEAN, verbose=False)
+print(json.dumps([model.embed(text, normalize=True) for text in ("Sa", "zS")]))
+"""
+
+
+def test_embeddings_are_those_of_native_llama_cpp(base: Path, endless: Path) -> None:
+    answer = drive(base, endless, "embed")["answer"]
+    done = subprocess.run([sys.executable, "-c", NATIVE, str(endless)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    native = np.array(json.loads(done.stdout))
+    one, other, again = np.array(answer["vectors"])
+    assert np.linalg.norm(one) == pytest.approx(1, abs=1e-5)
+    assert one @ native[0] > 0.9999 and other @ native[1] > 0.9999
+    assert one @ other < 0.99
+    assert (one == again).all()
+    assert answer["text"] == "a é" and answer["same"] and answer["kept"] > 0  # the chat was left alone
+    assert answer["long"] == "context_full"

@@ -32,7 +32,7 @@ export class Engine {
   /** @type {Record<string, any>} */ #info = {};
   /** @type {Threads | null} */ #threads = null;
   #measuring = Promise.resolve();
-  #generating = false;
+  #busy = 0; // generations and embeddings under way or waiting for the measurement
 
   /** @param {import("./core.mjs").Core} core */
   constructor(core) {
@@ -135,7 +135,7 @@ export class Engine {
 
   async #measure() {
     const threads = this.#threads;
-    if (!threads) return;
+    if (!threads || this.#busy) return;
     const all = counts(this.#info.threads);
     const times = new Map();
     const until = performance.now() + MEASURE_MS;
@@ -144,7 +144,7 @@ export class Engine {
     for (let round = 0; round < ROUNDS; round++) {
       for (const count of all) {
         await breathe();
-        if (this.#generating || this.#dead || performance.now() > until) return;
+        if (this.#busy || this.#dead || performance.now() > until) return;
         this.#call("lilm_set_threads", count);
         const time = this.#timed("lilm_try_token");
         times.set(count, Math.min(time, times.get(count) ?? Infinity));
@@ -201,12 +201,17 @@ export class Engine {
    * @param {(text: string, info: {tokens: number, seconds: number}) => void} onText whole characters only
    * @param {(id: number, gap: number) => void} [onId] each token, and by how much its place's best logit leads
    */
-  async generate(prompt, wishes, onText, onId) {
+  generate(prompt, wishes, onText, onId) {
+    return this.#alone(() => this.#generate(prompt, wishes, onText, onId));
+  }
+
+  /**
+   * @param {number[]} prompt @param {Partial<import("./sampling.mjs").Sampling>} wishes
+   * @param {(text: string, info: {tokens: number, seconds: number}) => void} onText
+   * @param {(id: number, gap: number) => void} [onId]
+   */
+  async #generate(prompt, wishes, onText, onId) {
     const sampling = { ...DEFAULTS, seed: crypto.getRandomValues(new Uint32Array(1))[0], ...wishes };
-    this.#stopped = false;
-    this.#generating = true;
-    await this.#measuring.finally(() => (this.#generating = false));
-    Atomics.store(this.#flag(), 0, 0);
     const result = { text: "", tokens: 0, prompt_tokens: prompt.length, cached_tokens: 0, prompt_seconds: 0, seconds: 0, stop_reason: "length" };
     const decoder = new TextDecoder();
     const begun = performance.now();
@@ -248,6 +253,31 @@ export class Engine {
     result.prompt_seconds = (started === begun ? ended - begun : started - begun) / 1000;
     result.seconds = started === begun ? 0 : (ended - started) / 1000;
     return result;
+  }
+
+  /**
+   * Do `work` with the context for itself: the measurement ends before. @template T @param {() => T | Promise<T>} work
+   * @returns {Promise<T>}
+   */
+  async #alone(work) {
+    this.#busy += 1;
+    try {
+      await this.#measuring;
+      this.#stopped = false;
+      Atomics.store(this.#flag(), 0, 0);
+      return await work();
+    } finally {
+      this.#busy -= 1;
+    }
+  }
+
+  /** A vector of length 1 that stands for the text: the mean over its tokens. @returns {Promise<Float32Array>} */
+  embed(/** @type {string} */ text) {
+    return this.#alone(() => {
+      const ids = Int32Array.from(this.tokenize(text, true, false));
+      const size = this.#withBytes(new Uint8Array(ids.buffer), (at) => this.#call("lilm_embed", at, ids.length));
+      return new Float32Array(this.#core.memory.buffer, this.#core.module._lilm_embedding() >>> 0, size).slice();
+    });
   }
 
   #decode(/** @type {number} */ id) {

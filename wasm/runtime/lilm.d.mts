@@ -125,6 +125,8 @@ export interface Model {
   readonly ended: Promise<LilmError>;
   chat(messages: Message[], options?: GenerateOptions): Promise<Result>;
   complete(prompt: string, options?: GenerateOptions): Promise<Result>;
+  /** A vector of length 1 for each text; "context_full" for one longer than the context. */
+  embed(texts: string[], options?: { signal?: AbortSignal }): Promise<Float32Array[]>;
   tokenize(text: string, options?: { add_special?: boolean; parse_special?: boolean }): Promise<number[]>;
   detokenize(ids: number[]): Promise<string>;
   stats(): Promise<Stats>;

@@ -131,6 +131,24 @@ class Model {
     return this.#generate("complete", { prompt }, options);
   }
 
+  /**
+   * A vector of length 1 for each text: the mean of the last layer over its tokens. Throws "context_full" for a text
+   * that is longer than the context, and "aborted".
+   * @param {string[]} texts @param {{signal?: AbortSignal}} [options] @returns {Promise<Float32Array[]>}
+   */
+  embed(texts, { signal } = {}) {
+    const run = this.#queue.then(async () => {
+      const vectors = [];
+      for (const text of texts) {
+        if (signal?.aborted) throw new LilmError("aborted", "stopped by the user");
+        vectors.push(await this.#channel.ask("embed", { text }));
+      }
+      return vectors;
+    });
+    this.#queue = run.then(() => {}, () => {});
+    return run;
+  }
+
   /** @param {string} text @param {{add_special?: boolean, parse_special?: boolean}} [options] @returns {Promise<number[]>} */
   tokenize(text, options = {}) {
     return this.#channel.ask("tokenize", { text, ...options });

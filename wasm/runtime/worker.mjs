@@ -1,5 +1,5 @@
 // The worker that holds the model. Messages:
-//   in   {id, method, args}                method: load | chat | complete | tokenize | detokenize | stats | stop
+//   in   {id, method, args}                method: load | chat | complete | embed | tokenize | detokenize | stats | stop
 //   out  {id, event, data}                 event: progress, notice (load) | text (chat, complete)
 //        {id, result} or {id, error: {kind, message}}
 // lilm.mjs sends a generation only when the one before has answered; `stop` may come at any time. The first message out
@@ -39,6 +39,7 @@ const methods = {
     return { ...(await generate(tokens, options, tell)), dropped_turns };
   },
   complete: ({ prompt, options }, tell) => generate(engine.tokenize(prompt, true, false), options, tell),
+  embed: ({ text }) => engine.embed(text),
   tokenize: ({ text, add_special, parse_special }) => engine.tokenize(text, add_special, parse_special),
   detokenize: ({ ids }) => engine.detokenize(ids),
   stats: () => engine.stats(),
