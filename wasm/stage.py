@@ -17,6 +17,7 @@ RUNTIME = (
     "download.mjs",
     "engine.mjs",
     "errors.mjs",
+    "glue.mjs",
     "http.mjs",
     "kept.mjs",
     "lilm.d.mts",

@@ -3,12 +3,12 @@
 
 import { makeCore, planMemory } from "./core.mjs";
 import { LilmError } from "./errors.mjs";
+import { Glue } from "./glue.mjs";
 import { metered } from "./progress.mjs";
 import { DEFAULTS } from "./sampling.mjs";
 import { openReader } from "./source.mjs";
 import { counts, Threads } from "./threads.mjs";
 
-const encoder = new TextEncoder();
 const MEASURE_MS = 400; // at most for finding the first number of threads
 const ROUNDS = 3;
 
@@ -26,8 +26,7 @@ const breathe = (() => {
 })();
 
 export class Engine {
-  /** @type {import("./core.mjs").Core} */ #core;
-  /** @type {LilmError | null} */ #dead = null;
+  #glue;
   #stopped = false;
   /** @type {Record<string, any>} */ #info = {};
   /** @type {Threads | null} */ #threads = null;
@@ -36,7 +35,7 @@ export class Engine {
 
   /** @param {import("./core.mjs").Core} core */
   constructor(core) {
-    this.#core = core;
+    this.#glue = new Glue(core);
   }
 
   /**
@@ -75,7 +74,7 @@ export class Engine {
       engine.#info = {
         variant: options.variant,
         relaxed_simd: build !== options.variant,
-        ...JSON.parse(engine.#string(engine.#call("lilm_info"))),
+        ...JSON.parse(engine.#glue.string(engine.#glue.call("lilm_info"))),
         load_seconds: (performance.now() - started) / 1000,
       };
       if ((options.adapt ?? true) && options.threads > 1) engine.#threads = new Threads(options.threads);
@@ -96,7 +95,7 @@ export class Engine {
    */
   #open(reader, n_ctx, n_batch, threads, onProgress) {
     /** @type {LilmError | null} */ let broken = null;
-    this.#core.module.lilmRead = (/** @type {number} */ offset, /** @type {Uint8Array} */ into) => {
+    this.#glue.core.module.lilmRead = (/** @type {number} */ offset, /** @type {Uint8Array} */ into) => {
       try {
         return reader.read(offset, into);
       } catch (error) {
@@ -104,10 +103,10 @@ export class Engine {
         return -1;
       }
     };
-    this.#core.module.lilmLoaded = (/** @type {number} */ part) =>
+    this.#glue.core.module.lilmLoaded = (/** @type {number} */ part) =>
       onProgress(Math.round(part * reader.size), reader.size) !== false;
     try {
-      this.#call("lilm_load", reader.size, n_ctx, n_batch, threads);
+      this.#glue.call("lilm_load", reader.size, n_ctx, n_batch, threads);
     } catch (error) {
       throw broken ?? error;
     }
@@ -115,7 +114,7 @@ export class Engine {
 
   /** Shared memory and address of the number that stops an evaluation from another thread. */
   get stopFlag() {
-    return { memory: this.#core.memory, address: this.#core.module._lilm_abort_flag() >>> 0 };
+    return { memory: this.#glue.core.memory, address: this.#glue.core.module._lilm_abort_flag() >>> 0 };
   }
 
   /** Ends the generation under way before its next token. */
@@ -140,12 +139,12 @@ export class Engine {
     const times = new Map();
     const until = performance.now() + MEASURE_MS;
     Atomics.store(this.#flag(), 0, 0);
-    this.#call("lilm_try_token"); // the first one compiles
+    this.#glue.call("lilm_try_token"); // the first one compiles
     for (let round = 0; round < ROUNDS; round++) {
       for (const count of all) {
         await breathe();
-        if (this.#busy || this.#dead || performance.now() > until) return;
-        this.#call("lilm_set_threads", count);
+        if (this.#busy || this.#glue.dead || performance.now() > until) return;
+        this.#glue.call("lilm_set_threads", count);
         const time = this.#timed("lilm_try_token");
         times.set(count, Math.min(time, times.get(count) ?? Infinity));
       }
@@ -156,7 +155,7 @@ export class Engine {
   /** A call's milliseconds. @param {string} name @param {number[]} values */
   #timed(name, ...values) {
     const started = performance.now();
-    this.#call(name, ...values);
+    this.#glue.call(name, ...values);
     return performance.now() - started;
   }
 
@@ -164,20 +163,20 @@ export class Engine {
     return {
       ...this.#info,
       threads_used: this.#threads?.chosen ?? this.#info.threads,
-      n_ctx_used: this.#call("lilm_n_ctx_used"),
-      heap_bytes: this.#core.memory.buffer.byteLength,
-      heap_top: this.#call("lilm_heap_top"),
+      n_ctx_used: this.#glue.call("lilm_n_ctx_used"),
+      heap_bytes: this.#glue.core.memory.buffer.byteLength,
+      heap_top: this.#glue.call("lilm_heap_top"),
     };
   }
 
   free() {
-    if (!this.#dead) this.#call("lilm_free");
-    this.#dead = new LilmError("internal", "the model is unloaded");
+    if (!this.#glue.dead) this.#glue.call("lilm_free");
+    this.#glue.dead = new LilmError("internal", "the model is unloaded");
   }
 
   /** @returns {number[]} */
   tokenize(/** @type {string} */ text, add_special = false, parse_special = false) {
-    return this.#tokens("lilm_tokenize", text, Number(add_special), Number(parse_special));
+    return this.#glue.tokens("lilm_tokenize", text, Number(add_special), Number(parse_special));
   }
 
   get n_ctx() {
@@ -186,12 +185,12 @@ export class Engine {
 
   /** Tokens of a chat, by the model's own template. @param {{role: string, content: string}[]} messages */
   tokenizeChat(messages) {
-    return this.#tokens("lilm_tokenize_chat", JSON.stringify(messages));
+    return this.#glue.tokens("lilm_tokenize_chat", JSON.stringify(messages));
   }
 
   detokenize(/** @type {number[]} */ ids) {
     const decoder = new TextDecoder();
-    return ids.map((id) => decoder.decode(this.#piece(id), { stream: true })).join("") + decoder.decode();
+    return ids.map((id) => decoder.decode(this.#glue.piece(id), { stream: true })).join("") + decoder.decode();
   }
 
   /**
@@ -224,21 +223,21 @@ export class Engine {
     try {
       result.cached_tokens = this.#prompt(prompt);
       do this.#mayGoOn();
-      while (this.#call("lilm_prefill") > 0 && (await breathe(), true));
+      while (this.#glue.call("lilm_prefill") > 0 && (await breathe(), true));
       started = performance.now();
-      this.#call("lilm_sampler", sampling.temperature, sampling.top_k, sampling.top_p, sampling.min_p,
+      this.#glue.call("lilm_sampler", sampling.temperature, sampling.top_k, sampling.top_p, sampling.min_p,
         sampling.repeat_penalty, sampling.repeat_last_n, sampling.seed >>> 0);
       while (result.tokens !== sampling.n_predict) {
         await breathe();
         this.#mayGoOn();
-        const id = this.#call("lilm_sample");
-        onId?.(id, this.#core.module._lilm_gap());
-        if (!sampling.ignore_eos && this.#call("lilm_is_end", id)) {
+        const id = this.#glue.call("lilm_sample");
+        onId?.(id, this.#glue.core.module._lilm_gap());
+        if (!sampling.ignore_eos && this.#glue.call("lilm_is_end", id)) {
           result.stop_reason = "eos";
           break;
         }
         result.tokens += 1;
-        say(decoder.decode(this.#piece(id), { stream: true }));
+        say(decoder.decode(this.#glue.piece(id), { stream: true }));
         if (result.tokens === sampling.n_predict) break;
         this.#decode(id);
       }
@@ -275,14 +274,14 @@ export class Engine {
   embed(/** @type {string} */ text) {
     return this.#alone(() => {
       const ids = Int32Array.from(this.tokenize(text, true, false));
-      const size = this.#withBytes(new Uint8Array(ids.buffer), (at) => this.#call("lilm_embed", at, ids.length));
-      return new Float32Array(this.#core.memory.buffer, this.#core.module._lilm_embedding() >>> 0, size).slice();
+      const size = this.#glue.withBytes(new Uint8Array(ids.buffer), (at) => this.#glue.call("lilm_embed", at, ids.length));
+      return new Float32Array(this.#glue.core.memory.buffer, this.#glue.core.module._lilm_embedding() >>> 0, size).slice();
     });
   }
 
   #decode(/** @type {number} */ id) {
-    if (!this.#threads) return void this.#call("lilm_decode", id);
-    this.#call("lilm_set_threads", this.#threads.next);
+    if (!this.#threads) return void this.#glue.call("lilm_decode", id);
+    this.#glue.call("lilm_set_threads", this.#threads.next);
     this.#threads.took(this.#timed("lilm_decode", id));
   }
 
@@ -294,14 +293,14 @@ export class Engine {
   logits(tokens, step, onLogits) {
     for (let n = step; n <= tokens.length; n += step) {
       this.#prompt(tokens.slice(0, n));
-      while (this.#call("lilm_prefill") > 0);
-      onLogits(new Float32Array(this.#core.memory.buffer, this.#core.module._lilm_logits() >>> 0, this.#info.n_vocab));
+      while (this.#glue.call("lilm_prefill") > 0);
+      onLogits(new Float32Array(this.#glue.core.memory.buffer, this.#glue.core.module._lilm_logits() >>> 0, this.#info.n_vocab));
     }
   }
 
   /** How many of the tokens are in the context already. */
   #prompt(/** @type {number[]} */ tokens) {
-    return this.#withBytes(new Uint8Array(Int32Array.from(tokens).buffer), (at) => this.#call("lilm_prompt", at, tokens.length));
+    return this.#glue.withBytes(new Uint8Array(Int32Array.from(tokens).buffer), (at) => this.#glue.call("lilm_prompt", at, tokens.length));
   }
 
   #mayGoOn() {
@@ -309,59 +308,6 @@ export class Engine {
   }
 
   #flag() {
-    return new Int32Array(this.#core.memory.buffer, this.#core.module._lilm_abort_flag() >>> 0, 1);
-  }
-
-  /** Call a function of glue.h; a negative answer becomes the error it stands for. @returns {number} */
-  #call(/** @type {string} */ name, /** @type {number[]} */ ...values) {
-    if (this.#dead) throw this.#dead;
-    const module = this.#core.module;
-    let answer;
-    try {
-      answer = module[`_${name}`](...values);
-    } catch (error) {
-      // A trap or an abort: the instance must not be used again, but what it said can still be read.
-      const log = this.#string(module._lilm_log()).trim();
-      const words = log || this.#core.lastWords() || LilmError.from(error).message;
-      throw (this.#dead = new LilmError(/allocate/.test(log) ? "out_of_memory" : "internal", `llama.cpp stopped: ${words}`));
-    }
-    if (answer < 0 && name !== "lilm_info") {
-      const text = this.#string(module._lilm_error());
-      const unknown = /unknown model architecture/.test(text);
-      throw new LilmError(unknown ? "unknown_architecture" : this.#string(module._lilm_error_kind()), text);
-    }
-    return answer;
-  }
-
-  #tokens(/** @type {"lilm_tokenize"|"lilm_tokenize_chat"} */ name, /** @type {string} */ text, /** @type {number[]} */ ...flags) {
-    const bytes = encoder.encode(text);
-    const n = this.#withBytes(bytes, (at) => this.#call(name, at, bytes.length, ...flags));
-    const at = this.#core.module._lilm_tokens() >>> 0;
-    return n ? Array.from(new Int32Array(this.#core.memory.buffer, at, n)) : [];
-  }
-
-  #piece(/** @type {number} */ id) {
-    const n = this.#call("lilm_piece", id);
-    return new Uint8Array(this.#core.memory.buffer, this.#core.module._lilm_text() >>> 0, n).slice();
-  }
-
-  /** @template T @param {Uint8Array} bytes @param {(address: number) => T} use @returns {T} */
-  #withBytes(bytes, use) {
-    const module = this.#core.module;
-    const at = module._malloc(bytes.length + 1) >>> 0;
-    if (!at) throw new LilmError("out_of_memory", "the memory is used up");
-    try {
-      new Uint8Array(this.#core.memory.buffer, at, bytes.length).set(bytes);
-      return use(at);
-    } finally {
-      if (!this.#dead) module._free(at);
-    }
-  }
-
-  /** @returns {any} */
-  #string(/** @type {number} */ address) {
-    const heap = new Uint8Array(this.#core.memory.buffer);
-    const start = address >>> 0;
-    return new TextDecoder().decode(heap.slice(start, heap.indexOf(0, start)));
+    return new Int32Array(this.#glue.core.memory.buffer, this.#glue.core.module._lilm_abort_flag() >>> 0, 1);
   }
 }
