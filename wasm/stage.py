@@ -28,6 +28,7 @@ RUNTIME = (
     "reader.mjs",
     "sampling.mjs",
     "source.mjs",
+    "split.mjs",
     "threads.mjs",
     "turns.mjs",
     "worker.mjs",

@@ -39,7 +39,7 @@ export class Engine {
   }
 
   /**
-   * @param {string | Blob | {opfs: string}} source
+   * @param {string | Blob | Blob[] | {opfs: string}} source
    * @param {{base: string, variant: "threads"|"single", threads: number, table: any, name: string,
    *          adapt?: boolean, build?: string, n_ctx?: number, n_batch?: number, memory?: {initial_bytes: number, maximum_bytes: number},
    *          chunks?: import("./download.mjs").ChunkList | string, keep?: boolean}} options

@@ -133,8 +133,9 @@ export interface Model {
   unload(): Promise<void>;
 }
 
-/** A URL; a File or Blob, read where it lies; a kept model by name or key; in node also a path. */
-export function load(source: string | URL | Blob | { opfs: string }, options?: LoadOptions): Promise<Model>;
+/** A URL, for a split model that of its first part; a File or Blob, or all parts as such, read where they lie; a kept model
+ * by name or key; in node also a path. */
+export function load(source: string | URL | Blob | Blob[] | { opfs: string }, options?: LoadOptions): Promise<Model>;
 
 export interface Kept {
   key: string;

@@ -61,8 +61,9 @@ const NODE = typeof process === "object" && Boolean(process.versions?.node);
 
 /**
  * Load a GGUF model. Rejects with LilmError.
- * @param {string | URL | Blob | {opfs: string}} source a URL; a File or Blob, which is read where it lies; a model that this
- *   browser keeps, by the name or key that listKept() tells; in node also a path
+ * @param {string | URL | Blob | Blob[] | {opfs: string}} source a URL, for a split model that of its first part; a File or
+ *   Blob, or all parts as such, read where they lie; a model that this browser keeps, by the name or key that listKept()
+ *   tells; in node also a path
  * @param {LoadOptions} [options]
  * @returns {Promise<Model>}
  */
@@ -221,7 +222,8 @@ function absolute(/** @type {string} */ source) {
 }
 
 /** @returns {string} */
-function nameOf(/** @type {string | Blob | {opfs: string}} */ place) {
+function nameOf(/** @type {string | Blob | Blob[] | {opfs: string}} */ place) {
+  if (Array.isArray(place)) return nameOf(place[0]);
   if (typeof place === "string") return lastPart(place);
   return "opfs" in place ? place.opfs : /** @type {File} */ (place).name ?? "";
 }

@@ -5,6 +5,7 @@ import { Download, keptReader, sha256 } from "./download.mjs";
 import { LilmError } from "./errors.mjs";
 import { canKeep, KeptFile, listKept, reserve } from "./kept.mjs";
 import { blobReader, pathReader } from "./reader.mjs";
+import { joinParts, partsOf } from "./split.mjs";
 
 const NODE = typeof process === "object" && Boolean(process.versions?.node);
 
@@ -15,17 +16,47 @@ const NODE = typeof process === "object" && Boolean(process.versions?.node);
  */
 
 /**
- * @param {string | Blob | {opfs: string}} source an absolute URL, a Blob, a kept model's name, or in node a path
+ * @typedef {string | Blob | {opfs: string}} Place an absolute URL, a Blob, a kept model's name, or in node a path
+ */
+
+/**
+ * @param {Place | Blob[]} source a place, also that of the first part of a split file; or all parts as Blobs
  * @param {DownloadOptions} options
  * @returns {Promise<Reader>} of a file that begins like a GGUF
  */
 export async function openReader(source, options) {
+  const parts = Array.isArray(source) ? source : typeof source === "string" ? partsOf(source) : null;
+  return parts ? openParts(parts, options) : openOne(/** @type {Place} */ (source), options);
+}
+
+/** @param {Place} source @param {DownloadOptions} options @returns {Promise<Reader>} */
+async function openOne(source, options) {
   const reader = await open(source, options);
   try {
     checkMagic(reader);
     return reader;
   } catch (error) {
     await (reader.discard ?? reader.close)();
+    throw error;
+  }
+}
+
+/** One after the other; each is downloaded and kept like a whole file. @param {Place[]} places @param {DownloadOptions} options */
+async function openParts(places, options) {
+  /** @type {Reader[]} */
+  const readers = [];
+  try {
+    for (const [i, place] of places.entries()) {
+      const before = readers.reduce((sum, { size }) => sum + size, 0);
+      const onProgress = (/** @type {number} */ loaded, /** @type {number} */ total) =>
+        options.onProgress(i * total + loaded, places.length * total); // parts are of about one size
+      const onSize = (/** @type {number} */ bytes) => options.onSize(before + bytes);
+      const name = typeof place === "string" ? decodeURIComponent(place.split(/[?#]/)[0].split("/").pop() ?? "") : options.name;
+      readers.push(await openOne(place, { ...options, name, chunks: null, onProgress, onSize }));
+    }
+    return joinParts(readers);
+  } catch (error) {
+    readers.forEach((reader) => reader.close());
     throw error;
   }
 }

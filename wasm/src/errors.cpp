@@ -52,7 +52,7 @@ void fail_from_log(const char * doing, bool past_end) {
     } else if (log_has("unknown model architecture") || log_has("GGUFv1") || log_has("only supports up to version") ||
                log_has("unknown pre-tokenizer") || log_has("unknown tokenizer")) {
         kind = "unsupported";
-    } else if (log_has("gguf_") || log_has("error loading model")) {
+    } else if (log_has("gguf_") || log_has("has offset") || log_has("error loading model")) {
         kind = "not_a_gguf";
     }
     throw Failure(kind, std::string(doing) + (cause.empty() ? "" : ": " + cause));

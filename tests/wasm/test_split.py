@@ -1,0 +1,82 @@
+"""A model in several files is the model that it was in one."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import gguf
+import numpy as np
+import pytest
+
+from lilm.wasm.node import WasmError, run_node
+
+GREEDY = {"prompt": "S", "temperature": 0, "repeat_penalty": 1}
+
+
+def split(source: Path, folder: Path, name: str, most: int) -> list[Path]:
+    """As llama.cpp's gguf-split does: `most` tensors a file, what is about the model in the first."""
+    reader = gguf.GGUFReader(source)
+    groups = [reader.tensors[at : at + most] for at in range(0, len(reader.tensors), most)]
+    paths = []
+    for no, tensors in enumerate(groups):
+        path = folder / f"{name}-{no + 1:05d}-of-{len(groups):05d}.gguf"
+        writer = gguf.GGUFWriter(path, "llama")
+        if no == 0:
+            for field in reader.fields.values():
+                if not field.name.startswith("GGUF.") and field.name != "general.architecture":
+                    of = field.types[1] if field.types[0] == gguf.GGUFValueType.ARRAY else None
+                    writer.add_key_value(field.name, field.contents(), field.types[0], of)
+        writer.add_uint16("split.no", no)
+        writer.add_uint16("split.count", len(groups))
+        writer.add_int32("split.tensors.count", len(reader.tensors))
+        for tensor in tensors:
+            writer.add_tensor(tensor.name, np.array(tensor.data), raw_dtype=tensor.tensor_type)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+        paths.append(path)
+    return paths
+
+
+@pytest.mark.parametrize("most", [1, 4, 7])
+def test_parts_give_the_text_of_the_whole(most: int, speller: Path, wasm_dir: Path, tmp_path: Path) -> None:
+    parts = split(speller, tmp_path, "m", most)
+    assert len(parts) > 2
+    whole = run_node(speller, wasm_dir, [GREEDY])
+    joined = run_node(parts[0], wasm_dir, [GREEDY])
+    assert joined.runs[0].text == whole.runs[0].text == "a é日🎉z"
+    assert joined.stats["model_bytes"] == whole.stats["model_bytes"]
+    assert joined.stats["metadata"] == whole.stats["metadata"]
+
+
+def refusal(path: Path, wasm_dir: Path) -> WasmError:
+    with pytest.raises(WasmError) as caught:
+        run_node(path, wasm_dir, [])
+    return caught.value
+
+
+def test_what_is_missing_or_foreign_is_named(
+    speller: Path, wasm_dir: Path, tmp_path: Path, llama_writer: Callable[..., Path]
+) -> None:
+    parts = split(speller, tmp_path, "m", 7)
+    other_folder = tmp_path / "other"
+    other_folder.mkdir()
+    pieces = [(f"<0x{byte:02X}>", 6) for byte in range(256)]
+    bigger = llama_writer(tmp_path / "bigger.gguf", pieces=pieces, n_layer=3)
+    other = split(bigger, other_folder, "m", 10)
+    assert len(other) == len(parts)
+    second = parts[1].read_bytes()
+
+    parts[1].write_bytes(parts[2].read_bytes())
+    assert "file 2 of 3 says that it is part 3 of 3" in str(refusal(parts[0], wasm_dir))
+    parts[1].write_bytes(other[1].read_bytes())
+    assert "they are of different models" in str(refusal(parts[0], wasm_dir))
+    parts[1].write_bytes(speller.read_bytes())
+    assert "file 2 of 3 is a whole model" in str(refusal(parts[0], wasm_dir))
+    parts[1].write_bytes(second[: len(second) // 2])
+    assert refusal(parts[0], wasm_dir).kind == "not_a_gguf"  # the tensors do not follow on each other
+    parts[1].write_bytes(second[:40])
+    assert refusal(parts[0], wasm_dir).kind == "truncated"
+    parts[1].unlink()
+    missing = refusal(parts[0], wasm_dir)
+    assert missing.kind == "network" and parts[1].name in str(missing)
