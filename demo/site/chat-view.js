@@ -2,6 +2,7 @@
 
 import { $, el, icon, iconButton } from "./dom.js";
 import { markdown } from "./markdown.js";
+import { showError } from "./notice.js";
 import { t } from "./texts.js";
 
 const NEAR_END = 90; // pixels from the end within which new text scrolls along
@@ -78,7 +79,11 @@ export class ChatView {
 
   #acts(message, isLast) {
     const copy = iconButton("copy", t("copy"), async () => {
-      await navigator.clipboard.writeText(message.content);
+      try {
+        await navigator.clipboard.writeText(message.content); // not there without https, or not allowed
+      } catch (error) {
+        return showError({ kind: "cannot_copy", message: error.message });
+      }
       copy.replaceChildren(icon("check"));
       $("announce").textContent = t("copied");
       setTimeout(() => copy.replaceChildren(icon("copy")), 1500);

@@ -230,3 +230,46 @@ def test_a_model_that_died_is_loaded_again_by_a_click(open_page: Open) -> None:
     assert page.get_attribute("#model-dot", "data-state") == "idle"
     page.click("#notice-action")
     page.wait_for_selector("#model-dot[data-state=ready]")
+
+
+def test_an_answer_is_copied(open_page: Open) -> None:
+    page = open_page(permissions=["clipboard-read", "clipboard-write"])
+    page.click("#open-settings")
+    page.fill("#set-n_predict", "16")
+    page.keyboard.press("Escape")
+    send(page, "hello")
+    wait_for_answer(page)
+    page.click(".turn.assistant .acts button:first-child")
+    page.wait_for_function("document.querySelector('#announce').textContent === 'Copied'")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    shown = page.inner_text(".turn.assistant:last-child .text")
+    assert copied and "".join(copied.split())[:8] == "".join(shown.split())[:8]
+
+
+def test_a_copy_that_is_not_allowed_says_what_to_do(open_page: Open) -> None:
+    page = open_page()
+    page.evaluate("() => void (navigator.clipboard.writeText = () => Promise.reject(new Error('no')))")
+    page.click("#open-settings")
+    page.fill("#set-n_predict", "16")
+    page.keyboard.press("Escape")
+    send(page, "hello")
+    wait_for_answer(page)
+    page.click(".turn.assistant .acts button:first-child")
+    page.wait_for_selector("#notice:not([hidden])")
+    assert "select the text instead" in page.inner_text("#notice")
+
+
+def test_the_policy_lets_no_foreign_script_or_request_through(open_page: Open) -> None:
+    page = open_page()
+    page.evaluate("""() => {
+        window.broken = [];
+        document.addEventListener("securitypolicyviolation", (event) => broken.push(event.effectiveDirective));
+        const script = document.createElement("script");
+        script.textContent = "window.ran = true";
+        document.body.append(script);
+    }""")
+    asked = page.evaluate("fetch('https://example.invalid/').then(() => 'answered', (error) => error.name)")
+    assert asked == "TypeError"
+    page.wait_for_function("broken.length >= 2")
+    assert not page.evaluate("window.ran ?? false")
+    assert sorted(set(page.evaluate("broken"))) == ["connect-src", "script-src-elem"]
