@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from lilm.wasm import build
+from lilm.wasm.bench.chromium import NAMES, ask_page, serving
 from lilm.wasm.source import prepare_source
 from lilm.wasm.toolchain import find_toolchain
 
-CHECK = Path(__file__).parent / "kernels" / "check.c"
+CHECK = Path(__file__).parent / "kernels"
 TYPES = ("q4_0", "q8_0", "iq4_nl", "q4_K", "q5_K", "q6_K")
 KINDS = ("random", "zeros", "huge", "tiny", "alternating", "spikes", "bits")
 
@@ -25,6 +26,28 @@ def node_with_relaxed_simd() -> str | None:
     return node if node and subprocess.run([node, "-e", script], check=False).returncode == 0 else None
 
 
+PAGE = """<!doctype html><script>
+    const lines = [];
+    const tell = (answer) => fetch("/result", { method: "POST", body: JSON.stringify(answer) });
+    addEventListener("error", ({ message }) => void tell({ error: message }));
+    addEventListener("unhandledrejection", ({ reason }) => void tell({ error: String(reason) }));
+    var Module = { print: (line) => void lines.push(line), postRun: [() => void tell({ lines })] };
+</script><script src="check.js"></script>"""
+
+
+def printed(node: str, program: Path) -> list[str]:
+    run = subprocess.run([node, str(program)], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    return run.stdout.splitlines()
+
+
+def printed_in_chromium(program: Path) -> list[str]:
+    program.with_name("index.html").write_text(PAGE)
+    with serving(program.parent) as server:
+        lines: list[str] = ask_page(server, "index.html", {}, patience=120)["lines"]
+    return lines
+
+
 @pytest.fixture(scope="module", params=["plain", "relaxed"])
 def results(
     request: pytest.FixtureRequest, wasm_dir: Path, tmp_path_factory: pytest.TempPathFactory
@@ -32,11 +55,15 @@ def results(
     """check.c's worst differences, by type and kind of data."""
     tools = find_toolchain()
     node: str | None = str(tools.node)
+    in_chromium = False
     flags = ["-O2", "-msimd128", "-pthread", "-fwasm-exceptions", "-DNDEBUG"]
     if request.param == "relaxed":
         node = node_with_relaxed_simd()
-        if node is None or not tools.relaxed_simd:
-            pytest.skip("node older than 21, or Emscripten without relaxed SIMD")
+        in_chromium = node is None
+        if not tools.relaxed_simd:
+            pytest.skip("Emscripten without relaxed SIMD")
+        if in_chromium and not any(map(shutil.which, NAMES)):
+            pytest.skip("node older than 21, and no Chromium")
         flags.append("-mrelaxed-simd")
     source, key = prepare_source()
     ggml = build.work_dir("threads", tools, key) / "llama.cpp" / "ggml" / "src"
@@ -44,20 +71,21 @@ def results(
         pytest.skip("the core came from the cache, without ggml's libraries")
     paths = [build.glue_dir(), *(source / "ggml" / inside for inside in ("include", "src", "src/ggml-cpu"))]
     program = tmp_path_factory.mktemp("kernels") / "check.js"
-    command = [str(tools.emcc), *flags, *(f"-I{path}" for path in paths), str(CHECK)]
+    command = [str(tools.emcc), *flags, *(f"-I{path}" for path in paths)]
+    command += [str(path) for path in sorted(CHECK.glob("*.c"))]
     command += [str(path) for path in sorted((build.glue_dir() / "kernels").glob("*.c"))]
     command += [str(ggml / "libggml-cpu.a"), str(ggml / "libggml-base.a"), "-o", str(program)]
     command += [
-        "-sENVIRONMENT=node,worker",
+        "-sENVIRONMENT=node,web,worker",
         "-sSINGLE_FILE=1",
         "-sINITIAL_MEMORY=67108864",
         f"-s{tools.stack_setting}=2097152",
     ]
     done = subprocess.run(command, capture_output=True, text=True, env=tools.environment(), check=False)
     assert done.returncode == 0, done.stderr
-    run = subprocess.run([str(node), str(program)], capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr
-    lines = [json.loads(line) for line in run.stdout.splitlines()]
+    lines = [
+        json.loads(line) for line in (printed_in_chromium(program) if in_chromium else printed(str(node), program))
+    ]
     yield {(line["type"], line["kind"]): line["worst"] for line in lines}
 
 
@@ -71,3 +99,9 @@ def test_activations_are_rounded_as_the_generic_conversion_rounds_them(
     results: dict[tuple[str, str], float],
 ) -> None:
     assert [results["rounding", kind] for kind in KINDS if kind != "bits"] == [0] * 6
+
+
+def test_attention_is_that_of_sums_in_double(results: dict[tuple[str, str], float]) -> None:
+    worst = {kind: difference for (name, kind), difference in results.items() if name == "attention"}
+    assert len(worst) == 8
+    assert max(worst.values()) < 2e-6, worst
