@@ -61,6 +61,7 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
     from lilm.hashing import write_json
     from lilm.wasm.build import build_variant, is_relaxed, is_threaded, with_relaxed
     from lilm.wasm.memory import plan_memory, read_shape
+    from lilm.wasm.memory_report import memory_report
     from lilm.wasm.node import has_relaxed_simd, runtime_dir
     from lilm.wasm.toolchain import find_toolchain
     from lilm.wasm.verify import verify
@@ -132,6 +133,7 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
         }
     table = memory_table(config, shapes, builds)
     write_json(out_dir / "memory.json", table)
+    context.reporter.console.print(memory_report(table))
     report = {"emcc": compiler, "n_ctx": config.n_ctx, "builds": builds, "memory": table["models"]}
     write_json(out_dir / "report.json", report)
     return Artifact(measurements)

@@ -5,14 +5,17 @@ import re
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import gguf
 import pytest
+from rich.console import Console
 
 from lilm.errors import LilmError
 from lilm.wasm.memory import MIB, Shape, context_length, memory_rows, plan_memory, read_shape
+from lilm.wasm.memory_report import memory_report
 from lilm.wasm.node import WasmError, run_node, runtime_dir
 
 SHAPES = {
@@ -84,6 +87,19 @@ def test_the_table_says_what_each_context_needs_or_why_it_does_not_fit() -> None
         assert f"at n_ctx {row['n_ctx']}" in row["reason"]
         plan_memory(TINYLLAMA, n_ctx=row["longest_n_ctx"], **USUAL)
     assert memory_rows(replace(TINYLLAMA, weights_bytes=5 << 30), n_ctx=512, **USUAL)[0]["longest_n_ctx"] == 0
+
+
+def test_the_table_is_shown_by_model_and_context() -> None:
+    rows = [
+        {"n_ctx": 512, "initial_bytes": 100 * MIB, "maximum_bytes": 200 * MIB},
+        {"n_ctx": 2048, "reason": "5.00 GiB", "longest_n_ctx": 1024},
+    ]
+    table = {"variants": ["threads"], "models": {"a.gguf": {"threads": rows}, "b.gguf": {"threads": rows[:1]}}}
+    console = Console(width=100, record=True, file=StringIO())
+    console.print(memory_report(table))
+    lines = [" ".join(line.replace("│", " ").split()) for line in console.export_text().splitlines()]
+    assert "a.gguf threads 100 –" in lines
+    assert "b.gguf threads 100" in lines
 
 
 def ask_plan(table: dict[str, Any], **wish: Any) -> Any:
