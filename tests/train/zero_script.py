@@ -84,6 +84,8 @@ def main(folder: Path) -> None:
         if here().rank == 0:
             for name, result in results.items():
                 (folder / f"{name}-{zero}.json").write_text(json.dumps(result))
+    if many:
+        distributed.destroy_process_group()  # its threads, running, abort a process that ends
 
 
 if __name__ == "__main__":
