@@ -233,6 +233,8 @@ def test_a_model_that_died_is_loaded_again_by_a_click(open_page: Open) -> None:
 
 
 def test_an_answer_is_copied(open_page: Open) -> None:
+    from playwright.sync_api import expect
+
     page = open_page(permissions=["clipboard-read", "clipboard-write"])
     page.click("#open-settings")
     page.fill("#set-n_predict", "16")
@@ -240,7 +242,7 @@ def test_an_answer_is_copied(open_page: Open) -> None:
     send(page, "hello")
     wait_for_answer(page)
     page.click(".turn.assistant .acts button:first-child")
-    page.wait_for_function("document.querySelector('#announce').textContent === 'Copied'")
+    expect(page.locator("#announce")).to_have_text("Copied")
     copied = page.evaluate("navigator.clipboard.readText()")
     shown = page.inner_text(".turn.assistant:last-child .text")
     assert copied and "".join(copied.split())[:8] == "".join(shown.split())[:8]
@@ -270,6 +272,9 @@ def test_the_policy_lets_no_foreign_script_or_request_through(open_page: Open) -
     }""")
     asked = page.evaluate("fetch('https://example.invalid/').then(() => 'answered', (error) => error.name)")
     assert asked == "TypeError"
-    page.wait_for_function("broken.length >= 2")
+    told = """async () => {
+        while (broken.length < 2) await new Promise((go) => setTimeout(go, 20));
+        return broken;
+    }"""
+    assert sorted(set(page.evaluate(told))) == ["connect-src", "script-src-elem"]
     assert not page.evaluate("window.ran ?? false")
-    assert sorted(set(page.evaluate("broken"))) == ["connect-src", "script-src-elem"]
