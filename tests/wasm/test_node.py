@@ -168,9 +168,9 @@ def test_every_type_computes_what_native_llama_cpp_computes(
     with Engine(path, n_ctx=256, threads=2) as engine:
         native = [engine.greedy(prompt, 24, stop=False) for prompt in prompts]
     assert compare(native, answer.runs).agrees
-    # Of the first token of each prompt: later ones may stand after a swap of almost equal logits. Native's attention sums
-    # in half floats and ours in f32, after which some activations are rounded to the other side: so much does native
-    # differ from itself with an F32 cache (.02 to .05).
+    # Of the first token of each prompt: later ones may stand after a swap of almost equal logits. Native's attention
+    # sums in half floats and ours in f32, after which some activations are rounded to the other side: so much does
+    # native differ from itself with an F32 cache (.02 to .05).
     moved = [abs(one.gaps[0] - other.gaps[0]) for one, other in zip(native, answer.runs, strict=True)]
     assert max(moved) < 0.1, moved
     assert moved[0] < 0.02  # one token alone: nothing to sum
