@@ -41,9 +41,11 @@ export class Engine {
   /**
    * @param {string | Blob | Blob[] | {opfs: string}} source
    * @param {{base: string, variant: "threads"|"single", threads: number, table: any, name: string,
-   *          adapt?: boolean, build?: string, n_ctx?: number, n_batch?: number, memory?: {initial_bytes: number, maximum_bytes: number},
+   *          adapt?: boolean, build?: string, n_ctx?: number, n_batch?: number,
+   *          memory?: {initial_bytes: number, maximum_bytes: number},
    *          chunks?: import("./download.mjs").ChunkList | string, keep?: boolean}} options
-   *   threads: the most. adapt: fewer compute when that is quicker; true unless said otherwise. build: the folder in base, if not the variant's own. table: memory.json. memory: overrides what the table says.
+   *   threads: the most. adapt: fewer compute when that is quicker; true unless said otherwise. build: the folder in
+   *   base, if not the variant's own. table: memory.json. memory: overrides what the table says.
    * @param {(progress: import("./progress.mjs").Progress) => boolean | void} onProgress false stops the loading
    * @param {(kind: string, message: string) => void} [onNotice]
    */
@@ -127,7 +129,9 @@ export class Engine {
    * @returns {Promise<void>}
    */
   measureThreads() {
-    this.#measuring = this.#measure();
+    this.#measuring = this.#measure().catch((error) => {
+      if (LilmError.from(error).kind !== "aborted") throw error;
+    });
     this.#measuring.catch(() => {}); // the next generation tells it
     return this.#measuring;
   }
@@ -145,7 +149,7 @@ export class Engine {
         await breathe();
         if (this.#busy || this.#glue.dead || performance.now() > until) return;
         this.#glue.call("lilm_set_threads", count);
-        const time = this.#timed("lilm_try_token");
+        const time = this.#timed("lilm_try_token"); // fails as "aborted" when a waiting generation is stopped
         times.set(count, Math.min(time, times.get(count) ?? Infinity));
       }
       threads.begin(times);
@@ -260,10 +264,12 @@ export class Engine {
    */
   async #alone(work) {
     this.#busy += 1;
+    this.#stopped = false; // before the wait: a stop during it counts
+    Atomics.store(this.#flag(), 0, 0);
+    const measuring = this.#measuring;
+    this.#measuring = Promise.resolve(); // what failed there is told once
     try {
-      await this.#measuring;
-      this.#stopped = false;
-      Atomics.store(this.#flag(), 0, 0);
+      await measuring;
       return await work();
     } finally {
       this.#busy -= 1;
