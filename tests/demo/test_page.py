@@ -232,16 +232,20 @@ def test_a_model_that_died_is_loaded_again_by_a_click(open_page: Open) -> None:
     page.wait_for_selector("#model-dot[data-state=ready]")
 
 
-def test_an_answer_is_copied(open_page: Open) -> None:
-    from playwright.sync_api import expect
-
-    page = open_page(permissions=["clipboard-read", "clipboard-write"])
+def copy_a_short_answer(page: Any) -> None:
     page.click("#open-settings")
     page.fill("#set-n_predict", "16")
     page.keyboard.press("Escape")
     send(page, "hello")
     wait_for_answer(page)
     page.click(".turn.assistant .acts button:first-child")
+
+
+def test_an_answer_is_copied(open_page: Open) -> None:
+    from playwright.sync_api import expect
+
+    page = open_page(permissions=["clipboard-read", "clipboard-write"])
+    copy_a_short_answer(page)
     expect(page.locator("#announce")).to_have_text("Copied")
     copied = page.evaluate("navigator.clipboard.readText()")
     shown = page.inner_text(".turn.assistant:last-child .text")
@@ -251,12 +255,7 @@ def test_an_answer_is_copied(open_page: Open) -> None:
 def test_a_copy_that_is_not_allowed_says_what_to_do(open_page: Open) -> None:
     page = open_page()
     page.evaluate("() => void (navigator.clipboard.writeText = () => Promise.reject(new Error('no')))")
-    page.click("#open-settings")
-    page.fill("#set-n_predict", "16")
-    page.keyboard.press("Escape")
-    send(page, "hello")
-    wait_for_answer(page)
-    page.click(".turn.assistant .acts button:first-child")
+    copy_a_short_answer(page)
     page.wait_for_selector("#notice:not([hidden])")
     assert "select the text instead" in page.inner_text("#notice")
 
