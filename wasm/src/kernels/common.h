@@ -99,3 +99,12 @@ extern float ggml_table_f32_f16[1 << 16];
 
 INLINE float f16_scalar(ggml_half h) { return ggml_table_f32_f16[h]; }
 INLINE v128_t f16_splat(ggml_half h) { return wasm_v128_load32_splat(ggml_table_f32_f16 + h); }
+
+// Reads a byte of each cache line, for memory to deliver the lines as one stream. Products in between would wait for
+// every few lines anew: decoding with weights that no cache holds took 1.4 times as long.
+INLINE void stream_in(const char * from, size_t bytes) {
+    int32_t sum = 0;
+    for (size_t i = 0; i < bytes; i += 64) sum += from[i];
+    volatile int32_t seen = sum;  // nothing would be read for a sum that nobody sees
+    (void) seen;
+}

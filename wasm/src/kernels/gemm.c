@@ -1,4 +1,4 @@
-// Weights times many columns of activations. A panel of eight rows is unpacked once and meets all columns, two at a
+// Weights times many columns of activations. A panel of eight rows is unpacked once and meets all columns, four at a
 // time; lanes are rows, so nothing is summed over lanes. Relaxed builds multiply bytes, plain ones 16-bit integers.
 #include "panel.h"
 
@@ -7,6 +7,12 @@
 #else
 #define MOST_COLUMNS 64  // their 16-bit copies should stay in the first-level cache
 #endif
+
+#define TILE_COLUMNS 4
+
+// Unrolled, the compiler would put the sums one after the other, each with all its loads: twice as many values as there
+// are registers, and half the speed (a quarter when the stack's copies of them lie across two pages).
+#define NO_UNROLL _Pragma("clang loop unroll(disable)")
 
 typedef struct {
 #ifdef __wasm_relaxed_simd__
@@ -112,9 +118,9 @@ static void make_column(const panel_type * type, column * c, const char * y, int
 
 // The sums of one group: 4 * vectors rows from p's `row` on by `columns` columns. The sizes are constants.
 INLINE void group_sums(const int vectors, const int columns, const int group, const int wide, const int stride,
-                       const panel * p, int row, int g, const column * c, v128_t sums[2][2]) {
+                       const panel * p, int row, int g, const column * c, v128_t sums[2][TILE_COLUMNS]) {
 #ifdef __wasm_relaxed_simd__
-    v128_t last[2][2];
+    v128_t last[2][TILE_COLUMNS];
     UNROLL for (int v = 0; v < vectors; v++) {
         UNROLL for (int j = 0; j < columns; j++) {
             last[v][j] = wasm_i32x4_splat(c[j].offset[g]);
@@ -123,7 +129,7 @@ INLINE void group_sums(const int vectors, const int columns, const int group, co
     }
     const v128_t * q = (const v128_t *) p->q[g * (group / 4)][row];
     const v128_t * lowest = (const v128_t *) p->last[g * (group / 4)][row];
-    UNROLL for (int k = 0; k < group / 4; k++) {
+    NO_UNROLL for (int k = 0; k < group / 4; k++) {
         UNROLL for (int j = 0; j < columns; j++) {
             const v128_t y = wasm_v128_load32_splat(c[j].q + g * stride + 4 * k);
             UNROLL for (int v = 0; v < vectors; v++) {
@@ -143,7 +149,7 @@ INLINE void group_sums(const int vectors, const int columns, const int group, co
         UNROLL for (int j = 0; j < columns; j++) sums[v][j] = wasm_i32x4_splat(0);
     }
     const v128_t * q = (const v128_t *) p->q[g * (group / 2)][row];
-    UNROLL for (int k = 0; k < group / 2; k++) {
+    NO_UNROLL for (int k = 0; k < group / 2; k++) {
         UNROLL for (int j = 0; j < columns; j++) {
             const v128_t y = wasm_v128_load32_splat(c[j].q + g * group + 2 * k);
             UNROLL for (int v = 0; v < vectors; v++) {
@@ -156,12 +162,12 @@ INLINE void group_sums(const int vectors, const int columns, const int group, co
 
 // A tile: 4 * vectors rows by `columns` columns, added to out[column * PANEL_ROWS + row].
 INLINE void tile(const int vectors, const int columns, const int group, const int wide, const int has_min,
-                 const int of_q8_0, const panel * p, int row, int groups, const column * c, v128_t totals[2][2]) {
+                 const int of_q8_0, const panel * p, int row, int groups, const column * c, v128_t totals[2][TILE_COLUMNS]) {
     UNROLL for (int v = 0; v < vectors; v++) {
         UNROLL for (int j = 0; j < columns; j++) totals[v][j] = wasm_f32x4_splat(0);
     }
     for (int g = 0; g < groups; g++) {
-        v128_t sums[2][2];
+        v128_t sums[2][TILE_COLUMNS];
         group_sums(vectors, columns, group, wide, of_q8_0 ? (int) sizeof(block_q8_0) : group, p, row, g, c, sums);
         UNROLL for (int v = 0; v < vectors; v++) {
             const v128_t scale = wasm_v128_load(p->scale[g] + row + 4 * v);
@@ -182,10 +188,10 @@ INLINE void tile(const int vectors, const int columns, const int group, const in
     }
 }
 
-// out[column][row]: all of a panel's rows by one or two columns.
+// out[column][row]: all of a panel's rows by one or four columns.
 INLINE void panel_times(const int columns, const panel_type * type, const panel * p, int groups, const column * c,
-                        float out[2][PANEL_ROWS]) {
-    v128_t totals[2][2];
+                        float out[TILE_COLUMNS][PANEL_ROWS]) {
+    v128_t totals[2][TILE_COLUMNS];
 #define STORE(vectors, row)                                                                        \
     UNROLL for (int v = 0; v < (vectors); v++) {                                                   \
         UNROLL for (int j = 0; j < columns; j++) wasm_v128_store(out[j] + (row) + 4 * v, totals[v][j]); \
@@ -224,7 +230,7 @@ void lilm_gemm(const panel_type * type, int n, const char * x, size_t x_stride, 
                size_t y_stride, int columns, float * dst, size_t dst_stride) {
     column c[MOST_COLUMNS];
     panel p;
-    float part[2][PANEL_ROWS];
+    float part[TILE_COLUMNS][PANEL_ROWS];
     const size_t y_block = type->block_values == QK8_0 ? sizeof(block_q8_0) : sizeof(block_q8_K);
     for (int c0 = 0; c0 < columns; c0 += MOST_COLUMNS) {
         const int n_columns = columns - c0 < MOST_COLUMNS ? columns - c0 : MOST_COLUMNS;
@@ -236,14 +242,14 @@ void lilm_gemm(const panel_type * type, int n, const char * x, size_t x_stride, 
             }
             for (int row = row0; row < row1; row += PANEL_ROWS) {
                 const int rows = row1 - row < PANEL_ROWS ? row1 - row : PANEL_ROWS;
+                if (k == 0) stream_in(x + row * x_stride, rows * x_stride);
                 make_panel(type, &p, x + row * x_stride + block * type->block_bytes, x_stride, rows, groups);
                 int j = 0;
-                for (; j + 1 < n_columns; j += 2) {
-                    panel_times(2, type, &p, groups, c + j, part);
-                    add(part[0], dst + (c0 + j) * dst_stride + row, rows, k == 0);
-                    add(part[1], dst + (c0 + j + 1) * dst_stride + row, rows, k == 0);
+                for (; j + TILE_COLUMNS <= n_columns; j += TILE_COLUMNS) {
+                    panel_times(TILE_COLUMNS, type, &p, groups, c + j, part);
+                    for (int i = 0; i < TILE_COLUMNS; i++) add(part[i], dst + (c0 + j + i) * dst_stride + row, rows, k == 0);
                 }
-                if (j < n_columns) {
+                for (; j < n_columns; j++) {
                     panel_times(1, type, &p, groups, c + j, part);
                     add(part[0], dst + (c0 + j) * dst_stride + row, rows, k == 0);
                 }

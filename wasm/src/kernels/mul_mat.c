@@ -6,6 +6,7 @@
 #include "rows.h"
 
 #define FEW_COLUMNS 5  // fewer do not pay for the unpacking of a panel
+#define STREAMED_BYTES 16384  // of weights at a time; they stay in the first-level cache
 
 static const panel_type * find_type(enum ggml_type type) {
     switch (type) {
@@ -65,11 +66,16 @@ bool lilm_mul_mat(const struct ggml_compute_params * params, struct ggml_tensor 
             lilm_gemm(type, n, weights, x->nb[1], row0, row1, activations, y_stride, columns, out, stride);
             continue;
         }
-        for (int64_t c = 0; c < columns; c++) {
-            const char * column = activations + c * y_stride;
-            int64_t row = by_fours(x->type, n, out + c * stride, weights, x->nb[1], row0, row1, column);
-            for (; row < row1; row++) {
-                ggml_get_type_traits_cpu(x->type)->vec_dot(n, out + c * stride + row, 0, weights + row * x->nb[1], 0, column, 0, 1);
+        const int64_t some = MAX(4, STREAMED_BYTES / (int64_t) x->nb[1] & ~3);
+        for (int64_t first = row0; first < row1; first += some) {
+            const int64_t end = MIN(first + some, row1);
+            stream_in(weights + first * x->nb[1], (end - first) * x->nb[1]);
+            for (int64_t c = 0; c < columns; c++) {
+                const char * column = activations + c * y_stride;
+                int64_t row = by_fours(x->type, n, out + c * stride, weights, x->nb[1], first, end, column);
+                for (; row < end; row++) {
+                    ggml_get_type_traits_cpu(x->type)->vec_dot(n, out + c * stride + row, 0, weights + row * x->nb[1], 0, column, 0, 1);
+                }
             }
         }
     }
