@@ -11,6 +11,9 @@
 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("clang loop unroll(full)")
+// For long bodies. Unrolled, compilers put one sum after the other, each with all its loads: many more values than there
+// are registers, so half the speed (a quarter when the stack's copies of them lie across two pages).
+#define NO_UNROLL _Pragma("clang loop unroll(disable)")
 
 // acc + the sum of four products in each i32 lane. u7 holds 0..127: hardware may take that operand as signed or not.
 INLINE v128_t dot_u7(v128_t u7, v128_t s8, v128_t acc) {

@@ -10,10 +10,6 @@
 
 #define TILE_COLUMNS 4
 
-// Unrolled, the compiler would put the sums one after the other, each with all its loads: twice as many values as there
-// are registers, and half the speed (a quarter when the stack's copies of them lie across two pages).
-#define NO_UNROLL _Pragma("clang loop unroll(disable)")
-
 typedef struct {
 #ifdef __wasm_relaxed_simd__
     uint8_t q[PANEL_VALUES / 4][PANEL_ROWS][4];

@@ -18,7 +18,7 @@ INLINE void rows(const int count, int n, float * s, const char * x, size_t bx, c
             v128_t offset = wasm_i32x4_dot_i16x8(scales_low, sums_low);
             offset = wasm_i32x4_add(offset, wasm_i32x4_dot_i16x8(scales_high, sums_high));
             v128_t total = wasm_i32x4_neg(wasm_i32x4_shl(offset, 5));
-            UNROLL for (int part = 0; part < 4; part++) {
+            NO_UNROLL for (int part = 0; part < 4; part++) {
                 const int half = part / 2, k = part % 2;
                 v128_t q[4];
                 unpack_q6_K_part(a, half, k, q);
