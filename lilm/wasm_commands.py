@@ -11,19 +11,23 @@ def add_wasm_commands(group: typer.Typer) -> None:
     @group.command()
     def build(
         folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the builds go, a folder for each.")],
+        memory64: Annotated[bool, typer.Option("--memory64", help="One for more than 4 GiB too.")] = False,
     ) -> None:
         """Build llama.cpp for the browser: with threads and without, and with relaxed SIMD where Emscripten knows it.
 
-        Example: `lilm wasm build core`
+        Examples: `lilm wasm build core` · `lilm wasm build core --memory64`
         """
         from lilm.progress import Reporter
-        from lilm.wasm.build import build_variant, with_relaxed
+        from lilm.wasm.build import build_variant, check_memory64
         from lilm.wasm.toolchain import find_toolchain
+        from lilm.wasm.variants import MEMORY64, Variant, with_relaxed
 
         reporter, found = Reporter(), find_toolchain()
         if found.remark:
             reporter.say(found.remark)
-        for variant in with_relaxed(("threads", "single"), found):
+        variants: tuple[Variant, ...] = ("threads", "single", *((MEMORY64,) if memory64 else ()))
+        check_memory64(variants, found)
+        for variant in with_relaxed(variants, found):
             build_variant(variant, reporter).copy_to(folder / variant)
             typer.echo(folder / variant)
 

@@ -11,15 +11,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal
 
 from lilm.errors import LilmError
 from lilm.hashing import sha256_file, sha256_json
 from lilm.progress import Reporter
 from lilm.wasm.source import cache_dir, prepare_source
 from lilm.wasm.toolchain import NEWER, Toolchain, find_toolchain
+from lilm.wasm.variants import Variant, is_memory64, is_relaxed, is_threaded
 
-Variant = Literal["threads", "single", "threads-relaxed", "single-relaxed"]
 SOURCE_SUFFIXES = (".c", ".cpp", ".h", ".js", ".txt")
 MIB = 1 << 20
 # New Emscriptens start threads from their worker's script, which is here the one that imported lilm-core.js; old ones
@@ -27,6 +26,7 @@ MIB = 1 << 20
 OWN_ADDRESS = ("_scriptName = self.location.href", '_scriptName = moduleArg["lilmScript"] ?? self.location.href')
 SMALLEST_MEMORY = 32 * MIB  # what the module is linked for; the runtime brings the memory that a model needs
 LARGEST_MEMORY = 4096 * MIB
+LARGEST_MEMORY64 = 4 * LARGEST_MEMORY  # what browsers give to 64-bit memory
 
 LLAMA_OPTIONS = {
     "CMAKE_BUILD_TYPE": "Release",
@@ -80,21 +80,6 @@ def glue_files() -> list[str]:
     return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.suffix in SOURCE_SUFFIXES)
 
 
-def is_threaded(variant: str) -> bool:
-    return variant.startswith("threads")
-
-
-def is_relaxed(variant: str) -> bool:
-    return variant.endswith("-relaxed")
-
-
-def with_relaxed(variants: Iterable[Variant], toolchain: Toolchain) -> tuple[Variant, ...]:
-    """`variants` and, where this compiler can build it, each one's build with relaxed SIMD."""
-    relaxed: dict[Variant, Variant] = {"threads": "threads-relaxed", "single": "single-relaxed"}
-    plain = tuple(variants)
-    return plain + tuple(relaxed[variant] for variant in plain if toolchain.relaxed_simd)
-
-
 def link_flags(toolchain: Toolchain, variant: Variant, stack_bytes: int) -> list[str]:
     """But for --extern-post-js, which has a path in it."""
     settings = {
@@ -105,7 +90,7 @@ def link_flags(toolchain: Toolchain, variant: Variant, stack_bytes: int) -> list
         "ALLOW_MEMORY_GROWTH": 1,
         "ABORTING_MALLOC": 0,  # a failed malloc is an error that can be told, not the end
         "INITIAL_MEMORY": SMALLEST_MEMORY,
-        "MAXIMUM_MEMORY": LARGEST_MEMORY,
+        "MAXIMUM_MEMORY": LARGEST_MEMORY64 if is_memory64(variant) else LARGEST_MEMORY,
         toolchain.stack_setting: stack_bytes,
         "FILESYSTEM": 0,
         "EXIT_RUNTIME": 0,
@@ -129,7 +114,8 @@ def build_variant(
     variant: Variant, reporter: Reporter, stack_mb: int = 2, toolchain: Toolchain | None = None
 ) -> BuiltCore:
     """The core for `variant`, built unless cached: "threads" has pthreads and SIMD, "single" SIMD on one thread,
-    and "…-relaxed" the faster kernels of relaxed SIMD too, for a fraction of a build beside the one without.
+    "threads-memory64" 64-bit addresses as well, for more than 4 GiB, and "…-relaxed" the faster kernels of relaxed
+    SIMD, for a fraction of a build beside the one without.
 
     stack_mb: size of each thread's stack, MiB. toolchain: find_toolchain()'s unless given. The same inputs give the
     same bytes.
@@ -139,6 +125,7 @@ def build_variant(
     toolchain = toolchain or find_toolchain()
     if is_relaxed(variant) and not toolchain.relaxed_simd:
         raise LilmError(f"Emscripten {toolchain.version_text} has no relaxed SIMD", remedy=NEWER)
+    check_memory64([variant], toolchain)
     source, source_key = prepare_source()
     stack_bytes = stack_mb * MIB
     key = build_key(toolchain, variant, stack_bytes, source_key)
@@ -154,9 +141,15 @@ def build_variant(
     return BuiltCore(variant, folder, core_files(folder), cached, toolchain.version_text)
 
 
+def check_memory64(variants: Iterable[str], toolchain: Toolchain) -> None:
+    """Raises LilmError when one of them needs 64-bit memory and this compiler breaks on it."""
+    if any(map(is_memory64, variants)) and not toolchain.memory64:
+        raise LilmError(f"Emscripten {toolchain.version_text} cannot build for 64-bit memory", remedy=NEWER)
+
+
 def work_dir(variant: Variant, toolchain: Toolchain, source_key: str) -> Path:
     """The build folder, which a build and its relaxed sister share."""
-    tree = "threads" if is_threaded(variant) else "single"
+    tree = variant.removesuffix("-relaxed")
     return cache_dir() / "wasm" / f"tree-{tree}-{toolchain.version_text}-{source_key}"
 
 
@@ -215,6 +208,7 @@ def configure(toolchain: Toolchain, variant: Variant, stack_bytes: int, source: 
         "CMAKE_MAKE_PROGRAM": toolchain.ninja or shutil.which("make"),
         "LLAMA_DIR": source,
         "LILM_THREADS": "ON" if is_threaded(variant) else "OFF",
+        "LILM_MEMORY64": "ON" if is_memory64(variant) else "OFF",
         "LILM_RELAXED_SIMD": "ON" if toolchain.relaxed_simd else "OFF",
         "LILM_LINK_FLAGS": " ".join(flags),
     }

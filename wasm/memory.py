@@ -15,6 +15,7 @@ CTX_STEP = 256  # llama.cpp rounds n_ctx up to a multiple
 SHORTEST = 512  # context in the table
 KV_BYTES = 2  # f16
 LIMIT = 4096 * MIB - PAGE  # of wasm32; some browsers refuse the last page
+LIMIT64 = 4 * 4096 * MIB - PAGE  # of Memory64, in browsers
 HEADROOM = 1.05  # over the sum, for what malloc cannot use
 GROWTH = 256 * MIB  # memory may grow this much beyond what is computed
 
@@ -121,20 +122,23 @@ def graph_nodes(shape: Shape) -> int:
     return max(1024, 8 * shape.n_tensors)
 
 
-def plan_memory(shape: Shape, *, n_ctx: int, n_batch: int, threads: int, stack_bytes: int, where: str = "") -> Memory:
-    """Memory for `shape` with a KV cache in f16 and `threads` threads in all.
+def plan_memory(
+    shape: Shape, *, n_ctx: int, n_batch: int, threads: int, stack_bytes: int, limit: int = LIMIT, where: str = ""
+) -> Memory:
+    """Memory for `shape` with a KV cache in f16 and `threads` threads in all. limit: LIMIT, or LIMIT64 for a build
+    with 64-bit memory.
 
-    Raises LilmError when it is more than wasm32 has, with the context that would fit.
+    Raises LilmError when it is more than `limit`, with the context that would fit.
     """
     sizes = _parts(shape, n_ctx, n_batch, threads, stack_bytes)
     need = _up(round(sum(sizes.values()) * HEADROOM), PAGE)
-    if need > LIMIT:
+    if need > limit:
         raise LilmError(
-            f"{need / 2**30:.2f} GiB of wasm memory at n_ctx {n_ctx}, and a browser gives 4 GiB",
+            f"{need / 2**30:.2f} GiB of wasm memory at n_ctx {n_ctx}, and a browser gives {limit / 2**30:.0f} GiB",
             where=where,
-            remedy=_what_fits(shape, n_batch, threads, stack_bytes),
+            remedy=_what_fits(shape, n_batch, threads, stack_bytes, limit),
         )
-    return Memory(**sizes, initial_bytes=need, maximum_bytes=min(LIMIT, need + GROWTH))
+    return Memory(**sizes, initial_bytes=need, maximum_bytes=min(limit, need + GROWTH))
 
 
 def _parts(shape: Shape, n_ctx: int, n_batch: int, threads: int, stack_bytes: int) -> dict[str, int]:
@@ -148,19 +152,19 @@ def _parts(shape: Shape, n_ctx: int, n_batch: int, threads: int, stack_bytes: in
     }
 
 
-def _what_fits(shape: Shape, n_batch: int, threads: int, stack_bytes: int) -> str:
-    longest = longest_context(shape, n_batch, threads, stack_bytes)
+def _what_fits(shape: Shape, n_batch: int, threads: int, stack_bytes: int, limit: int) -> str:
+    longest = longest_context(shape, n_batch, threads, stack_bytes, limit)
     if longest:
         return f"set wasm.n_ctx to {longest} or less, or use a smaller quantisation"
-    over = sum(_parts(shape, CTX_STEP, n_batch, threads, stack_bytes).values()) * HEADROOM - LIMIT
+    over = sum(_parts(shape, CTX_STEP, n_batch, threads, stack_bytes).values()) * HEADROOM - limit
     return f"use a quantisation that is at least {over / 2**20:.0f} MiB smaller"
 
 
-def longest_context(shape: Shape, n_batch: int, threads: int, stack_bytes: int) -> int:
+def longest_context(shape: Shape, n_batch: int, threads: int, stack_bytes: int, limit: int = LIMIT) -> int:
     """The longest that fits, 0 when none does."""
     smallest = sum(_parts(shape, CTX_STEP, n_batch, threads, stack_bytes).values())
     per_step = sum(_parts(shape, 2 * CTX_STEP, n_batch, threads, stack_bytes).values()) - smallest
-    steps = 1 + int((LIMIT / HEADROOM - smallest) // per_step) if per_step else 1
+    steps = 1 + int((limit / HEADROOM - smallest) // per_step) if per_step else 1
     return max(0, steps) * CTX_STEP
 
 
@@ -170,15 +174,17 @@ def contexts(shape: Shape, n_ctx: int) -> list[int]:
     return sorted({context_length(shape, one) for one in (*powers, shape.n_ctx_train, n_ctx)})
 
 
-def memory_rows(shape: Shape, *, n_ctx: int, n_batch: int, threads: int, stack_bytes: int) -> list[dict[str, Any]]:
-    """A row for each of `contexts`: `n_ctx` and Memory's parts, or where that is more than wasm32 has, `reason` and
+def memory_rows(
+    shape: Shape, *, n_ctx: int, n_batch: int, threads: int, stack_bytes: int, limit: int = LIMIT
+) -> list[dict[str, Any]]:
+    """A row for each of `contexts`: `n_ctx` and Memory's parts, or where that is more than `limit`, `reason` and
     `longest_n_ctx`, the context that fits (0: none)."""
     rows: list[dict[str, Any]] = []
     for one in contexts(shape, n_ctx):
         try:
-            plan = plan_memory(shape, n_ctx=one, n_batch=n_batch, threads=threads, stack_bytes=stack_bytes)
+            plan = plan_memory(shape, n_ctx=one, n_batch=n_batch, threads=threads, stack_bytes=stack_bytes, limit=limit)
             rows.append({"n_ctx": one, **plan.as_dict()})
         except LilmError as error:
-            longest = longest_context(shape, n_batch, threads, stack_bytes)
+            longest = longest_context(shape, n_batch, threads, stack_bytes, limit)
             rows.append({"n_ctx": one, "reason": error.what, "longest_n_ctx": longest})
     return rows

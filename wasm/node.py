@@ -13,12 +13,12 @@ from lilm.errors import LilmError
 from lilm.wasm.toolchain import find_node
 
 
-def has_relaxed_simd() -> bool:
-    """Does this node run the "…-relaxed" builds?"""
+def runs_in_node(variant: str) -> bool:
+    """Does this node have what the build needs: relaxed SIMD (node 21), 64-bit memory (node 24)?"""
     module = (runtime_dir() / "core.mjs").as_uri()
-    script = f'import({json.dumps(module)}).then((core) => console.log(core.chooseBuild({{relaxed: ["x"]}}, "x")))'
+    script = f"import({json.dumps(module)}).then((core) => console.log(core.canRun({json.dumps(variant)})))"
     done = subprocess.run([str(find_node()), "-e", script], capture_output=True, text=True, check=False)
-    return done.stdout.strip() == "x-relaxed"
+    return done.stdout.strip() == "true"
 
 
 @dataclass(frozen=True)

@@ -36,21 +36,23 @@ RUNTIME = (
 
 
 def check(config: WasmConfig, context: Context) -> None:
+    from lilm.wasm.build import check_memory64
     from lilm.wasm.toolchain import find_toolchain
 
-    find_toolchain()
+    check_memory64(all_variants(config), find_toolchain())
 
 
 def external(config: WasmConfig, context: Context) -> dict[str, str]:
     """The builds' keys: another compiler or other sources mean other bytes."""
     from lilm.hashing import sha256_file
-    from lilm.wasm.build import build_key, with_relaxed
+    from lilm.wasm.build import build_key
     from lilm.wasm.node import runtime_dir
     from lilm.wasm.source import llama_cpp_python_version, source_key
     from lilm.wasm.toolchain import find_toolchain
+    from lilm.wasm.variants import with_relaxed
 
     toolchain, source = find_toolchain(), source_key(llama_cpp_python_version())
-    variants = with_relaxed(config.variants, toolchain)
+    variants = with_relaxed(all_variants(config), toolchain)
     keys: dict[str, str] = {str(v): build_key(toolchain, v, config.stack_mb * MIB, source) for v in variants}
     return {**keys, **{name: sha256_file(runtime_dir() / name) for name in RUNTIME}}
 
@@ -59,11 +61,12 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
     import shutil
 
     from lilm.hashing import write_json
-    from lilm.wasm.build import build_variant, is_relaxed, is_threaded, with_relaxed
+    from lilm.wasm.build import build_variant
     from lilm.wasm.memory import plan_memory, read_shape
     from lilm.wasm.memory_report import memory_report
-    from lilm.wasm.node import has_relaxed_simd, runtime_dir
+    from lilm.wasm.node import runs_in_node, runtime_dir
     from lilm.wasm.toolchain import find_toolchain
+    from lilm.wasm.variants import is_threaded, with_relaxed
     from lilm.wasm.verify import verify
     from lilm.wasm.verify_browser import verify_in_chromium
 
@@ -82,6 +85,7 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
             n_batch=config.n_batch,
             threads=config.max_threads if is_threaded(variant) else 1,
             stack_bytes=config.stack_mb * MIB,
+            limit=memory_limit(variant),
             where=str(inputs["export"] / name),
         )
 
@@ -96,7 +100,7 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
     if toolchain.remark:
         context.reporter.say(f"  {toolchain.remark}")
     cores: dict[str, Any] = {}
-    for variant in with_relaxed(config.variants, toolchain):
+    for variant in with_relaxed(all_variants(config), toolchain):
         core = cores[variant] = build_variant(variant, context.reporter, config.stack_mb)
         core.copy_to(out_dir / variant)
         compiler = core.emcc_version
@@ -109,8 +113,8 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
             sizes = {"n_ctx": config.n_ctx, "n_batch": config.n_batch, "threads": threads}
             seen = verify_in_chromium(smallest, core, plain, RUNTIME, memory, **sizes)
             builds[variant]["chromium"] = {"model": smallest.name, "context_filled_to": seen.filled}
-        if is_relaxed(variant) and not has_relaxed_simd():
-            context.reporter.say(f"  {variant} is not tried in node, which has relaxed SIMD from version 21 on")
+        if not runs_in_node(variant):
+            context.reporter.say(f"  {variant} is not tried in this node, which is too old for it")
             continue
         context.reporter.say(f"  {smallest.name} in node ({variant}): memory and text")
         proof = verify(
@@ -149,21 +153,44 @@ def has_chromium() -> bool:
     return True
 
 
+def all_variants(config: WasmConfig) -> tuple[Any, ...]:
+    """The builds that the recipe asks for, without those of relaxed SIMD."""
+    from lilm.wasm.variants import MEMORY64
+
+    return (*config.variants, *((MEMORY64,) if config.memory64 else ()))
+
+
+def memory_limit(variant: str) -> int:
+    """Bytes of wasm memory that a browser gives at most."""
+    from lilm.wasm.memory import LIMIT, LIMIT64
+    from lilm.wasm.variants import is_memory64
+
+    return LIMIT64 if is_memory64(variant) else LIMIT
+
+
 def memory_table(config: WasmConfig, shapes: Mapping[str, Any], builds: Mapping[str, Any]) -> dict[str, Any]:
     """What runtime/core.mjs reads: for each model and variant, what each context needs or why it does not fit."""
-    from lilm.wasm.build import is_threaded
     from lilm.wasm.memory import memory_rows
+    from lilm.wasm.variants import is_threaded
+
+    variants = all_variants(config)
 
     def rows(shape: Any, variant: str) -> list[dict[str, Any]]:
         threads = config.max_threads if is_threaded(variant) else 1
-        stack_bytes = config.stack_mb * MIB
-        return memory_rows(shape, n_ctx=config.n_ctx, n_batch=config.n_batch, threads=threads, stack_bytes=stack_bytes)
+        return memory_rows(
+            shape,
+            n_ctx=config.n_ctx,
+            n_batch=config.n_batch,
+            threads=threads,
+            stack_bytes=config.stack_mb * MIB,
+            limit=memory_limit(variant),
+        )
 
     models = {
         name: {
             "file_bytes": shape.file_bytes,
             "n_ctx_train": shape.n_ctx_train,
-            **{variant: rows(shape, variant) for variant in config.variants},
+            **{variant: rows(shape, variant) for variant in variants},
         }
         for name, shape in shapes.items()
     }
@@ -172,8 +199,8 @@ def memory_table(config: WasmConfig, shapes: Mapping[str, Any], builds: Mapping[
         "n_batch": config.n_batch,
         "threads": config.max_threads,
         "stack_bytes": config.stack_mb * MIB,
-        "variants": list(config.variants),
-        "relaxed": [variant for variant in config.variants if f"{variant}-relaxed" in builds],
+        "variants": list(variants),
+        "relaxed": [variant for variant in variants if f"{variant}-relaxed" in builds],
         "models": models,
     }
 

@@ -41,6 +41,11 @@ class Toolchain:
         return self.version >= FAST
 
     @property
+    def memory64(self) -> bool:
+        """Does it build for 64-bit memory? Old ones crash."""
+        return self.version >= FAST
+
+    @property
     def remark(self) -> str:
         """What this compiler costs the one who uses the page; empty for a new one."""
         if self.version >= FAST:

@@ -38,9 +38,11 @@ async function start() {
     return;
   }
   const variant = support().threads && site.variants.includes("threads") ? "threads" : "single";
+  const wide = `${variant}-memory64`; // for what 4 GiB do not hold
   const entries = site.models.map(({ file, chunks, quant, bytes, sha256, memory, quality }) => {
     const name = file.split("/").at(-1);
-    return { name, label: quant, source: file, chunks, bytes, sha256, memory: memory[variant], quality };
+    const need = { memory: memory[variant] ?? memory[wide], memory64: !(variant in memory) && wide in memory };
+    return { name, label: quant, source: file, chunks, bytes, sha256, ...need, quality };
   });
   document.title = $("title").textContent = site.title;
   settings = new Settings(site.sampling);

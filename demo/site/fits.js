@@ -1,13 +1,15 @@
 // Whether a model fits this device: its wasm memory against the device's and against what the browser gives.
 
 const PAGE = 65536;
-const LARGEST = 65535; // pages: all that wasm32 can have
+const LARGEST = 65535; // pages: all that 32-bit memory can have
+const LARGEST64 = 262143; // and 64-bit memory in browsers
 const BESIDE = 64e6; // bytes for a model whose memory is not known, beside its file
 
-/** "fits" | "tight" | "too_big" | "unknown", for a model that needs `memory` bytes (or has a file of `bytes`). */
-export function fitOf({ memory, bytes }) {
+/** "fits" | "tight" | "too_big" | "unknown", for a model that needs `memory` bytes (or has a file of `bytes`); memory64:
+ *  in a build with 64-bit memory. */
+export function fitOf({ memory, bytes, memory64 = false }) {
   const need = memory ?? bytes + BESIDE;
-  if (!canHave(need)) return "too_big";
+  if (!canHave(need, memory64)) return "too_big";
   const device = navigator.deviceMemory; // GiB, rounded, and cut off at 8 or more; Chromium only
   if (!device) return "unknown";
   // A browser tab may use about half of a phone's memory before the system ends it.
@@ -15,11 +17,13 @@ export function fitOf({ memory, bytes }) {
   return share > 0.5 && device < 8 ? "too_big" : share > 0.25 ? "tight" : "fits";
 }
 
-function canHave(need) {
+function canHave(need, memory64) {
   const pages = Math.ceil(need / PAGE);
-  if (pages > LARGEST) return false;
+  if (pages > (memory64 ? LARGEST64 : LARGEST)) return false;
+  const size = memory64 ? BigInt(pages) : pages;
   try {
-    return Boolean(new WebAssembly.Memory({ initial: pages, maximum: pages })); // untouched, so that it costs nothing
+    const memory = { initial: size, maximum: size, ...(memory64 && { address: "i64" }) };
+    return Boolean(new WebAssembly.Memory(memory)); // untouched, so that it costs nothing
   } catch {
     return false;
   }

@@ -1,8 +1,8 @@
 """[export], [bench], [wasm], [site]: from a model to a page."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lilm.recipe.section import Section
 
@@ -40,6 +40,9 @@ class BenchConfig(Section):
 class WasmConfig(Section):
     variants: tuple[Literal["threads", "single"], ...] = Field(default=("threads",), min_length=1)
     """threads: pthreads and SIMD, needs cross-origin isolation; single: SIMD on one thread."""
+    memory64: bool = False
+    """A build with 64-bit memory too, which the page takes for models that 4 GiB do not hold, up to 16 GiB. Needs
+    "threads" and a new Emscripten."""
     n_ctx: int = Field(default=2048, ge=64)
     """Context that the memory is computed for; llama.cpp rounds it up to a multiple of 256."""
     n_batch: int = Field(default=256, ge=32, le=2048)
@@ -48,6 +51,12 @@ class WasmConfig(Section):
     """Threads that the page may use at most; each has its stack in the memory."""
     stack_mb: int = Field(default=2, ge=1, le=64)
     """STACK_SIZE of each thread: 64 KB fails, 128 KB runs."""
+
+    @model_validator(mode="after")
+    def _memory64_has_threads(self) -> Self:
+        if self.memory64 and "threads" not in self.variants:
+            raise ValueError('memory64 needs "threads" in variants')
+        return self
 
 
 class SiteConfig(Section):

@@ -12,10 +12,13 @@ from lilm.chat import CHAT_TEMPLATE
 from lilm.errors import LilmError
 from lilm.progress import Reporter
 from lilm.wasm.build import build_variant
-from lilm.wasm.toolchain import find_toolchain
+from lilm.wasm.source import cache_dir
+from lilm.wasm.toolchain import Toolchain, find_toolchain, toolchains
+from lilm.wasm.toolchain_fetch import fetch_toolchain
 
 SPELLED = "a é日🎉z"  # no byte twice: each token has one successor
 FIRST = "S"
+FETCHED = cache_dir() / "test-toolchain"  # not where commands look for one
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +33,16 @@ def wasm_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def newest() -> Toolchain:
+    """An Emscripten with relaxed SIMD and Memory64: the one in use, or one fetched for the tests alone, once."""
+    try:
+        found = toolchains()[0]
+        return found if found.relaxed_simd else find_toolchain(fetch_toolchain(FETCHED, Reporter(quiet=True)))
+    except LilmError as error:
+        pytest.skip(error.line())
+
+
 def write_llama(
     path: Path,
     *,
@@ -37,6 +50,7 @@ def write_llama(
     n_embd: int = 256,
     n_ff: int = 512,
     n_layer: int = 2,
+    n_ctx_train: int = 2048,
     matrices: dict[str, np.ndarray] | None = None,
     kind: gguf.GGMLQuantizationType = gguf.GGMLQuantizationType.F32,
 ) -> Path:
@@ -44,7 +58,7 @@ def write_llama(
     tokens = [("<unk>", 2), ("<s>", 3), ("</s>", 3), *pieces]
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_block_count(n_layer)
-    writer.add_context_length(2048)
+    writer.add_context_length(n_ctx_train)
     writer.add_embedding_length(n_embd)
     writer.add_feed_forward_length(n_ff)
     writer.add_head_count(n_embd // 64)
@@ -96,7 +110,7 @@ def write_llama(
 BYTES = [(f"<0x{byte:02X}>", 6) for byte in range(256)]
 
 
-def write_speller(path: Path, cycle: bool) -> Path:
+def write_speller(path: Path, cycle: bool, n_ctx_train: int = 2048) -> Path:
     """A model that after "S" spells SPELLED byte by byte, and then ends (or begins again at "S").
 
     Each token's embedding is a unit vector, all layers are zero, and a token's output row is its predecessor's vector.
@@ -110,12 +124,23 @@ def write_speller(path: Path, cycle: bool) -> Path:
     output[3 + ord("q"), :] = 0.3  # everybody's second choice
     embedding = np.eye(n_vocab, n_embd, dtype=np.float32)
     matrices = {"token_embd.weight": embedding, "output.weight": output}
-    return write_llama(path, pieces=pieces, n_embd=n_embd, matrices=matrices)
+    return write_llama(path, pieces=pieces, n_embd=n_embd, n_ctx_train=n_ctx_train, matrices=matrices)
 
 
 @pytest.fixture(scope="session")
 def llama_writer() -> Callable[..., Path]:
     return write_llama
+
+
+@pytest.fixture(scope="session")
+def speller_writer() -> Callable[..., Path]:
+    return write_speller
+
+
+@pytest.fixture(scope="session")
+def spelled() -> str:
+    """What a speller says after "S"."""
+    return SPELLED
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lilm.wasm.node import has_relaxed_simd, runtime_dir
+from lilm.wasm.node import runs_in_node, runtime_dir
 
 TABLE = {"n_ctx": 512, "n_batch": 64, "threads": 4, "variants": ["threads"], "models": {}}
 
@@ -122,7 +122,7 @@ def test_a_relaxed_build_is_chosen_where_it_is_there_and_runs(tmp_path: Path) ->
     release, *chosen = done.stdout.split()
     has_it = int(release) >= 21  # V8 11.4 brought relaxed SIMD
     assert chosen == ["threads", "threads", "threads-relaxed" if has_it else "threads"]
-    assert has_relaxed_simd() == has_it
+    assert runs_in_node("threads-relaxed") == has_it
 
 
 NATIVE = """

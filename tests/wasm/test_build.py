@@ -11,6 +11,7 @@ from lilm.progress import Reporter
 from lilm.wasm import build
 from lilm.wasm.node import runtime_dir
 from lilm.wasm.toolchain import find_toolchain
+from lilm.wasm.variants import with_relaxed
 
 
 def test_linking_again_from_another_installation_gives_the_same_bytes(
@@ -69,8 +70,8 @@ def test_all_of_the_glue_is_in_the_key() -> None:
 def test_relaxed_builds_come_with_a_compiler_that_has_them() -> None:
     tools = find_toolchain()
     old, new = replace(tools, version=(3, 1, 6)), replace(tools, version=(6, 0, 5))
-    assert build.with_relaxed(["threads"], old) == ("threads",)
-    assert build.with_relaxed(["threads", "single"], new) == ("threads", "single", "threads-relaxed", "single-relaxed")
+    assert with_relaxed(["threads"], old) == ("threads",)
+    assert with_relaxed(["threads", "single"], new) == ("threads", "single", "threads-relaxed", "single-relaxed")
 
 
 @pytest.mark.parametrize(

@@ -23,11 +23,12 @@ from lilm.wasm.bench.chromium import BenchServer, ask_page, find_chromium, servi
 from lilm.wasm.bench.peer import wllama
 from lilm.wasm.bench.real import divergences
 from lilm.wasm.bench.shapes import N_CTX, SHAPES, random_gguf
-from lilm.wasm.build import BuiltCore, build_variant, with_relaxed
+from lilm.wasm.build import BuiltCore, build_variant
 from lilm.wasm.memory import read_shape
 from lilm.wasm.node import runtime_dir
 from lilm.wasm.stage import RUNTIME, memory_table
 from lilm.wasm.toolchain import toolchains
+from lilm.wasm.variants import with_relaxed
 
 TYPES = ("Q4_0", "Q8_0", "Q4_K_M", "Q6_K")
 LAUNCHES = 3

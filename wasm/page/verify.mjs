@@ -1,5 +1,5 @@
 // Loads the model within the memory of memory.json and fills its whole context.
-//   ?model=FILE &variant=threads|single &threads=N &n_ctx=N
+//   ?model=FILE &variant=NAME &threads=N &n_ctx=N
 
 const ask = Object.fromEntries(new URLSearchParams(location.search));
 

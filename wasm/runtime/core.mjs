@@ -7,6 +7,7 @@ const PAGE = 65536;
 const MIB = 1 << 20;
 const SMALLEST = 32 * MIB; // what the module is linked for
 const LARGEST = 4096 * MIB - PAGE; // all of wasm32, but for a last page that some browsers refuse
+const LARGEST64 = 4 * 4096 * MIB - PAGE; // what browsers give to 64-bit memory
 export const PROTOCOL = 2; // LILM_PROTOCOL of glue.h
 
 /** Does this realm have shared memory for threads? */
@@ -19,11 +20,23 @@ export function support() {
 
 // (module (func (result v128) i32.const 0 i8x16.splat i32.const 0 i8x16.splat i8x16.relaxed_swizzle))
 const RELAXED = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 15, 1, 13, 0, 65, 0, 253, 15, 65, 0, 253, 15, 253, 128, 2, 11];
+// (module (memory i64 0))
+const MEMORY64 = [0, 97, 115, 109, 1, 0, 0, 0, 5, 3, 1, 4, 0];
+
+/** Does this engine have the instructions of a build? */
+export function canRun(/** @type {string} */ build) {
+  const has = (/** @type {number[]} */ module) => WebAssembly.validate(new Uint8Array(module));
+  return (!build.endsWith("-relaxed") || has(RELAXED)) && (!isMemory64(build) || has(MEMORY64));
+}
+
+function isMemory64(/** @type {string} */ build) {
+  return build.includes("-memory64");
+}
 
 /** The folder of the fastest build of a variant that this engine runs. @param {any} table memory.json */
 export function chooseBuild(table, /** @type {string} */ variant) {
-  const relaxed = table.relaxed?.includes(variant) && WebAssembly.validate(new Uint8Array(RELAXED));
-  return relaxed ? `${variant}-relaxed` : variant;
+  const relaxed = `${variant}-relaxed`;
+  return table.relaxed?.includes(variant) && canRun(relaxed) ? relaxed : variant;
 }
 
 /** Read JSON from a URL; in node also from file: URLs. */
@@ -42,26 +55,46 @@ export async function readJson(/** @type {string} */ url) {
 }
 
 /**
- * Bytes of memory to begin with and to end at, for the next longer context in memory.json. What memory.json does not
- * know begins with room for its file and grows as needed.
- * @param {any} table memory.json
- * @param {{name: string, variant: string, file_bytes: number, threads: number, n_ctx: number, n_batch: number}} wish
+ * @typedef {{name: string, variant: string, file_bytes: number, threads: number, n_ctx: number, n_batch: number}} Wish
+ * @typedef {{variant: string, initial_bytes: number, maximum_bytes: number}} Plan
+ */
+
+/**
+ * The variant for a model and its memory: the one wished for, or that with 64-bit memory for what 4 GiB do not hold.
+ * @param {any} table memory.json @param {Wish} wish @returns {Plan}
  */
 export function planMemory(table, wish) {
-  if (wish.file_bytes + SMALLEST > LARGEST) {
-    const gib = (wish.file_bytes / 2 ** 30).toFixed(2);
-    throw new LilmError("too_big", `the file has ${gib} GiB and a browser's wasm memory ends at 4 GiB; use a smaller quantisation`);
+  try {
+    return planFor(table, wish);
+  } catch (error) {
+    const variant = `${wish.variant}-memory64`;
+    if (!table.variants?.includes(variant) || !canRun(variant)) throw error;
+    return planFor(table, { ...wish, variant });
+  }
+}
+
+/**
+ * Bytes of memory to begin with and to end at, for the next longer context in memory.json. What memory.json does not
+ * know begins with room for its file and grows as needed.
+ * @param {any} table @param {Wish} wish @returns {Plan}
+ */
+function planFor(table, wish) {
+  const { variant } = wish;
+  const largest = isMemory64(variant) ? LARGEST64 : LARGEST;
+  if (wish.file_bytes + SMALLEST > largest) {
+    const [gib, most] = [(wish.file_bytes / 2 ** 30).toFixed(2), Math.round(largest / 2 ** 30)];
+    throw new LilmError("too_big", `the file has ${gib} GiB and a browser's wasm memory ends at ${most} GiB; use a smaller quantisation`);
   }
   const row = findRow(table, wish);
   if (row?.reason) {
     const remedy = row.longest_n_ctx ? `use an n_ctx of ${row.longest_n_ctx} or less` : "use a smaller quantisation";
     throw new LilmError("too_big", `${row.reason}; ${remedy}`);
   }
-  if (row) return { initial_bytes: row.initial_bytes, maximum_bytes: row.maximum_bytes };
-  return { initial_bytes: Math.min(wish.file_bytes + SMALLEST, LARGEST), maximum_bytes: LARGEST };
+  if (row) return { variant, initial_bytes: row.initial_bytes, maximum_bytes: row.maximum_bytes };
+  return { variant, initial_bytes: Math.min(wish.file_bytes + SMALLEST, largest), maximum_bytes: largest };
 }
 
-/** @param {any} table @param {{name: string, variant: string, file_bytes: number, threads: number, n_ctx: number, n_batch: number}} wish */
+/** @param {any} table @param {Wish} wish */
 function findRow(table, wish) {
   const model = table.models?.[wish.name];
   if (model?.file_bytes !== wish.file_bytes || wish.n_batch > table.n_batch || wish.threads > table.threads) return null;
@@ -72,12 +105,15 @@ function findRow(table, wish) {
   return row?.reason && n_ctx <= row.longest_n_ctx ? null : row;
 }
 
-/** @returns {WebAssembly.Memory} */
-function makeMemory(/** @type {{initial_bytes: number, maximum_bytes: number}} */ plan, /** @type {boolean} */ shared) {
+/** @param {Plan} plan @returns {WebAssembly.Memory} */
+function makeMemory(plan) {
+  const wide = isMemory64(plan.variant);
   const initial = Math.max(SMALLEST, Math.ceil(plan.initial_bytes / PAGE) * PAGE);
-  const maximum = Math.max(initial, Math.min(LARGEST, Math.ceil(plan.maximum_bytes / PAGE) * PAGE));
+  const maximum = Math.max(initial, Math.min(wide ? LARGEST64 : LARGEST, Math.ceil(plan.maximum_bytes / PAGE) * PAGE));
+  const [first, last] = [initial / PAGE, maximum / PAGE];
+  const sizes = wide ? { address: "i64", initial: BigInt(first), maximum: BigInt(last) } : { initial: first, maximum: last };
   try {
-    return new WebAssembly.Memory({ initial: initial / PAGE, maximum: maximum / PAGE, shared });
+    return new WebAssembly.Memory(/** @type {any} */ ({ ...sizes, shared: plan.variant !== "single" }));
   } catch (error) {
     throw new LilmError("out_of_memory", `this device does not give ${Math.ceil(initial / MIB)} MiB of memory to a page`);
   }
@@ -87,19 +123,19 @@ function makeMemory(/** @type {{initial_bytes: number, maximum_bytes: number}} *
  * @typedef {Object} Core
  * @property {any} module Emscripten's Module
  * @property {WebAssembly.Memory} memory
+ * @property {boolean} wide addresses have 64 bits: the module takes and gives them as BigInt
  * @property {() => string} lastWords what the module last wrote to stderr
  */
 
 /**
- * @param {string} folder URL of the variant's folder, ending in a slash
- * @param {boolean} threaded
+ * @param {string} folder URL of the build's folder, ending in a slash
  * @param {number} threads
- * @param {{initial_bytes: number, maximum_bytes: number}} plan
+ * @param {Plan} plan
  * @returns {Promise<Core>}
  */
-export async function makeCore(folder, threaded, threads, plan) {
+export async function makeCore(folder, threads, plan) {
   const script = new URL("lilm-core.js", folder).href;
-  const memory = makeMemory(plan, threaded);
+  const memory = makeMemory(plan);
   let words = "";
   const options = {
     wasmMemory: memory,
@@ -122,7 +158,7 @@ export async function makeCore(folder, threaded, threads, plan) {
   if (module._lilm_protocol() !== PROTOCOL) {
     throw new LilmError("internal", `${script} is of another version than the runtime beside it`);
   }
-  return { module, memory, lastWords: () => words };
+  return { module, memory, wide: isMemory64(plan.variant), lastWords: () => words };
 }
 
 /** node wants paths where browsers want URLs. */

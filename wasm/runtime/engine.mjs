@@ -1,7 +1,7 @@
 // One loaded model: glue.h's functions with memory, text and errors as JavaScript has them. Blocks its thread
 // while llama.cpp works, so browsers run it in worker.mjs; node may use it directly.
 
-import { makeCore, planMemory } from "./core.mjs";
+import { chooseBuild, makeCore, planMemory } from "./core.mjs";
 import { LilmError } from "./errors.mjs";
 import { Glue } from "./glue.mjs";
 import { metered } from "./progress.mjs";
@@ -40,12 +40,12 @@ export class Engine {
 
   /**
    * @param {string | Blob | Blob[] | {opfs: string}} source
-   * @param {{base: string, variant: "threads"|"single", threads: number, table: any, name: string,
+   * @param {{base: string, variant: string, threads: number, table: any, name: string,
    *          adapt?: boolean, build?: string, n_ctx?: number, n_batch?: number,
    *          memory?: {initial_bytes: number, maximum_bytes: number},
    *          chunks?: import("./download.mjs").ChunkList | string, keep?: boolean}} options
    *   threads: the most. adapt: fewer compute when that is quicker; true unless said otherwise. build: the folder in
-   *   base, if not the variant's own. table: memory.json. memory: overrides what the table says.
+   *   base, if not the best that table tells. table: memory.json. memory: overrides what the table says.
    * @param {(progress: import("./progress.mjs").Progress) => boolean | void} onProgress false stops the loading
    * @param {(kind: string, message: string) => void} [onNotice]
    */
@@ -55,7 +55,7 @@ export class Engine {
     const n_ctx = options.n_ctx ?? options.table.n_ctx;
     const n_batch = options.n_batch ?? options.table.n_batch;
     const plan = (/** @type {number} */ file_bytes) =>
-      options.memory ?? planMemory(options.table, { ...options, n_ctx, n_batch, file_bytes });
+      options.memory ? { variant: options.variant, ...options.memory } : planMemory(options.table, { ...options, n_ctx, n_batch, file_bytes });
     const reader = await openReader(source, {
       name: options.name,
       chunks: options.chunks ?? null,
@@ -68,15 +68,15 @@ export class Engine {
       },
     });
     try {
-      const build = options.build ?? options.variant;
-      const folder = new URL(`${build}/`, options.base).href;
-      const core = await makeCore(folder, options.variant === "threads", options.threads, plan(reader.size));
+      const wish = plan(reader.size);
+      const build = options.build ?? chooseBuild(options.table, wish.variant);
+      const core = await makeCore(new URL(`${build}/`, options.base).href, options.threads, wish);
       const engine = new Engine(core);
       engine.#open(reader, n_ctx, n_batch, options.threads, (loaded, total) => tell("load", loaded, total));
       engine.#info = {
-        variant: options.variant,
-        relaxed_simd: build !== options.variant,
-        ...JSON.parse(engine.#glue.string(engine.#glue.call("lilm_info"))),
+        variant: wish.variant,
+        relaxed_simd: build !== wish.variant,
+        ...JSON.parse(engine.#glue.string("lilm_info")),
         load_seconds: (performance.now() - started) / 1000,
       };
       if ((options.adapt ?? true) && options.threads > 1) engine.#threads = new Threads(options.threads);
@@ -116,7 +116,7 @@ export class Engine {
 
   /** Shared memory and address of the number that stops an evaluation from another thread. */
   get stopFlag() {
-    return { memory: this.#glue.core.memory, address: this.#glue.core.module._lilm_abort_flag() >>> 0 };
+    return { memory: this.#glue.core.memory, address: this.#glue.at("lilm_abort_flag") };
   }
 
   /** Ends the generation under way before its next token. */
@@ -281,7 +281,7 @@ export class Engine {
     return this.#alone(() => {
       const ids = Int32Array.from(this.tokenize(text, true, false));
       const size = this.#glue.withBytes(new Uint8Array(ids.buffer), (at) => this.#glue.call("lilm_embed", at, ids.length));
-      return new Float32Array(this.#glue.core.memory.buffer, this.#glue.core.module._lilm_embedding() >>> 0, size).slice();
+      return new Float32Array(this.#glue.core.memory.buffer, this.#glue.at("lilm_embedding"), size).slice();
     });
   }
 
@@ -300,7 +300,7 @@ export class Engine {
     for (let n = step; n <= tokens.length; n += step) {
       this.#prompt(tokens.slice(0, n));
       while (this.#glue.call("lilm_prefill") > 0);
-      onLogits(new Float32Array(this.#glue.core.memory.buffer, this.#glue.core.module._lilm_logits() >>> 0, this.#info.n_vocab));
+      onLogits(new Float32Array(this.#glue.core.memory.buffer, this.#glue.at("lilm_logits"), this.#info.n_vocab));
     }
   }
 
@@ -314,6 +314,6 @@ export class Engine {
   }
 
   #flag() {
-    return new Int32Array(this.#glue.core.memory.buffer, this.#glue.core.module._lilm_abort_flag() >>> 0, 1);
+    return new Int32Array(this.#glue.core.memory.buffer, this.#glue.at("lilm_abort_flag"), 1);
   }
 }

@@ -10,8 +10,23 @@ export class Glue {
     this.core = core;
   }
 
+  /** An address as the module gave it, as a number. Those of 32 bits come as signed. @returns {number} */
+  #address(/** @type {number | bigint} */ pointer) {
+    return typeof pointer === "bigint" ? Number(pointer) : pointer >>> 0;
+  }
+
+  /** @returns {any} */
+  #pointer(/** @type {number} */ address) {
+    return this.core.wide ? BigInt(address) : address;
+  }
+
+  /** Where a function of glue.h without arguments says that something lies. @returns {number} */
+  at(/** @type {string} */ name) {
+    return this.#address(this.core.module[`_${name}`]());
+  }
+
   /** Call a function of glue.h; a negative answer becomes the error it stands for. @returns {number} */
-  call(/** @type {string} */ name, /** @type {number[]} */ ...values) {
+  call(/** @type {string} */ name, /** @type {any[]} */ ...values) {
     if (this.dead) throw this.dead;
     const module = this.core.module;
     let answer;
@@ -19,14 +34,14 @@ export class Glue {
       answer = module[`_${name}`](...values);
     } catch (error) {
       // A trap or an abort: the instance must not be used again, but what it said can still be read.
-      const log = this.string(module._lilm_log()).trim();
+      const log = this.string("lilm_log").trim();
       const words = log || this.core.lastWords() || LilmError.from(error).message;
       throw (this.dead = new LilmError(/allocate/.test(log) ? "out_of_memory" : "internal", `llama.cpp stopped: ${words}`));
     }
-    if (answer < 0 && name !== "lilm_info") {
-      const text = this.string(module._lilm_error());
+    if (answer < 0) {
+      const text = this.string("lilm_error");
       const unknown = /unknown model architecture/.test(text);
-      throw new LilmError(unknown ? "unknown_architecture" : this.string(module._lilm_error_kind()), text);
+      throw new LilmError(unknown ? "unknown_architecture" : this.string("lilm_error_kind"), text);
     }
     return answer;
   }
@@ -34,32 +49,32 @@ export class Glue {
   tokens(/** @type {"lilm_tokenize"|"lilm_tokenize_chat"} */ name, /** @type {string} */ text, /** @type {number[]} */ ...flags) {
     const bytes = new TextEncoder().encode(text);
     const n = this.withBytes(bytes, (at) => this.call(name, at, bytes.length, ...flags));
-    const at = this.core.module._lilm_tokens() >>> 0;
-    return n ? Array.from(new Int32Array(this.core.memory.buffer, at, n)) : [];
+    return n ? Array.from(new Int32Array(this.core.memory.buffer, this.at("lilm_tokens"), n)) : [];
   }
 
   piece(/** @type {number} */ id) {
     const n = this.call("lilm_piece", id);
-    return new Uint8Array(this.core.memory.buffer, this.core.module._lilm_text() >>> 0, n).slice();
+    return new Uint8Array(this.core.memory.buffer, this.at("lilm_text"), n).slice();
   }
 
-  /** @template T @param {Uint8Array} bytes @param {(address: number) => T} use @returns {T} */
+  /** @template T @param {Uint8Array} bytes @param {(pointer: any) => T} use @returns {T} */
   withBytes(bytes, use) {
     const module = this.core.module;
-    const at = module._malloc(bytes.length + 1) >>> 0;
+    const at = this.#address(module._malloc(this.#pointer(bytes.length + 1)));
     if (!at) throw new LilmError("out_of_memory", "the memory is used up");
+    const pointer = this.#pointer(at);
     try {
       new Uint8Array(this.core.memory.buffer, at, bytes.length).set(bytes);
-      return use(at);
+      return use(pointer);
     } finally {
-      if (!this.dead) module._free(at);
+      if (!this.dead) module._free(pointer);
     }
   }
 
-  /** @returns {any} */
-  string(/** @type {number} */ address) {
+  /** The text that a function of glue.h without arguments answers. @returns {string} */
+  string(/** @type {string} */ name) {
     const heap = new Uint8Array(this.core.memory.buffer);
-    const start = address >>> 0;
+    const start = this.at(name);
     return new TextDecoder().decode(heap.slice(start, heap.indexOf(0, start)));
   }
 }

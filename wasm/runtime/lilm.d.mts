@@ -65,7 +65,7 @@ export interface LoadOptions {
   n_batch?: number;
   /** The folder that holds memory.json, threads/ and single/. */
   base?: string | URL;
-  variant?: "threads" | "single";
+  variant?: "threads" | "single" | "threads-memory64";
   /** The file's name in memory.json, when the source does not tell it. */
   name?: string;
 }

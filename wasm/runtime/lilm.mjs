@@ -7,7 +7,7 @@
 // A URL's model is kept in the browser (OPFS): the next load needs no network. listKept() and forgetKept() manage them.
 
 import { Channel } from "./channel.mjs";
-import { chooseBuild, readJson, support } from "./core.mjs";
+import { readJson, support } from "./core.mjs";
 import { LilmError } from "./errors.mjs";
 import { forgetKept, listKept } from "./kept.mjs";
 
@@ -31,8 +31,8 @@ const NODE = typeof process === "object" && Boolean(process.versions?.node);
  * @property {boolean} [adapt] let fewer threads compute while that is quicker
  * @property {number} [n_ctx]
  * @property {number} [n_batch]
- * @property {string | URL} [base] the folder that holds memory.json, threads/, single/ and their -relaxed/
- * @property {"threads" | "single"} [variant]
+ * @property {string | URL} [base] the folder that holds memory.json and the builds: threads/, single/, their -relaxed/, …
+ * @property {"threads" | "single" | "threads-memory64"} [variant] of memory.json's; the best one that works here
  * @property {string} [name] the file's name in memory.json, when the source does not tell it
  *
  * @typedef {Object} GenerateOptions
@@ -74,7 +74,6 @@ export async function load(source, options = {}) {
   const table = await readJson(new URL("memory.json", folder).href);
   const variant = chooseVariant(table.variants, options.variant);
   const threads = variant === "single" ? 1 : Math.min(options.threads ?? usualThreads(), table.threads);
-  const build = chooseBuild(table, variant);
   const place = typeof source === "string" || source instanceof URL ? absolute(String(source)) : source;
   const name = options.name ?? nameOf(place);
   const channel = await Channel.open(options.signal);
@@ -84,7 +83,7 @@ export async function load(source, options = {}) {
     const chunks = isPlace ? absolute(String(options.chunks)) : options.chunks;
     const { stats, stopFlag } = await channel.ask(
       "load",
-      { source: place, options: { base: folder, table, variant, build, threads, name, n_ctx, n_batch, chunks, keep, adapt } },
+      { source: place, options: { base: folder, table, variant, threads, name, n_ctx, n_batch, chunks, keep, adapt } },
       (event, data) => {
         if (event === "progress") return options.onProgress?.(data);
         if (data.kind === "kept") askToStay();
@@ -200,13 +199,13 @@ class Model {
   }
 }
 
-/** @param {string[]} built @param {"threads"|"single"} [wanted] @returns {"threads"|"single"} */
+/** @param {string[]} built @param {string} [wanted] @returns {string} */
 function chooseVariant(built, wanted) {
   const { threads, reason } = support();
-  if (wanted === "threads" && !threads) throw new LilmError("unsupported", `no threads: ${reason}`);
+  if (wanted && wanted !== "single" && !threads) throw new LilmError("unsupported", `no threads: ${reason}`);
   const order = wanted ? [wanted] : threads ? ["threads", "single"] : ["single"];
   const found = order.find((variant) => built.includes(variant));
-  if (found) return /** @type {"threads"|"single"} */ (found);
+  if (found) return found;
   throw new LilmError("unsupported", wanted ? `the ${wanted} build is not here` : `only the threads build is here, and ${reason}`);
 }
 

@@ -27,7 +27,7 @@ const methods = {
     };
     engine = await Engine.load(source, options, onProgress, (kind, message) => tell("notice", { kind, message }));
     const { memory, address } = engine.stopFlag;
-    const shared = options.variant === "threads" ? { buffer: memory.buffer, address } : null;
+    const shared = options.variant === "single" ? null : { buffer: memory.buffer, address };
     setTimeout(() => engine.measureThreads()); // once the answer is out
     return { stats: engine.stats(), stopFlag: shared };
   },

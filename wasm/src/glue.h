@@ -3,7 +3,8 @@
 // One model per module instance. All calls come from the thread that created the instance.
 // A function that can fail answers a negative number and leaves a sentence in lilm_error() and one of
 // errors.mjs's kinds in lilm_error_kind(). Texts are UTF-8 without a terminating zero unless they are
-// `const char *`; byte counts and file offsets are doubles, since JavaScript has no 64-bit int.
+// `const char *`; byte counts and file offsets are doubles, since JavaScript has no 64-bit int but BigInt, by which
+// pointers go where memory has 64-bit addresses.
 #pragma once
 
 #include <stdint.h>
