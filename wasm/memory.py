@@ -13,7 +13,7 @@ MIB = 1 << 20
 PAGE = 1 << 16  # wasm's
 CTX_STEP = 256  # llama.cpp rounds n_ctx up to a multiple
 SHORTEST = 512  # context in the table
-KV_BYTES = 2  # f16
+KV_BYTES = {"f16": 2.0, "q8_0": 34 / 32}  # of a value
 LIMIT = 4096 * MIB - PAGE  # of wasm32; some browsers refuse the last page
 LIMIT64 = 4 * 4096 * MIB - PAGE  # of Memory64, in browsers
 HEADROOM = 1.05  # over the sum, for what malloc cannot use
@@ -122,49 +122,56 @@ def graph_nodes(shape: Shape) -> int:
     return max(1024, 8 * shape.n_tensors)
 
 
-def plan_memory(
-    shape: Shape, *, n_ctx: int, n_batch: int, threads: int, stack_bytes: int, limit: int = LIMIT, where: str = ""
-) -> Memory:
-    """Memory for `shape` with a KV cache in f16 and `threads` threads in all. limit: LIMIT, or LIMIT64 for a build
-    with 64-bit memory.
+@dataclass(frozen=True)
+class Use:
+    """What the memory has to hold beside a model, but for the context's length. n_batch: tokens. threads: in all, with
+    stacks of stack_bytes. kv_type: of KV_BYTES. limit: LIMIT, or LIMIT64 for a build with 64-bit memory."""
 
-    Raises LilmError when it is more than `limit`, with the context that would fit.
-    """
-    sizes = _parts(shape, n_ctx, n_batch, threads, stack_bytes)
+    n_batch: int
+    threads: int
+    stack_bytes: int
+    kv_type: str = "f16"
+    limit: int = LIMIT
+
+
+def plan_memory(shape: Shape, use: Use, n_ctx: int, where: str = "") -> Memory:
+    """Memory for `shape` at this context. Raises LilmError when it is more than the limit, with the context that would
+    fit."""
+    sizes = _parts(shape, use, n_ctx)
     need = _up(round(sum(sizes.values()) * HEADROOM), PAGE)
-    if need > limit:
+    if need > use.limit:
         raise LilmError(
-            f"{need / 2**30:.2f} GiB of wasm memory at n_ctx {n_ctx}, and a browser gives {limit / 2**30:.0f} GiB",
+            f"{need / 2**30:.2f} GiB of wasm memory at n_ctx {n_ctx}, and a browser gives {use.limit / 2**30:.0f} GiB",
             where=where,
-            remedy=_what_fits(shape, n_batch, threads, stack_bytes, limit),
+            remedy=_what_fits(shape, use),
         )
-    return Memory(**sizes, initial_bytes=need, maximum_bytes=min(limit, need + GROWTH))
+    return Memory(**sizes, initial_bytes=need, maximum_bytes=min(use.limit, need + GROWTH))
 
 
-def _parts(shape: Shape, n_ctx: int, n_batch: int, threads: int, stack_bytes: int) -> dict[str, int]:
-    per_position = shape.n_layer * shape.n_head_kv * (shape.head_k + shape.head_v) * KV_BYTES
+def _parts(shape: Shape, use: Use, n_ctx: int) -> dict[str, int]:
+    values = shape.n_layer * shape.n_head_kv * (shape.head_k + shape.head_v) * context_length(shape, n_ctx)
     return {
         "weights_bytes": shape.weights_bytes,
-        "kv_bytes": per_position * context_length(shape, n_ctx),
-        "compute_bytes": compute_bytes(shape, n_ctx, n_batch),
+        "kv_bytes": round(values * KV_BYTES[use.kv_type]),
+        "compute_bytes": compute_bytes(shape, n_ctx, use.n_batch),
         "runtime_bytes": RUNTIME_BASE + RUNTIME_PER_TOKEN * shape.n_vocab + RUNTIME_PER_NODE * graph_nodes(shape),
-        "stacks_bytes": threads * stack_bytes,
+        "stacks_bytes": use.threads * use.stack_bytes,
     }
 
 
-def _what_fits(shape: Shape, n_batch: int, threads: int, stack_bytes: int, limit: int) -> str:
-    longest = longest_context(shape, n_batch, threads, stack_bytes, limit)
+def _what_fits(shape: Shape, use: Use) -> str:
+    longest = longest_context(shape, use)
     if longest:
         return f"set wasm.n_ctx to {longest} or less, or use a smaller quantisation"
-    over = sum(_parts(shape, CTX_STEP, n_batch, threads, stack_bytes).values()) * HEADROOM - limit
+    over = sum(_parts(shape, use, CTX_STEP).values()) * HEADROOM - use.limit
     return f"use a quantisation that is at least {over / 2**20:.0f} MiB smaller"
 
 
-def longest_context(shape: Shape, n_batch: int, threads: int, stack_bytes: int, limit: int = LIMIT) -> int:
+def longest_context(shape: Shape, use: Use) -> int:
     """The longest that fits, 0 when none does."""
-    smallest = sum(_parts(shape, CTX_STEP, n_batch, threads, stack_bytes).values())
-    per_step = sum(_parts(shape, 2 * CTX_STEP, n_batch, threads, stack_bytes).values()) - smallest
-    steps = 1 + int((limit / HEADROOM - smallest) // per_step) if per_step else 1
+    smallest = sum(_parts(shape, use, CTX_STEP).values())
+    per_step = sum(_parts(shape, use, 2 * CTX_STEP).values()) - smallest
+    steps = 1 + int((use.limit / HEADROOM - smallest) // per_step) if per_step else 1
     return max(0, steps) * CTX_STEP
 
 
@@ -174,17 +181,13 @@ def contexts(shape: Shape, n_ctx: int) -> list[int]:
     return sorted({context_length(shape, one) for one in (*powers, shape.n_ctx_train, n_ctx)})
 
 
-def memory_rows(
-    shape: Shape, *, n_ctx: int, n_batch: int, threads: int, stack_bytes: int, limit: int = LIMIT
-) -> list[dict[str, Any]]:
-    """A row for each of `contexts`: `n_ctx` and Memory's parts, or where that is more than `limit`, `reason` and
+def memory_rows(shape: Shape, use: Use, n_ctx: int) -> list[dict[str, Any]]:
+    """A row for each of `contexts`: `n_ctx` and Memory's parts, or where that is more than the limit, `reason` and
     `longest_n_ctx`, the context that fits (0: none)."""
     rows: list[dict[str, Any]] = []
     for one in contexts(shape, n_ctx):
         try:
-            plan = plan_memory(shape, n_ctx=one, n_batch=n_batch, threads=threads, stack_bytes=stack_bytes, limit=limit)
-            rows.append({"n_ctx": one, **plan.as_dict()})
+            rows.append({"n_ctx": one, **plan_memory(shape, use, one).as_dict()})
         except LilmError as error:
-            longest = longest_context(shape, n_batch, threads, stack_bytes, limit)
-            rows.append({"n_ctx": one, "reason": error.what, "longest_n_ctx": longest})
+            rows.append({"n_ctx": one, "reason": error.what, "longest_n_ctx": longest_context(shape, use)})
     return rows

@@ -66,6 +66,7 @@ def run_node(
     threads: int = 2,
     n_ctx: int = 512,
     n_batch: int = 256,
+    kv_type: str = "f16",
     memory: Mapping[str, int] | None = None,
     on_text: Callable[[str], object] | None = None,
 ) -> NodeAnswer:
@@ -84,6 +85,7 @@ def run_node(
         "threads": threads if variant.startswith("threads") else 1,
         "n_ctx": n_ctx,
         "n_batch": n_batch,
+        "kv_type": kv_type,
         "memory": dict(memory) if memory else None,
         "runs": [dict(run) for run in runs],
         "stream": on_text is not None,

@@ -79,15 +79,7 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
     smallest = min((path for path in ggufs if not path.stem.endswith("f16")), key=lambda path: path.stat().st_size)
 
     def plan(name: str, variant: str) -> Any:
-        return plan_memory(
-            shapes[name],
-            n_ctx=config.n_ctx,
-            n_batch=config.n_batch,
-            threads=config.max_threads if is_threaded(variant) else 1,
-            stack_bytes=config.stack_mb * MIB,
-            limit=memory_limit(variant),
-            where=str(inputs["export"] / name),
-        )
+        return plan_memory(shapes[name], memory_use(config, variant), config.n_ctx, str(inputs["export"] / name))
 
     plan(smallest.name, config.variants[0])  # too large a model is told before the build
     measurements: dict[str, Any] = {}
@@ -110,7 +102,8 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
         if chromium:
             context.reporter.say(f"  {smallest.name} in Chromium ({variant}): memory")
             plain = cores[variant.removesuffix("-relaxed")]
-            sizes = {"n_ctx": config.n_ctx, "n_batch": config.n_batch, "threads": threads}
+            sizes: dict[str, Any] = {"n_ctx": config.n_ctx, "n_batch": config.n_batch, "threads": threads}
+            sizes["kv_type"] = config.kv_type
             seen = verify_in_chromium(smallest, core, plain, RUNTIME, memory, **sizes)
             builds[variant]["chromium"] = {"model": smallest.name, "context_filled_to": seen.filled}
         if not runs_in_node(variant):
@@ -126,6 +119,7 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
             n_ctx=config.n_ctx,
             n_batch=config.n_batch,
             threads=threads,
+            kv_type=config.kv_type,
         )
         builds[variant]["verified"] = {"model": smallest.name, **proof.report()}
         measurements[variant] = {
@@ -160,43 +154,36 @@ def all_variants(config: WasmConfig) -> tuple[Any, ...]:
     return (*config.variants, *((MEMORY64,) if config.memory64 else ()))
 
 
-def memory_limit(variant: str) -> int:
-    """Bytes of wasm memory that a browser gives at most."""
-    from lilm.wasm.memory import LIMIT, LIMIT64
-    from lilm.wasm.variants import is_memory64
+def memory_use(config: WasmConfig, variant: str) -> Any:
+    from lilm.wasm.memory import LIMIT, LIMIT64, Use
+    from lilm.wasm.variants import is_memory64, is_threaded
 
-    return LIMIT64 if is_memory64(variant) else LIMIT
+    return Use(
+        n_batch=config.n_batch,
+        threads=config.max_threads if is_threaded(variant) else 1,
+        stack_bytes=config.stack_mb * MIB,
+        kv_type=config.kv_type,
+        limit=LIMIT64 if is_memory64(variant) else LIMIT,
+    )
 
 
 def memory_table(config: WasmConfig, shapes: Mapping[str, Any], builds: Mapping[str, Any]) -> dict[str, Any]:
     """What runtime/core.mjs reads: for each model and variant, what each context needs or why it does not fit."""
     from lilm.wasm.memory import memory_rows
-    from lilm.wasm.variants import is_threaded
 
     variants = all_variants(config)
-
-    def rows(shape: Any, variant: str) -> list[dict[str, Any]]:
-        threads = config.max_threads if is_threaded(variant) else 1
-        return memory_rows(
-            shape,
-            n_ctx=config.n_ctx,
-            n_batch=config.n_batch,
-            threads=threads,
-            stack_bytes=config.stack_mb * MIB,
-            limit=memory_limit(variant),
-        )
-
     models = {
         name: {
             "file_bytes": shape.file_bytes,
             "n_ctx_train": shape.n_ctx_train,
-            **{variant: rows(shape, variant) for variant in variants},
+            **{one: memory_rows(shape, memory_use(config, one), config.n_ctx) for one in variants},
         }
         for name, shape in shapes.items()
     }
     return {
         "n_ctx": config.n_ctx,
         "n_batch": config.n_batch,
+        "kv_type": config.kv_type,
         "threads": config.max_threads,
         "stack_bytes": config.stack_mb * MIB,
         "variants": list(variants),

@@ -58,22 +58,31 @@ class Verification:
 
 
 def verify(
-    gguf: Path, shape: Shape, wasm_dir: Path, variant: str, memory: Memory, *, n_ctx: int, n_batch: int, threads: int
+    gguf: Path,
+    shape: Shape,
+    wasm_dir: Path,
+    variant: str,
+    memory: Memory,
+    *,
+    n_ctx: int,
+    n_batch: int,
+    threads: int,
+    kv_type: str = "f16",
 ) -> Verification:
     """Run `gguf` in node within exactly `memory.initial_bytes`: greedily, and to the end of a full context.
 
-    threads: of both builds. Raises LilmError when it does not fit or does not say the same.
+    threads, kv_type: of both builds. Raises LilmError when it does not fit or does not say the same.
     """
     full = context_length(shape, n_ctx)
     greedy = {"temperature": 0, "repeat_penalty": 1, "n_predict": N_PREDICT, "ignore_eos": True}
     runs: list[dict[str, Any]] = [{"prompt": prompt, **greedy} for prompt in PROMPTS]
     runs.append({"tokens": [i % 200 + 3 for i in range(full - 8)], **greedy, "n_predict": -1})
     answer = run_node(
-        gguf, wasm_dir, runs, variant=variant, threads=threads, n_ctx=n_ctx, n_batch=n_batch,
+        gguf, wasm_dir, runs, variant=variant, threads=threads, n_ctx=n_ctx, n_batch=n_batch, kv_type=kv_type,
         memory={"initial_bytes": memory.initial_bytes, "maximum_bytes": memory.initial_bytes},
     )  # fmt: skip
     *browser, filling = answer.runs
-    with Engine(gguf, n_ctx=full, threads=threads) as engine:
+    with Engine(gguf, n_ctx=full, threads=threads, kv_type=kv_type) as engine:
         native = [engine.greedy(run.prompt_ids, N_PREDICT, stop=False) for run in browser]
     comparison = compare(native, browser)
     if not comparison.agrees:

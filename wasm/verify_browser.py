@@ -39,6 +39,7 @@ def verify_in_chromium(
     n_ctx: int,
     n_batch: int,
     threads: int,
+    kv_type: str = "f16",
 ) -> BrowserProof:
     """Load `gguf` by the page's own runtime in Chromium within exactly `memory.initial_bytes`, and fill the context.
 
@@ -53,6 +54,7 @@ def verify_in_chromium(
     table: Mapping[str, Any] = {
         "n_ctx": n_ctx,
         "n_batch": n_batch,
+        "kv_type": kv_type,
         "threads": threads,
         "variants": [variant],
         "relaxed": [variant] if core.variant != variant else [],

@@ -31,10 +31,10 @@ class Session:
             raise NativeError("no model is open")
         return self.model
 
-    def open(self, path: str, n_ctx: int, threads: int, exact: bool, reference: str | None) -> Answer:
-        self.model = Model(Path(path), n_ctx, threads, self.log, exact)
+    def open(self, path: str, n_ctx: int, threads: int, exact: bool, kv_type: str, reference: str | None) -> Answer:
+        self.model = Model(Path(path), n_ctx, threads, self.log, exact, kv_type)
         if reference is not None:
-            self.reference = Model(Path(reference), n_ctx, threads, self.log, exact)
+            self.reference = Model(Path(reference), n_ctx, threads, self.log, exact, kv_type)
             if self.reference.n_vocab != self.model.n_vocab:
                 raise NativeError(f"vocabularies of {self.model.n_vocab} and {self.reference.n_vocab} tokens")
         sizes = {"n_vocab": self.model.n_vocab, "n_ctx_train": self.model.n_ctx_train}

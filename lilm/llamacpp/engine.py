@@ -48,7 +48,8 @@ class Engine:
 
     model, reference: GGUF files; the reference is what `score` compares with and has the same vocabulary.
     n_ctx: longest sequence, tokens. threads: of llama.cpp; part of what decides a logit's last bits.
-    exact: keys and values in F32 and plain attention, to compare arithmetic; without it llama.cpp's defaults.
+    exact: keys and values in F32 and plain attention, to compare arithmetic; without it flash attention with those of
+    kv_type, f16 or q8_0.
     eager: threads spin at barriers, for measuring speed on a quiet machine; without it they sleep.
     Its bos_id is what stands before a text, also where `tokenize` puts nothing there; its eos_token the text of EOS.
     Raises LilmError when a file is missing or llama.cpp cannot load it.
@@ -62,6 +63,7 @@ class Engine:
         threads: int,
         reference: Path | None = None,
         exact: bool = False,
+        kv_type: str = "f16",
         eager: bool = False,
     ) -> None:
         for path in (model, reference):
@@ -71,7 +73,7 @@ class Engine:
         self._process = LlamaProcess(eager)
         try:
             files = {"path": str(model), "reference": str(reference) if reference else None}
-            head, _ = self._ask("open", **files, n_ctx=n_ctx, threads=threads, exact=exact)
+            head, _ = self._ask("open", **files, n_ctx=n_ctx, threads=threads, exact=exact, kv_type=kv_type)
             self.n_vocab: int = head["n_vocab"]
             self.n_ctx_train: int = head["n_ctx_train"]
             self.bos_id: int = head["bos_id"]

@@ -45,14 +45,19 @@ class Log:
         return NativeError("; ".join(self.errors) or "no reason given")
 
 
+KV_TYPES = {"f16": llama.GGML_TYPE_F16, "q8_0": llama.GGML_TYPE_Q8_0}
+
+
 class Model:
     """A GGUF file and one context of `n_ctx` tokens on it.
 
-    exact: keys and values in F32 and plain attention, instead of llama.cpp's F16 and flash attention.
+    exact: keys and values in F32 and plain attention, instead of those of kv_type (of KV_TYPES) and flash attention.
     Raises NativeError when llama.cpp cannot load the file.
     """
 
-    def __init__(self, path: Path, n_ctx: int, threads: int, log: Log, exact: bool = False) -> None:
+    def __init__(
+        self, path: Path, n_ctx: int, threads: int, log: Log, exact: bool = False, kv_type: str = "f16"
+    ) -> None:
         log.errors.clear()
         params = llama.llama_model_default_params()
         params.n_gpu_layers = 0
@@ -65,6 +70,7 @@ class Model:
         context.n_ctx = context.n_batch = n_ctx
         context.n_ubatch = min(n_ctx, N_UBATCH)
         context.n_threads = context.n_threads_batch = threads
+        context.type_k = context.type_v = KV_TYPES[kv_type]
         if exact:
             context.type_k = context.type_v = llama.GGML_TYPE_F32
             context.flash_attn_type = llama.LLAMA_FLASH_ATTN_TYPE_DISABLED

@@ -47,6 +47,8 @@ class WasmConfig(Section):
     """Context that the memory is computed for; llama.cpp rounds it up to a multiple of 256."""
     n_batch: int = Field(default=256, ge=32, le=2048)
     """Prompt tokens evaluated at a time: more takes more memory and answers a stop later."""
+    kv_type: Literal["f16", "q8_0"] = "f16"
+    """Of the context's keys and values: q8_0 takes half the memory and is slower."""
     max_threads: int = Field(default=8, ge=1, le=64)
     """Threads that the page may use at most; each has its stack in the memory."""
     stack_mb: int = Field(default=2, ge=1, le=64)

@@ -215,6 +215,18 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture
+def at_home() -> Iterator[Callable[[Any, str], None]]:
+    """Watches a context: at the end none of its requests may have left the URL."""
+    strangers: list[str] = []
+
+    def watch(context: Any, url: str) -> None:
+        context.on("request", lambda request: request.url.startswith((url, "blob:")) or strangers.append(request.url))
+
+    yield watch
+    assert not strangers
+
+
+@pytest.fixture
 def open_page(
     site: Path, browser: Any, serving: Callable[[Path], AbstractContextManager[str]]
 ) -> Iterator[Callable[..., Any]]:

@@ -10,6 +10,7 @@ export async function load(source, { onProgress, signal }) {
     await pause(20);
     if (signal.aborted) throw new LilmError("aborted", "given up");
   }
+  globalThis.loadedSource = String(source);
   if (source instanceof File) throw new LilmError("not_a_gguf", "not GGUF");
   return {
     info: { threads: 2 },

@@ -36,9 +36,15 @@ STOP_AT_THE_FIRST_WORDS = """() => {
 
 
 @pytest.fixture
-def page(finished_run: Path, browser: Any, serving: Callable[[Path], AbstractContextManager[str]]) -> Iterator[Any]:
+def page(
+    finished_run: Path,
+    browser: Any,
+    serving: Callable[[Path], AbstractContextManager[str]],
+    at_home: Callable[[Any, str], None],
+) -> Iterator[Any]:
     with serving(finished_run) as url:
         context = browser.new_context(locale="ja-JP")
+        at_home(context, url)
         opened = context.new_page()
         opened.set_default_timeout(120_000)
         opened.goto(url)

@@ -3,6 +3,7 @@
 import json
 import os
 import struct
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -17,12 +18,13 @@ Ask = Callable[[str], Any]
 
 
 @pytest.fixture
-def ask(browser: Any) -> Iterator[Ask]:
+def ask(browser: Any, at_home: Callable[[Any, str], None]) -> Iterator[Ask]:
     """Opens the page at a URL in a fresh profile and asks "The cat"."""
     # The tests change files behind the page's back, which the service worker would serve as they were.
     context = browser.new_context(locale="en-US", service_workers="block")
 
     def ask_at(url: str) -> Any:
+        at_home(context, url)
         page = context.new_page()
         page.set_default_timeout(30_000)
         page.goto(url)
@@ -159,3 +161,33 @@ def test_without_room_the_model_works_and_the_page_says_so(ask: Ask, browser: An
     page = ask(faulty.url)
     answered(page)
     assert "no room to keep the model" in notice(page)
+
+
+def test_a_tab_in_the_background_goes_on_when_it_is_back(ask: Ask, browser: Any, faulty: Any) -> None:
+    """Browsers stop the scripts of a tab that is not seen for long: here once in the download, once in an answer."""
+    faulty.slow = 0.1
+    page = ask(faulty.url)
+    session = browser.contexts[-1].new_cdp_session(page)
+
+    def sleep_for(seconds: float) -> None:
+        session.send("Page.setWebLifecycleState", {"state": "frozen"})
+        time.sleep(seconds)
+        session.send("Page.setWebLifecycleState", {"state": "active"})
+
+    while len(faulty.asked) < 3:
+        page.wait_for_timeout(50)
+    sleep_for(1)
+    answered(page)
+    page.click("#open-settings")
+    for name, value in {"temperature": 2, "top_p": 1, "top_k": 0, "min_p": 0, "n_predict": 200}.items():
+        page.fill(f"#set-{name}", str(value))
+    page.click("#settings .primary")
+    page.fill("#prompt", "The mat")
+    page.press("#prompt", "Enter")
+    page.wait_for_selector(".writing")
+    sleep_for(1)
+    page.wait_for_selector(".turn.assistant:last-child .acts")
+    assert page.locator(".turn").count() == 4
+    assert page.is_hidden("#notice")
+    page.reload()
+    assert page.locator(".turn").count() == 4

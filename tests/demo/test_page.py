@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 Open = Callable[..., Any]
 
@@ -16,8 +17,6 @@ def send(page: Any, text: str) -> None:
 
 def wait_for_letters(page: Any, count: int) -> None:
     """Until an answer that is being written has `count` letters."""
-    from playwright.sync_api import expect
-
     expect(page.locator(".writing .text")).to_have_text(re.compile(f".{{{count},}}", re.DOTALL), timeout=15_000)
 
 
@@ -216,7 +215,7 @@ def test_speed_threads_and_memory_are_shown(open_page: Open) -> None:
     assert "100 tokens/s · 2 threads" in page.inner_text("#speed")
     page.click("#stop")
     wait_for_answer(page)
-    page.wait_for_function("document.querySelector('#speed').textContent.endsWith('40.0 MB memory')")
+    expect(page.locator("#speed")).to_have_text(re.compile(r"40\.0 MB memory$"))
 
 
 def test_a_model_that_died_is_loaded_again_by_a_click(open_page: Open) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from playwright.sync_api import expect
+
 Open = Callable[..., Any]
 KEPT = [
     {"key": "k1", "name": "model-Q4_K_M.gguf", "url": "models/model-Q4_K_M.gguf", "bytes": 1000, "complete": True},
@@ -25,6 +27,7 @@ def test_a_point_of_the_chart_chooses_its_model(open_page: Open) -> None:
     page.click("#load")
     page.wait_for_selector("#model-dot[data-state=ready]")
     assert page.inner_text("#model-label") == "Q8_0"
+    assert page.evaluate("loadedSource").endswith("models/model-Q8_0.gguf")
 
 
 def test_whether_a_model_fits_is_said_in_words(open_page: Open, site: Path) -> None:
@@ -57,7 +60,7 @@ def test_kept_models_are_listed_and_deleted(open_page: Open, site: Path) -> None
     assert "5.0 MB · partly downloaded" in page.inner_text("#kept-list li >> nth=1")
     for left, name in ((2, "old"), (1, "older"), (0, "model-Q4_K_M")):
         page.click(f"[aria-label='Delete {name}.gguf from this device']")
-        page.wait_for_function(f"document.querySelectorAll('#kept-list li').length === {left}")
+        expect(page.locator("#kept-list li")).to_have_count(left)
     assert page.is_hidden("#kept")
 
 

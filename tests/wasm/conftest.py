@@ -1,8 +1,10 @@
 """The built core, and models that spell a known text."""
 
+import shutil
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import gguf
 import numpy as np
@@ -10,9 +12,13 @@ import pytest
 
 from lilm.chat import CHAT_TEMPLATE
 from lilm.errors import LilmError
+from lilm.hashing import write_json
 from lilm.progress import Reporter
+from lilm.wasm.bench.chromium import NAMES, ask_page, serving
 from lilm.wasm.build import build_variant
+from lilm.wasm.node import runtime_dir
 from lilm.wasm.source import cache_dir
+from lilm.wasm.stage import RUNTIME
 from lilm.wasm.toolchain import Toolchain, find_toolchain, toolchains
 from lilm.wasm.toolchain_fetch import fetch_toolchain
 
@@ -41,6 +47,38 @@ def newest() -> Toolchain:
         return found if found.relaxed_simd else find_toolchain(fetch_toolchain(FETCHED, Reporter(quiet=True)))
     except LilmError as error:
         pytest.skip(error.line())
+
+
+PAGE = """<!doctype html><script type="module">
+    const tell = (answer) => fetch("/result", {{ method: "POST", body: JSON.stringify(answer) }});
+    try {{
+      const {{ load }} = await import("./runtime/lilm.mjs");
+      await tell(await (async () => {{ {script} }})());
+    }} catch (error) {{
+      await tell({{ failed: error.message }});
+    }}
+</script>"""
+
+
+def ask_chromium(root: Path, table: dict[str, Any], script: str) -> dict[str, Any]:
+    """What `script`, the body of an async function that has `load`, returns in a page beside the runtime. root: the
+    folder to serve, which has the builds and models."""
+    if not any(map(shutil.which, NAMES)):
+        pytest.skip("no Chromium")
+    (root / "runtime").mkdir()
+    for name in RUNTIME:
+        shutil.copyfile(runtime_dir() / name, root / "runtime" / name)
+    write_json(root / "memory.json", table)
+    (root / "index.html").write_text(PAGE.format(script=script))
+    with serving(root) as server:
+        answer = ask_page(server, "index.html", {}, patience=120)
+    assert "failed" not in answer, answer["failed"]
+    return answer
+
+
+@pytest.fixture(scope="session")
+def in_chromium() -> Callable[..., dict[str, Any]]:
+    return ask_chromium
 
 
 def write_llama(

@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from lilm.errors import LilmError
-from lilm.wasm.memory import MIB, Shape, context_length, memory_rows, plan_memory, read_shape
+from lilm.wasm.memory import MIB, Shape, Use, context_length, memory_rows, plan_memory, read_shape
 from lilm.wasm.memory_report import memory_report
 from lilm.wasm.node import WasmError, run_node, runtime_dir
 
@@ -26,20 +26,28 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("name", SHAPES)
-@pytest.mark.parametrize(("n_ctx", "n_batch", "threads"), [(300, 64, 1), (2048, 256, 2)])
+@pytest.mark.parametrize(
+    ("n_ctx", "n_batch", "threads", "kv_type"), [(300, 64, 1, "f16"), (2048, 256, 2, "f16"), (2048, 256, 2, "q8_0")]
+)
 def test_the_memory_holds_a_full_context_and_little_is_left(
-    name: str, n_ctx: int, n_batch: int, threads: int, wasm_dir: Path, tmp_path: Path, llama_writer: Callable[..., Path]
+    name: str,
+    n_ctx: int,
+    n_batch: int,
+    threads: int,
+    kv_type: str,
+    wasm_dir: Path,
+    tmp_path: Path,
+    llama_writer: Callable[..., Path],
 ) -> None:
     shape_of = dict(SHAPES[name])
     pieces = [(f"▁{word}", 1) for word in range(shape_of.pop("vocab"))]
     path = llama_writer(tmp_path / "m.gguf", pieces=pieces, **shape_of, kind=gguf.GGMLQuantizationType.Q8_0)
     shape = read_shape(path)
-    memory = plan_memory(shape, n_ctx=n_ctx, n_batch=n_batch, threads=threads, stack_bytes=2 * MIB)
+    memory = plan_memory(shape, Use(n_batch, threads, 2 * MIB, kv_type), n_ctx)
     exactly = {"initial_bytes": memory.initial_bytes, "maximum_bytes": memory.initial_bytes}
     run = {"tokens": [3 + i % 400 for i in range(context_length(shape, n_ctx) - 3)], "temperature": 0, "n_predict": -1}
-    answer = run_node(
-        path, wasm_dir, [run | {"ignore_eos": True}], memory=exactly, n_ctx=n_ctx, n_batch=n_batch, threads=threads
-    )
+    sizes: dict[str, Any] = {"n_ctx": n_ctx, "n_batch": n_batch, "threads": threads, "kv_type": kv_type}
+    answer = run_node(path, wasm_dir, [run | {"ignore_eos": True}], memory=exactly, **sizes)
     assert answer.runs[0].stop_reason == "context_full"
     assert answer.stats["n_ctx_used"] == context_length(shape, n_ctx)
     assert answer.stats["heap_bytes"] == max(32 * MIB, memory.initial_bytes)  # it did not grow
@@ -60,33 +68,43 @@ TINYLLAMA = Shape(
     n_vocab=51_520, n_embd=2048, n_ff=5632, n_layer=22, n_head=32, n_head_kv=4, head_k=64, head_v=64,
     n_ctx_train=1 << 20, n_tensors=201, weights_bytes=725_000_000, file_bytes=727_000_000,
 )  # fmt: skip
-USUAL = {"n_batch": 256, "threads": 8, "stack_bytes": 2 * MIB}
+USUAL = Use(n_batch=256, threads=8, stack_bytes=2 * MIB)
 
 
 def test_more_context_than_fits_is_refused_with_what_fits() -> None:
     with pytest.raises(LilmError, match="browser gives 4 GiB") as caught:
-        plan_memory(TINYLLAMA, n_ctx=200_000, **USUAL, where="big.gguf")
+        plan_memory(TINYLLAMA, USUAL, 200_000, "big.gguf")
     offered = re.search(r"set wasm.n_ctx to (\d+) or less", caught.value.line())
     assert offered is not None
-    assert plan_memory(TINYLLAMA, n_ctx=int(offered[1]), **USUAL).maximum_bytes < 4096 * MIB
+    assert plan_memory(TINYLLAMA, USUAL, int(offered[1])).maximum_bytes < 4096 * MIB
     with pytest.raises(LilmError):
-        plan_memory(TINYLLAMA, n_ctx=int(offered[1]) + 1, **USUAL)
+        plan_memory(TINYLLAMA, USUAL, int(offered[1]) + 1)
 
 
 def test_weights_that_never_fit_are_refused() -> None:
     with pytest.raises(LilmError, match=r"quantisation that is at least \d+ MiB smaller"):
-        plan_memory(replace(TINYLLAMA, weights_bytes=4_400_000_000), n_ctx=512, **USUAL)
+        plan_memory(replace(TINYLLAMA, weights_bytes=4_400_000_000), USUAL, 512)
+
+
+def test_keys_and_values_of_a_byte_let_a_longer_context_fit() -> None:
+    halved = replace(USUAL, kv_type="q8_0")
+    assert (
+        plan_memory(TINYLLAMA, halved, 100_000).kv_bytes == plan_memory(TINYLLAMA, USUAL, 100_000).kv_bytes * 17 // 32
+    )
+    with pytest.raises(LilmError):
+        plan_memory(TINYLLAMA, USUAL, 180_000)
+    assert plan_memory(TINYLLAMA, halved, 180_000).initial_bytes < 4096 * MIB
 
 
 def test_the_table_says_what_each_context_needs_or_why_it_does_not_fit() -> None:
-    rows = memory_rows(replace(TINYLLAMA, n_ctx_train=300_000), n_ctx=3000, **USUAL)
+    rows = memory_rows(replace(TINYLLAMA, n_ctx_train=300_000), USUAL, 3000)
     assert [row["n_ctx"] for row in rows] == [512, 1024, 2048, 3072, *(1 << bit for bit in range(12, 19)), 300_032]
     needs = [row["initial_bytes"] for row in rows if "reason" not in row]
     assert needs == sorted(needs) and len(needs) == 10  # up to 131,072
     for row in rows[len(needs) :]:
         assert f"at n_ctx {row['n_ctx']}" in row["reason"]
-        plan_memory(TINYLLAMA, n_ctx=row["longest_n_ctx"], **USUAL)
-    assert memory_rows(replace(TINYLLAMA, weights_bytes=5 << 30), n_ctx=512, **USUAL)[0]["longest_n_ctx"] == 0
+        plan_memory(TINYLLAMA, USUAL, row["longest_n_ctx"])
+    assert memory_rows(replace(TINYLLAMA, weights_bytes=5 << 30), USUAL, 512)[0]["longest_n_ctx"] == 0
 
 
 def test_the_table_is_shown_by_model_and_context() -> None:

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import gguf
 import pytest
@@ -12,7 +13,7 @@ from lilm.errors import LilmError
 from lilm.progress import Reporter
 from lilm.wasm.bench.chromium import NAMES
 from lilm.wasm.build import build_variant
-from lilm.wasm.memory import MIB, plan_memory, read_shape
+from lilm.wasm.memory import MIB, Use, plan_memory, read_shape
 from lilm.wasm.stage import RUNTIME
 from lilm.wasm.toolchain import Toolchain
 from lilm.wasm.variants import RELAXED, Variant
@@ -22,16 +23,19 @@ PLAIN = {relaxed: plain for plain, relaxed in RELAXED.items()}
 pytestmark = pytest.mark.skipif(not any(map(shutil.which, NAMES)), reason="no Chromium")
 
 
-@pytest.mark.parametrize("variant", ["threads", "threads-relaxed", "threads-memory64-relaxed"])
+@pytest.mark.parametrize(
+    ("variant", "kv_type"),
+    [("threads", "f16"), ("threads-relaxed", "f16"), ("threads-relaxed", "q8_0"), ("threads-memory64-relaxed", "f16")],
+)
 def test_the_computed_memory_is_enough_in_chromium(
-    variant: Variant, newest: Toolchain, tmp_path: Path, llama_writer: Callable[..., Path]
+    variant: Variant, kv_type: str, newest: Toolchain, tmp_path: Path, llama_writer: Callable[..., Path]
 ) -> None:
     """By a new Emscripten, whose threads start otherwise in browsers; the stage's own test has the one in use."""
     pieces = [(f"<0x{byte:02X}>", 6) for byte in range(256)]
     kind = gguf.GGMLQuantizationType.Q8_0
     path = llama_writer(tmp_path / "m.gguf", pieces=pieces, n_embd=512, n_ff=1408, n_layer=12, kind=kind)
-    sizes = {"n_ctx": 512, "n_batch": 128, "threads": 2}
-    memory = plan_memory(read_shape(path), **sizes, stack_bytes=2 * MIB)
+    sizes: dict[str, Any] = {"n_ctx": 512, "n_batch": 128, "threads": 2, "kv_type": kv_type}
+    memory = plan_memory(read_shape(path), Use(n_batch=128, threads=2, stack_bytes=2 * MIB, kv_type=kv_type), 512)
     plain, core = (
         build_variant(one, Reporter(quiet=True), toolchain=newest)
         for one in (variant.removesuffix("-relaxed"), variant)

@@ -11,6 +11,7 @@ import { counts, Threads } from "./threads.mjs";
 
 const MEASURE_MS = 400; // at most for finding the first number of threads
 const ROUNDS = 3;
+/** @type {Record<string, number>} */ const KV_TYPES = { f16: 1, q8_0: 8 }; // ggml_type's numbers
 
 /** Let waiting messages in, among them the one that stops the generation. */
 const breathe = (() => {
@@ -72,7 +73,7 @@ export class Engine {
       const build = options.build ?? chooseBuild(options.table, wish.variant);
       const core = await makeCore(new URL(`${build}/`, options.base).href, options.threads, wish);
       const engine = new Engine(core);
-      engine.#open(reader, n_ctx, n_batch, options.threads, (loaded, total) => tell("load", loaded, total));
+      engine.#open(reader, [n_ctx, n_batch, options.threads, KV_TYPES[options.table.kv_type ?? "f16"]], (loaded, total) => tell("load", loaded, total));
       engine.#info = {
         variant: wish.variant,
         relaxed_simd: build !== wish.variant,
@@ -92,10 +93,10 @@ export class Engine {
 
   /**
    * @param {import("./reader.mjs").Reader} reader
-   * @param {number} n_ctx @param {number} n_batch @param {number} threads
+   * @param {number[]} sizes lilm_load()'s n_ctx, n_batch, n_threads and kv_type
    * @param {(loaded: number, total: number) => boolean | void} onProgress
    */
-  #open(reader, n_ctx, n_batch, threads, onProgress) {
+  #open(reader, sizes, onProgress) {
     /** @type {LilmError | null} */ let broken = null;
     this.#glue.core.module.lilmRead = (/** @type {number} */ offset, /** @type {Uint8Array} */ into) => {
       try {
@@ -108,7 +109,7 @@ export class Engine {
     this.#glue.core.module.lilmLoaded = (/** @type {number} */ part) =>
       onProgress(Math.round(part * reader.size), reader.size) !== false;
     try {
-      this.#glue.call("lilm_load", reader.size, n_ctx, n_batch, threads);
+      this.#glue.call("lilm_load", reader.size, ...sizes);
     } catch (error) {
       throw broken ?? error;
     }

@@ -1,5 +1,5 @@
 // Runs a GGUF in node by the browser's engine. One JSON job on stdin, one JSON answer on stdout:
-//   job     {gguf, base, variant, build, threads, n_ctx, n_batch, memory?, runs: [{prompt | messages | tokens, ...sampling}]}
+//   job     {gguf, base, variant, build, threads, n_ctx, n_batch, kv_type, memory?, runs: [{prompt | messages | tokens, ...sampling}]}
 //           or with {tokens, logits: FILE, step} for a run: float32 logits into the file, one n_vocab after the other
 //   answer  {stats, runs: [{text, ids, gaps, tokens, stop_reason, ...}]} or {error: {kind, message}}
 // With job.stream the text is written to stderr as it comes.
@@ -12,7 +12,8 @@ import { LilmError } from "./errors.mjs";
 const job = JSON.parse(readFileSync(0, "utf8"));
 
 async function main() {
-  const table = { models: {}, n_ctx: job.n_ctx, n_batch: job.n_batch, threads: job.threads };
+  const { n_ctx, n_batch, kv_type, threads } = job;
+  const table = { models: {}, n_ctx, n_batch, kv_type, threads };
   const engine = await Engine.load(job.gguf, { adapt: false, ...job, name: "", table }, () => {});
   const runs = [];
   for (const { prompt, messages, tokens, logits, step, ...sampling } of job.runs) {

@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#define LILM_PROTOCOL 2
+#define LILM_PROTOCOL 3
 
 #ifdef __cplusplus
 extern "C" {
@@ -24,8 +24,9 @@ const char * lilm_log(void);
 
 // Load from Module.lilmRead(offset, Uint8Array) -> bytes read or -1, of a file of `file_bytes`.
 // Module.lilmLoaded(fraction) -> bool is asked now and then; false ends the loading ("aborted").
-// n_ctx 0 means what the model was trained with, which is also the most it gets. Answers 0.
-int32_t lilm_load(double file_bytes, int32_t n_ctx, int32_t n_batch, int32_t n_threads);
+// n_ctx 0 means what the model was trained with, which is also the most it gets. kv_type: ggml_type of keys and
+// values. Answers 0.
+int32_t lilm_load(double file_bytes, int32_t n_ctx, int32_t n_batch, int32_t n_threads, int32_t kv_type);
 void    lilm_free(void);
 
 // JSON object about the loaded model: model, parameters, model_bytes, n_ctx, n_batch, threads, n_vocab,

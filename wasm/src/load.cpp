@@ -72,7 +72,7 @@ void release() {
     evaluated = 0;
 }
 
-int32_t load(double file_bytes, int32_t n_ctx, int32_t n_batch, int32_t n_threads) {
+int32_t load(double file_bytes, int32_t n_ctx, int32_t n_batch, int32_t n_threads, int32_t kv_type) {
     release();
     forget_log();
     listen();
@@ -112,6 +112,7 @@ int32_t load(double file_bytes, int32_t n_ctx, int32_t n_batch, int32_t n_thread
     wish.n_threads       = n_threads;
     wish.n_threads_batch = n_threads;
     wish.no_perf         = true;
+    wish.type_k = wish.type_v = (ggml_type) kv_type;
     context = llama_init_from_model(model, wish);
     if (!context) {
         fail_from_log("no memory for the context");
@@ -156,10 +157,10 @@ EXPORT double lilm_heap_top(void) { return (double) (uintptr_t) sbrk(0); }
 EXPORT void lilm_free(void) { release(); }
 EXPORT const char * lilm_text(void) { return text.c_str(); }
 
-EXPORT int32_t lilm_load(double file_bytes, int32_t n_ctx, int32_t n_batch, int32_t n_threads) {
+EXPORT int32_t lilm_load(double file_bytes, int32_t n_ctx, int32_t n_batch, int32_t n_threads, int32_t kv_type) {
     return guarded([&] {
         try {
-            return load(file_bytes, n_ctx, n_batch, n_threads);
+            return load(file_bytes, n_ctx, n_batch, n_threads, kv_type);
         } catch (...) {
             release();
             throw;
