@@ -12,6 +12,7 @@ from lilm.stage import Context
 
 MIB = 1 << 20
 RUNTIME = (
+    "breathe.mjs",
     "channel.mjs",
     "core.mjs",
     "download.mjs",

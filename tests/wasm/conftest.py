@@ -89,6 +89,7 @@ def write_llama(
     n_ff: int = 512,
     n_layer: int = 2,
     n_ctx_train: int = 2048,
+    pooling: gguf.PoolingType | None = None,
     matrices: dict[str, np.ndarray] | None = None,
     kind: gguf.GGMLQuantizationType = gguf.GGMLQuantizationType.F32,
 ) -> Path:
@@ -115,6 +116,8 @@ def write_llama(
     writer.add_add_bos_token(True)
     writer.add_add_space_prefix(False)
     writer.add_chat_template(CHAT_TEMPLATE)
+    if pooling is not None:
+        writer.add_pooling_type(pooling)
     given = matrices or {}
 
     def add(name: str, *shape: int) -> None:
@@ -148,7 +151,7 @@ def write_llama(
 BYTES = [(f"<0x{byte:02X}>", 6) for byte in range(256)]
 
 
-def write_speller(path: Path, cycle: bool, n_ctx_train: int = 2048) -> Path:
+def write_speller(path: Path, cycle: bool, **options: Any) -> Path:
     """A model that after "S" spells SPELLED byte by byte, and then ends (or begins again at "S").
 
     Each token's embedding is a unit vector, all layers are zero, and a token's output row is its predecessor's vector.
@@ -162,7 +165,7 @@ def write_speller(path: Path, cycle: bool, n_ctx_train: int = 2048) -> Path:
     output[3 + ord("q"), :] = 0.3  # everybody's second choice
     embedding = np.eye(n_vocab, n_embd, dtype=np.float32)
     matrices = {"token_embd.weight": embedding, "output.weight": output}
-    return write_llama(path, pieces=pieces, n_embd=n_embd, n_ctx_train=n_ctx_train, matrices=matrices)
+    return write_llama(path, pieces=pieces, n_embd=n_embd, matrices=matrices, **options)
 
 
 @pytest.fixture(scope="session")

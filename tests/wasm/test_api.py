@@ -4,9 +4,11 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import gguf
 import numpy as np
 import pytest
 
@@ -128,14 +130,20 @@ def test_a_relaxed_build_is_chosen_where_it_is_there_and_runs(tmp_path: Path) ->
 NATIVE = """
 import json, sys
 import llama_cpp
-model = llama_cpp.Llama(sys.argv[1], embedding=True, pooling_type=llama_cpp.LLAMA_POOLING_TYPE_MEAN, verbose=False)
+model = llama_cpp.Llama(sys.argv[1], embedding=True, pooling_type=int(sys.argv[2]), verbose=False)
 print(json.dumps([model.embed(text, normalize=True) for text in ("Sa", "zS")]))
 """
 
 
-def test_embeddings_are_those_of_native_llama_cpp(base: Path, endless: Path) -> None:
+@pytest.mark.parametrize("pooling", [None, gguf.PoolingType.LAST], ids=["mean", "as the file says"])
+def test_embeddings_are_those_of_native_llama_cpp(
+    pooling: gguf.PoolingType | None, base: Path, tmp_path: Path, speller_writer: Callable[..., Path]
+) -> None:
+    endless = speller_writer(tmp_path / "endless.gguf", cycle=True, pooling=pooling)
     answer = drive(base, endless, "embed")["answer"]
-    done = subprocess.run([sys.executable, "-c", NATIVE, str(endless)], capture_output=True, text=True, check=False)
+    kind = str(int(pooling or gguf.PoolingType.MEAN))
+    command = [sys.executable, "-c", NATIVE, str(endless), kind]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     native = np.array(json.loads(done.stdout))
     one, other, again = np.array(answer["vectors"])

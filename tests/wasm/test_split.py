@@ -1,12 +1,16 @@
 """A model in several files is the model that it was in one."""
 
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import gguf
 import numpy as np
 import pytest
 
+from lilm.demo.chunks import chunk_list
 from lilm.wasm.node import WasmError, run_node
 
 GREEDY = {"prompt": "S", "temperature": 0, "repeat_penalty": 1}
@@ -80,3 +84,32 @@ def test_what_is_missing_or_foreign_is_named(
     parts[1].unlink()
     missing = refusal(parts[0], wasm_dir)
     assert missing.kind == "network" and parts[1].name in str(missing)
+
+
+LISTED = """
+    const chunks = "m-00001-of-00003.gguf.chunks.json";
+    const model = await load("m-00001-of-00003.gguf", { base: "./", keep: KEEP, threads: 2, chunks });
+    const { text } = await model.complete("S", { temperature: 0, repeat_penalty: 1 });
+    return { text };
+"""
+
+
+@pytest.mark.parametrize("keep", ["true", "false"])
+@pytest.mark.parametrize("damaged", [False, True])
+def test_each_part_is_checked_by_its_own_list(
+    keep: str, damaged: bool, speller: Path, wasm_dir: Path, tmp_path: Path, in_chromium: Callable[..., Any]
+) -> None:
+    parts = split(speller, tmp_path, "m", 7)
+    for part in parts:
+        part.with_name(f"{part.name}.chunks.json").write_text(json.dumps(chunk_list(part, 64 << 10)))
+    if damaged:
+        data = bytearray(parts[1].read_bytes())
+        data[-1] ^= 1
+        parts[1].write_bytes(data)
+    shutil.copytree(wasm_dir / "threads", tmp_path / "threads")
+    table = {"n_ctx": 512, "n_batch": 64, "threads": 2, "variants": ["threads"], "models": {}}
+    script = LISTED.replace("KEEP", keep)
+    if damaged:
+        script = f"try {{ {script} }} catch (error) {{ return {{ kind: error.kind }}; }}"
+    answer = in_chromium(tmp_path, table, script)
+    assert answer == ({"kind": "wrong_hash"} if damaged else {"text": "a é日🎉z"})

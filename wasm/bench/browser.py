@@ -191,7 +191,7 @@ def _reload(server: BenchServer, build: str, model: Path, cores: int, launches: 
     options = {"engine": "ours", "folder": build, "model": model.name, "threads": cores, "rounds": 0}
     with tempfile.TemporaryDirectory(prefix="lilm-profile-") as profile:
         ask_page(server, "index.html", options, Path(profile))
-        visits = [ask_page(server, "index.html", options, Path(profile)) for _ in range(launches)]
+        visits = [ask_page(server, "index.html", options, Path(profile), watch_memory=True) for _ in range(launches)]
     return {
         "reload_s": round(median(visit["load_s"] for visit in visits), 3),
         "peak_memory_ratio": round(median(visit["peak_bytes"] for visit in visits) / model.stat().st_size, 3),

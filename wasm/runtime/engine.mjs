@@ -1,30 +1,16 @@
 // One loaded model: glue.h's functions with memory, text and errors as JavaScript has them. Blocks its thread
 // while llama.cpp works, so browsers run it in worker.mjs; node may use it directly.
 
+import { breathe } from "./breathe.mjs";
 import { chooseBuild, makeCore, planMemory } from "./core.mjs";
 import { LilmError } from "./errors.mjs";
 import { Glue } from "./glue.mjs";
 import { metered } from "./progress.mjs";
 import { DEFAULTS } from "./sampling.mjs";
 import { openReader } from "./source.mjs";
-import { counts, Threads } from "./threads.mjs";
+import { measure, Threads } from "./threads.mjs";
 
-const MEASURE_MS = 400; // at most for finding the first number of threads
-const ROUNDS = 3;
 /** @type {Record<string, number>} */ const KV_TYPES = { f16: 1, q8_0: 8 }; // ggml_type's numbers
-
-/** Let waiting messages in, among them the one that stops the generation. */
-const breathe = (() => {
-  if (typeof setImmediate === "function") return () => new Promise((resolve) => setImmediate(resolve));
-  const { port1, port2 } = new MessageChannel();
-  /** @type {(() => void)[]} */
-  const waiting = [];
-  port1.onmessage = () => waiting.shift()?.();
-  return () => new Promise((resolve) => {
-    waiting.push(() => resolve(undefined));
-    port2.postMessage(0);
-  });
-})();
 
 export class Engine {
   #glue;
@@ -138,23 +124,15 @@ export class Engine {
   }
 
   async #measure() {
-    const threads = this.#threads;
-    if (!threads || this.#busy) return;
-    const all = counts(this.#info.threads);
-    const times = new Map();
-    const until = performance.now() + MEASURE_MS;
+    if (!this.#threads || this.#busy) return;
     Atomics.store(this.#flag(), 0, 0);
     this.#glue.call("lilm_try_token"); // the first one compiles
-    for (let round = 0; round < ROUNDS; round++) {
-      for (const count of all) {
-        await breathe();
-        if (this.#busy || this.#glue.dead || performance.now() > until) return;
-        this.#glue.call("lilm_set_threads", count);
-        const time = this.#timed("lilm_try_token"); // fails as "aborted" when a waiting generation is stopped
-        times.set(count, Math.min(time, times.get(count) ?? Infinity));
-      }
-      threads.begin(times);
-    }
+    await measure(this.#threads, this.#info.threads, async (count) => {
+      await breathe();
+      if (this.#busy || this.#glue.dead) return null;
+      this.#glue.call("lilm_set_threads", count);
+      return this.#timed("lilm_try_token"); // fails as "aborted" when a waiting generation is stopped
+    });
   }
 
   /** A call's milliseconds. @param {string} name @param {number[]} values */
@@ -277,7 +255,7 @@ export class Engine {
     }
   }
 
-  /** A vector of length 1 that stands for the text: the mean over its tokens. @returns {Promise<Float32Array>} */
+  /** A vector of length 1 that stands for the text. @returns {Promise<Float32Array>} */
   embed(/** @type {string} */ text) {
     return this.#alone(() => {
       const ids = Int32Array.from(this.tokenize(text, true, false));

@@ -53,7 +53,7 @@ export interface LoadOptions {
   onNotice?: (notice: Notice) => void;
   /** A download that it stops goes on there the next time. */
   signal?: AbortSignal;
-  /** What a URL's bytes have to be, or where that is written. */
+  /** What a URL's bytes have to be, or where that is written; for a split model where that of its first part is. */
   chunks?: string | URL | ChunkList;
   /** Keep a URL's model for the next visit; true unless said otherwise. */
   keep?: boolean;

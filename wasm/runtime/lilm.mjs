@@ -25,7 +25,7 @@ const NODE = typeof process === "object" && Boolean(process.versions?.node);
  * @property {(notice: Notice) => void} [onNotice]
  * @property {AbortSignal} [signal] a download that it stops goes on there the next time
  * @property {string | URL | import("./download.mjs").ChunkList} [chunks] what a URL's bytes have to be, or where that
- *   is written
+ *   is written; for a split model where that of its first part is
  * @property {boolean} [keep] a URL's model for the next visit; true unless said otherwise
  * @property {number} [threads] the most
  * @property {boolean} [adapt] let fewer threads compute while that is quicker
@@ -132,7 +132,7 @@ class Model {
   }
 
   /**
-   * A vector of length 1 for each text: the mean of the last layer over its tokens. Throws "context_full" for a text
+   * A vector of length 1 for each text: the last layer's of its tokens, pooled as the GGUF says, else their mean. Throws "context_full" for a text
    * that is longer than the context, and "aborted".
    * @param {string[]} texts @param {{signal?: AbortSignal}} [options] @returns {Promise<Float32Array[]>}
    */

@@ -43,6 +43,11 @@ async function openOne(source, options) {
 
 /** One after the other; each is downloaded and kept like a whole file. @param {Place[]} places @param {DownloadOptions} options */
 async function openParts(places, options) {
+  const { chunks } = options;
+  const lists = chunks === null ? null : typeof chunks === "string" ? partsOf(chunks) ?? [] : [];
+  if (lists && lists.length !== places.length) {
+    throw new LilmError("unsupported", "each part of a model has a list of chunks of its own, as in …-00001-of-00002.gguf.chunks.json");
+  }
   /** @type {Reader[]} */
   const readers = [];
   try {
@@ -52,7 +57,7 @@ async function openParts(places, options) {
         options.onProgress(i * total + loaded, places.length * total); // parts are of about one size
       const onSize = (/** @type {number} */ bytes) => options.onSize(before + bytes);
       const name = typeof place === "string" ? decodeURIComponent(place.split(/[?#]/)[0].split("/").pop() ?? "") : options.name;
-      readers.push(await openOne(place, { ...options, name, chunks: null, onProgress, onSize }));
+      readers.push(await openOne(place, { ...options, name, chunks: lists?.[i] ?? null, onProgress, onSize }));
     }
     return joinParts(readers);
   } catch (error) {

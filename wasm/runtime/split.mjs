@@ -5,13 +5,14 @@ import { LilmError } from "./errors.mjs";
 
 /** @typedef {import("./reader.mjs").Reader} Reader */
 
-const PART = /-(\d{5})-of-(\d{5})(\.gguf)$/i;
+const PART = /-(\d{5})-of-(\d{5})(\.gguf(?:\.[^/]*)?)$/i;
 const SIZES = [1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8]; // of a value, by type; a string's and an array's are told in the file
 const [STRING, ARRAY] = [8, 9];
 const MOST_HEADER = 256 << 20; // bytes
 
 /**
- * All parts of a split file, by the address of one of them; null when its name is not that of a part.
+ * All parts of a split file, by the address of one of them, or of what lies beside each; null when its name is not that
+ * of a part.
  * @param {string} place a URL or a path @returns {string[] | null}
  */
 export function partsOf(place) {

@@ -6,6 +6,8 @@ const FIRST_PAUSE = 12; // tokens between two rounds of tries, which doubles as 
 const LONGEST_PAUSE = 96;
 const BETTER = 0.95; // a neighbour has to be this much quicker, lest noise moves the choice
 const SLOWER = 1.6; // times the usual: the device has got busy, or free
+const MEASURE_MS = 400; // at most for finding the first number
+const ROUNDS = 3;
 
 /** Counts to choose from: 1, 2, 4, … and the most. @param {number} most @returns {number[]} */
 export function counts(most) {
@@ -80,6 +82,24 @@ export class Threads {
       this.#pause = Math.min(LONGEST_PAUSE, this.#pause * 2);
     }
     this.#left = this.#pause;
+  }
+}
+
+/**
+ * Begin with the quickest count, by trying each up to ROUNDS times.
+ * @param {Threads} threads @param {number} most
+ * @param {(count: number) => Promise<number | null>} time milliseconds of a token with so many; null ends the tries
+ */
+export async function measure(threads, most, time) {
+  const times = new Map();
+  const until = performance.now() + MEASURE_MS;
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const count of counts(most)) {
+      const took = performance.now() > until ? null : await time(count);
+      if (took === null) return;
+      times.set(count, Math.min(took, times.get(count) ?? Infinity));
+    }
+    threads.begin(times);
   }
 }
 

@@ -15,12 +15,18 @@ std::vector<float> embedding;
 struct Embedder {
     llama_context * context;
 
+    // As the model says; those that say nothing, as chat models do, the mean.
+    static enum llama_pooling_type pooling() {
+        const enum llama_pooling_type own = ::llama_pooling_type(lilm::context);
+        return own == LLAMA_POOLING_TYPE_CLS || own == LLAMA_POOLING_TYPE_LAST ? own : LLAMA_POOLING_TYPE_MEAN;
+    }
+
     explicit Embedder(int32_t n) {
         llama_context_params wish = llama_context_default_params();
         wish.n_ctx = wish.n_batch = wish.n_ubatch = n;
         wish.n_threads = wish.n_threads_batch = most_threads;
         wish.embeddings   = true;
-        wish.pooling_type = LLAMA_POOLING_TYPE_MEAN;
+        wish.pooling_type = pooling();
         wish.no_perf      = true;
         context           = llama_init_from_model(model, wish);
         if (!context) {
@@ -60,12 +66,12 @@ EXPORT int32_t lilm_embed(const int32_t * tokens, int32_t n) {
             fail_from_log("the embedding failed");
         }
         const int32_t size = llama_model_n_embd(model);
-        const float * mean = llama_get_embeddings_seq(embedder.context, 0);
+        const float * pooled = llama_get_embeddings_seq(embedder.context, 0);
         double        sum  = 0;
         for (int32_t i = 0; i < size; i++) {
-            sum += (double) mean[i] * mean[i];
+            sum += (double) pooled[i] * pooled[i];
         }
-        embedding.assign(mean, mean + size);
+        embedding.assign(pooled, pooled + size);
         for (float & value : embedding) {
             value /= (float) std::sqrt(std::max(sum, 1e-24));
         }

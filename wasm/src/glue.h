@@ -70,7 +70,7 @@ const float * lilm_logits(void);
 // Evaluate one token; -1 with kind "context_full" when there is no room.
 int32_t lilm_decode(int32_t token);
 
-// Mean of the last layer's vectors over the tokens, of length 1; answers its size, values at lilm_embedding() until the
+// The last layer's vectors pooled as the model says (or their mean), of length 1; answers its size, values at lilm_embedding() until the
 // next call. -1 with kind "context_full" when the text is longer than the context, which it leaves as it is.
 int32_t       lilm_embed(const int32_t * tokens, int32_t n);
 const float * lilm_embedding(void);
