@@ -14,7 +14,7 @@ from lilm.demo.serve import make_server
 from lilm.wasm.bench.chromium import find_chromium
 
 DOCS = Path(__file__).parent
-QUESTION = "むかしむかし、あるところに"
+QUESTION = "むかしむかし、"
 DESKTOP = {"viewport": {"width": 1000, "height": 640}, "locale": "ja-JP"}
 PHONE = {"viewport": {"width": 390, "height": 760}, "locale": "ja-JP", "color_scheme": "dark", "device_scale_factor": 2}
 
@@ -27,14 +27,14 @@ def answered(page: Page) -> None:
 
 def picker(page: Page) -> None:
     page.click("#open-models")
-    page.wait_for_selector(".point")
+    page.locator(".point").last.scroll_into_view_if_needed()
 
 
 def main(run: Path) -> None:
     pictures: list[tuple[str, dict[str, Any], list[Any]]] = [
         ("page.png", DESKTOP, [answered]),
         ("phone.png", PHONE, [answered]),
-        ("chart.png", {**DESKTOP, "locale": "en-US"}, [picker]),
+        ("chart.png", {**DESKTOP, "locale": "en-US", "viewport": {"width": 760, "height": 900}}, [picker]),
     ]
     with make_server(run) as server, sync_playwright() as playwright:
         threading.Thread(target=server.serve_forever, daemon=True).start()
