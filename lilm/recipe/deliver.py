@@ -52,7 +52,7 @@ class WasmConfig(Section):
     max_threads: int = Field(default=8, ge=1, le=64)
     """Threads that the page may use at most; each has its stack in the memory."""
     stack_mb: int = Field(default=2, ge=1, le=64)
-    """STACK_SIZE of each thread: 64 KB fails, 128 KB runs."""
+    """STACK_SIZE of each thread, MiB; the kernels take an eighth of one."""
 
     @model_validator(mode="after")
     def _memory64_has_threads(self) -> Self:
