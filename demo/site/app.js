@@ -137,6 +137,7 @@ async function writeAnswer() {
     const result = await engine.chat(chat.prompt(), { ...settings.values, onToken, signal: abort.signal });
     if (writing !== abort) return; // a new chat was begun meanwhile
     if (result.text.trim()) chat.add("assistant", result.text.trim(), note(result));
+    else if (result.stop_reason !== "aborted") showNotice(t("silent"), "hint", answer, t("again"));
     if (result.dropped_turns) showNotice(t("forgot"), "hint");
     showSpeed(result.tokens / Math.max(result.seconds, 1e-3), await engine.memory());
     $("announce").textContent = t("answered");

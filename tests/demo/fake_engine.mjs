@@ -20,6 +20,7 @@ export async function load(source, { onProgress, signal }) {
     chat: async (messages, options) => {
       globalThis.lastChat = { messages, temperature: options.temperature, repeat_penalty: options.repeat_penalty };
       if (messages.at(-1).content === "crash") throw new LilmError("internal", "worker died");
+      if (messages.at(-1).content === "silence") return { text: " ", tokens: 1, seconds: 1, stop_reason: "eos", dropped_turns: 0 };
       const dropped_turns = Math.max(0, (messages.length - 3) / 2);
       let text = "";
       for (const letter of TEXT.slice(0, options.n_predict)) {

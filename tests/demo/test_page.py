@@ -61,6 +61,15 @@ def test_an_error_is_a_sentence_and_the_chat_stays(open_page: Open) -> None:
     assert page.inner_text(".turn.user .text") == "hello"
 
 
+def test_an_answer_without_a_word_is_told(open_page: Open) -> None:
+    page = open_page()
+    send(page, "silence")
+    page.wait_for_selector("#notice:not([hidden])")
+    assert "without a word" in page.inner_text("#notice-text")
+    assert page.locator(".turn").count() == 1
+    assert page.inner_text("#notice-action") == "Answer again"
+
+
 def test_a_file_that_is_no_model_is_refused_and_forgotten(open_page: Open) -> None:
     page = open_page()
     page.set_input_files("#file", {"name": "notes.gguf", "mimeType": "", "buffer": b"no model"})
