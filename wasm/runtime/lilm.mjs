@@ -132,8 +132,8 @@ class Model {
   }
 
   /**
-   * A vector of length 1 for each text: the last layer's of its tokens, pooled as the GGUF says, else their mean. Throws "context_full" for a text
-   * that is longer than the context, and "aborted".
+   * A vector of length 1 for each text: the last layer's of its tokens, pooled as the GGUF says, else their mean.
+   * Throws "context_full" for a text that is longer than the context, and "aborted".
    * @param {string[]} texts @param {{signal?: AbortSignal}} [options] @returns {Promise<Float32Array[]>}
    */
   embed(texts, { signal } = {}) {

@@ -1,5 +1,6 @@
 // Runs a GGUF in node by the browser's engine. One JSON job on stdin, one JSON answer on stdout:
-//   job     {gguf, base, variant, build, threads, n_ctx, n_batch, kv_type, memory?, runs: [{prompt | messages | tokens, ...sampling}]}
+//   job     {gguf, base, variant, build, threads, n_ctx, n_batch, kv_type, memory?,
+//            runs: [{prompt | messages | tokens, ...sampling}]}
 //           or with {tokens, logits: FILE, step} for a run: float32 logits into the file, one n_vocab after the other
 //   answer  {stats, runs: [{text, ids, gaps, tokens, stop_reason, ...}]} or {error: {kind, message}}
 // With job.stream the text is written to stderr as it comes.

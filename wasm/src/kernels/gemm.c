@@ -106,7 +106,8 @@ static const int8_t * make_group(const panel_type * type, tile_columns * t, int 
 }
 
 // y: the first column's blocks from here on; columns: of those to come, at most four count; the others are zero.
-static void make_columns(const panel_type * type, tile_columns * t, const char * y, size_t y_stride, int columns, int groups) {
+static void make_columns(const panel_type * type, tile_columns * t, const char * y, size_t y_stride, int columns,
+                         int groups) {
     if (columns < TILE_COLUMNS) memset(t, 0, sizeof(*t));
     for (int g = 0; g < groups; g++) {
         const int8_t * q[TILE_COLUMNS];
@@ -267,7 +268,9 @@ void lilm_gemm(const panel_type * type, int n, const char * x, size_t x_stride, 
                 int j = 0;
                 for (; j + TILE_COLUMNS <= n_columns; j += TILE_COLUMNS) {
                     panel_times(TILE_COLUMNS, type, &p, groups, t + j / TILE_COLUMNS, 0, part);
-                    for (int i = 0; i < TILE_COLUMNS; i++) add(part[i], dst + (c0 + j + i) * dst_stride + row, rows, k == 0);
+                    for (int i = 0; i < TILE_COLUMNS; i++) {
+                        add(part[i], dst + (c0 + j + i) * dst_stride + row, rows, k == 0);
+                    }
                 }
                 for (; j < n_columns; j++) {
                     panel_times(1, type, &p, groups, t + j / TILE_COLUMNS, j % TILE_COLUMNS, part);
