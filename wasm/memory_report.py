@@ -9,8 +9,8 @@ MIB = 1 << 20
 
 
 def memory_report(table: Mapping[str, Any]) -> Table:
-    """MiB of wasm memory by model and variant, a column for each context length of any model; a dash where a 32-bit
-    heap is too small, and nothing beyond what a model was trained with.
+    """MiB of wasm memory by model and variant, a column for each context length of any model; a dash where that is
+    more than a browser gives, and nothing beyond what a model was trained with.
 
     table: stage.memory_table's.
     """
