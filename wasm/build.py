@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from lilm.cache import cache_dir
 from lilm.errors import LilmError
 from lilm.hashing import sha256_file, sha256_json
 from lilm.progress import Reporter
-from lilm.wasm.source import cache_dir, prepare_source
+from lilm.wasm.source import prepare_source
 from lilm.wasm.toolchain import NEWER, Toolchain, find_toolchain
 from lilm.wasm.variants import Variant, is_memory64, is_relaxed, is_threaded
 

@@ -1,15 +1,14 @@
 """llama.cpp's source as it lies inside the installed llama-cpp-python's sdist: fetched, verified, patched, cached."""
 
-import os
 import shutil
 import subprocess
-import sys
 import tarfile
 import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from pathlib import Path
 
+from lilm.cache import cache_dir, check_sha256, pip_download
 from lilm.errors import LilmError
 from lilm.hashing import sha256_file, sha256_json
 
@@ -22,12 +21,6 @@ UNNEEDED_GGML = {
     *("blas", "cann", "cuda", "et", "hexagon", "hip", "metal", "musa", "opencl", "openvino", "rpc", "sycl"),
     *("virtgpu", "vulkan", "webgpu", "zdnn", "zendnn"),
 }
-
-
-def cache_dir() -> Path:
-    """Where sources and builds are kept between runs: $LILM_CACHE, or the user's cache folder."""
-    own = os.environ.get("LILM_CACHE")
-    return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lilm"
 
 
 def llama_cpp_python_version() -> str:
@@ -48,27 +41,10 @@ def fetch_sdist(release: str) -> Path:
             f"no known sdist hash for llama-cpp-python {release}",
             remedy="pip install llama-cpp-python==" + max(SDIST_SHA256),
         )
-    folder = cache_dir() / "src"
-    sdist = folder / f"llama_cpp_python-{release}.tar.gz"
+    sdist = cache_dir() / "src" / f"llama_cpp_python-{release}.tar.gz"
     if not sdist.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as part:
-            command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-            command += ["--no-binary", "llama-cpp-python", "--dest", part, f"llama-cpp-python=={release}"]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            got = Path(part) / sdist.name
-            if done.returncode != 0 or not got.is_file():
-                lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["no answer"]
-                raise LilmError(
-                    f"pip cannot download the sdist of llama-cpp-python {release} ({lines[0]})",
-                    remedy=f"connect to the package index, or put the file at {sdist}",
-                )
-            got.replace(sdist)
-    found = sha256_file(sdist)
-    if found != expected:
-        raise LilmError(
-            f"sha256 is {found}, expected {expected}", where=str(sdist), remedy="delete the file and start again"
-        )
+        pip_download("llama-cpp-python", release, sdist, ("--no-binary", "llama-cpp-python"))
+    check_sha256(sdist, expected)
     return sdist
 
 

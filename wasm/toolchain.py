@@ -7,8 +7,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from lilm.cache import cache_dir
 from lilm.errors import LilmError
-from lilm.wasm.source import cache_dir
 
 INSTALL = "sudo apt-get install emscripten"
 NEWER = "run `lilm wasm toolchain`, which fetches a new one and leaves the machine as it is"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lilm.wasm.source import cache_dir
+from lilm.cache import cache_dir
 
 AXE = "axe-core-4.10.3"
 Open = Callable[..., Any]

@@ -10,6 +10,7 @@ import gguf
 import numpy as np
 import pytest
 
+from lilm.cache import cache_dir
 from lilm.chat import CHAT_TEMPLATE
 from lilm.errors import LilmError
 from lilm.hashing import write_json
@@ -17,7 +18,6 @@ from lilm.progress import Reporter
 from lilm.wasm.bench.chromium import NAMES, ask_page, serving
 from lilm.wasm.build import build_variant
 from lilm.wasm.node import runtime_dir
-from lilm.wasm.source import cache_dir
 from lilm.wasm.stage import RUNTIME
 from lilm.wasm.toolchain import Toolchain, find_toolchain, toolchains
 from lilm.wasm.toolchain_fetch import fetch_toolchain

