@@ -27,10 +27,10 @@ def check_gguf_base(path: Path) -> None:
     shape, _ = read_shape(file)
     entries(file, shape)
     with tempfile.TemporaryDirectory() as folder:
-        write_gguf_tokenizer(file, Path(folder), shape.max_position_embeddings)
         try:
+            write_gguf_tokenizer(file, Path(folder), shape.max_position_embeddings)
             open_base(Path(folder))
-        except LilmError as error:  # its files are the GGUF's for the user
+        except LilmError as error:  # for the user its files are the GGUF
             raise LilmError(error.what, where=str(path), remedy=error.remedy) from error
 
 
