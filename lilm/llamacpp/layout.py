@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import gguf
-import torch
-from transformers import LlamaConfig
 
 from lilm.errors import LilmError
 from lilm.llamacpp.rope import rope_factors
@@ -50,6 +48,8 @@ class Entry:
 
 def read_shape(folder: Path) -> LlamaShape:
     """The folder's config.json. Raises LilmError when it is not a Llama that GGUF's `llama` describes in full."""
+    from transformers import LlamaConfig
+
     path = folder / "config.json"
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -119,11 +119,11 @@ def layout(config: LlamaShape) -> Iterator[Entry]:
         yield entry("lm_head.weight", config.vocab_size, hidden)
 
 
-def permute_rows(weight: torch.Tensor, heads: int) -> torch.Tensor:
+def permute_rows(weight: Any, heads: int) -> Any:
     """Q or K rows from the halves of Hugging Face's rotary embedding to the pairs of llama.cpp's.
 
-    weight: [heads * head_dim, hidden]; within a head row i of the first half and of the second become 2i, 2i + 1
-    (llama.cpp, convert_hf_to_gguf.py, LlamaModel.permute).
+    weight: [heads * head_dim, hidden], of torch or numpy; within a head row i of the first half and of the second
+    become 2i, 2i + 1 (llama.cpp, convert_hf_to_gguf.py, LlamaModel.permute).
     """
     rows, columns = weight.shape
     return weight.reshape(heads, 2, rows // heads // 2, columns).swapaxes(1, 2).reshape(rows, columns)

@@ -7,7 +7,6 @@ from typing import Any
 
 import gguf
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from lilm.gguf_file import GGUFFile, GGUFTensor
@@ -65,6 +64,5 @@ def _order(entry: Entry, rows: int) -> NDArray[np.int64] | None:
     """Which row of the file stands at each place of the tensor; None: the same."""
     if not entry.heads:
         return None
-    there = permute_rows(torch.arange(rows).reshape(-1, 1), entry.heads).reshape(-1)
-    order: NDArray[np.int64] = there.argsort().numpy()
+    order: NDArray[np.int64] = permute_rows(np.arange(rows).reshape(-1, 1), entry.heads).reshape(-1).argsort()
     return order
