@@ -385,7 +385,7 @@ ARPA = (
         ("ja", b"junk\x00\xff\n" * 50, "no .data. in it"),
         ("ja", ARPA[:60].encode(), "it ends early"),
         ("ja", ARPA[:-6].encode(), "it ends early"),
-        ("ja", ARPA.replace("です", "").encode(), "odd line"),
+        ("ja", ARPA.replace("-1\tです", "one\tです").encode(), "odd line"),
         ("ja", ARPA.replace("<s> </s>", "<s> ます。").encode(), 'a word that is none: "ます。"'),
         ("ja", ARPA.replace("ngram 2=1", "ngram 2=99999999999").encode(), "its counts are not those"),
         ("ja", b"mmap lm http://kheafield.com/code format version 5\n\0" + bytes(99), "a KenLM binary"),
