@@ -33,7 +33,7 @@ class _Enough(Exception):
 
 @dataclass
 class Clock:
-    """Counts learnt tokens and seconds from the `WARM_UP`-th optimizer step on, until `seconds` are over.
+    """Counts learnt tokens, steps and seconds from the `WARM_UP`-th optimizer step on, until `seconds` are over.
 
     tell: told the seconds that went by since it was told last.
     """
@@ -41,6 +41,7 @@ class Clock:
     seconds: float
     tell: Callable[[int], None]
     tokens: int = 0
+    steps: int = 0
     spent: float = 0.0
     _started: float = 0.0
     _told: int = 0
@@ -55,6 +56,7 @@ class Clock:
                 self._started = now
             elif step > WARM_UP:
                 self.tokens = sum(count for before, count in learnt.items() if before >= WARM_UP)
+                self.steps = step - WARM_UP
                 self.spent = now - self._started
                 whole = min(int(self.spent), int(self.seconds))
                 self.tell(whole - self._told)
@@ -71,8 +73,17 @@ class Clock:
     def tokens_per_s(self) -> float:
         return self.tokens / self.spent
 
+    @property
+    def step_seconds(self) -> float:
+        return self.spent / self.steps
 
-def steady_speed(
+
+def steady_speed(*arguments: Any, **options: Any) -> float:
+    """Tokens that are learnt a second; takes what `steady_clock` does."""
+    return steady_clock(*arguments, **options).tokens_per_s
+
+
+def steady_clock(
     model: torch.nn.Module,
     batch_at: BatchAt,
     optim: OptimConfig,
@@ -81,8 +92,8 @@ def steady_speed(
     reporter: Reporter,
     label: str,
     **options: Any,
-) -> float:
-    """Tokens that are learnt a second by our loop on `model`, which is changed, over about `seconds`.
+) -> Clock:
+    """Our loop on `model`, which is changed, timed over about `seconds`.
 
     options: of Job. Raises LilmError as `train`.
     """
@@ -92,10 +103,10 @@ def steady_speed(
     ):
         clock = Clock(seconds, bar.advance)
         long = optim.model_copy(update={"steps": 1_000_000})
-        job = Job(label, long, clock.watched(batch_at), Path(folder), dtype, checkpoint_every=2_000_000, **options)
+        job = Job(label, long, clock.watched(batch_at), Path(folder), dtype, checkpoint_every=0, **options)
         with suppress(_Enough):
             train(model, job, Reporter(quiet=True))
-    return clock.tokens_per_s
+    return clock
 
 
 def random_batches(vocab: int, window: int, rows: int) -> BatchAt:
