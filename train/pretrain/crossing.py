@@ -64,22 +64,23 @@ def crossing(ahead: Points, behind: Points, until: float, seed: int) -> Crossing
 def _draws(points: Points, moments: Floats, generator: np.random.Generator) -> Floats:
     """Fitted curves at `moments`, [DRAWS, moments], each through the fit with its residuals mixed anew."""
     at, bits = (np.array(column, dtype=np.float64) for column in zip(*points, strict=True))
-    fitted = _fitted(at, bits, at)
+    fitted = _fitted(at, bits[None], at)[0]
     residuals = (bits - fitted) * np.sqrt(len(at) / (len(at) - PARAMETERS))
-    mixed = generator.choice(residuals, (DRAWS, len(at)))
-    return np.stack([_fitted(at, fitted + noise, moments) for noise in mixed])
+    return _fitted(at, fitted + generator.choice(residuals, (DRAWS, len(at))), moments)
 
 
 def _fitted(at: Floats, bits: Floats, moments: Floats) -> Floats:
-    """The best power law through (at, bits), at `moments`: for each rate floor and scale are least squares."""
-    found: list[tuple[float, Floats]] = []
+    """The best power law through each row of `bits` [rows, points], at `moments`: [rows, moments]. For each rate floor
+    and scale are least squares."""
+    errors, curves = [], []
     for rate in RATES:
         falling = at**-rate
         centred = falling - falling.mean()
-        scale = max(0.0, float(centred @ (bits - bits.mean()) / (centred @ centred)))
-        floor = float(bits.mean() - scale * falling.mean())
-        if floor < 0:  # no text has less than nothing
-            floor, scale = 0.0, float(falling @ bits / (falling @ falling))
-        error = float(((floor + scale * falling - bits) ** 2).sum())
-        found.append((error, floor + scale * moments**-rate))
-    return min(found, key=lambda one: one[0])[1]
+        scale = np.maximum(0.0, (bits - bits.mean(axis=1, keepdims=True)) @ centred / (centred @ centred))
+        floor = bits.mean(axis=1) - scale * falling.mean()
+        below = floor < 0  # no text has less than nothing
+        scale = np.where(below, bits @ falling / (falling @ falling), scale)
+        floor = np.where(below, 0.0, floor)
+        errors.append(((floor[:, None] + scale[:, None] * falling - bits) ** 2).sum(axis=1))
+        curves.append(floor[:, None] + scale[:, None] * moments**-rate)
+    return np.stack(curves)[np.argmin(errors, axis=0), np.arange(len(bits))]
