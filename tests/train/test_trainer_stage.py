@@ -20,6 +20,7 @@ from lilm.recipe import LoraConfig, OptimConfig, PackConfig, PretrainConfig, Tok
 from lilm.recipe.learn import NewRowsOptimConfig
 from lilm.stage import Context
 from lilm.train.corpus import pack_stage
+from lilm.train.plan.overhead import measurements
 from lilm.train.pretrain import stage
 from lilm.train.tokenizer import stage as tokenizer_stage
 
@@ -183,6 +184,7 @@ def test_nothing_is_measured_twice(
     context = Context(0, 2, "ja", "en", Watching(Console(quiet=True)))
     stage.run(config(), pretrain_inputs, tmp_path / "with", context)
     assert len(bars) == 5, "before; the new rows' beginning and end; the middle and the end of stage 2"
+    assert len(bars) == 1 + measurements(config(), (3, 6)), "as planned"
     bars.clear()
     stage.run(config(), no_pieces, tmp_path / "without", context)
-    assert len(bars) == 3, "before, the middle and the end"
+    assert len(bars) == 3 == measurements(config(), (0, 6)), "before, the middle and the end"
