@@ -190,12 +190,15 @@ def this_machine(recipe: Recipe, reporter: Reporter, seconds: float = 30.0) -> H
         reached[method] = speed * flops.executed
     reporter.say("  measuring how fast text is read, a sample written and a checkpoint saved")
     grown = shape.parameters / proxy.parameters
-    return _machine(
+    machine = _machine(
         device,
         reached,
         recipe,
         source=f"{seconds:.0f} s of training a model of {proxy.parameters / 1e6:.1f}M parameters at {window} tokens, "
         f"{config.dtype}",
+    )
+    return replace(
+        machine,
         reading=_reading_speed(model, proxy, window),
         token_seconds=_token_seconds(model) * grown,
         writing=_writing_speed(model),
@@ -241,10 +244,8 @@ def _divisor(rows: int, micro: int) -> int:
     return next((size for size in range(min(micro, rows), 0, -1) if rows % size == 0), 0)
 
 
-def _machine(
-    device: torch.device, reached: Mapping[str, float], recipe: Recipe, source: str, **measured: float
-) -> Hardware:
-    """reached: FLOP/s by what learns, the main stage last. measured: of Hardware."""
+def _machine(device: torch.device, reached: Mapping[str, float], recipe: Recipe, source: str) -> Hardware:
+    """reached: FLOP/s by what learns, the main stage among it."""
     memory = float(psutil.virtual_memory().total)
     on_gpu = device.type == "cuda"
     name = torch.cuda.get_device_name(device) if on_gpu else f"CPU, {recipe.threads} threads"
@@ -262,5 +263,4 @@ def _machine(
         kind="measured",
         is_cpu=not on_gpu,
         reached=reached,
-        **measured,
     )

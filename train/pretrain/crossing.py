@@ -83,4 +83,5 @@ def _fitted(at: Floats, bits: Floats, moments: Floats) -> Floats:
         floor = np.where(below, 0.0, floor)
         errors.append(((floor[:, None] + scale[:, None] * falling - bits) ** 2).sum(axis=1))
         curves.append(floor[:, None] + scale[:, None] * moments**-rate)
-    return np.stack(curves)[np.argmin(errors, axis=0), np.arange(len(bits))]
+    best: Floats = np.stack(curves)[np.argmin(errors, axis=0), np.arange(len(bits))]
+    return best
