@@ -9,10 +9,10 @@ from lilm.bpe import CONFIG, FILE
 from lilm.errors import LilmError
 from lilm.recipe import BaseConfig
 from lilm.stage import Context
-from lilm.train.base.model_folder import TOKENIZER, check_model_folder, tokenizer_files
+from lilm.train.base.model_folder import TEMPLATE, TOKENIZER, check_model_folder, tokenizer_files
 
 KEPT = ("config.json", "generation_config.json", "*.safetensors", "*.safetensors.index.json")
-TOKENIZERS = (TOKENIZER, FILE, CONFIG)
+TOKENIZERS = (TOKENIZER, FILE, CONFIG, TEMPLATE)
 
 
 def check(config: BaseConfig, context: Context) -> None:
