@@ -66,11 +66,11 @@ def chat_prompt(gguf: Path, message: str) -> list[str | int]:
     Raises LilmError when the file has no template, or a broken one.
     """
     from lilm.chat.files import read_format
-    from lilm.chat.rendering import rendered_parts
+    from lilm.chat.template import ChatTemplate
     from lilm.chat.tokens import stretches
 
     found = read_format(gguf)
     if found.template is None:
         raise LilmError("no chat template in it", where=str(gguf), remedy="use --prompt")
-    messages = [{"role": "user", "content": message}]
-    return stretches(rendered_parts(found.template, found.tokens, messages, str(gguf)), found.special)
+    template = ChatTemplate(found.template, found.tokens, str(gguf))
+    return stretches(template.prompt([{"role": "user", "content": message}]), found.special)

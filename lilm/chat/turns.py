@@ -13,7 +13,14 @@ PAD = " \t"  # put around words to see whether the template trims them
 NAMES = {"s": "system", "u": "user", "a": "assistant"}
 SHAPES = ("u", "ua", "uau", "uaua", "uauau", "uauaua")
 OPTIONAL = (tuple(f"s{shape}" for shape in SHAPES), ("au", "aua"))  # some take no system message, or no first answer
-WORDS = ('Hello, "world"! {{ 7 * 7 }} <b> & \\n', "はい。\nそうです。", "  def f(x):\n\treturn x  ", "1 + 1 = 2? Yes", "🎉", "a")
+WORDS = (
+    'Hello, "world"! {{ 7 * 7 }} <b> & \\n',
+    "はい。\nそうです。",
+    " f(x):\n\treturn x ",
+    "1 + 1 = 2? Yes",
+    "🎉",
+    "a",
+)
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,13 @@
 """A GGUF's own chat template, and the tokens of a chat by it. Imported in the child only, as `native` is."""
 
 from collections.abc import Sequence
-from functools import cached_property
 
 from llama_cpp import llama_cpp as llama
 
 from lilm.chat import Message
-from lilm.chat.rendering import TemplateFailure, rendered_parts
+from lilm.chat.rendering import TemplateFailure
+from lilm.chat.template import ChatTemplate
 from lilm.chat.tokens import ChatVocabulary
-from lilm.chat.turns import Turns, cut_template
 from lilm.llamacpp.native import Model, NativeError
 
 CONTROL = llama.LLAMA_TOKEN_ATTR_CONTROL | llama.LLAMA_TOKEN_ATTR_UNKNOWN
@@ -32,25 +31,12 @@ class ChatPrompt:
             model.bos_id if llama.llama_vocab_get_add_bos(vocab) else None,
             lambda text: model.tokenize(text, add_bos=False, parse_special=False),
         )
-        self._template = template.decode()
-        self._tokens = {"bos_token": text(model.bos_id), "eos_token": text(llama.llama_vocab_eos(vocab))}
-
-    @cached_property
-    def _turns(self) -> Turns | None:
-        """None for a template that has no such turns, which may write a chat all the same."""
-        try:
-            return cut_template(self._template, self._tokens, "the file")
-        except TemplateFailure:
-            return None
+        tokens = {"bos_token": text(model.bos_id), "eos_token": text(llama.llama_vocab_eos(vocab))}
+        self._template = ChatTemplate(template.decode(), tokens, "the file")
 
     def ids(self, messages: Sequence[Message]) -> list[int]:
         """Tokens of the chat up to where the answer begins. Raises NativeError when the template refuses it."""
-        turns = self._turns
         try:
-            if turns is not None and turns.takes(messages, add_generation_prompt=True):
-                parts = turns.parts(messages, add_generation_prompt=True)
-            else:
-                parts = rendered_parts(self._template, self._tokens, messages)
+            return self._vocabulary.ids(self._template.prompt(messages))
         except TemplateFailure as error:
             raise NativeError(error.what) from error
-        return self._vocabulary.ids(parts)

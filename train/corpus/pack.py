@@ -152,7 +152,7 @@ def _text_end(tokenizer: Tokenizer, folder: Path) -> int:
     """EOS, or what ends a text where EOS ends turns of a chat."""
     names = {token.content: at for at, token in tokenizer.get_added_tokens_decoder().items()}
     eos_id = _special(tokenizer, folder, "eos_token")
-    return names.get(text_mark(tokenizer.id_to_token(eos_id), read_chat_template(folder), names), eos_id)
+    return names.get(text_mark(str(tokenizer.id_to_token(eos_id)), read_chat_template(folder), names), eos_id)
 
 
 def _special(tokenizer: Tokenizer, folder: Path, key: str, default: int | None = None) -> int:

@@ -57,7 +57,12 @@ def run_wasi(
     command = [sys.executable, "-m", "lilm.wasm.wasi.child", str(program), str(gguf.absolute()), str(n_ctx)]
     command += map(str, values)
     with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace"
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
     ) as process:
         try:
             assert process.stdin and process.stdout and process.stderr
