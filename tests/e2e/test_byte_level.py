@@ -10,7 +10,6 @@ import tomlkit
 import torch
 
 from lilm.bpe import read_byte_level
-from lilm.chat import render
 from lilm.llamacpp.chat import ChatEngine
 from lilm.llamacpp.engine import Engine
 from lilm.recipe import SamplingConfig, recipe_text
@@ -67,10 +66,9 @@ def test_llamacpp_says_what_the_trained_model_says(run: Path) -> None:
                     assert logits[token] >= logits.max() - 0.05, "the best, or as good but for half floats"
                     ids.append(token)
         chat = [{"role": "user", "content": "こんにちは"}]
-        asked = tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
-        assert asked == render(chat, True, engine.eos_token)
-        assert engine.tokenize(asked, parse_special=True) == tokenizer(asked)["input_ids"]
-        assert found.eos_id in tokenizer(asked)["input_ids"], "it ends the user's turn"
+        asked = tokenizer.apply_chat_template(chat, add_generation_prompt=True)["input_ids"]
+        assert engine.tokenize_chat(chat) == asked
+        assert found.eos_id in asked, "it ends the user's turn"
 
 
 def test_keys_that_tell_llamacpp_what_to_do(run: Path) -> None:

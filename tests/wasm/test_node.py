@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lilm.chat import render
 from lilm.export.gguf_writer import write_gguf
 from lilm.export.quantise import quantise
 from lilm.llamacpp.engine import Engine
@@ -72,7 +71,7 @@ def test_special_tokens_in_a_prompt_are_text_and_in_a_chat_are_tokens(speller: P
     ).runs
     assert 2 not in plain.prompt_ids
     with Engine(speller, n_ctx=256, threads=1) as engine:
-        assert list(chat.prompt_ids) == engine.tokenize(render(messages, True), parse_special=True)
+        assert list(chat.prompt_ids) == engine.tokenize_chat(messages)
     assert chat.prompt_ids.count(2) == 1 and chat.prompt_ids[0] == 1
 
 
