@@ -1,6 +1,7 @@
 """Do transformers, training and llama.cpp give a chat the same tokens?"""
 
 from pathlib import Path
+from typing import Any
 
 from lilm.chat.files import read_format
 from lilm.chat.turns import cut_template
@@ -37,7 +38,8 @@ def template_equal(folder: Path, gguf: Path) -> bool:
             if not turns.takes(chat, add_generation_prompt=True):
                 continue
             bos = [] if vocabulary.bos_id is None else [vocabulary.bos_id]
-            theirs = list(tokenizer.apply_chat_template(chat, add_generation_prompt=True)["input_ids"])
+            encoding: Any = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=True)
+            theirs = list(encoding["input_ids"])
             theirs = theirs if theirs[:1] == bos else bos + theirs
             ours = vocabulary.ids(turns.parts(chat, add_generation_prompt=True))
             if not ours == theirs == engine.tokenize_chat(chat):
