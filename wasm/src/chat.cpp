@@ -37,8 +37,9 @@ std::vector<ChatPart> render(const std::string & chat_template, const common_jso
         }
     }
     jinja::runtime        runtime(context);
+    const auto            written = jinja::runtime::gather_string_parts(runtime.execute(program));
     std::vector<ChatPart> parts;
-    for (const auto & part : jinja::runtime::gather_string_parts(runtime.execute(program))->val_str.parts) {
+    for (const auto & part : written->val_str.parts) {
         parts.push_back({ part.val, part.is_input });
     }
     return parts;
