@@ -1,5 +1,6 @@
 """Chats in the formats that models have: the same tokens everywhere, and no words that become marks."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,10 +8,12 @@ from pathlib import Path
 import pytest
 from transformers import AutoTokenizer
 
-from lilm.chat.files import read_format
+from lilm.chat.files import read_chat_template, read_format
 from lilm.chat.tokens import ChatVocabulary
 from lilm.llamacpp.engine import Engine
 from lilm.recipe import FinetuneConfig
+from lilm.stage import Context
+from lilm.train.finetune import stage
 from lilm.train.finetune.agreement import template_equal
 from lilm.train.finetune.format import Format, chat_vocabulary, choose_format
 from lilm.train.finetune.masking import tokenise_chat
@@ -84,3 +87,15 @@ def test_a_template_that_trims_trims_in_every_runtime(made: Made) -> None:
     assert made.engine.tokenize_chat(chat(*words)) == made.ids(*words)
     stripped = made.ids(*(text.strip() for text in words))
     assert (made.ids(*words) == stripped) == (made.name in ("llama3", "llama2"))
+
+
+def test_without_chats_to_learn_from_the_bases_format_goes_on_unchanged(
+    made: Made, tmp_path: Path, context: Context
+) -> None:
+    stage.run(FinetuneConfig(), {"pretrain": made.folder, "pack": tmp_path}, tmp_path, context)
+    assert read_chat_template(tmp_path) == FORMATS[made.name][0]
+    end = made.vocabulary.control[FORMATS[made.name][2]]
+    generation = json.loads((tmp_path / "generation_config.json").read_text(encoding="utf-8"))["eos_token_id"]
+    assert generation == end if isinstance(generation, int) else generation[0] == end
+    assert json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))["eos_token_id"] == end
+    assert AutoTokenizer.from_pretrained(tmp_path, local_files_only=True).eos_token_id == end
