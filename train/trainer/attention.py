@@ -81,9 +81,10 @@ def _kernel() -> Any:
     except ImportError:  # before 2.10
         return None
     known = inspect.signature(varlen_attn).parameters
-    causal: dict[str, Any] = {"window_size": (-1, 0)} if "window_size" in known else {"is_causal": True}
-    # later versions want to be told that fewer heads of keys and values are meant
-    return partial(varlen_attn, **causal, **({"enable_gqa": True} if "enable_gqa" in known else {}))
+    said: dict[str, Any] = {"window_size": (-1, 0)} if "window_size" in known else {"is_causal": True}
+    if "enable_gqa" in known:  # later versions want to be told that fewer heads of keys and values are meant
+        said["enable_gqa"] = True
+    return partial(varlen_attn, **said)
 
 
 def _by_document(
