@@ -142,15 +142,25 @@ def bench(
         Path | None, typer.Option("--data", help="Folder with real text, for benchmarks that use it.")
     ] = None,
     shape: Annotated[
-        str, typer.Option("--shape", help="train: small or tinyllama (a GPU of 80 GB); browser: m110 or tinyllama.")
+        str,
+        typer.Option(
+            "--shape",
+            help="train: small or tinyllama (a GPU of 80 GB); gpu: tinyllama, tiny; browser: m110, tinyllama.",
+        ),
     ] = "",
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
+    minutes: Annotated[float, typer.Option(help="gpu: minutes in all; 8 when not given.")] = 0,
+    device: Annotated[str, typer.Option(help="gpu: cuda, or cpu with --shape tiny, to try it.")] = "",
+    base: Annotated[
+        Path | None, typer.Option(help="gpu: folder of a base stage; random weights when not given.")
+    ] = None,
+    tokens: Annotated[Path | None, typer.Option(help="gpu: folder of a pack stage; made up when not given.")] = None,
     force: ForceOption = False,
 ) -> None:
     """Stage: measure quality against size. With NAME: one of LiLM's own benchmarks.
 
     Examples: `lilm bench --run runs/quickstart` · `lilm bench stages --recipe quickstart --json stages.json` ·
-    `lilm bench corpus --data texts`
+    `lilm bench corpus --data texts` · `lilm bench gpu --json gpu.json`
     """
     if not name:
         _run_one("bench", recipe, run_dir, force)
@@ -159,8 +169,9 @@ def bench(
     from lilm.hashing import write_json
     from lilm.progress import Reporter
 
-    options = {"recipe": recipe, "run_dir": run_dir, "data": data, "shape": shape}
-    figures = run_benchmark(name, Reporter(), **{key: value for key, value in options.items() if value})
+    options = {"recipe": recipe, "run_dir": run_dir, "data": data, "shape": shape, "minutes": minutes}
+    options |= {"device": device, "base": base, "tokens": tokens}
+    figures = run_benchmark(name, Reporter(), json_file, **{key: value for key, value in options.items() if value})
     if json_file is not None:
         write_json(json_file, figures)
 

@@ -12,6 +12,23 @@ from lilm.train.corpus.megatron import Array, open_shard
 SIDECAR = "tokens.json"
 
 
+def _sidecar(pack_dir: Path) -> dict[str, Any]:
+    path = pack_dir / SIDECAR
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise LilmError(
+            f"no tokens ({error})", where=str(path), remedy="give the folder of a pack stage, or run it again"
+        ) from error
+    return found
+
+
+def languages(pack_dir: Path) -> list[str]:
+    """Those with a training split, the one to learn first. Raises LilmError when that cannot be read."""
+    names = [name.rpartition("-") for name in _sidecar(pack_dir)["stores"]]
+    return [language for language, _, split in names if split == "train"]
+
+
 class TokenStore:
     """Documents of token ids, each `<s>` … `</s>`, in the order of the corpus.
 
@@ -37,11 +54,10 @@ class TokenStore:
         Raises LilmError when a file is missing or cut short, or when the tokens were made by another tokenizer
         than the one whose tokenizer.json has the hash `tokenizer_sha256`.
         """
-        path = pack_dir / SIDECAR
+        path, sidecar = pack_dir / SIDECAR, _sidecar(pack_dir)
         try:
-            sidecar = json.loads(path.read_text(encoding="utf-8"))
             figures = sidecar["stores"][f"{lang}-{split}"]
-        except (OSError, ValueError, KeyError) as error:
+        except KeyError as error:
             raise LilmError(
                 f"no token store of {lang} {split} ({error})", where=str(path), remedy="run the pack stage again"
             ) from error
@@ -62,6 +78,11 @@ class TokenStore:
                 remedy="run the pack stage again with --force",
             )
         return store
+
+    @staticmethod
+    def vocab_size(pack_dir: Path) -> int:
+        """Ids of the tokenizer that packed. Raises LilmError when that cannot be read."""
+        return int(_sidecar(pack_dir)["vocab_size"])
 
     def document(self, index: int) -> Array:
         """Ids of document `index`: a view of the file, uint16 or int32."""

@@ -88,9 +88,8 @@ class DeepSpeedEngine:
     def step(self, batch: Batch, counted: int, rate: float) -> tuple[float, float]:
         set_rate(self._zero.optimizer, rate)
         total = torch.zeros((), dtype=torch.float64, device=self._device)
-        for micro in batch.split(self._micro):
-            part = micro.to(self._device)
-            loss = self._engine(part.input_ids, part.position_ids, part.labels) / counted
+        for inputs in self._loss_model.inputs(batch, self._micro):
+            loss = self._engine(*inputs) / counted
             # DeepSpeed takes the mean over the processes; the loss is already the mean over all their labels
             self._engine.backward(loss * here().ranks, scale_wrt_gas=False)
             self._engine.step()

@@ -67,20 +67,19 @@ class PlainEngine:
 
     def step(self, batch: Batch, counted: int, rate: float) -> tuple[float, float]:
         total = torch.zeros((), dtype=torch.float64, device=self._device)
-        for micro in batch.split(self._micro):
-            part = micro.to(self._device)
-            loss = self._loss_model(part.input_ids, part.position_ids, part.labels) / counted
+        for inputs in self._loss_model.inputs(batch, self._micro):
+            loss = self._loss_model(*inputs) / counted
             torch.autograd.backward(loss)
             total += loss.detach()
         if here().ranks > 1:
             self._sum_gradients()
         if self._after_backward is not None:
             self._after_backward()
-        norm = float(torch.nn.utils.clip_grad_norm_(list(self._named.values()), self._max_norm))
+        norm = torch.nn.utils.clip_grad_norm_(list(self._named.values()), self._max_norm)
         set_rate(self._optimizer, rate)
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
-        return float(total), norm
+        return float(total), float(norm)  # asked for last: each waits for the GPU
 
     def _sum_gradients(self) -> None:
         for parameter in self._named.values():

@@ -10,7 +10,7 @@ import torch
 from lilm.errors import LilmError
 from lilm.progress import Reporter
 from lilm.recipe import OptimConfig
-from lilm.train.trainer.attention import exact_attention
+from lilm.train.trainer.attention import exact_attention, flat_attention
 from lilm.train.trainer.batches import IGNORE, BatchAt
 from lilm.train.trainer.checkpoint import (
     Checkpoint,
@@ -75,6 +75,7 @@ def _engine(model: torch.nn.Module, job: Job, named: dict[str, torch.nn.Paramete
     zero = job.zero if ranks > 1 else 0
     loss_model = LossModel(model, job.dtype, job.flat_attention, cache_casts=zero < 3)
     if job.compile and zero < 3:  # ZeRO-3's hooks around each module cut a compiled graph into pieces
+        torch.compiler.reset()  # after a stage of other shapes it would compile for any shape, which runs slower
         loss_model.compile()
     optimizer = adamw(model, job.optim, job.kept_rows, job.embedding_lr_scale)
     if zero == 0:
@@ -116,7 +117,7 @@ def train(model: torch.nn.Module, job: Job, reporter: Reporter) -> tuple[Metrics
     speed = _speedometer(model, job, named)
     checkpoint = _newest(job, named)
     start, metrics = (checkpoint.step, checkpoint.extra) if checkpoint else (0, [])
-    with rows_kept(model, job.kept_rows):
+    with rows_kept(model, job.kept_rows), flat_attention(model, job.flat_attention):
         engine = _engine(model, job, named)
         if checkpoint is not None:
             engine.restore(checkpoint.state(), start)

@@ -7,7 +7,9 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
 from transformers import PreTrainedModel
 
-from lilm.train.trainer.batches import IGNORE
+from lilm.train.trainer.attention import document_borders
+from lilm.train.trainer.batches import IGNORE, Batch
+from lilm.train.trainer.loss_fused import FusedLoss, chunk_rows
 
 CHUNK_ELEMENTS = 32 * 1024 * 1024  # logits held at once: 128 MB in float32
 
@@ -65,6 +67,9 @@ def summed_loss(hidden: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor
     [vocab_size, hidden_size]; labels: [batch, sequence], already shifted. Can be differentiated once.
     """
     flat, wanted = hidden.reshape(-1, hidden.shape[-1]), labels.reshape(-1)
+    if flat.device.type == "cuda":
+        fused: torch.Tensor = FusedLoss.apply(flat, weight, wanted, chunk_rows(len(flat), len(weight)))  # type: ignore[no-untyped-call]
+        return fused
     rows = max(1, CHUNK_ELEMENTS // weight.shape[0])
     loss: torch.Tensor = _SummedLoss.apply(flat, weight, wanted, rows)  # type: ignore[no-untyped-call]
     return loss
@@ -74,7 +79,7 @@ class LossModel(torch.nn.Module):
     """A Llama, also one wrapped by peft, that answers the summed loss of a batch: what every engine runs.
 
     dtype: "bfloat16" runs it under autocast; weights stay as they are. flat: the batch's rows are laid end to end as
-    one sequence, which is how flash attention wants packed documents; their position_ids keep them apart.
+    one sequence, which is how `flat_attention` wants packed documents; their borders keep them apart.
     cache_casts: keep the bfloat16 copies of weights for the length of a pass.
     """
 
@@ -91,13 +96,39 @@ class LossModel(torch.nn.Module):
         model: Any = self.model
         return model if isinstance(model, PreTrainedModel) else model.get_base_model()
 
-    def forward(self, input_ids: torch.Tensor, position_ids: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Three int64 tensors [batch, sequence] as in `Batch` -> float32 scalar, in nats."""
+    def inputs(self, batch: Batch, micro_batch_size: int) -> list[tuple[torch.Tensor, ...]]:
+        """What `forward` takes, for each micro-batch, on the model's device.
+
+        All of it goes there before the first is run, and borders are counted before: both would wait for the GPU.
+        """
+        device = self.output_matrix().device
+        parts = batch.to(device).split(micro_batch_size)
+        found: list[tuple[torch.Tensor, ...]] = [(one.input_ids, one.position_ids, one.labels) for one in parts]
+        if not self._flat:
+            return found
+        borders = [document_borders(one.position_ids).to(device) for one in batch.split(micro_batch_size)]
+        for one in borders:  # so that another number of documents is no reason to compile again
+            torch._dynamo.maybe_mark_dynamic(one, 0)
+        return [(*tensors, one) for tensors, one in zip(found, borders, strict=True)]
+
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        position_ids: torch.Tensor,
+        labels: torch.Tensor,
+        borders: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Three int64 tensors [batch, sequence] as in `Batch`, and the documents' borders when the model is `flat` (see
+        `document_borders`) -> float32 scalar, in nats."""
+        told: dict[str, Any] = {}
         if self._flat:
+            told = {"cu_seq_lens_q": borders, "max_length_q": input_ids.shape[1]}
             input_ids, position_ids = input_ids.view(1, -1), position_ids.view(1, -1)
         device = input_ids.device.type
         with torch.autocast(device, torch.bfloat16, enabled=self._bfloat16, cache_enabled=self._cache_casts):
             hidden = (
-                self._causal().model(input_ids=input_ids, position_ids=position_ids, use_cache=False).last_hidden_state
+                self._causal()
+                .model(input_ids=input_ids, position_ids=position_ids, use_cache=False, **told)
+                .last_hidden_state
             )
         return summed_loss(hidden.bfloat16() if self._bfloat16 else hidden, self.output_matrix(), labels)
