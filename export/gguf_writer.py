@@ -1,6 +1,5 @@
 """Writes a Hugging Face Llama as a GGUF file of half floats, tensor by tensor."""
 
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from lilm.chat.files import read_chat_template
 from lilm.errors import LilmError
 from lilm.export.llama_layout import Entry, LlamaShape, layout, permute_rows, read_shape
 from lilm.export.rope import TENSOR as ROPE_TENSOR
@@ -82,18 +82,6 @@ def settle(part: Path, target: Path) -> None:
     with part.open("rb") as file:
         os.fsync(file.fileno())
     part.replace(target)
-
-
-def read_chat_template(folder: Path) -> str | None:
-    """The folder's Jinja chat template, from chat_template.jinja or tokenizer_config.json; None when it has none."""
-    alone = folder / "chat_template.jinja"
-    if alone.is_file():
-        return alone.read_text(encoding="utf-8")
-    config = folder / "tokenizer_config.json"
-    if not config.is_file():
-        return None
-    template = json.loads(config.read_text(encoding="utf-8")).get("chat_template")
-    return template if isinstance(template, str) else None
 
 
 def _check(entries: list[Entry], weights: Weights, folder: Path) -> None:

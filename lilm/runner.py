@@ -81,6 +81,14 @@ def check_all(stages: list[Stage], recipe: Recipe, context: Context) -> None:
             check(getattr(recipe, stage.name), context)
 
 
+def check_base(stages: list[Stage], recipe: Recipe, base: Path, context: Context) -> None:
+    """Everything about the base that a later stage could not use, before hours of work are spent on it."""
+    for stage in stages:
+        check = getattr(stage.load(), "check_base", None)
+        if check is not None and base.exists():
+            check(getattr(recipe, stage.name), base, context)
+
+
 def finish(stage: Stage, work: Path, final: Path, artifact: Artifact, key: str, config: Any, inputs: Any) -> None:
     """Turn the work folder into the stage's folder; the manifest is written last."""
     shutil.rmtree(work / CHECKPOINTS, ignore_errors=True)
@@ -185,6 +193,8 @@ def run_stages(
     """Run `stages` in `run_dir`, in order. Answers the names of those that had work to do."""
     context = make_context(recipe, reporter)
     check_all(stages, recipe, context)
+    given = Path(recipe.base.path) if recipe.base.path else run_dir / "base"
+    check_base(stages, recipe, given, context)
     created = not run_dir.exists()
     run_dir.mkdir(parents=True, exist_ok=True)
     ran: list[str] = []
@@ -194,6 +204,8 @@ def run_stages(
             for stage in stages:
                 if run_stage(stage, recipe, run_dir, context, force):
                     ran.append(stage.name)
+                    if stage.name == "base" and given == run_dir / "base":
+                        check_base(stages, recipe, given, context)
                 else:
                     reporter.say(f"{stage.name}: up to date")
     except LilmError:

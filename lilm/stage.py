@@ -43,7 +43,8 @@ class Stage:
 
     module: where `run(config, inputs, out_dir, context) -> Artifact` is; imported only when it runs.
         The module may also have `check(config, context) -> None`, called for all stages before any work
-        starts, which raises LilmError for what the user must mend; and
+        starts, which raises LilmError for what the user must mend; `check_base(config, base, context) -> None`, the
+        same as soon as the base is there, which is its folder or a file given by path; and
         `external(config, context) -> dict[str, str]`, fingerprints of what the stage reads outside the run.
     shared: names of the recipe's top-level keys that this stage reads besides its own section.
     needs: names of the stages it reads, given the recipe.

@@ -203,6 +203,9 @@ class ChatSourceConfig(Section):
 class FinetuneConfig(Section):
     sources: tuple[ChatSourceConfig, ...] = ()
     """[[finetune.sources]]; none: the pretrained model goes on unchanged, with the chat template."""
+    template: Literal["auto", "base", "plain"] = "auto"
+    """The chat format. base: the base's own, refused where it has none; plain: LiLM's; auto: the base's where it has
+    one, else LiLM's."""
     replay: float = Field(default=0.0, ge=0, lt=1)
     """Share of pretraining text, half of it in the base language, mixed in so that it is not forgotten."""
     sequence_length: int = Field(default=512, ge=16)

@@ -1,12 +1,14 @@
-"""Full fine-tuning on chats, with the template that every other part uses."""
+"""Full fine-tuning on chats, in the format that every other part uses."""
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 from transformers import PreTrainedTokenizerFast
 
 from lilm.artifact import Artifact
 from lilm.chat import CHAT_TEMPLATE
+from lilm.chat.files import read_format
 from lilm.devices import prepare_torch
 from lilm.hashing import sha256_file, write_json
 from lilm.recipe import FinetuneConfig
@@ -14,6 +16,7 @@ from lilm.stage import Context
 from lilm.train.base.model_folder import TOKENIZER, load_llama, save_llama
 from lilm.train.corpus.packing import PackedSequences
 from lilm.train.corpus.token_store import TokenStore
+from lilm.train.finetune.format import Format, chat_vocabulary, choose_format
 from lilm.train.finetune.masking import ChatSequences, tokenise_chat
 from lilm.train.finetune.sources import read_chats
 from lilm.train.trainer.batches import Interleaved, mixed
@@ -26,15 +29,18 @@ def finetune(config: FinetuneConfig, pretrained: Path, pack: Path, out_dir: Path
     device = prepare_torch(context.seed, context.threads)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(pretrained)
     model = load_llama(pretrained, device)
+    # a copy of the tokenizer itself: no warning about long chats, which are counted and left out
+    vocabulary = chat_vocabulary(tokenizer.backend_tokenizer)
+    chosen = choose_format(config, read_format(pretrained), vocabulary.bos_id is not None, str(pretrained))
+    context.reporter.say(f"  {_described(chosen)}")
     report: dict[str, object] = {"chats": 0}
     metrics: Metrics = []
     speed = 0.0
     if config.sources:
-        chats = [chat for source in config.sources for chat in read_chats(source, context.language, context.seed)]
+        read = [chat for source in config.sources for chat in read_chats(source, context.language, context.seed)]
+        chats = [chat for chat in read if chat]
         window = min(config.sequence_length, model.config.max_position_embeddings)
-        fast = tokenizer.backend_tokenizer  # no warning about long chats: they are counted and left out
-        eos = str(tokenizer.eos_token)
-        tokenised = [tokenise_chat(chat, lambda text: fast.encode(text).ids, eos) for chat in chats]
+        tokenised = [tokenise_chat(chat, chosen.turns, vocabulary) for chat in chats]
         sequences = ChatSequences(tokenised, window, context.seed)
         digest = sha256_file(pretrained / "tokenizer.json")
         replayed = Interleaved(
@@ -61,10 +67,25 @@ def finetune(config: FinetuneConfig, pretrained: Path, pack: Path, out_dir: Path
         }
         write_metrics(metrics, out_dir / "metrics.jsonl")
         draw_curves(metrics, out_dir / "curves.svg")
+    end_turns_with(model, vocabulary.control[chosen.end_token])
     save_llama(model, out_dir)
-    tokenizer.chat_template = CHAT_TEMPLATE
+    tokenizer.chat_template, tokenizer.eos_token = chosen.template, chosen.end_token
     tokenizer.save_pretrained(out_dir)
     if (pretrained / TOKENIZER).is_file():  # a byte-level BPE has none
         shutil.copyfile(pretrained / TOKENIZER, out_dir / TOKENIZER)  # save_pretrained writes none
     write_json(out_dir / "report.json", report)
     return Artifact({**report, "tokens_per_s": round(speed)})
+
+
+def end_turns_with(model: Any, token: int) -> None:
+    """Let generation stop at this token, and at what it stopped at before."""
+    before = model.generation_config.eos_token_id
+    others = before if isinstance(before, list) else [before]
+    others = [other for other in others if other not in (None, token)]
+    model.config.eos_token_id = token
+    model.generation_config.eos_token_id = [token, *others] if others else token
+
+
+def _described(chosen: Format) -> str:
+    whose = "LiLM's plain chat format" if chosen.template.endswith(CHAT_TEMPLATE) else "the base's own chat format"
+    return f"{whose}; turns end with {chosen.end_token}"

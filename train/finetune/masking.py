@@ -1,14 +1,15 @@
 """Chats as token ids with labels on the assistant's words only, and packed into windows."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from lilm.chat import render
+from lilm.chat import Message, Part
+from lilm.chat.tokens import ChatVocabulary, first_control
+from lilm.chat.turns import PROMPT, Turns
 from lilm.errors import LilmError
-from lilm.train.finetune.sources import Message
 from lilm.train.trainer.batches import IGNORE
 
 Int64 = np.ndarray[tuple[int], np.dtype[np.int64]]
@@ -22,30 +23,26 @@ class TokenisedChat:
     labels: list[int]
 
 
-def tokenise_chat(
-    messages: list[Message],
-    encode: Callable[[str], list[int]],
-    eos_token: str = "</s>",  # noqa: S107 - no password
-) -> TokenisedChat:
+def tokenise_chat(messages: Sequence[Message], turns: Turns, vocabulary: ChatVocabulary) -> TokenisedChat:
     """Labels on each assistant turn and the end-of-turn token behind it, nowhere else.
 
-    encode: rendered text -> ids, with BOS if the model has one. eos_token: ends a turn. The text up to a turn must be a
-    prefix, in tokens, of the text with the turn: that is what the model will see when it answers. Raises RuntimeError
-    where it is not.
+    A turn's tokens are those by which the text with it goes on from the prompt that asks for it: what the model has to
+    write when it answers. Raises TemplateFailure for an order of roles that the format has no place for.
     """
-    ids = encode(render(messages, False, eos_token))
-    spoken = [False] * len(ids)
+    parts = turns.parts(messages, add_generation_prompt=False)
+    ids = vocabulary.ids(parts)
+    labels = [IGNORE] * len(ids)
     for index, message in enumerate(messages):
         if message["role"] != "assistant":
             continue
-        prompt = encode(render(messages[:index], True, eos_token))
-        # the template ends a turn with EOS and a line break; the line break comes after the model has stopped
-        answered = encode(render(messages[: index + 1], False, eos_token).rstrip("\n"))
-        if ids[: len(prompt)] != prompt or ids[: len(answered)] != answered:
-            raise RuntimeError(f"the chat template and the tokenizer disagree on where a turn ends: {message}")
-        for at in range(len(prompt), len(answered)):
-            spoken[at] = True
-    labels = [ids[at + 1] if at + 1 < len(ids) and spoken[at + 1] else IGNORE for at in range(len(ids))]
+        before, words, after = parts[: 2 * index + 1], parts[2 * index + 1], parts[2 * index + 2].text
+        asked = [*before[:-1], Part(turns.borders["user", PROMPT], False)] if len(before) > 1 else before
+        end = first_control(after, vocabulary.control)
+        prompt = vocabulary.ids(asked)
+        answered = vocabulary.ids([*before, words, Part(after[: end[1]] if end else "", False)])
+        start = next((at for at, (one, other) in enumerate(zip(prompt, answered, strict=False)) if one != other), None)
+        for at in range(len(prompt) if start is None else start, len(answered)):
+            labels[at - 1] = ids[at]
     return TokenisedChat(ids, labels)
 
 

@@ -6,10 +6,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from lilm.chat import Message
 from lilm.errors import LilmError
 from lilm.recipe import ChatSourceConfig
 
-Message = dict[str, str]
 ROLES = {
     "user": "user",
     "human": "user",
@@ -97,10 +97,13 @@ def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _messages(value: Any, role_key: str, text_key: str, where: str) -> list[Message]:
-    """[{role, content}] of one conversation, whatever its keys are called; it ends with an assistant's turn."""
+    """[{role, content}] of one conversation, whatever its keys are called; it ends with an assistant's turn.
+
+    What one role says in several messages is one turn of several lines.
+    """
     if not isinstance(value, list):
         raise LilmError("no list of messages", where=where, remedy="set `field` to the key that holds them")
-    messages = []
+    messages: list[Message] = []
     for item in value:
         role = ROLES.get(str(item.get(role_key)))
         text = item.get(text_key)
@@ -110,6 +113,8 @@ def _messages(value: Any, role_key: str, text_key: str, where: str) -> list[Mess
                 where=where,
                 remedy=f"{role_key} is one of {', '.join(ROLES)}, and {text_key} is a string",
             )
+        if messages and messages[-1]["role"] == role:
+            text = messages.pop()["content"] + "\n" + text
         messages.append({"role": role, "content": text.strip()})
     while messages and messages[-1]["role"] != "assistant":
         messages.pop()

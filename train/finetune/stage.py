@@ -14,6 +14,12 @@ def check(config: FinetuneConfig, context: Context) -> None:
         check_chat_source(source)
 
 
+def check_base(config: FinetuneConfig, base: Path, context: Context) -> None:
+    from lilm.train.finetune.format import check_format
+
+    check_format(config, base, context.language, context.seed)
+
+
 def external(config: FinetuneConfig, context: Context) -> dict[str, str]:
     files = [Path(source.path) for source in config.sources if source.path]
     return {str(path): f"{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in files}

@@ -1,0 +1,86 @@
+"""What a model's files say about chats: its template, and the tokens that the template may write."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lilm.bpe import CONFIG, FILE
+from lilm.spm import CONTROL, MODEL, UNKNOWN, read_proto
+
+ALONE = "chat_template.jinja"
+
+
+@dataclass(frozen=True)
+class ChatFormat:
+    """template: Jinja, None when there is none. tokens: texts of bos_token and eos_token, "" for one that is missing.
+    special: ids of special tokens by their text. loose: added tokens that are not special, which are looked for in
+    what people type too."""
+
+    template: str | None
+    tokens: dict[str, str]
+    special: dict[str, int]
+    loose: frozenset[str] = frozenset()
+
+
+def read_chat_template(folder: Path) -> str | None:
+    """The folder's Jinja chat template, from chat_template.jinja or tokenizer_config.json; None when it has none.
+
+    Of several named ones it is the one called default.
+    """
+    alone = folder / ALONE
+    if alone.is_file():
+        return alone.read_text(encoding="utf-8")
+    config = folder / CONFIG
+    if not config.is_file():
+        return None
+    template = json.loads(config.read_text(encoding="utf-8")).get("chat_template")
+    if isinstance(template, list):
+        template = next((one["template"] for one in template if one["name"] == "default"), None)
+    return template if isinstance(template, str) else None
+
+
+def read_format(path: Path) -> ChatFormat:
+    """Of a model's folder or of a GGUF file. Raises LilmError for a tokenizer that cannot be read."""
+    if path.is_file():
+        return _of_gguf(path)
+    config = json.loads((path / CONFIG).read_text(encoding="utf-8")) if (path / CONFIG).is_file() else {}
+    named = {key: _content(config.get(key)) for key in ("bos_token", "eos_token")}
+    if (path / MODEL).is_file():
+        proto = read_proto(path / MODEL)
+        special = {piece.piece: at for at, piece in enumerate(proto.pieces) if piece.type in (CONTROL, UNKNOWN)}
+        names = {number: name for name, number in special.items()}
+        own = {"bos_token": proto.trainer_spec.bos_id, "eos_token": proto.trainer_spec.eos_id}
+        tokens = {key: named[key] or names.get(number, "") for key, number in own.items()}
+        return ChatFormat(read_chat_template(path), tokens, special)
+    added = json.loads((path / FILE).read_text(encoding="utf-8")).get("added_tokens") or []
+    return ChatFormat(
+        read_chat_template(path),
+        named,
+        {token["content"]: token["id"] for token in added if token.get("special")},
+        frozenset(token["content"] for token in added if not token.get("special")),
+    )
+
+
+def _content(token: Any) -> str:
+    """A token as tokenizer_config.json names it: text, or an object with text."""
+    return str(token["content"]) if isinstance(token, dict) else token or ""
+
+
+def _of_gguf(path: Path) -> ChatFormat:
+    import gguf
+
+    fields = gguf.GGUFReader(path).fields
+
+    def value(key: str, default: Any) -> Any:
+        return fields[f"tokenizer.{key}"].contents() if f"tokenizer.{key}" in fields else default
+
+    names, types = value("ggml.tokens", []), value("ggml.token_type", [])
+    ends = {f"{key}_token": value(f"ggml.{key}_token_id", None) for key in ("bos", "eos")}
+    kinds = list(zip(names, types, strict=False))
+    return ChatFormat(
+        value("chat_template", None),
+        {key: "" if number is None else names[number] for key, number in ends.items()},
+        {name: at for at, (name, kind) in enumerate(kinds) if kind in (CONTROL, UNKNOWN)},
+        frozenset(name for name, kind in kinds if kind == gguf.TokenType.USER_DEFINED),
+    )
