@@ -104,3 +104,9 @@ def open_pieces(folder: Path) -> Pieces:
     """Of tokenizer.model or, where `folder` has none, of tokenizer.json. Raises LilmError when the latter is no
     byte-level BPE that LiLM knows."""
     return SentencePieces(folder / MODEL) if (folder / MODEL).is_file() else BytePieces(folder)
+
+
+def new_pieces(base: Pieces, merged: Pieces) -> list[int]:
+    """Ids of what `merged` has to learn beside `base`: not of padding, nor of single bytes, which text hardly has."""
+    sizes = merged.n_bytes()
+    return [at for at in range(len(base), len(merged)) if not merged.is_unused(at) and sizes[at] > 1]

@@ -42,6 +42,12 @@ class Bar:
             )
 
 
+    def remove(self) -> None:
+        """Take the bar off the screen: it stood below another, which goes on."""
+        if self._reporter.live is not None and self._task is not None:
+            self._reporter.live.remove_task(self._task)
+
+
 class Reporter:
     """Where a stage says what it does. Stages get one; they never print."""
 
@@ -57,7 +63,9 @@ class Reporter:
     def bar(self, label: str, total: int, done: int = 0) -> Iterator[Bar]:
         """A progress bar over `total` steps, of which `done` were done before a restart."""
         if not self.console.is_terminal or self.live is not None:
-            yield Bar(self, label, total, done)
+            inner = Bar(self, label, total, done)
+            yield inner
+            inner.remove()
             return
         columns = (
             TextColumn("  {task.description}", markup=False),

@@ -105,8 +105,10 @@ class TokenizerConfig(Section):
     """A base with a byte-level BPE tokenizer.json (Llama 3, SmolLM) is added to like one with a tokenizer.model. It has
     its own pre-tokenizer and is no Unigram, so there `model_type` and `split_by_unicode_script` stay as they are."""
 
-    pieces: int = Field(default=18_700, ge=1)
-    """Pieces to learn; the merged size is rounded up to `multiple`."""
+    pieces: int = Field(default=18_700, ge=0)
+    """Pieces to learn; the merged size is rounded up to `multiple`. 0: no new vocabulary, which is right for a short
+    training (new rows must first learn what the base's own pieces know already), for a language in Latin letters, and
+    where each megabyte counts; text then takes more tokens. `lilm tokenizer compare-sizes` tries it on your text."""
     multiple: int = Field(default=64, ge=1)
     """The merged vocabulary's size is a multiple of this, by unused pieces."""
     model_type: Literal["bpe", "unigram"] = "bpe"

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from transformers import LlamaForCausalLM
 
-from lilm.pieces import Pieces
+from lilm.pieces import Pieces, new_pieces
 from lilm.progress import Reporter
 from lilm.train.pretrain.embeddings import extend_embeddings
 from lilm.train.pretrain.init_distillation import Distillation, distil_input_rows
@@ -31,7 +31,7 @@ def add_rows(
     """
     start: Start = "mean" if init == "distillation" else init
     extend_embeddings(model, base, merged.names, start, seed)
-    if init != "distillation":
+    if init != "distillation" or not new_pieces(base, merged):
         return {"init": init}
     return {
         "init": init,

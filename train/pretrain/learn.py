@@ -4,6 +4,7 @@ import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from transformers import LlamaForCausalLM
 
@@ -11,6 +12,7 @@ from lilm.artifact import Artifact
 from lilm.devices import prepare_torch
 from lilm.documents import read_texts
 from lilm.hashing import write_json
+from lilm.pieces import new_pieces
 from lilm.recipe import OptimConfig, PretrainConfig
 from lilm.stage import Context
 from lilm.train.base.model_folder import TOKENIZER, load_llama, save_llama
@@ -21,7 +23,7 @@ from lilm.train.pretrain.lora import Vocabulary, load_adapter, merge_lora, save_
 from lilm.train.trainer.attention import choose_attention
 from lilm.train.trainer.batches import mixed
 from lilm.train.trainer.curves import draw_curves, write_metrics
-from lilm.train.trainer.heldout import HeldOut
+from lilm.train.trainer.heldout import BITS, HeldOut
 from lilm.train.trainer.logbook import Logbook
 from lilm.train.trainer.loop import Job, train
 from lilm.train.trainer.place import here
@@ -50,8 +52,13 @@ def pretrain(config: PretrainConfig, inputs: Mapping[str, Path], out_dir: Path, 
         tokenizers.base.eos_id,
         config.samples,
         config.sample_tokens,
+        context.reporter,
     )
-    before = heldout.bits(model, tokenizers.base.encode)
+    new = new_pieces(tokenizers.base, tokenizers.pieces)
+    measured = None
+    if not new and tokenizers.vocab_size == model.config.vocab_size:  # stage 2 begins with the very same model
+        measured = heldout.measure(model, tokenizers.encode, tokenizers.decode)
+    before = _bits(measured or heldout.bits(model, tokenizers.base.encode))
     context.reporter.say("  before: " + _spoken(before))
 
     started = time.monotonic()
@@ -72,7 +79,14 @@ def pretrain(config: PretrainConfig, inputs: Mapping[str, Path], out_dir: Path, 
     logbook = Logbook("pretrain", out_dir, context.reporter)
     n_old = len(tokenizers.base)
 
-    def job(label: str, stage: str, optim: OptimConfig, kept_rows: int, embedding_lr_scale: float = 1.0) -> Job:
+    def job(
+        label: str,
+        stage: str,
+        optim: OptimConfig,
+        kept_rows: int,
+        measured: dict[str, Any] | None = None,
+        embedding_lr_scale: float = 1.0,
+    ) -> Job:
         return Job(
             label,
             optim,
@@ -82,6 +96,7 @@ def pretrain(config: PretrainConfig, inputs: Mapping[str, Path], out_dir: Path, 
             config.checkpoint_every,
             config.eval_every,
             lambda: heldout.measure(model, tokenizers.encode, tokenizers.decode),
+            measured,
             zero=config.distributed.zero,
             compile=device.type == "cuda" if config.compile == "auto" else config.compile,
             flat_attention=flat,
@@ -91,29 +106,35 @@ def pretrain(config: PretrainConfig, inputs: Mapping[str, Path], out_dir: Path, 
             observe=logbook.see,
         )
 
-    model.requires_grad_(False)
-    for matrix in both_matrices(model):
-        matrix.requires_grad_(True)
-    logbook.begin(1, 0)
-    metrics, speed1 = train(model, job("pretrain 1/2 new rows", "stage1", config.stage1, n_old), context.reporter)
-    logbook.end_stage(metrics)
+    done, speed1 = 0, 0.0
+    if new:
+        model.requires_grad_(False)
+        for matrix in both_matrices(model):
+            matrix.requires_grad_(True)
+        logbook.begin(1, 0)
+        metrics, speed1 = train(model, job("pretrain 1/2 new rows", "stage1", config.stage1, n_old), context.reporter)
+        logbook.end_stage(metrics)
+        done, measured = metrics[-1]["step"], _measured(metrics[-1])
+    elif config.stage1.steps:
+        context.reporter.say("  stage 1 is left out: there are no new pieces to learn")
 
-    logbook.begin(2, metrics[-1]["step"])
+    logbook.begin(2, done)
     model.requires_grad_(True)
     if config.method == "full":
-        stage2 = job("pretrain 2/2 all parameters", "stage2", config.stage2, 0)
+        stage2 = job("pretrain 2/2 all parameters", "stage2", config.stage2, 0, measured)
         metrics, speed = train(model, stage2, context.reporter)
     else:
         lora = config.lora
         trained = load_adapter(model, lora, vocabulary) if lora.path else with_lora(model, lora)
         kept = n_old if lora.freeze_old_rows else 0
-        stage2 = job("pretrain 2/2 LoRA", "stage2", config.stage2, kept, lora.embedding_lr_scale)
+        measured = None if lora.path else measured  # an adapter of an earlier run says something else
+        stage2 = job("pretrain 2/2 LoRA", "stage2", config.stage2, kept, measured, lora.embedding_lr_scale)
         metrics, speed = train(trained, stage2, context.reporter)
         if here().rank == 0:
             save_adapter(trained, out_dir / "adapter", lora, vocabulary)
         merge_lora(trained)
     logbook.end_stage(metrics)
-    after = heldout.bits(model, tokenizers.encode)
+    after = _bits(metrics[-1]) if config.method == "full" else heldout.bits(model, tokenizers.encode)
     context.reporter.say("  after:  " + _spoken(after))
     if here().rank:
         return Artifact()  # the first process writes what all have
@@ -140,6 +161,15 @@ def pretrain(config: PretrainConfig, inputs: Mapping[str, Path], out_dir: Path, 
         "mfu": logbook.mfu,
     }
     return Artifact({**report, **figures}, logbook.end())
+
+
+def _bits(found: Mapping[str, Any]) -> dict[str, float]:
+    return {name: value for name, value in found.items() if name.startswith(BITS)}
+
+
+def _measured(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """What was measured at a step."""
+    return {name: value for name, value in entry.items() if name.startswith(BITS) or name == "samples"}
 
 
 def _spoken(figures: Mapping[str, float]) -> str:

@@ -54,7 +54,7 @@ class BySeedLoop:
 
         def measure() -> dict[str, float]:
             model.eval()
-            found = bits_of(model, tokenizers, texts, trial.window)
+            found = bits_of(model, tokenizers, texts, trial)
             model.train()
             return found
 
@@ -85,7 +85,7 @@ class BySeedLoop:
                 "init": "random",
                 "pieces": trial.recipe.tokenizer.pieces,
             },
-            choosing=bits_of(model.eval(), tokenizers, trial.bed.choosing, trial.window) if trial.choosing else {},
+            choosing=bits_of(model.eval(), tokenizers, trial.bed.choosing, trial) if trial.choosing else {},
         )
 
 

@@ -36,7 +36,7 @@ class ByTrainer:
 
         def measure() -> dict[str, float]:
             model.eval()
-            found = bits_of(model, tokenizers, texts, trial.window)
+            found = bits_of(model, tokenizers, texts, trial)
             model.train()
             return found
 
@@ -51,7 +51,7 @@ class ByTrainer:
             tokens_per_s=round(watch.curve[-1].tokens / watch.seconds, 1),
             peak_memory_mb=peak.mb,
             settings={"steps": steps[1], "sequence_length": trial.window, **settings},
-            choosing=bits_of(model.eval(), tokenizers, trial.bed.choosing, trial.window) if trial.choosing else {},
+            choosing=bits_of(model.eval(), tokenizers, trial.bed.choosing, trial) if trial.choosing else {},
         )
 
 

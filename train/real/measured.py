@@ -13,23 +13,24 @@ from lilm.train.base.model_folder import load_llama
 from lilm.train.pretrain.inputs import Tokenizers, open_tokenizers
 from lilm.train.real.contender import POINTS, Point, Trial
 from lilm.train.real.keep import kept
-from lilm.train.trainer.heldout import HeldOut
+from lilm.train.trainer.heldout import BITS, HeldOut
+from lilm.train.trainer.measure import Encode
 
 Bits = Mapping[str, float]
+Texts = Mapping[str, list[str]]
 
 
-def bits(trial: Trial, texts: Mapping[str, list[str]]) -> dict[str, float]:
+def bits(trial: Trial, texts: Texts) -> dict[str, float]:
     """By language, of the model that the stage `pretrain` left in the trial's folder."""
     device = prepare_torch(trial.recipe.seed, trial.recipe.threads)
     base = load_llama(trial.folder / "base", device)
     tokenizers = open_tokenizers(trial.folder / "base", trial.folder / "tokenizer", base)
-    return bits_of(load_llama(trial.folder / "pretrain", device), tokenizers, texts, trial.window)
+    return bits_of(load_llama(trial.folder / "pretrain", device), tokenizers, texts, trial)
 
 
-def bits_of(model: Any, tokenizers: Tokenizers, texts: Mapping[str, list[str]], window: int) -> dict[str, float]:
+def bits_of(model: Any, tokenizers: Tokenizers, texts: Texts, trial: Trial) -> dict[str, float]:
     """The same of any model with the merged vocabulary."""
-    ends = tokenizers.base.bos_id, tokenizers.base.eos_id
-    return _by_language(HeldOut(texts, window, *ends, samples=0, sample_tokens=1).bits(model, tokenizers.encode))
+    return _bits(model, (tokenizers.base.bos_id, tokenizers.base.eos_id), tokenizers.encode, texts, trial)
 
 
 def base_bits(trial: Trial) -> dict[str, float]:
@@ -39,16 +40,16 @@ def base_bits(trial: Trial) -> dict[str, float]:
         base = load_llama(trial.folder / "base", prepare_torch(trial.recipe.seed, trial.recipe.threads))
         own = open_pieces(trial.folder / "base")
         ends = own.bos_id, own.eos_id
-        heldout = HeldOut(trial.bed.reported, trial.window, *ends, samples=0, sample_tokens=1)
-        return _by_language(heldout.bits(base, own.encode))
+        return _bits(base, ends, own.encode, trial.bed.reported, trial)
 
     of = {**trial.bed.digests(), "window": trial.window, "texts": sha256_json(dict(trial.bed.reported))}
     found: dict[str, float] = kept(trial.bed.root / "before.json", of, measure)
     return found
 
 
-def _by_language(bits: Mapping[str, float]) -> dict[str, float]:
-    return {name.rpartition("_")[2]: value for name, value in bits.items()}
+def _bits(model: Any, ends: tuple[int, int], encode: Encode, texts: Texts, trial: Trial) -> dict[str, float]:
+    heldout = HeldOut(texts, trial.window, *ends, samples=0, sample_tokens=1, reporter=trial.bed.reporter)
+    return {name.removeprefix(BITS): value for name, value in heldout.bits(model, encode).items()}
 
 
 class Watch:

@@ -35,6 +35,11 @@ class ByteLearnt:
     skipped: int
     skipped_share: float
 
+    @classmethod
+    def nothing(cls) -> "ByteLearnt":
+        """For a merged vocabulary that is the base's own."""
+        return cls((), (), 0, 0, 0.0)
+
 
 def check_config(config: TokenizerConfig) -> None:
     """Raises LilmError for keys that only SentencePiece knows."""

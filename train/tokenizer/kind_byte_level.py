@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lilm.bpe import FILE, load_tokenizer, read_byte_level
 from lilm.recipe import TokenizerConfig
-from lilm.train.tokenizer.byte_learn import check_config, learn_byte_level
+from lilm.train.tokenizer.byte_learn import ByteLearnt, check_config, learn_byte_level
 from lilm.train.tokenizer.byte_merge import merge_byte_level, write_byte_level
 from lilm.train.tokenizer.byte_verify import verify_byte_level
 from lilm.train.tokenizer.kinds import Written
@@ -21,8 +21,7 @@ class ByteLevelKind:
         self, texts: Sequence[str], config: TokenizerConfig, language: str, out_dir: Path, model_max_length: int
     ) -> Written:
         check_config(config)
-        pre_tokenizer = load_tokenizer(self._folder / FILE).pre_tokenizer
-        learnt = learn_byte_level(texts, config, self._base, pre_tokenizer, language)
+        learnt = self._learn(texts, config, language) if config.pieces else ByteLearnt.nothing()
         merged = merge_byte_level(self._base, learnt, config.multiple)
         write_byte_level(merged, self._base, out_dir, model_max_length)
         return Written(
@@ -36,6 +35,10 @@ class ByteLevelKind:
             share_left_to_bytes=learnt.skipped_share,
             unreachable=merged.unreachable,
         )
+
+    def _learn(self, texts: Sequence[str], config: TokenizerConfig, language: str) -> ByteLearnt:
+        pre_tokenizer = load_tokenizer(self._folder / FILE).pre_tokenizer
+        return learn_byte_level(texts, config, self._base, pre_tokenizer, language)
 
     def verify(
         self,

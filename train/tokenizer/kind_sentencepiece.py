@@ -8,7 +8,7 @@ from lilm.spm import MODEL
 from lilm.train.tokenizer.hf import write_tokenizer
 from lilm.train.tokenizer.kinds import Written
 from lilm.train.tokenizer.merge import merge_pieces, normal_pieces, read_base
-from lilm.train.tokenizer.train import train_sentencepiece
+from lilm.train.tokenizer.train import Learnt, train_sentencepiece
 from lilm.train.tokenizer.verify import Report, verify
 
 
@@ -20,7 +20,8 @@ class SentencePieceKind:
     def write_merged(
         self, texts: Sequence[str], config: TokenizerConfig, language: str, out_dir: Path, model_max_length: int
     ) -> Written:
-        learnt = train_sentencepiece(texts, config, normal_pieces(self._base), language)
+        known = normal_pieces(self._base)
+        learnt = train_sentencepiece(texts, config, known, language) if config.pieces else Learnt.nothing()
         merged = merge_pieces(self._base, learnt, config.pieces, config.multiple)
         write_tokenizer(merged.proto, out_dir, model_max_length)
         return Written(

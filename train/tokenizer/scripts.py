@@ -67,7 +67,7 @@ def learnable_pattern(counts: Counter[str], language: str) -> "regex.Pattern[str
         raise LilmError(
             f"the text of language {language!r} has no letters outside the Latin script",
             where="tokenizer",
-            remedy="check that its sources hold that language; Latin-script languages cannot be added yet",
+            remedy="check that its sources hold that language; one in Latin letters needs tokenizer.pieces = 0",
         )
     allowed = "||".join(rf"\p{{scx={name}}}" for name in scripts)
     if EAST_ASIAN & set(scripts):

@@ -16,7 +16,7 @@ SAMPLES = 50  # unreachable pieces named in the report
 def run(config: TokenizerConfig, inputs: Mapping[str, Path], out_dir: Path, context: Context) -> Artifact:
     """Write tokenizer.json, tokenizer_config.json, report.json and, where the base has one, tokenizer.model.
 
-    Raises LilmError when the base's vocabulary is none that can be merged, when the corpus has too little
+    With `pieces` 0 nothing is learnt: these are the base's own in the files that the stages after it read. Raises LilmError when the base's vocabulary is none that can be merged, when the corpus has too little
     text, or when the runtimes disagree on a line.
     """
     from lilm.train.tokenizer.kinds import open_base
@@ -26,9 +26,12 @@ def run(config: TokenizerConfig, inputs: Mapping[str, Path], out_dir: Path, cont
     base = open_base(inputs["base"])
     languages = (context.language, context.base_language)
 
-    texts = list(learning_texts(corpus, context.language, config.train_chars))
+    texts = list(learning_texts(corpus, context.language, config.train_chars)) if config.pieces else []
     chars = sum(map(len, texts))
-    context.reporter.say(f"  learning {config.pieces} pieces from {chars:,} characters, the best-scored")
+    if config.pieces:
+        context.reporter.say(f"  learning {config.pieces} pieces from {chars:,} characters, the best-scored")
+    else:
+        context.reporter.say("  no new pieces: the base's own vocabulary is kept")
     made = base.write_merged(texts, config, context.language, out_dir, context_length(inputs["base"]))
     context.reporter.say(
         f"  {made.base_vocab_size} + {made.pieces_added} pieces + {made.pieces_unused} unused = {made.vocab_size}"

@@ -34,6 +34,11 @@ class Learnt:
     skipped: int
     skipped_share: float
 
+    @classmethod
+    def nothing(cls) -> "Learnt":
+        """For a merged vocabulary that is the base's own."""
+        return cls((), frozenset(), 0, 0.0)
+
 
 def _train(sentences: Iterator[str], **settings: Any) -> Any:
     """The trained ModelProto. One thread: the order of counting is part of the result."""

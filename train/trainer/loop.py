@@ -39,6 +39,7 @@ class Job:
 
     batch_at: this process's share of a step's batch. checkpoints: folder of its own. measure: called before the first
     step, every `eval_every` steps and after the last; what it answers (figures, samples) stands in the metrics.
+    measured: what it would answer before the first step, where that is known. checkpoint_every: 0: no checkpoints.
     after_backward: may change gradients before clipping (in one process). zero: see DistributedConfig; counts when
     there are several processes. kept_rows: the first rows of the input and output matrix that keep their bits.
     embedding_lr_scale: the rate of these two matrices as a part of the rest's. tokenizer_sha256: of the tokenizer.json
@@ -54,6 +55,7 @@ class Job:
     checkpoint_every: int = 100
     eval_every: int = 0
     measure: Callable[[], dict[str, Any]] | None = None
+    measured: dict[str, Any] | None = None
     after_backward: Callable[[], None] | None = None
     zero: int = 0
     compile: bool = False
@@ -118,10 +120,10 @@ def train(model: torch.nn.Module, job: Job, reporter: Reporter) -> tuple[Metrics
         engine = _engine(model, job, named)
         if checkpoint is not None:
             engine.restore(checkpoint.state(), start)
-        if start < job.optim.steps:
+        if start < job.optim.steps and job.checkpoint_every:
             _require_room(job, needed, start)
         if not metrics and job.measure is not None:
-            metrics.append({"step": 0, **_measured(model, job)})
+            metrics.append({"step": 0, **(job.measured or _measured(model, job))})
         guard = DivergenceGuard(job.optim.diverged, job.label, losses(metrics))
         model.train()
         with reporter.bar(job.label, job.optim.steps, start) as bar:
@@ -135,7 +137,7 @@ def train(model: torch.nn.Module, job: Job, reporter: Reporter) -> tuple[Metrics
                     entry |= _measured(model, job)
                     model.train()
                 metrics.append(entry)
-                if done % job.checkpoint_every == 0 or done == job.optim.steps:
+                if job.checkpoint_every and (done % job.checkpoint_every == 0 or done == job.optim.steps):
                     _save(engine, job, needed, done, metrics)
                 if job.observe is not None and here().rank == 0:
                     job.observe(metrics, speed)

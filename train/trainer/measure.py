@@ -1,15 +1,26 @@
 """Bits per UTF-8 byte: the only likelihood that can be compared between tokenizers."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import torch
 from transformers import PreTrainedModel
 
 from lilm.errors import LilmError
+from lilm.train.trainer.batches import IGNORE
 from lilm.train.trainer.place import all_sum, here
 
 Encode = Callable[[str], list[int]]
+LOGITS = 2**27  # held at once: 512 MB in float32
+
+
+@dataclass(frozen=True)
+class Window:
+    """text: number of the text that `ids` are of, after a BOS."""
+
+    text: int
+    ids: list[int]
 
 
 def take_bytes(texts: Iterable[str], n_bytes: int) -> list[str]:
@@ -23,34 +34,75 @@ def take_bytes(texts: Iterable[str], n_bytes: int) -> list[str]:
     return taken
 
 
-@torch.no_grad()
-def bits_per_byte(
-    model: PreTrainedModel, encode: Encode, bos_token_id: int, texts: list[str], window: int, batch_size: int = 16
-) -> float:
-    """Negative log2 likelihood of `texts` divided by their UTF-8 bytes.
+def cut_windows(encode: Encode, bos_token_id: int, texts: Sequence[str], window: int) -> list[Window]:
+    """Each text in windows of `window` tokens. Each begins with BOS, so every token of the text is predicted, from at
+    most window − 1 others. encode: text -> ids without special tokens."""
+    windows = []
+    for number, text in enumerate(texts):
+        ids = encode(text)
+        windows += [Window(number, [bos_token_id, *ids[at : at + window - 1]]) for at in range(0, len(ids), window - 1)]
+    return windows
 
-    encode: text -> ids without special tokens. Each text is cut into windows of `window` tokens; each window
-    begins with BOS, so every token of the text is predicted, from at most window − 1 others. Several processes share
-    the windows, and all must ask together. Raises LilmError when there is no text.
+
+@torch.no_grad()
+def text_nats(
+    model: PreTrainedModel,
+    windows: Sequence[Window],
+    texts: int,
+    batch_size: int = 16,
+    on_tokens: Callable[[int], None] = lambda tokens: None,
+) -> list[float]:
+    """Negative log likelihood (nats) of each of `texts` texts, whose windows these are.
+
+    Several processes share the windows, and all must ask together. on_tokens: told how many tokens were just predicted,
+    by all processes.
     """
+    device, place = model.device, here()
+    batches = _batches(windows, batch_size, model.config.vocab_size)
+    nats = [0.0] * texts
+    for at in range(place.rank, -(-len(batches) // place.ranks) * place.ranks, place.ranks):
+        # one whose turn finds nothing left looks at a window that counts 0: ZeRO-3 wants all of them to run the model
+        found = batches[at] if at < len(batches) else []
+        rows = [window.ids for window in found] or [[0, 0]]
+        width = max(map(len, rows)) - 1
+        ids = torch.tensor([row[:-1] + [0] * (width + 1 - len(row)) for row in rows], device=device)
+        labels = torch.tensor([row[1:] + [IGNORE] * (width + 1 - len(row)) for row in rows], device=device)
+        logits = model(input_ids=ids, use_cache=False).logits
+        # row by row: sums over the last dimension are the fast and the exact ones, and the copy stays small
+        for window, row, wanted in zip(found, logits, labels, strict=False):
+            losses = torch.nn.functional.cross_entropy(row.float(), wanted, ignore_index=IGNORE, reduction="none")
+            nats[window.text] += float(losses.double().sum())
+        on_tokens(place.ranks * sum(len(window.ids) - 1 for window in found))
+    return all_sum(nats)
+
+
+def _batches(windows: Sequence[Window], batch_size: int, vocab_size: int) -> list[list[Window]]:
+    """Like lengths together, so that there is little padding; never more logits than LOGITS, or one window."""
+    batches: list[list[Window]] = []
+    for window in sorted(windows, key=lambda window: len(window.ids)):
+        last = batches[-1] if batches else []
+        if last and len(last) < batch_size and (len(last) + 1) * len(window.ids) * vocab_size <= LOGITS:
+            last.append(window)
+        else:
+            batches.append([window])
+    return batches
+
+
+def bits_per_byte(
+    model: PreTrainedModel, encode: Encode, bos_token_id: int, texts: Sequence[str], window: int, batch_size: int = 16
+) -> float:
+    """Negative log2 likelihood of `texts`, cut as by `cut_windows`, divided by their UTF-8 bytes.
+
+    Raises LilmError when there is no text.
+    """
+    n_bytes = byte_count(texts)
+    windows = cut_windows(encode, bos_token_id, texts, window)
+    return sum(text_nats(model, windows, len(texts), batch_size)) / math.log(2) / n_bytes
+
+
+def byte_count(texts: Sequence[str]) -> int:
+    """UTF-8 bytes. Raises LilmError when there are none."""
     n_bytes = sum(len(text.encode()) for text in texts)
     if n_bytes == 0:
         raise LilmError("no held-out text to measure with", where="bits per byte", remedy="raise corpus.heldout")
-    windows = []
-    for text in texts:
-        ids = encode(text)
-        windows += [[bos_token_id, *ids[at : at + window - 1]] for at in range(0, len(ids), window - 1)]
-    windows.sort(key=len)  # like lengths together: less padding
-    device, nats, place = model.device, 0.0, here()
-    batches = [windows[at : at + batch_size] for at in range(0, len(windows), batch_size)]
-    for at in range(place.rank, -(-len(batches) // place.ranks) * place.ranks, place.ranks):
-        # one whose turn finds nothing left looks at a window that counts 0: ZeRO-3 wants all of them to run the model
-        rows = batches[at] if at < len(batches) else [[bos_token_id] * 2]
-        width = max(len(row) for row in rows)
-        padded = torch.tensor([row + [bos_token_id] * (width - len(row)) for row in rows], device=device)
-        logits = model(input_ids=padded[:, :-1], use_cache=False).logits.float()
-        losses = torch.nn.functional.cross_entropy(logits.transpose(1, 2), padded[:, 1:], reduction="none")
-        lengths = torch.tensor([len(row) - 1 if at < len(batches) else 0 for row in rows], device=device)
-        inside = torch.arange(width - 1, device=device)[None] < lengths[:, None]
-        nats += float((losses * inside).double().sum())
-    return all_sum([nats])[0] / math.log(2) / n_bytes
+    return n_bytes

@@ -47,8 +47,7 @@ class Relayed:
         self._path, self._reporter = path, reporter
         self._file: IO[str] | None = None
         self._rest = ""
-        self._bar: Bar | None = None
-        self._open = ExitStack()
+        self._bars: list[tuple[Bar, ExitStack]] = []  # that are open, the inner ones last
 
     def __enter__(self) -> Self:
         return self
@@ -66,17 +65,18 @@ class Relayed:
         if "say" in event:
             self._reporter.say(event["say"])
         elif "bar" in event:
+            stack = ExitStack()
             bar: AbstractContextManager[Bar] = self._reporter.bar(*event["bar"])
-            self._bar = self._open.enter_context(bar)
-        elif "advance" in event and self._bar is not None:
-            self._bar.advance(*event["advance"])
-        elif "end" in event:
-            self._open.close()
-            self._bar = None
+            self._bars.append((stack.enter_context(bar), stack))
+        elif "advance" in event and self._bars:
+            self._bars[-1][0].advance(*event["advance"])
+        elif "end" in event and self._bars:
+            self._bars.pop()[1].close()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._open.close()
+        while self._bars:
+            self._bars.pop()[1].close()
         if self._file is not None:
             self._file.close()

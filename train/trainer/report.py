@@ -59,7 +59,8 @@ def _languages(measured: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _curve(label: str, entries: Sequence[Mapping[str, Any]], key: str, logarithmic: bool = False) -> str:
     points = _thinned([(entry["step"], entry[key]) for entry in entries])
-    border = next((entry["step"] for entry in entries if entry.get("stage", 1) > 1), None)
+    stages = [(entry.get("stage", 1), entry["step"]) for entry in entries]
+    border = next((step for (stage, _), (later, step) in pairwise(stages) if stage < later), None)
 
     def paint(figure: Any) -> None:
         axes = figure.subplots()
