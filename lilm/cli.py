@@ -145,12 +145,17 @@ def bench(
         str, typer.Option("--shape", help="train: small or tinyllama (a GPU of 80 GB); browser: m110 or tinyllama.")
     ] = "",
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
+    minutes: Annotated[float, typer.Option(help="real: minutes of training in all; 60 when not given.")] = 0,
+    variants: Annotated[str, typer.Option(help="real: more contenders, with commas: lora, mean, averaged, …")] = "",
+    choose_rates: Annotated[bool, typer.Option("--choose-rates", help="real: try three rates for each.")] = False,
+    skip: Annotated[str, typer.Option(help="real: leave out some of tokenizer, files, page.")] = "",
+    markdown: Annotated[Path | None, typer.Option(help="real: write the results as a page to this file.")] = None,
     force: ForceOption = False,
 ) -> None:
     """Stage: measure quality against size. With NAME: one of LiLM's own benchmarks.
 
     Examples: `lilm bench --run runs/quickstart` · `lilm bench stages --recipe quickstart --json stages.json` ·
-    `lilm bench corpus --data texts`
+    `lilm bench corpus --data texts` · `lilm bench real --data texts --json real.json`
     """
     if not name:
         _run_one("bench", recipe, run_dir, force)
@@ -159,8 +164,9 @@ def bench(
     from lilm.hashing import write_json
     from lilm.progress import Reporter
 
-    options = {"recipe": recipe, "run_dir": run_dir, "data": data, "shape": shape}
-    figures = run_benchmark(name, Reporter(), **{key: value for key, value in options.items() if value})
+    options = {"recipe": recipe, "run_dir": run_dir, "data": data, "shape": shape, "minutes": minutes}
+    options |= {"variants": variants, "choose_rates": choose_rates, "skip": skip, "markdown": markdown}
+    figures = run_benchmark(name, Reporter(), json_file, **{key: value for key, value in options.items() if value})
     if json_file is not None:
         write_json(json_file, figures)
 

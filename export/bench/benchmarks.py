@@ -20,8 +20,10 @@ from lilm.runner import chosen_stages, run_stages
 Benchmark = Callable[..., dict[str, Any]]
 
 
-def run_benchmark(name: str, reporter: Reporter, **options: Any) -> dict[str, Any]:
+def run_benchmark(name: str, reporter: Reporter, json_file: Path | None = None, **options: Any) -> dict[str, Any]:
     """Run one of BENCHMARKS with its own options (see the function).
+
+    json_file: where the figures will be written; told to a benchmark of hours, which writes there as it goes.
 
     Raises LilmError when there is no such one, or it has no such option.
     """
@@ -29,9 +31,12 @@ def run_benchmark(name: str, reporter: Reporter, **options: Any) -> dict[str, An
         raise LilmError(f"no benchmark {name!r}", where="lilm bench", remedy="use one of: " + ", ".join(BENCHMARKS))
     module, _, function = BENCHMARKS[name].partition(":")
     benchmark: Benchmark = getattr(importlib.import_module(module), function)
-    unknown = sorted(set(options) - set(inspect.signature(benchmark).parameters))
+    known = set(inspect.signature(benchmark).parameters)
+    if json_file is not None and "json_file" in known:
+        options["json_file"] = json_file
+    unknown = sorted(set(options) - known)
     if unknown:
-        option = unknown[0].removesuffix("_dir")
+        option = unknown[0].removesuffix("_dir").replace("_", "-")
         raise LilmError(f"--{option} means nothing here", where=f"lilm bench {name}", remedy="leave it out")
     return benchmark(reporter, **options)
 
@@ -83,5 +88,6 @@ BENCHMARKS = {
     "corpus": "lilm.train.corpus.bench.corpus:measure",
     "tokenizer": "lilm.train.tokenizer.bench:measure",
     "train": "lilm.train.pretrain.bench.train:measure",
+    "real": "lilm.train.real.bench:measure",
     "browser": "lilm.wasm.bench.browser:measure",
 }

@@ -2,26 +2,26 @@
 
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from lilm.artifact import read_manifest
 from lilm.errors import LilmError
-from lilm.hashing import write_atomic, write_json
+from lilm.hashing import write_json
 from lilm.memory import PeakMemory
 from lilm.progress import Reporter
 from lilm.train.real.bed import bench_recipe, make_bed
 from lilm.train.real.checks import compare_ids
-from lilm.train.real.contender import Outcome, Speed
+from lilm.train.real.contender import Outcome
 from lilm.train.real.delivery import make_files, make_page
 from lilm.train.real.keep import kept
 from lilm.train.real.own import write_own
-from lilm.train.real.page import page, results_table
+from lilm.train.real.page import results_table, write_page
 from lilm.train.real.prompts import QUESTIONS, TOPICS
 from lilm.train.real.runs import OURS, Runs
-from lilm.train.real.table import MAIN, chosen
+from lilm.train.real.table import MAIN, chosen, titles
 
 SKIPPABLE = ("tokenizer", "files", "page")
 
@@ -59,8 +59,8 @@ def measure(
     markdown: Path | None = None,
     json_file: Path | None = None,
 ) -> dict[str, Any]:
-    """data, minutes: as Plan. run_dir: Plan's root; None: runs/bench-real. variants: names of the table's variants, with
-    commas. choose_rates: three rates are tried for each contender first. skip: with commas, "tokenizer" (bench
+    """data, minutes: as Plan. run_dir: Plan's root; None: runs/bench-real. variants: names of the table's, with commas.
+    choose_rates: three rates are tried for each contender first. skip: with commas, "tokenizer" (bench
     tokenizer's figure), "files" (chat, GGUF files, page), "page". markdown: file for the results as a page of text.
     json_file: written after each contender.
 
@@ -112,7 +112,7 @@ def compare(plan: Plan, reporter: Reporter) -> dict[str, Any]:
             "seconds_each": runs.seconds,
             "skipped": sorted(plan.skip),
             "speeds": {name: asdict(speed) for name, speed in speeds.items()},
-            "titles": {name: one.title for name, one in {**contenders, **derived}.items()},
+            "titles": titles(contenders, derived),
             "contenders": {},
         }
 
@@ -122,7 +122,7 @@ def compare(plan: Plan, reporter: Reporter) -> dict[str, Any]:
             for path in {plan.root / "real.json", plan.json_file or plan.root / "real.json"}:
                 write_json(path, figures)
             if plan.markdown is not None:
-                write_atomic(plan.markdown, page(figures))
+                write_page(plan.markdown, figures)
 
         if plan.choose_rates:
             figures["rates_tried"] = runs.choose_rates(speeds)
@@ -181,7 +181,7 @@ def _bits(name: str, outcome: Outcome) -> dict[str, float | None]:
         f"en_bpb_{ending}": outcome.last.en,
     }
     if name == OURS:
-        found["ja_bpb_after_stage1"] = outcome.stage1 and outcome.stage1.ja
+        found["ja_bpb_after_stage1"] = outcome.stage1.ja if outcome.stage1 else None
     return {key: value if value is None else round(value, 4) for key, value in found.items()}
 
 
@@ -210,5 +210,3 @@ def _device() -> str:
     info = Path("/proc/cpuinfo")
     names = [line for line in info.read_text().splitlines() if line.startswith("model name")] if info.is_file() else []
     return names[0].partition(":")[2].strip() if names else platform.processor() or platform.machine()
-
-

@@ -88,7 +88,7 @@ def _opened(trial: Trial) -> tuple[Any, Tokenizers]:
 
 def _run(trial: Trial, model: Any, steps: int, watchers: list[TrainerCallback]) -> dict[str, Any]:
     packed = TokenStore.open(trial.folder / "pack", trial.recipe.language, "train")
-    store = MemoryStore([packed.document(index) for index in range(packed.n_documents)])
+    store = MemoryStore([packed.document(index).tolist() for index in range(packed.n_documents)])
     rate, size = trial.recipe.pretrain.stage2.lr, trial.batch_size
     with tempfile.TemporaryDirectory(prefix="lilm-trainer-") as work:
         chosen = {"learning_rate": rate, "per_device_train_batch_size": size}

@@ -14,7 +14,10 @@ from lilm.recipe import SamplingConfig
 from lilm.train.real.prompts import QUESTIONS, TOPICS
 
 TEXTS, CHATS = "texts.jsonl", "chats.jsonl"
-N_PREDICT = 160
+N_PREDICT = 128
+# SmolLM2's template begins with a system message of its own unless there is one. With that the 4-bit file answers the
+# question for France's capital in a loop of French, with an empty one it says "The capital of France is Paris."
+SYSTEM = {"role": "system", "content": ""}
 GREEDY = SamplingConfig(temperature=0, repeat_penalty=1)
 DRAWN = SamplingConfig(temperature=1, top_k=0, top_p=1, min_p=0, repeat_penalty=1)
 
@@ -37,18 +40,19 @@ def write_own(
     if chats.is_file() and texts.is_file():
         return
     asked = [f"Write a short text about {topic}." for topic in topics]
-    with ChatEngine(base, n_ctx=512, threads=threads) as engine:
-        with reporter.bar("the base writes", len(questions) + len(asked)) as bar:
+    with (
+        ChatEngine(base, n_ctx=512, threads=threads) as engine,
+        reporter.bar("the base writes", len(questions) + len(asked)) as bar,
+    ):
 
-            def answer(question: str, sampling: SamplingConfig, seed: int) -> str:
-                message = {"role": "user", "content": question}
-                parts = engine.chat([message], sampling, n_predict=N_PREDICT, seed=seed)
-                text = "".join(parts).strip()
-                bar.advance()
-                return text
+        def answer(question: str, sampling: SamplingConfig, seed: int) -> str:
+            asking = {"role": "user", "content": question}
+            text = "".join(engine.chat([SYSTEM, asking], sampling, n_predict=N_PREDICT, seed=seed)).strip()
+            bar.advance()
+            return text
 
-            said = [(question, answer(question, GREEDY, 0)) for question in questions]
-            drawn = [answer(question, DRAWN, seed) for seed, question in enumerate(asked)]
+        said = [(question, answer(question, GREEDY, 0)) for question in questions]
+        drawn = [answer(question, DRAWN, seed) for seed, question in enumerate(asked)]
     lines = [
         {"messages": [{"role": "user", "content": question}, {"role": "assistant", "content": text}]}
         for question, text in said

@@ -54,9 +54,7 @@ def _averaged(trial: Trial, ours: Outcome) -> Outcome:
 
 OWN_VOCABULARY = {"tokenizer": {"pieces": 0}, "pretrain": {"stage1": {"steps": 0}}}
 MAIN = {
-    "trainer": Contender(
-        "transformers' Trainer, its defaults", _trainer, (5e-5, 1e-4, 2e-4), 5e-5, OWN_VOCABULARY
-    ),
+    "trainer": Contender("transformers' Trainer, its defaults", _trainer, (5e-5, 1e-4, 2e-4), 5e-5, OWN_VOCABULARY),
     "seed2023": Contender(
         "decisions of 2023",
         _seed_loop,
@@ -70,9 +68,7 @@ MAIN = {
 """Each of them always runs, in this order."""
 VARIANTS = {
     "lora": Contender("LiLM with LoRA", _stages, (5e-4, 1e-3, 2e-3), 1e-3, {"pretrain": {"method": "lora"}}),
-    "mean": Contender(
-        "LiLM, new rows at the mean", _stages, (1e-4, 3e-4, 6e-4), 3e-4, {"pretrain": {"init": "mean"}}
-    ),
+    "mean": Contender("LiLM, new rows at the mean", _stages, (1e-4, 3e-4, 6e-4), 3e-4, {"pretrain": {"init": "mean"}}),
     "distilled": Contender(
         "LiLM, input rows distilled", _stages, (1e-4, 3e-4, 6e-4), 3e-4, {"pretrain": {"init": "distillation"}}
     ),
@@ -94,3 +90,7 @@ def chosen(variants: str) -> tuple[dict[str, Contender], dict[str, Derived]]:
         raise LilmError(f"no variant {unknown[0]!r}", where="--variants", remedy="use some of " + ", ".join(known))
     contenders = MAIN | {name: VARIANTS[name] for name in names if name in VARIANTS}
     return contenders, {name: DERIVED[name] for name in names if name in DERIVED}
+
+
+def titles(contenders: Mapping[str, Contender], derived: Mapping[str, Derived]) -> dict[str, str]:
+    return {name: one.title for name, one in contenders.items()} | {name: one.title for name, one in derived.items()}
