@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from lilm.chat.files import read_chat_template
 from lilm.errors import LilmError
-from lilm.export.llama_layout import Entry, LlamaShape, layout, permute_rows, read_shape
-from lilm.export.rope import TENSOR as ROPE_TENSOR
 from lilm.export.safetensors_reader import Weights
+from lilm.llamacpp.layout import Entry, LlamaShape, layout, permute_rows, read_shape
+from lilm.llamacpp.rope import TENSOR as ROPE_TENSOR
 from lilm.llamacpp.vocab import add_vocab
 
 MatrixType = Literal["F16", "F32"]

@@ -27,9 +27,9 @@ def gguf_name(quant: str) -> str:
 
 def run(config: ExportConfig, inputs: Mapping[str, Path], out_dir: Path, context: Context) -> Artifact:
     from lilm.export.gguf_writer import write_gguf
-    from lilm.export.llama_layout import layout, read_shape
     from lilm.export.quantise import SUPER_BLOCK, quantise
     from lilm.export.space import bytes_needed, check_space
+    from lilm.llamacpp.layout import layout, read_shape
 
     source = inputs["finetune"]
     model = read_shape(source)

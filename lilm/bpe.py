@@ -25,7 +25,7 @@ class ByteLevel:
     an unused one's. special: ids of added tokens, and whether they are control tokens. unused: ids that no text gives.
     merges: best first. pre: what llama.cpp calls its pre-tokenizer. eos_id: the end of a text. bos_id: what stands
     before one; where there is no BOS it is the EOS, as these models saw it between texts. has_bos: whether there is.
-    adds_bos: encoding puts it there.
+    adds_bos: encoding puts it there. missing: names of bytes that text can hold and the vocabulary has no piece for.
     """
 
     data: dict[str, Any]
@@ -38,6 +38,7 @@ class ByteLevel:
     eos_id: int
     has_bos: bool
     adds_bos: bool
+    missing: tuple[str, ...]
 
 
 @cache
@@ -50,6 +51,10 @@ def byte_alphabet() -> tuple[str, ...]:
     printed = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
     others = iter(range(0x100, 0x200))
     return tuple(chr(byte if byte in printed else next(others)) for byte in range(256))
+
+
+NOT_IN_UTF8 = frozenset({0xC0, 0xC1, *range(0xF5, 0x100)})
+"""Bytes that no text holds (RFC 3629)."""
 
 
 @cache
@@ -92,7 +97,11 @@ def read_byte_level(folder: Path) -> ByteLevel:
             "no eos_token is named", where=str(folder / CONFIG), remedy="put the model's own file beside it"
         )
     adds = _adds_bos(path, eos if bos is None else bos)
-    return ByteLevel(data, names, special, unused, merges, pre, eos if bos is None else bos, eos, bos is not None, adds)
+    before = eos if bos is None else bos
+    missing = tuple(
+        char for byte, char in enumerate(byte_alphabet()) if byte not in NOT_IN_UTF8 and char not in model["vocab"]
+    )
+    return ByteLevel(data, names, special, unused, merges, pre, before, eos, bos is not None, adds, missing)
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -129,7 +138,6 @@ def _check(data: dict[str, Any], path: Path) -> None:
         (bool(model.get("dropout")), "drops merges at random"),
         (bool(model.get("continuing_subword_prefix")), "marks the insides of words"),
         (bool(model.get("end_of_word_suffix")), "marks the ends of words"),
-        (not set(byte_alphabet()) <= vocab.keys(), "lacks some of the 256 bytes"),
     )
     for wrong, what in problems:
         if wrong:
@@ -205,6 +213,19 @@ def load_tokenizer(path: Path) -> Any:
         return Tokenizer.from_file(str(path))
     except Exception as error:  # tokenizers raises nothing more specific
         raise LilmError(f"not a tokenizer ({error})", where=str(path), remedy="fetch the file again") from error
+
+
+def complete_tokenizer(found: ByteLevel) -> Any:
+    """The `tokenizers.Tokenizer` with pieces for the missing bytes too, at ids after all others.
+
+    Without them `tokenizers` takes such a byte out and merges what stood before it with what stood behind; llama.cpp
+    takes it out after merging. So this one, without the ids after all others, gives llama.cpp's.
+    """
+    from tokenizers import Tokenizer
+
+    data = {**found.data, "model": {**found.data["model"]}}
+    data["model"]["vocab"] = {name: index for index, name in enumerate((*found.names, *found.missing))}
+    return Tokenizer.from_str(json.dumps(data))
 
 
 def _adds_bos(path: Path, bos_id: int) -> bool:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Protocol
 
-from lilm.bpe import FILE, ByteLevel, bare_model, load_tokenizer, piece_bytes, read_byte_level
+from lilm.bpe import ByteLevel, bare_model, byte_alphabet, complete_tokenizer, piece_bytes, read_byte_level
 from lilm.spm import MODEL
 
 
@@ -33,6 +33,10 @@ class Pieces(Protocol):
 
     def is_unused(self, index: int) -> bool:
         """Whether the piece only fills the vocabulary up."""
+        ...
+
+    def missing_bytes(self) -> frozenset[int]:
+        """Bytes that text can hold and no piece stands for."""
         ...
 
 
@@ -66,15 +70,19 @@ class SentencePieces:
     def is_unused(self, index: int) -> bool:
         return bool(self._processor.is_unused(index))
 
+    def missing_bytes(self) -> frozenset[int]:
+        return frozenset()  # a Llama's model has all of them
+
 
 class BytePieces:
-    """A byte-level tokenizer.json."""
+    """A byte-level tokenizer.json. It may lack bytes (control characters, rare planes) that text can hold."""
 
     def __init__(self, folder: Path) -> None:
         self._found: ByteLevel = read_byte_level(folder)
-        self._tokenizer = load_tokenizer(folder / FILE)
+        self._tokenizer = complete_tokenizer(self._found)
         self._tokenizer.encode_special_tokens = True
-        self._model: Any = bare_model(self._found.merges, self._found.names)
+        self._model: Any = bare_model(self._found.merges, (*self._found.names, *self._found.missing))
+        self._bytes = [at for at, name in enumerate(self._found.names) if name in byte_alphabet()]
         self.names = list(self._found.names)
         self.bos_id, self.eos_id = self._found.bos_id, self._found.eos_id
 
@@ -82,18 +90,24 @@ class BytePieces:
         return len(self.names)
 
     def encode(self, text: str) -> list[int]:
+        """As llama.cpp does: a byte that the vocabulary lacks has no id, and what stands around it stays apart."""
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
-        return ids
+        return [index for index in ids if index < len(self.names)] if self._found.missing else ids
 
     def spell(self, piece: str) -> list[int]:
-        """By the merges alone: a piece may be part of a character. An unused one is spelt by its letters."""
-        return [token.id for token in self._model.tokenize(piece)]
+        """By the merges alone: a piece may be part of a character. An unused one is spelt by its letters, and a byte
+        that the vocabulary lacks by all those that it has: what is known of it is that it is a byte."""
+        ids = [token.id for token in self._model.tokenize(piece)]
+        return [one for index in ids for one in ([index] if index < len(self.names) else self._bytes)]
 
     def n_bytes(self) -> list[int]:
         return [len(name.encode() if self._is_plain(at) else piece_bytes(name)) for at, name in enumerate(self.names)]
 
     def is_unused(self, index: int) -> bool:
         return index in self._found.unused
+
+    def missing_bytes(self) -> frozenset[int]:
+        return frozenset(piece_bytes("".join(self._found.missing)))
 
     def _is_plain(self, index: int) -> bool:
         """Whether a name is text as it stands."""

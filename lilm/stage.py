@@ -65,7 +65,8 @@ def _always(*names: str) -> Callable[["Recipe"], tuple[str, ...]]:
 
 
 def _base_needs(recipe: "Recipe") -> tuple[str, ...]:
-    return ("corpus",) if recipe.base.kind == "scratch" else ()
+    """A base of its own learns from the corpus; one out of a GGUF file is proven on it."""
+    return ("corpus",) if recipe.base.kind in ("scratch", "gguf") else ()
 
 
 STAGES: tuple[Stage, ...] = (

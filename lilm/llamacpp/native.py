@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 N_UBATCH = 512  # tokens per graph; fixed, since the shape of a matrix product decides its last bits
 DEBUG_LEVEL, ERROR_LEVEL, CONTINUE_LEVEL = 1, 4, 5  # ggml_log_level
 
+LLAMA_FTYPE_ALL_F32 = 0
+
 Progress = Callable[[int, int], None]
 
 
@@ -154,6 +156,7 @@ def quantize(source: Path, target: Path, ftype: int, threads: int, log: Log, pro
 
     params = llama.llama_model_quantize_default_params()
     params.ftype = ftype
+    params.allow_requantize = ftype == LLAMA_FTYPE_ALL_F32  # widening loses nothing
     params.nthread = threads
     log.errors.clear()
     log.on_line = watch

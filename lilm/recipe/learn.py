@@ -81,10 +81,14 @@ class ScratchConfig(Section):
 
 
 class BaseConfig(Section):
-    kind: Literal["scratch", "path", "hub"]
+    kind: Literal["scratch", "path", "hub", "gguf"]
     path: str = ""
     """kind path: a folder with config.json, *.safetensors and tokenizer.model, or instead of that a byte-level BPE
-    tokenizer.json and its tokenizer_config.json; relative to the recipe."""
+    tokenizer.json and its tokenizer_config.json; relative to the recipe. kind gguf: a GGUF file."""
+    url: str = Field(default="", pattern=r"^(https://.+)?$")
+    """kind gguf: where the file is fetched from (https), instead of path; kept in the cache."""
+    sha256: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+    """kind gguf: what the file must be; empty: any."""
     repo: str = ""
     """kind hub: the model's id."""
     revision: str = "main"
@@ -98,6 +102,8 @@ class BaseConfig(Section):
         needed = {"path": "path", "hub": "repo"}.get(self.kind)
         if needed and not getattr(self, needed):
             raise ValueError(f"kind {self.kind!r} needs the key {needed!r}")
+        if self.kind == "gguf" and bool(self.path) == bool(self.url):
+            raise ValueError("kind 'gguf' needs one of the keys 'path' and 'url'")
         return self
 
 

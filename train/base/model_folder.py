@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from transformers import LlamaForCausalLM
 
 TOKENIZER = MODEL
+TEMPLATE = "chat_template.jinja"
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -72,8 +73,10 @@ def check_model_folder(folder: Path) -> None:
 
 
 def tokenizer_files(folder: Path) -> tuple[str, ...]:
-    """Names of the files that make up a base's tokenizer."""
-    return (TOKENIZER,) if (folder / TOKENIZER).is_file() else (FILE, CONFIG)
+    """Names of the files that make up a base's tokenizer; what tells its names and its chat template comes last, and
+    may be missing."""
+    own = TOKENIZER if (folder / TOKENIZER).is_file() else FILE
+    return (own, CONFIG, TEMPLATE)
 
 
 def load_llama(folder: Path, device: "torch.device", dtype: str = "float32") -> "LlamaForCausalLM":

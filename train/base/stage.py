@@ -1,4 +1,4 @@
-"""Stage `base`: the English Llama, from a folder, from the hub, or trained from scratch."""
+"""Stage `base`: the English Llama, from a folder, from the hub, out of a GGUF file, or trained from scratch."""
 
 import shutil
 from collections.abc import Mapping
@@ -9,10 +9,10 @@ from lilm.bpe import CONFIG, FILE
 from lilm.errors import LilmError
 from lilm.recipe import BaseConfig
 from lilm.stage import Context
-from lilm.train.base.model_folder import TOKENIZER, check_model_folder, tokenizer_files
+from lilm.train.base.model_folder import TEMPLATE, TOKENIZER, check_model_folder, tokenizer_files
 
 KEPT = ("config.json", "generation_config.json", "*.safetensors", "*.safetensors.index.json")
-TOKENIZERS = (TOKENIZER, FILE, CONFIG)
+TOKENIZERS = (TOKENIZER, FILE, CONFIG, TEMPLATE)
 
 
 def check(config: BaseConfig, context: Context) -> None:
@@ -20,6 +20,13 @@ def check(config: BaseConfig, context: Context) -> None:
         if not Path(config.path).is_dir():
             raise LilmError("no such folder", where=f"base.path {config.path}", remedy="correct the path in the recipe")
         check_model_folder(Path(config.path))
+    if config.kind == "gguf" and config.path:
+        from lilm.cache import check_sha256
+        from lilm.train.base.from_gguf import check_gguf_base
+
+        check_gguf_base(Path(config.path))
+        if config.sha256:
+            check_sha256(Path(config.path), config.sha256)
     if config.kind == "scratch":
         from lilm.train.trainer.hosts import check_ranks
 
@@ -27,9 +34,9 @@ def check(config: BaseConfig, context: Context) -> None:
 
 
 def external(config: BaseConfig, context: Context) -> dict[str, str]:
-    if config.kind != "path":
+    if not config.path:
         return {}
-    files = _files(Path(config.path))
+    files = _files(Path(config.path)) if config.kind == "path" else [Path(config.path)]
     return {str(path): f"{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in sorted(files)}
 
 
@@ -38,6 +45,12 @@ def run(config: BaseConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
         from lilm.train.base.scratch import train_scratch
 
         return train_scratch(config, inputs["corpus"], out_dir, context)
+    if config.kind == "gguf":
+        from lilm.download import download
+        from lilm.train.base.from_gguf import convert_gguf
+
+        file = Path(config.path) if config.path else download(config.url, config.sha256, context.reporter)
+        return convert_gguf(file, inputs["corpus"], out_dir, context)
     if config.kind == "hub":
         from lilm.hub import download_model
 

@@ -25,9 +25,9 @@ BATCH = 1000  # runs cut at once
 
 @dataclass(frozen=True)
 class ByteLearnt:
-    """pieces: new names in the order of their merges, parts of characters and characters first. merges: all new ones,
-    best first; some make what the base has. characters: whole ones among the pieces. skipped: characters left to
-    bytes by coverage, and their share of the learnable text."""
+    """pieces: new names in the order of their merges, parts of characters and characters first; bytes that the base
+    lacks are not among them. merges: all new ones, best first; some make what the base has. characters: whole ones
+    among the pieces. skipped: characters left to bytes by coverage, and their share of the learnable text."""
 
     pieces: tuple[str, ...]
     merges: tuple[Merge, ...]
@@ -68,7 +68,8 @@ def learn_byte_level(
     every = count_characters(texts)
     pattern = learnable_pattern(every, language)
     counts = Counter({char: count for char, count in every.items() if pattern.match(char)})
-    model = bare_model(base.merges, base.names)
+    old = (*base.names, *base.missing)
+    model = bare_model(base.merges, old)
     known = frozenset(char for char in counts if len(model.tokenize(written(char))) == 1)
     most = max(1, int(config.pieces * CHARACTER_SHARE))
     characters = covered_characters(counts, config.character_coverage, known, most)
@@ -77,11 +78,11 @@ def learn_byte_level(
     characters = [char for char in characters if char not in set(lost)]
     made = sum(_whole(name) is not None for name in pieces)
 
-    model = bare_model([*base.merges, *merges], [*base.names, *pieces])
+    model = bare_model([*base.merges, *merges], [*old, *pieces])
     words = _words(runs(texts, characters), pre_tokenizer)
     learnt = _train(words, model, config)
     wanted = config.pieces - len(pieces)
-    for merge in _useful(learnt, {*base.names, *pieces}, pattern, wanted, config.max_piece_length):
+    for merge in _useful(learnt, {*old, *pieces}, pattern, wanted, config.max_piece_length):
         merges[merge] = None
         if model.token_to_id("".join(merge)) is None:
             pieces["".join(merge)] = None

@@ -19,9 +19,9 @@ from lilm.train.tokenizer.byte_learn import ByteLearnt
 
 @dataclass(frozen=True)
 class ByteMerged:
-    """data: JSON of the merged tokenizer. added: new names, at ids base_size, base_size + 1, … known: learnt merges
-    that lead to a piece of the base. unreachable: learnt names that no text can give, left out. padding: unused names
-    at the end."""
+    """data: JSON of the merged tokenizer. added: new names, those of missing bytes first, at ids base_size,
+    base_size + 1, … known: learnt merges that lead to a piece of the base. unreachable: learnt names that no text can
+    give, left out. padding: unused names at the end."""
 
     data: dict[str, Any]
     base_size: int
@@ -32,12 +32,13 @@ class ByteMerged:
 
 
 def merge_byte_level(base: ByteLevel, learnt: ByteLearnt, multiple: int) -> ByteMerged:
-    """The base with the learnt pieces that text can give, padded to a multiple of `multiple`."""
-    merges, added, unreachable = list(learnt.merges), list(learnt.pieces), set[str]()
+    """The base with the bytes that it lacks and the learnt pieces that text can give, padded to a multiple of
+    `multiple`."""
+    merges, added, unreachable = list(learnt.merges), [*base.missing, *learnt.pieces], set[str]()
     while dead := set(unreachable_names(tokenizer_json(base, added, merges, 0), added)):
         unreachable |= dead
         merges = [merge for merge in merges if not {*merge, "".join(merge)} & unreachable]
-        made = {"".join(merge) for merge in merges}
+        made = {*base.missing, *("".join(merge) for merge in merges)}
         unreachable |= set(added) - made
         added = [name for name in added if name in made]
     padding = -(len(base.names) + len(added)) % multiple

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lilm.bpe import FILE, load_tokenizer, piece_bytes, read_byte_level
+from lilm.bpe import FILE, complete_tokenizer, load_tokenizer, piece_bytes, read_byte_level
 from lilm.llamacpp.tokenize import tokenize_lines
 from lilm.llamacpp.vocab import write_vocab_gguf
 from lilm.train.tokenizer.adversarial import LINES
@@ -27,7 +27,8 @@ def verify_byte_level(
 
     report = Report()
     found, base = read_byte_level(tokenizer_dir), read_byte_level(base_dir)
-    merged, old = load_tokenizer(tokenizer_dir / FILE), load_tokenizer(base_dir / FILE)
+    # of a base that lacks bytes the ids are compared too: the merged tokenizer has these first among what it adds
+    merged, old = load_tokenizer(tokenizer_dir / FILE), complete_tokenizer(base)
     merged.encode_special_tokens = old.encode_special_tokens = True  # "</s>" written in a text is text
     hf: Any = AutoTokenizer.from_pretrained(tokenizer_dir, local_files_only=True)
     write_vocab_gguf(tokenizer_dir, gguf)
@@ -40,7 +41,7 @@ def verify_byte_level(
     report.check("pieces of the base = base").compare(base.names, _filled(kept, base.names), now)
     report.check(f"size is a multiple of {multiple}").compare([f"{size} pieces"], [[size % multiple]], [[0]])
 
-    touched = _touched(added)
+    touched = _touched(added[len(base.missing) :])
     for name, group in {**lines, "adversarial": LINES}.items():
         group = list(group)
         ids: Ids = [one.ids for one in merged.encode_batch(group)]

@@ -11,7 +11,7 @@ import torch
 from transformers import LlamaConfig
 
 from lilm.errors import LilmError
-from lilm.export.rope import rope_factors
+from lilm.llamacpp.rope import rope_factors
 
 REMEDY = "LiLM exports LlamaForCausalLM with SiLU, no biases and the rotary embeddings of Llama or Llama 3.1"
 
@@ -19,7 +19,7 @@ REMEDY = "LiLM exports LlamaForCausalLM with SiLU, no biases and the rotary embe
 @dataclass(frozen=True)
 class LlamaShape:
     """The figures of a Llama, named as in config.json; tied: `tie_word_embeddings`. rope_factors: see
-    lilm.export.rope."""
+    lilm.llamacpp.rope."""
 
     num_hidden_layers: int
     hidden_size: int

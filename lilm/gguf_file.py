@@ -1,0 +1,165 @@
+"""The head of a GGUF file, every length checked: its keys, its tensors, and where their bytes are.
+
+`gguf.GGUFReader` makes numpy views of each piece of a vocabulary and trusts the file: 3 s and 130 MB for 49,152 pieces,
+and an error of numpy's for a file that is cut.
+"""
+
+import re
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+from numpy.typing import NDArray
+
+from lilm.errors import LilmError
+
+MAGIC = b"GGUF"
+VERSIONS = (2, 3)
+SPLIT_NAME = re.compile(r"-\d{5}-of-\d{5}\.gguf$")
+FETCH = "fetch the file again, whole"
+_SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+_STRING, _ARRAY = 8, 9
+_MOST_DIMENSIONS = 4
+
+
+@dataclass(frozen=True)
+class GGUFTensor:
+    """shape: as numpy has it, a row last. offset, bytes: of its data in the file."""
+
+    name: str
+    type: gguf.GGMLQuantizationType
+    shape: tuple[int, ...]
+    offset: int
+    bytes: int
+
+    @property
+    def parameters(self) -> int:
+        return int(np.prod(self.shape))
+
+
+@dataclass(frozen=True)
+class GGUFFile:
+    """An opened GGUF. keys: by their whole names. tensors: by name, in the file's order."""
+
+    path: Path
+    keys: dict[str, Any]
+    tensors: dict[str, GGUFTensor]
+
+    def rows(self, tensor: GGUFTensor) -> NDArray[np.uint8]:
+        """The tensor's rows as stored, [rows, bytes of a row], read when they are looked at."""
+        columns = tensor.bytes // max(1, tensor.parameters // tensor.shape[-1])
+        return np.memmap(self.path, np.uint8, "r", tensor.offset, (tensor.bytes // columns, columns))
+
+
+class _Cut(Exception):
+    """The file ends in the middle."""
+
+
+class _Head:
+    """Reads values one after another from the file's bytes."""
+
+    def __init__(self, data: memoryview) -> None:
+        self._data, self.at = data, 0
+
+    def take(self, count: int) -> memoryview:
+        end = self.at + count
+        if end > len(self._data):
+            raise _Cut
+        part = self._data[self.at : end]
+        self.at = end
+        return part
+
+    def scalar(self, kind: str) -> Any:
+        return struct.unpack("<" + kind, self.take(struct.calcsize("<" + kind)))[0]
+
+    def text(self) -> str:
+        # not every vocabulary is UTF-8: what is not survives as surrogates
+        return bytes(self.take(self.scalar("Q"))).decode("utf-8", errors="surrogateescape")
+
+    def value(self, kind: int) -> Any:
+        if kind == _STRING:
+            return self.text()
+        if kind == _ARRAY:
+            inner, count = self.scalar("I"), self.scalar("Q")
+            if inner in _SCALARS:
+                item = np.dtype("<" + {"?": "b"}.get(_SCALARS[inner], _SCALARS[inner]))
+                return np.frombuffer(self.take(count * item.itemsize), item).tolist()
+            return [self.value(inner) for _ in range(count)]
+        if kind not in _SCALARS:
+            raise ValueError(f"a value of unknown type {kind}")
+        return self.scalar(_SCALARS[kind])
+
+
+def open_gguf(path: Path) -> GGUFFile:
+    """The file at `path`. Raises LilmError when it is missing, no GGUF, split in parts, cut or corrupt."""
+    if not path.is_file():
+        raise LilmError("no such file", where=str(path), remedy="give the path of a GGUF file")
+    with path.open("rb") as file:
+        magic = file.read(4)
+    if magic != MAGIC:
+        raise LilmError(f"not a GGUF file (begins with {magic!r})", where=str(path), remedy="give a GGUF file")
+    if SPLIT_NAME.search(path.name):
+        raise _split(path)
+    try:
+        keys, tensors = _read(memoryview(np.memmap(path, np.uint8, "r")))  # type: ignore[arg-type]
+    except _Cut as error:
+        raise LilmError("truncated GGUF: it ends in its head", where=str(path), remedy=FETCH) from error
+    except (ValueError, OverflowError, RecursionError, MemoryError) as error:
+        raise LilmError(f"corrupt GGUF ({error})", where=str(path), remedy=FETCH) from error
+    if int(keys.get("split.count", 1)) > 1:
+        raise _split(path)
+    size = path.stat().st_size
+    end = max((tensor.offset + tensor.bytes for tensor in tensors.values()), default=0)
+    if end > size:
+        raise LilmError(f"truncated GGUF: {size:,} of {end:,} bytes are there", where=str(path), remedy=FETCH)
+    return GGUFFile(path, keys, tensors)
+
+
+def _split(path: Path) -> LilmError:
+    return LilmError(
+        "one part of a GGUF that was split",
+        where=str(path),
+        remedy="join the parts (llama-gguf-split --merge FIRST-PART WHOLE.gguf) or fetch a file that is one",
+    )
+
+
+def _read(data: memoryview) -> tuple[dict[str, Any], dict[str, GGUFTensor]]:
+    head = _Head(data)
+    head.take(len(MAGIC))
+    version = head.scalar("I")
+    if version not in VERSIONS:
+        raise ValueError(f"version {version}; readable are {', '.join(map(str, VERSIONS))}, little-endian")
+    n_tensors, n_keys = head.scalar("Q"), head.scalar("Q")
+    keys: dict[str, Any] = {}
+    for _ in range(n_keys):
+        name = head.text()
+        keys[name] = head.value(head.scalar("I"))
+    entries = [_entry(head) for _ in range(n_tensors)]
+    alignment = int(keys.get("general.alignment", gguf.GGUF_DEFAULT_ALIGNMENT))
+    if alignment <= 0:
+        raise ValueError(f"an alignment of {alignment}")
+    start = -(-head.at // alignment) * alignment
+    tensors: dict[str, GGUFTensor] = {}
+    for name, shape, kind, offset in entries:
+        block, size = gguf.GGML_QUANT_SIZES[kind]
+        if shape[-1] % block or min(shape) < 1:
+            raise ValueError(f"{name} is {kind.name}, whose blocks of {block} do not fit its shape {list(shape)}")
+        if name in tensors:
+            raise ValueError(f"two tensors are called {name}")
+        count = 1
+        for dimension in shape:
+            count *= dimension
+        tensors[name] = GGUFTensor(name, kind, shape, start + offset, count // block * size)
+    return keys, tensors
+
+
+def _entry(head: _Head) -> tuple[str, tuple[int, ...], gguf.GGMLQuantizationType, int]:
+    name, n_dimensions = head.text(), head.scalar("I")
+    if not 1 <= n_dimensions <= _MOST_DIMENSIONS:
+        raise ValueError(f"{name} has {n_dimensions} dimensions")
+    shape = tuple(reversed([head.scalar("Q") for _ in range(n_dimensions)]))
+    kind = gguf.GGMLQuantizationType(head.scalar("I"))  # its ValueError names the number
+    return name, shape, kind, head.scalar("Q")

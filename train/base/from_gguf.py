@@ -1,0 +1,128 @@
+"""A GGUF file of a Llama as a Hugging Face folder that all other stages read, with the proof that it is the same."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from lilm.artifact import Artifact
+from lilm.errors import LilmError
+from lilm.gguf_file import GGUFFile, open_gguf
+from lilm.hashing import write_json
+from lilm.llamacpp.layout import LlamaShape
+from lilm.stage import Context
+from lilm.train.base.gguf_model import entries, read_shape
+from lilm.train.base.gguf_tokenizer import special_ids, write_gguf_tokenizer
+from lilm.train.base.gguf_weights import bits_per_weight, dtype, write_safetensors
+
+WHOLE_BITS = 16
+
+
+def check_gguf_base(path: Path) -> None:
+    """Raises LilmError for a file that cannot be converted, or whose vocabulary nothing can be added to, in about a
+    second: before the run starts."""
+    from lilm.train.tokenizer.kinds import open_base
+
+    file = open_gguf(path)
+    shape, _ = read_shape(file)
+    entries(file, shape)
+    with tempfile.TemporaryDirectory() as folder:
+        write_gguf_tokenizer(file, Path(folder), shape.max_position_embeddings)
+        try:
+            open_base(Path(folder))
+        except LilmError as error:  # its files are the GGUF's for the user
+            raise LilmError(error.what, where=str(path), remedy=error.remedy) from error
+
+
+def convert_gguf(path: Path, corpus: Path, out_dir: Path, context: Context) -> Artifact:
+    """config.json, model.safetensors, generation_config.json and the tokenizer's files in `out_dir`.
+
+    corpus: whose held-out lines the proof reads. Measures how far the logits are from llama.cpp's, and on how many
+    lines the token ids differ; raises LilmError unless they are the same.
+    """
+    from lilm.train.base.gguf_proof import prove
+    from lilm.train.tokenizer.texts import heldout_lines
+
+    check_gguf_base(path)
+    file = open_gguf(path)
+    shape, rope = read_shape(file)
+    found = entries(file, shape)
+    reporter = context.reporter
+    bits = bits_per_weight(file)
+    reporter.say(f"  {path.name}: {_types(file)}, {bits:.2f} bits a weight{_advice(bits)}")
+    write_gguf_tokenizer(file, out_dir, shape.max_position_embeddings)
+    write_json(out_dir / "config.json", _config(file, shape, rope))
+    write_json(out_dir / "generation_config.json", _generation_config(file))
+    with reporter.bar("tensors", len(found)) as bar:
+        write_safetensors(file, found, out_dir / "model.safetensors", lambda: bar.advance(1))
+    lines = {language: heldout_lines(corpus, language) for language in (context.language, context.base_language)}
+    work = out_dir / "checkpoints"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir()
+    try:
+        proof = prove(path, out_dir, lines, work, context)
+    finally:
+        shutil.rmtree(work)
+    reporter.say(
+        f"  as llama.cpp reads it: {proof['lines']:,} lines in the same token ids, logits within "
+        f"{proof['logits_max_diff']:.1e} over {proof['logits_tokens']:,} tokens"
+    )
+    parameters = sum(file.tensors[entry.target].parameters for entry in found)
+    return Artifact({"parameters": parameters, "bits_per_weight": round(bits, 3), **proof})
+
+
+def _types(file: GGUFFile) -> str:
+    """The types of its matrices, the one of most numbers first."""
+    sizes: dict[str, int] = {}
+    for tensor in file.tensors.values():
+        if len(tensor.shape) > 1:
+            sizes[tensor.type.name] = sizes.get(tensor.type.name, 0) + tensor.parameters
+    return " and ".join(sorted(sizes, key=lambda name: -sizes[name]))
+
+
+def _advice(bits: float) -> str:
+    if bits >= WHOLE_BITS:
+        return ""
+    return "; what its rounding took is gone: an unquantised one (F16, BF16, safetensors) is better where it can be had"
+
+
+def _config(file: GGUFFile, shape: LlamaShape, rope: dict[str, Any]) -> dict[str, Any]:
+    """config.json, with transformers' keys."""
+    ids = special_ids(file)
+    kinds = {dtype(tensor)[0] for tensor in file.tensors.values() if len(tensor.shape) > 1}
+    names = {"F16": "float16", "BF16": "bfloat16"}
+    return {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "hidden_act": "silu",
+        "hidden_size": shape.hidden_size,
+        "intermediate_size": shape.intermediate_size,
+        "num_hidden_layers": shape.num_hidden_layers,
+        "num_attention_heads": shape.num_attention_heads,
+        "num_key_value_heads": shape.num_key_value_heads,
+        "head_dim": shape.head_dim,
+        "max_position_embeddings": shape.max_position_embeddings,
+        "rms_norm_eps": shape.rms_norm_eps,
+        "rope_parameters": rope,
+        "rope_theta": shape.rope_theta,  # for readers older than rope_parameters
+        "attention_bias": False,
+        "mlp_bias": False,
+        "tie_word_embeddings": shape.tied,
+        "vocab_size": shape.vocab_size,
+        "bos_token_id": ids["bos"],
+        "eos_token_id": ids["eos"],
+        "pad_token_id": ids["padding"],
+        "dtype": names.get(kinds.pop(), "float32") if len(kinds) == 1 else "float32",
+    }
+
+
+def _generation_config(file: GGUFFile) -> dict[str, Any]:
+    """generation_config.json: a text ends at EOS, and at the end of a turn where that is another token."""
+    ids = special_ids(file)
+    ends = list(dict.fromkeys(ids[name] for name in ("eos", "eot") if ids[name] is not None))
+    found = {
+        "bos_token_id": ids["bos"],
+        "eos_token_id": ends[0] if len(ends) == 1 else ends,
+        "pad_token_id": ids["padding"],
+    }
+    return {key: value for key, value in found.items() if value is not None}

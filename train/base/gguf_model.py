@@ -1,0 +1,155 @@
+"""The shape of a Llama as its GGUF file tells it, and the file's tensors checked against it."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from lilm.errors import LilmError
+from lilm.gguf_file import GGUFFile
+from lilm.llamacpp.layout import Entry, LlamaShape, layout
+from lilm.llamacpp.rope import TENSOR as ROPE_TENSOR
+from lilm.llamacpp.rope import rope_factors
+
+ANOTHER = "use a Llama: LlamaForCausalLM's arithmetic, no experts, no biases, rotary embeddings of Llama or Llama 3"
+OLD_CONTEXTS = tuple(2**power for power in range(5, 21))  # what original_max_position_embeddings may be
+
+
+def check_architecture(file: GGUFFile) -> None:
+    """Raises LilmError when the file holds no Llama."""
+    found = file.keys.get("general.architecture")
+    if found != "llama":
+        raise LilmError(
+            f"its architecture is {found!r}", where=str(file.path), remedy="use a model of architecture llama"
+        )
+    if "tokenizer.ggml.tokens" not in file.keys:
+        raise LilmError("it has no vocabulary", where=str(file.path), remedy="use a GGUF of a whole model")
+
+
+def read_shape(file: GGUFFile) -> tuple[LlamaShape, dict[str, Any]]:
+    """The shape, and `rope_parameters` of a config.json. Raises LilmError for what Hugging Face's Llama cannot be."""
+    check_architecture(file)
+    heads = _number(file, "attention.head_count")
+    hidden = _number(file, "embedding_length")
+    head_dim = _number(file, "attention.key_length", hidden // heads)
+    kept = {
+        "attention.value_length": head_dim,
+        "rope.dimension_count": head_dim,
+        "expert_count": 0,
+        "attention.causal": True,
+    }
+    for key, wanted in kept.items():
+        found = file.keys.get(f"llama.{key}", wanted)
+        if found != wanted:
+            raise LilmError(f"llama.{key} is {found}, not {wanted}", where=str(file.path), remedy=ANOTHER)
+    theta = float(file.keys.get("llama.rope.freq_base", 10_000.0))
+    embedding = file.tensors.get("token_embd.weight")
+    if embedding is None:
+        raise LilmError("no tensor token_embd.weight", where=str(file.path), remedy="use a GGUF of a whole model")
+    pieces = len(file.keys["tokenizer.ggml.tokens"])
+    if embedding.shape[0] != pieces:
+        raise LilmError(
+            f"the vocabulary has {pieces} pieces, the embedding {embedding.shape[0]} rows: they do not belong together",
+            where=str(file.path),
+            remedy="fetch or convert the model again",
+        )
+    rope = _rope(file, theta, head_dim)
+    return LlamaShape(
+        num_hidden_layers=_number(file, "block_count"),
+        hidden_size=hidden,
+        intermediate_size=_number(file, "feed_forward_length"),
+        num_attention_heads=heads,
+        num_key_value_heads=_number(file, "attention.head_count_kv", heads),
+        head_dim=head_dim,
+        vocab_size=pieces,
+        max_position_embeddings=_number(file, "context_length"),
+        rms_norm_eps=short_float(_value(file, "attention.layer_norm_rms_epsilon")),
+        rope_theta=theta,
+        tied="output.weight" not in file.tensors,
+        rope_factors=rope_factors(rope, head_dim),
+    ), rope
+
+
+def entries(file: GGUFFile, shape: LlamaShape) -> list[Entry]:
+    """The model's tensors. Raises LilmError when one is missing, has another shape or a type that cannot be decoded, or
+    when the file has one more."""
+    found = list(layout(shape))
+    for entry in found:
+        tensor = file.tensors.get(entry.target)
+        if tensor is None:
+            raise LilmError(
+                f"no tensor {entry.target}", where=str(file.path), remedy="fetch or convert the model again"
+            )
+        if tensor.shape != entry.shape:
+            raise LilmError(
+                f"{entry.target} has shape {list(tensor.shape)}, its keys want {list(entry.shape)}",
+                where=str(file.path),
+                remedy="fetch or convert the model again",
+            )
+        if not can_decode(tensor.type):
+            raise LilmError(
+                f"{entry.target} is stored as {tensor.type.name}, which cannot be decoded",
+                where=str(file.path),
+                remedy="use a file of another type, best F16 or BF16",
+            )
+    for name in file.tensors.keys() - {entry.target for entry in found} - {ROPE_TENSOR}:
+        raise LilmError(f"tensor {name} has no place in a Llama", where=str(file.path), remedy=ANOTHER)
+    return found
+
+
+def can_decode(kind: Any) -> bool:
+    """Whether the `gguf` package turns this type into numbers."""
+    import gguf
+
+    try:
+        gguf.dequantize(np.zeros(gguf.GGML_QUANT_SIZES[kind][1], np.uint8), kind)
+    except NotImplementedError:
+        return False
+    return True
+
+
+def short_float(value: float) -> float:
+    """The shortest decimal that is this value in float32: 1e-05, not 9.999999747378752e-06."""
+    return float(str(np.float32(value)))
+
+
+def _value(file: GGUFFile, key: str) -> Any:
+    found = file.keys.get(f"llama.{key}")
+    if found is None:
+        raise LilmError(f"no key llama.{key}", where=str(file.path), remedy="fetch or convert the model again")
+    return found
+
+
+def _number(file: GGUFFile, key: str, otherwise: int | None = None) -> int:
+    found = _value(file, key) if otherwise is None else file.keys.get(f"llama.{key}", otherwise)
+    if not isinstance(found, int) or found < 1:
+        what = "differs from layer to layer" if isinstance(found, list) else f"is {found!r}"
+        raise LilmError(f"llama.{key} {what}", where=str(file.path), remedy=ANOTHER)
+    return found
+
+
+def _rope(file: GGUFFile, theta: float, head_dim: int) -> dict[str, Any]:
+    """`rope_parameters`: plain, or Llama 3's with figures that give exactly the factors in the file."""
+    scaling = file.keys.get("llama.rope.scaling.type", "none")
+    if scaling != "none" or file.keys.get("llama.rope.scale_linear", 1.0) != 1.0:
+        raise LilmError(f"its rotary embedding is scaled ({scaling})", where=str(file.path), remedy=ANOTHER)
+    tensor = file.tensors.get(ROPE_TENSOR)
+    plain = {"rope_type": "default", "rope_theta": theta}
+    if tensor is None:
+        return plain
+    factors = file.rows(tensor).view(np.float32).reshape(-1).astype(np.float64)
+    if np.all(factors == 1):
+        return plain
+    for old in OLD_CONTEXTS:
+        tried = {**plain, "rope_type": "llama3", "factor": short_float(factors.max()), "low_freq_factor": 1.0}
+        tried |= {"high_freq_factor": 4.0, "original_max_position_embeddings": old}
+        made = np.array(rope_factors(tried, head_dim))
+        if made.shape == factors.shape and all(
+            math.isclose(a, b, rel_tol=1e-5) for a, b in zip(made, factors, strict=True)
+        ):
+            return tried
+    raise LilmError(
+        f"the factors of its rotary embedding ({ROPE_TENSOR}) are not those of Llama 3",
+        where=str(file.path),
+        remedy=ANOTHER,
+    )

@@ -1,0 +1,127 @@
+"""The proof that a folder made of a GGUF file is the file: llama.cpp's token ids and llama.cpp's logits."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lilm.errors import LilmError
+from lilm.llamacpp.tokenize import tokenize_lines
+from lilm.pieces import open_pieces
+from lilm.stage import Context
+from lilm.train.tokenizer.adversarial import LINES
+from lilm.train.tokenizer.verify import Check
+
+TOLERANCE = 1e-2
+WINDOW = 256  # tokens
+WINDOWS = 2  # of each language
+ALL_F32 = 0  # llama.cpp's file type
+REMEDY = "this file cannot be converted safely; use another one of the model, or its safetensors"
+
+
+def prove(gguf: Path, folder: Path, lines: Mapping[str, Sequence[str]], work: Path, context: Context) -> dict[str, Any]:
+    """Compare `folder` with the file it was made of. Answers what stands in the manifest.
+
+    lines: by language. work: an empty folder for a wide copy of the file.
+    Token ids must be equal on every line, and on adversarial ones, in Hugging Face and llama.cpp. Logits must be within
+    TOLERANCE of llama.cpp's on the file with every tensor widened to float32 by llama.cpp's own decoder, so that its
+    arithmetic adds no rounding of its own: on a quantised file it rounds activations too, to 8 bits. What that makes is
+    measured beside it (`logits_max_diff_quantised`) and is no gate.
+    Raises LilmError when either fails.
+    """
+    check, special, unwritable = compare_tokens(gguf, folder, {**lines, "adversarial": LINES})
+    for name, found in (("", check), (" with special tokens", special)):
+        if found.mismatches:
+            raise LilmError(
+                f"Hugging Face and llama.cpp differ on {found.mismatches} of {found.lines} lines{name}; the first: "
+                f"{found.first}",
+                where=str(gguf),
+                remedy=REMEDY,
+            )
+    exact, quantised, tokens = compare_logits(gguf, folder, lines, work, context)
+    if not exact < TOLERANCE:  # also when it is not a number
+        raise LilmError(
+            f"logits differ from llama.cpp's by {exact:.3g}, more than {TOLERANCE:g}", where=str(gguf), remedy=REMEDY
+        )
+    return {
+        "logits_max_diff": exact,
+        "logits_max_diff_quantised": quantised,
+        "logits_tokens": tokens,
+        "token_mismatches": check.mismatches + special.mismatches,
+        "lines": check.lines,
+        "lines_with_missing_bytes": unwritable,
+    }
+
+
+def compare_tokens(gguf: Path, folder: Path, lines: Mapping[str, Sequence[str]]) -> tuple[Check, Check, int]:
+    """(lines as text, lines with special tokens in them, how many of the former have bytes the vocabulary lacks).
+
+    On those last, Hugging Face and llama.cpp leave the byte out in two ways; there LiLM's own reading is compared.
+    """
+    from transformers import AutoTokenizer
+
+    hf: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    pieces = open_pieces(folder)
+    missing = pieces.missing_bytes()
+    check, unwritable = Check(), 0
+    for group in lines.values():
+        group = list(group)
+        ids = hf(group, add_special_tokens=False, split_special_tokens=True, verbose=False)["input_ids"]
+        for at, line in enumerate(group):
+            if missing and missing & set(line.encode()):
+                ids[at] = pieces.encode(line)
+                unwritable += 1
+        check.compare(group, ids, tokenize_lines(gguf, group, add_special=False))
+    special = Check()
+    marked = [f"one{token}two {token}\n{token}{token} 3" for token in sorted(hf.all_special_tokens)]
+    theirs = tokenize_lines(gguf, marked, add_special=False, parse_special=True)
+    special.compare(marked, hf(marked, add_special_tokens=False)["input_ids"], theirs)
+    return check, special, unwritable
+
+
+def compare_logits(
+    gguf: Path, folder: Path, lines: Mapping[str, Sequence[str]], work: Path, context: Context
+) -> tuple[float, float, int]:
+    """(largest difference from llama.cpp in float32, from llama.cpp as it computes the file itself, tokens compared).
+
+    One model is in memory at a time; logits wait on the disk.
+    """
+    import torch
+
+    from lilm.llamacpp.engine import Engine, quantize
+    from lilm.train.base.model_folder import load_llama
+
+    reporter = context.reporter
+    pieces = open_pieces(folder)
+    windows = [window for group in lines.values() for window in _windows(group, pieces)]
+    wide = work / "wide.gguf"
+    with reporter.bar("logits", 3 * len(windows)) as bar:
+        for name, path in (("quantised", gguf), ("exact", wide)):
+            if path == wide:
+                quantize(gguf, wide, ALL_F32, threads=context.threads)
+            with Engine(path, n_ctx=WINDOW, threads=context.threads, exact=True) as engine:
+                for at, window in enumerate(windows):
+                    np.save(work / f"{name}-{at}.npy", engine.logits(window))
+                    bar.advance(1, "llama.cpp")
+        wide.unlink()
+        model = load_llama(folder, torch.device("cpu"))
+        most = {"quantised": 0.0, "exact": 0.0}
+        for at, window in enumerate(windows):
+            with torch.no_grad():
+                ours = model(torch.tensor([window]), use_cache=False).logits[0].numpy()
+            for name in most:
+                theirs = np.load(work / f"{name}-{at}.npy")
+                most[name] = float(np.maximum(most[name], np.abs(ours - theirs).max()))  # nan stays nan
+            bar.advance(1, "Hugging Face")
+    return most["exact"], most["quantised"], sum(map(len, windows))
+
+
+def _windows(lines: Sequence[str], pieces: Any) -> list[list[int]]:
+    """The first WINDOWS windows of the text of these lines, BOS before each."""
+    ids: list[int] = []
+    for line in lines:
+        ids += pieces.encode(line + "\n")
+        if len(ids) >= WINDOWS * (WINDOW - 1):
+            break
+    return [[pieces.bos_id, *ids[at : at + WINDOW - 1]] for at in range(0, len(ids), WINDOW - 1)][:WINDOWS]

@@ -1,0 +1,190 @@
+"""The tokenizer in a GGUF file's keys, as the files of a Hugging Face folder."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lilm.bpe import CONFIG, FILE, UNUSED_NAME, UNUSED_START
+from lilm.errors import LilmError
+from lilm.gguf_file import GGUFFile
+from lilm.hashing import write_atomic, write_json
+from lilm.pretokenizers import find_pre, pre_tokenizer_json
+from lilm.spm import BPE, BYTE, CONTROL, NORMAL, UNKNOWN, UNUSED, USER_DEFINED, empty_proto
+
+AGAIN = "fetch or convert the model again"
+KINDS = range(NORMAL, BYTE + 1)
+SPM_DEFAULTS = {"unknown": 0, "bos": 1, "eos": 2}  # what llama.cpp takes where the keys are missing
+
+
+def write_gguf_tokenizer(file: GGUFFile, out_dir: Path, model_max_length: int) -> None:
+    """tokenizer.model (SentencePiece), tokenizer.json and tokenizer_config.json, special tokens and chat template kept.
+
+    Raises LilmError when the vocabulary is of another kind, incomplete, or cut by a pre-tokenizer that is not known.
+    """
+    kind = file.keys.get("tokenizer.ggml.model")
+    if kind == "llama":
+        _write_sentencepiece(file, out_dir, model_max_length)
+    elif kind == "gpt2":
+        _write_byte_level(file, out_dir, model_max_length)
+    else:
+        raise LilmError(
+            f"its tokenizer is {kind!r}",
+            where=str(file.path),
+            remedy='use a Llama with a SentencePiece ("llama") or byte-level BPE ("gpt2") vocabulary',
+        )
+
+
+def special_ids(file: GGUFFile) -> dict[str, int | None]:
+    """Ids of bos, eos, unknown, padding and eot; None where the file names none."""
+    names = ("bos", "eos", "unknown", "padding", "eot")
+    found = {name: file.keys.get(f"tokenizer.ggml.{name}_token_id") for name in names}
+    if file.keys.get("tokenizer.ggml.model") == "llama":
+        found |= {name: number for name, number in SPM_DEFAULTS.items() if found[name] is None}
+    size = len(file.keys["tokenizer.ggml.tokens"])
+    for name, number in found.items():
+        if number is not None and not 0 <= number < size:
+            raise LilmError(f"its {name} token has id {number}, of {size}", where=str(file.path), remedy=AGAIN)
+    if found["eos"] is None:
+        raise LilmError("it names no eos token", where=str(file.path), remedy=AGAIN)
+    return found
+
+
+def _write_sentencepiece(file: GGUFFile, out_dir: Path, model_max_length: int) -> None:
+    """llama.cpp's "llama" merges by score, which is what SentencePiece calls BPE."""
+    from lilm.train.tokenizer.hf import tokenizer_config, write_tokenizer
+
+    ids = special_ids(file)
+    pieces, kinds = _list(file, "tokens"), _kinds(file)
+    proto = empty_proto()
+    for piece, score, kind in zip(pieces, _list(file, "scores", len(pieces)), kinds, strict=True):
+        proto.pieces.add(piece=piece, score=score, type=kind)
+    spec = proto.trainer_spec
+    spec.model_type, spec.vocab_size, spec.byte_fallback = BPE, len(pieces), BYTE in kinds
+    spec.unk_id, spec.bos_id, spec.eos_id = ids["unknown"], ids["bos"], ids["eos"]
+    spec.unk_piece, spec.bos_piece, spec.eos_piece = (pieces[ids[name] or 0] for name in ("unknown", "bos", "eos"))
+    spec.pad_id = -1 if ids["padding"] is None else ids["padding"]
+    proto.normalizer_spec.name = "identity"
+    proto.normalizer_spec.add_dummy_prefix = file.keys.get("tokenizer.ggml.add_space_prefix", True)
+    proto.normalizer_spec.remove_extra_whitespaces = False
+    write_tokenizer(proto, out_dir, model_max_length)
+    write_json(out_dir / CONFIG, {**tokenizer_config(proto, model_max_length), **_chat(file)})
+
+
+def _write_byte_level(file: GGUFFile, out_dir: Path, model_max_length: int) -> None:
+    pre = find_pre(file.keys.get("tokenizer.ggml.pre"), file.path)
+    ids = special_ids(file)
+    kinds = _kinds(file)
+    names = _names(_list(file, "tokens"), kinds)
+    adds_bos = bool(file.keys.get("tokenizer.ggml.add_bos_token", pre.adds_bos))
+    special = [index for index, kind in enumerate(kinds) if kind in (CONTROL, UNKNOWN, USER_DEFINED)]
+    merges = [merge.split(" ", 1) for merge in _list(file, "merges")]
+    data = {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [_added_token(index, names[index], kinds[index] != USER_DEFINED) for index in special],
+        "normalizer": None,
+        "pre_tokenizer": pre_tokenizer_json(pre),
+        "post_processor": None,
+        "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
+        "model": {
+            "type": "BPE",
+            "dropout": None,
+            "unk_token": None,
+            "continuing_subword_prefix": None,
+            "end_of_word_suffix": None,
+            "fuse_unk": False,
+            "byte_fallback": False,
+            "ignore_merges": pre.ignore_merges,
+            "vocab": {name: index for index, name in enumerate(names)},
+            "merges": merges,
+        },
+    }
+    if adds_bos:
+        if ids["bos"] is None:
+            raise LilmError("it puts a bos token before a text, and names none", where=str(file.path), remedy=AGAIN)
+        data["post_processor"] = _with_bos(names[ids["bos"]], ids["bos"])
+    write_atomic(out_dir / FILE, json.dumps(data, ensure_ascii=False, separators=(",", ":")))
+
+    def name(key: str) -> str | None:
+        index = ids[key]
+        return None if index is None else names[index]
+
+    config = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": name("bos"),
+        "eos_token": name("eos"),
+        "unk_token": name("unknown"),
+        "pad_token": name("padding") or name("eos"),
+        "add_bos_token": adds_bos,
+        "add_eos_token": False,
+        "clean_up_tokenization_spaces": False,
+        "model_max_length": model_max_length,
+        "model_input_names": ["input_ids", "attention_mask"],
+    }
+    write_json(out_dir / CONFIG, {**config, **_chat(file)})
+
+
+def _names(tokens: Sequence[str], kinds: Sequence[int]) -> list[str]:
+    """The tokens, unused ones under LiLM's names for such, by which they are known for what they are."""
+    names, taken, number = list(tokens), set(tokens), 0
+    for index, kind in enumerate(kinds):
+        if kind == UNUSED and not names[index].startswith(UNUSED_START):
+            while UNUSED_NAME.format(number) in taken:
+                number += 1
+            names[index] = UNUSED_NAME.format(number)
+            taken.add(names[index])
+    return names
+
+
+def _added_token(index: int, content: str, special: bool) -> dict[str, Any]:
+    how = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
+    return {"id": index, "content": content, **how, "special": special}
+
+
+def _with_bos(bos: str, index: int) -> dict[str, Any]:
+    """A post-processor that puts BOS before a text."""
+
+    def token(kind: int) -> dict[str, Any]:
+        return {"SpecialToken": {"id": bos, "type_id": kind}}
+
+    def text(name: str, kind: int) -> dict[str, Any]:
+        return {"Sequence": {"id": name, "type_id": kind}}
+
+    return {
+        "type": "TemplateProcessing",
+        "single": [token(0), text("A", 0)],
+        "pair": [token(0), text("A", 0), token(1), text("B", 1)],
+        "special_tokens": {bos: {"id": bos, "ids": [index], "tokens": [bos]}},
+    }
+
+
+def _chat(file: GGUFFile) -> dict[str, str]:
+    template = file.keys.get("tokenizer.chat_template")
+    return {"chat_template": template} if template else {}
+
+
+def _kinds(file: GGUFFile) -> list[int]:
+    pieces = _list(file, "tokens")
+    if len(set(pieces)) < len(pieces):
+        raise LilmError("two of its pieces are the same", where=str(file.path), remedy=AGAIN)
+    if "tokenizer.ggml.token_type" not in file.keys:
+        return [NORMAL] * len(pieces)
+    kinds = _list(file, "token_type", len(pieces))
+    wrong = next((index for index, kind in enumerate(kinds) if kind not in KINDS), None)
+    if wrong is not None:
+        raise LilmError(
+            f"piece {wrong} ({pieces[wrong]!r}) is of the unknown type {kinds[wrong]}",
+            where=str(file.path),
+            remedy=AGAIN,
+        )
+    return kinds
+
+
+def _list(file: GGUFFile, key: str, length: int | None = None) -> list[Any]:
+    found = file.keys.get(f"tokenizer.ggml.{key}")
+    if not isinstance(found, list) or (length is not None and len(found) != length):
+        what = f"{len(found)} {key}, not {length}" if isinstance(found, list) else f"no tokenizer.ggml.{key}"
+        raise LilmError(f"it has {what}", where=str(file.path), remedy=AGAIN)
+    return found
