@@ -49,7 +49,9 @@ def bench_recipe(data: Path, base: Path, own: Path, changes: Mapping[str, Any]) 
             wanted = " or ".join(pattern for _, other, _, pattern in SOURCES if other == lang)
             raise LilmError(f"no text of language {lang!r}", where=str(data), remedy=f"give a folder that has {wanted}")
     sources.append({"name": "own", "lang": "en", "format": "jsonl", "path": str(own / TEXTS)})
-    chats = [{"name": "own", "format": "messages", "path": str(own / CHATS)}]
+    said = own / CHATS
+    has_said = said.is_file() and said.stat().st_size
+    chats = [{"name": "own", "format": "messages", "path": str(said)}] if has_said else []
     if (data / INSTRUCTIONS).is_file():
         chats.append({"name": "instructions", "format": "utterances", "path": str(data / INSTRUCTIONS)})
     mine = {

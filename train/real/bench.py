@@ -36,6 +36,7 @@ class Plan:
     root: Path
     base: Path
     minutes: float = 60.0
+    threads: int = 2
     speed_seconds: float = 20.0
     variants: str = ""
     choose_rates: bool = False
@@ -91,10 +92,10 @@ def compare(plan: Plan, reporter: Reporter) -> dict[str, Any]:
     """As `measure`, of any base."""
     contenders, derived = chosen(plan.variants)
     own = plan.root / "own"
-    table = bench_recipe(plan.data, plan.base, own, plan.changes)
     started = time.monotonic()
     with PeakMemory() as peak:
-        write_own(plan.base, own, table["threads"], reporter, plan.questions, plan.topics)
+        write_own(plan.base, own, plan.threads, reporter, plan.questions, plan.topics)
+        table = {**bench_recipe(plan.data, plan.base, own, plan.changes), "threads": plan.threads}
         bed = make_bed(plan.root, table, reporter)
         runs = Runs(bed, contenders, plan.minutes * 60 / len(MAIN), plan.speed_seconds)
         speeds = runs.speeds()
@@ -107,7 +108,7 @@ def compare(plan: Plan, reporter: Reporter) -> dict[str, Any]:
             "tokens_per_s_trainer": speeds["trainer"].tokens_per_s,
             "logits_max_diff_gguf": base.measurements.get("logits_max_diff") if base else None,
             "device": _device(),
-            "threads": table["threads"],
+            "threads": plan.threads,
             "minutes": plan.minutes,
             "seconds_each": runs.seconds,
             "skipped": sorted(plan.skip),
