@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lilm.bpe import ByteLevel, bare_model, byte_alphabet, complete_tokenizer, piece_bytes, read_byte_level
+from lilm.chat.files import read_chat_template
+from lilm.chat.marks import text_mark
 from lilm.spm import MODEL
 
 
@@ -84,7 +86,11 @@ class BytePieces:
         self._model: Any = bare_model(self._found.merges, (*self._found.names, *self._found.missing))
         self._bytes = [at for at, name in enumerate(self._found.names) if name in byte_alphabet()]
         self.names = list(self._found.names)
-        self.bos_id, self.eos_id = self._found.bos_id, self._found.eos_id
+        template, special = read_chat_template(folder), {self.names[at] for at in self._found.special}
+        self.bos_id, self.eos_id = (
+            self.names.index(text_mark(self.names[at], template, special))
+            for at in (self._found.bos_id, self._found.eos_id)
+        )
 
     def __len__(self) -> int:
         return len(self.names)

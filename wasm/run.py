@@ -42,7 +42,7 @@ def _in_wasmtime(
     from lilm.wasm.wasi.build import build_wasi
     from lilm.wasm.wasi.run import Sampling, run_wasi
 
-    prompt = render_chat(gguf, text) if chat else text
+    prompt = chat_prompt(gguf, text) if chat else [text]
     done = run_wasi(build_wasi(reporter), gguf, prompt, Sampling(**sampling), on_text=_write)
     return done.tokens, done.seconds
 
@@ -60,35 +60,17 @@ def _in_node(gguf: Path, text: str, chat: bool, sampling: Mapping[str, Any], rep
     return len(answer.runs[0].ids), answer.runs[0].seconds
 
 
-def render_chat(gguf: Path, message: str) -> str:
-    """The prompt that the GGUF's own template makes of one user message, without the token that begins every text.
+def chat_prompt(gguf: Path, message: str) -> list[str | int]:
+    """The prompt that the GGUF's own template makes of one user message: texts, and ids of special tokens.
 
     Raises LilmError when the file has no template, or a broken one.
     """
-    from gguf import GGUFReader
-    from jinja2 import TemplateError
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
+    from lilm.chat.files import read_format
+    from lilm.chat.template import ChatTemplate
+    from lilm.chat.tokens import stretches
 
-    fields = GGUFReader(gguf).fields
-    if "tokenizer.chat_template" not in fields:
+    found = read_format(gguf)
+    if found.template is None:
         raise LilmError("no chat template in it", where=str(gguf), remedy="use --prompt")
-    tokens = fields["tokenizer.ggml.tokens"]
-
-    def token(key: str) -> str:
-        field = fields.get(f"tokenizer.ggml.{key}_token_id")
-        return str(tokens.contents(int(field.contents()))) if field is not None else ""
-
-    bos = token("bos")
-    try:
-        template = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True).from_string(
-            str(fields["tokenizer.chat_template"].contents())
-        )
-        prompt = template.render(
-            messages=[{"role": "user", "content": message}],
-            add_generation_prompt=True,
-            bos_token=bos,
-            eos_token=token("eos"),
-        )
-    except TemplateError as error:
-        raise LilmError(f"its chat template is broken ({error})", where=str(gguf), remedy="use --prompt") from error
-    return prompt.removeprefix(bos)
+    template = ChatTemplate(found.template, found.tokens, str(gguf))
+    return stretches(template.prompt([{"role": "user", "content": message}]), found.special)

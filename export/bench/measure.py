@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lilm.chat import render
 from lilm.export.bench.excerpts import Excerpts
 from lilm.llamacpp.engine import Engine, Score
 from lilm.recipe.deliver import BenchConfig
@@ -83,10 +82,9 @@ def quality(
 
 def prompt_ids(engine: Engine, config: BenchConfig) -> list[tuple[str, str, list[int]]]:
     """(kind, words, ids) of every prompt: kind "chat" is asked through the chat template, "text" is gone on with."""
-    asked = [render([{"role": "user", "content": words}], True, engine.eos_token) for words in config.chats]
-    chats = [engine.tokenize(text, parse_special=True) for text in asked]
+    asked = ((words, [{"role": "user", "content": words}]) for words in config.chats)
     return [
-        *(("chat", words, ids) for words, ids in zip(config.chats, chats, strict=True)),
+        *(("chat", words, engine.tokenize_chat(messages)) for words, messages in asked),
         *(("text", words, engine.tokenize(words)) for words in config.prompts),
     ]
 

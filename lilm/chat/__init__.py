@@ -14,8 +14,8 @@ CHAT_TEMPLATE = (
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>\\n' }}{% endif %}"
 )
-"""For a base without a template. Its role marks are plain text, for which an English base needs no new rows. A turn ends
-with EOS."""
+"""For a base without a template. Its role marks are plain text, for which an English base needs no new rows. A turn
+ends with EOS."""
 
 
 class Part(NamedTuple):

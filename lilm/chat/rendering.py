@@ -56,9 +56,7 @@ def render_all(
     ]
 
 
-def rendered_parts(
-    template: str, tokens: Mapping[str, str], messages: Sequence[Message], where: str = "the model"
-) -> list[Part]:
+def rendered_parts(template: str, tokens: Mapping[str, str], messages: Sequence[Message], where: str) -> list[Part]:
     """The chat as the template writes it, up to where the answer begins, whatever template it is.
 
     Each message's words are kept out of it and put in after. Raises TemplateFailure.

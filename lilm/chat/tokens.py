@@ -38,7 +38,7 @@ def stretches(parts: Iterable[Part], control: Mapping[str, int]) -> list[str | i
 
     def add(text: str) -> None:
         if found and isinstance(found[-1], str):
-            text = found.pop() + text
+            text = f"{found.pop()}{text}"
         if text:
             found.append(text)
 

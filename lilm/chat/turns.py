@@ -13,7 +13,14 @@ PAD = " \t"  # put around words to see whether the template trims them
 NAMES = {"s": "system", "u": "user", "a": "assistant"}
 SHAPES = ("u", "ua", "uau", "uaua", "uauau", "uauaua")
 OPTIONAL = (tuple(f"s{shape}" for shape in SHAPES), ("au", "aua"))  # some take no system message, or no first answer
-WORDS = ('Hello, "world"! {{ 7 * 7 }} <b> & \\n', "はい。\nそうです。", "  def f(x):\n\treturn x  ", "1 + 1 = 2? Yes", "🎉", "a")
+WORDS = (
+    'Hello, "world"! {{ 7 * 7 }} <b> & \\n',
+    "はい。\nそうです。",
+    " f(x):\n\treturn x ",
+    "1 + 1 = 2? Yes",
+    "🎉",
+    "a",
+)
 
 
 @dataclass(frozen=True)
@@ -24,14 +31,17 @@ class Turns:
     borders: Mapping[tuple[str, str], str]
     trimmed: Mapping[str, tuple[bool, bool]]
 
+    def takes(self, messages: Sequence[Mapping[str, str]], add_generation_prompt: bool) -> bool:
+        """Whether there is a place for each message."""
+        return all(pair in self.borders for pair in pairwise(_sides(messages, add_generation_prompt)))
+
     def parts(self, messages: Sequence[Mapping[str, str]], add_generation_prompt: bool) -> list[Part]:
         """Template's text and words by turns, first and last the template's.
 
         Raises TemplateFailure for an order of roles that the template was not seen to take.
         """
-        roles = [START, *(message["role"] for message in messages), PROMPT if add_generation_prompt else END]
         parts = []
-        for at, (left, right) in enumerate(pairwise(roles)):
+        for at, (left, right) in enumerate(pairwise(_sides(messages, add_generation_prompt))):
             border = self.borders.get((left, right))
             if border is None:
                 raise TemplateFailure(
@@ -50,6 +60,10 @@ class Turns:
         return text.rstrip() if right else text
 
 
+def _sides(messages: Sequence[Mapping[str, str]], add_generation_prompt: bool) -> list[str]:
+    return [START, *(message["role"] for message in messages), PROMPT if add_generation_prompt else END]
+
+
 def cut_template(template: str, tokens: Mapping[str, str], where: str) -> Turns:
     """The turns of a template, which then gives the same text as the template does for every chat.
 
@@ -66,8 +80,8 @@ def cut_template(template: str, tokens: Mapping[str, str], where: str) -> Turns:
     marked, padded = asked(MARK.format), asked(lambda at: PAD + MARK.format(at) + PAD[::-1])
     texts = render_all(template, tokens, [*marked, *padded, *real], where)
     seen = [
-        _Seen([START, *chat, PROMPT if prompt else END], messages, *texts[at :: len(chats)])
-        for at, (chat, (messages, prompt)) in enumerate(zip(chats, real, strict=True))
+        _Seen(_sides(messages, prompt), messages, *texts[at :: len(chats)])
+        for at, (messages, prompt) in enumerate(real)
     ]
     found = Turns({}, {})
     for group in (SHAPES, *OPTIONAL):

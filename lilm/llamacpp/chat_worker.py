@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 from llama_cpp import llama_cpp as llama
 
+from lilm.llamacpp.chat_prompt import ChatPrompt
 from lilm.llamacpp.native import Log, Model, NativeError
 from lilm.llamacpp.wire import read_message, write_message
 
@@ -49,18 +50,7 @@ class Chat:
         self.n_ctx = min(n_ctx, trained_context(path, log))
         self.model = Model(path, self.n_ctx, threads, log)
         self.held: list[int] = []
-        template = llama.llama_model_chat_template(self.model.model, None)
-        if not template:
-            raise NativeError("the file has no chat template (tokenizer.chat_template)")
-        self.render = self._formatter(template.decode())
-
-    def _formatter(self, template: str) -> Any:
-        from llama_cpp.llama_chat_format import Jinja2ChatFormatter
-
-        vocab = self.model.vocab
-        bos, eos = llama.llama_vocab_bos(vocab), llama.llama_vocab_eos(vocab)
-        names = [llama.llama_vocab_get_text(vocab, token).decode() if token >= 0 else "" for token in (bos, eos)]
-        return Jinja2ChatFormatter(template, eos_token=names[1], bos_token=names[0])
+        self.asked = ChatPrompt(self.model)
 
     def prompt(self, messages: Messages, n_predict: int) -> list[int]:
         """Token ids of the chat. The oldest exchanges go when there is no room for them and a short answer.
@@ -68,12 +58,10 @@ class Chat:
         Raises NativeError when the last message alone does not fit.
         """
         room = self.n_ctx - min(n_predict, self.n_ctx // 4)
-        start = 0
+        head = [message for message in messages[:1] if message["role"] == "system"]
+        start = len(head)
         while True:
-            text = self.render(messages=list(messages[start:])).prompt
-            tokens = self.model.tokenize(
-                text, add_bos=llama.llama_vocab_get_add_bos(self.model.vocab), parse_special=True
-            )
+            tokens = self.asked.ids([*head, *messages[start:]])
             if len(tokens) <= room:
                 return tokens
             if start + 2 >= len(messages):

@@ -11,6 +11,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from lilm.chat import Message
+from lilm.llamacpp.chat_prompt import ChatPrompt
 from lilm.llamacpp.native import Log, Model, NativeError, quantize
 from lilm.llamacpp.probabilities import kl_divergence, log_softmax
 from lilm.llamacpp.wire import Array, read_message, write_message
@@ -25,6 +27,7 @@ class Session:
         self.log = Log()
         self.model: Model | None = None
         self.reference: Model | None = None
+        self.prompt: ChatPrompt | None = None
 
     def opened(self) -> Model:
         if self.model is None:
@@ -32,6 +35,7 @@ class Session:
         return self.model
 
     def open(self, path: str, n_ctx: int, threads: int, exact: bool, kv_type: str, reference: str | None) -> Answer:
+        self.prompt = None
         self.model = Model(Path(path), n_ctx, threads, self.log, exact, kv_type)
         if reference is not None:
             self.reference = Model(Path(reference), n_ctx, threads, self.log, exact, kv_type)
@@ -42,6 +46,11 @@ class Session:
 
     def tokenize(self, text: str, add_bos: bool, parse_special: bool) -> Answer:
         return {"ids": self.opened().tokenize(text, add_bos, parse_special)}, []
+
+    def chat(self, messages: list[Message]) -> Answer:
+        """Tokens of a chat up to where the answer begins, by the file's own template."""
+        self.prompt = self.prompt or ChatPrompt(self.opened())
+        return {"ids": self.prompt.ids(messages)}, []
 
     def logits(self, tokens: list[int]) -> Answer:
         return {}, [self.opened().logits(tokens)]

@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from lilm.chat import Message
 from lilm.errors import LilmError
 from lilm.llamacpp.process import ChildDied, LlamaProcess, Refused
 
@@ -98,6 +99,14 @@ class Engine:
     def tokenize(self, text: str, *, add_bos: bool = True, parse_special: bool = False) -> list[int]:
         """llama.cpp's own ids. parse_special: `</s>` in the text is the token and not four characters."""
         ids: list[int] = self._ask("tokenize", text=text, add_bos=add_bos, parse_special=parse_special)[0]["ids"]
+        return ids
+
+    def tokenize_chat(self, messages: Sequence[Message]) -> list[int]:
+        """Ids of a chat up to where the answer begins, by the file's own template; messages are text throughout.
+
+        Raises ValueError when there is no template, or it refuses the chat.
+        """
+        ids: list[int] = self._ask("chat", messages=[dict(message) for message in messages])[0]["ids"]
         return ids
 
     def logits(self, tokens: Sequence[int]) -> NDArray[np.float32]:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lilm.bpe import read_byte_level
+from lilm.chat.files import read_format
 from lilm.spm import CONTROL, MODEL, NORMAL, UNUSED, USER_DEFINED, read_proto, special_ids
 
 if TYPE_CHECKING:
@@ -33,10 +34,19 @@ def _add_sentencepiece(writer: "gguf.GGUFWriter", tokenizer_dir: Path) -> int:
     writer.add_bos_token_id(bos)
     writer.add_eos_token_id(eos)
     writer.add_unk_token_id(unk)
+    end = _turn_end(tokenizer_dir, [piece.piece for piece in proto.pieces])
+    if end not in (None, eos):
+        writer.add_eot_token_id(end)
     writer.add_add_bos_token(True)
     writer.add_add_eos_token(False)
     writer.add_add_space_prefix(proto.normalizer_spec.add_dummy_prefix)
     return len(proto.pieces)
+
+
+def _turn_end(tokenizer_dir: Path, names: list[str]) -> int | None:
+    """The EOS of tokenizer_config.json: after fine-tuning it is what ends a turn, which tokenizer.model cannot tell."""
+    end = read_format(tokenizer_dir).tokens["eos_token"]
+    return names.index(end) if end in names else None
 
 
 def _add_byte_level(writer: "gguf.GGUFWriter", tokenizer_dir: Path) -> int:

@@ -1,5 +1,6 @@
 """The whole pipeline on a base whose tokenizer is a byte-level BPE, by the command line."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,11 +11,12 @@ import tomlkit
 import torch
 
 from lilm.bpe import read_byte_level
-from lilm.chat import render
 from lilm.llamacpp.chat import ChatEngine
 from lilm.llamacpp.engine import Engine
 from lilm.recipe import SamplingConfig, recipe_text
+from lilm.train.finetune.agreement import template_equal
 from lilm.train.stories import stories
+from tests.chat.formats import instruct_base
 from tests.train.tokenizer.byte_bases import write_base, write_model
 
 
@@ -34,12 +36,11 @@ def recipe_for(base: Path) -> str:
     return tomlkit.dumps(recipe)
 
 
-@pytest.fixture(scope="module", params=["llama-bpe", "gpt-2"])
+@pytest.fixture(scope="module", params=["llama3", "chatml"])
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """llama-bpe: BOS, special tokens behind the vocabulary, two matrices. gpt-2: no BOS, one matrix."""
+    """llama3: BOS before a text, special tokens behind the vocabulary. chatml: BOS and EOS are marks of turns."""
     root = tmp_path_factory.mktemp(request.param)
-    base = write_base(root / "base", request.param, stories("en", 200, 0), 500)
-    write_model(base, tied=request.param == "gpt-2")
+    base = instruct_base(root / "base", request.param)
     (root / "lilm.toml").write_text(recipe_for(base), encoding="utf-8")
     arguments = ["run", "--recipe", root / "lilm.toml", "--run", root / "run", "--to", "bench"]
     result = subprocess.run(
@@ -67,10 +68,9 @@ def test_llamacpp_says_what_the_trained_model_says(run: Path) -> None:
                     assert logits[token] >= logits.max() - 0.05, "the best, or as good but for half floats"
                     ids.append(token)
         chat = [{"role": "user", "content": "こんにちは"}]
-        asked = tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
-        assert asked == render(chat, True, engine.eos_token)
-        assert engine.tokenize(asked, parse_special=True) == tokenizer(asked)["input_ids"]
-        assert found.eos_id in tokenizer(asked)["input_ids"], "it ends the user's turn"
+        asked = tokenizer.apply_chat_template(chat, add_generation_prompt=True)["input_ids"]
+        assert engine.tokenize_chat(chat) == asked
+        assert found.eos_id in asked, "it ends the user's turn"
 
 
 def test_keys_that_tell_llamacpp_what_to_do(run: Path) -> None:
@@ -78,7 +78,7 @@ def test_keys_that_tell_llamacpp_what_to_do(run: Path) -> None:
     value = {name: field.contents() for name, field in fields.items() if name.startswith("tokenizer.")}
     found, base = read_byte_level(run / "finetune"), read_byte_level(run / "base")
     assert value["tokenizer.ggml.model"] == "gpt2" and value["tokenizer.ggml.pre"] == base.pre
-    assert value["tokenizer.ggml.eos_token_id"] == base.eos_id and value["tokenizer.ggml.bos_token_id"] == base.bos_id
+    assert value["tokenizer.ggml.eos_token_id"] == base.eos_id and value["tokenizer.ggml.bos_token_id"] == found.bos_id
     assert value["tokenizer.ggml.add_bos_token"] is base.adds_bos
     kinds = value["tokenizer.ggml.token_type"]
     assert len(kinds) == len(value["tokenizer.ggml.tokens"]) == len(found.names)
@@ -86,6 +86,40 @@ def test_keys_that_tell_llamacpp_what_to_do(run: Path) -> None:
     assert {at for at, kind in enumerate(kinds) if kind == gguf.TokenType.UNUSED} == found.unused
     merges = value["tokenizer.ggml.merges"]
     assert merges[: len(base.merges)] == [" ".join(merge) for merge in base.merges] and len(merges) > len(base.merges)
+
+
+def test_an_instruct_base_keeps_its_voice(run: Path) -> None:
+    template = (run / "base" / "chat_template.jinja").read_text(encoding="utf-8")
+    assert (run / "finetune" / "chat_template.jinja").read_text(encoding="utf-8") == template
+    fields = gguf.GGUFReader(run / "export" / "model-Q8_0.gguf").fields
+    assert fields["tokenizer.chat_template"].contents() == template
+    assert template_equal(run / "finetune", run / "export" / "model-Q8_0.gguf")
+    end = read_byte_level(run / "base").eos_id
+    for name in ("config.json", "generation_config.json"):
+        assert json.loads((run / "finetune" / name).read_text(encoding="utf-8"))["eos_token_id"] == end, name
+    assert read_byte_level(run / "finetune").eos_id == end
+
+
+def test_texts_stand_between_marks_that_no_turn_has(run: Path) -> None:
+    found, packed = read_byte_level(run / "finetune"), json.loads((run / "pack" / "tokens.json").read_text())
+    names = found.names[packed["bos_id"]], found.names[packed["eos_id"]]
+    assert names in (("<|begin_of_text|>", "<|end_of_text|>"), ("<|endoftext|>", "<|endoftext|>"))
+    assert packed["eos_id"] != found.eos_id and packed["bos_id"] == found.bos_id
+
+
+def test_a_base_without_a_template_that_is_wanted_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    base = write_base(tmp_path / "base", "gpt-2", stories("en", 20, 0), 300)
+    write_model(base, tied=True)
+    text = recipe_for(base).replace("[finetune]", '[finetune]\ntemplate = "base"')
+    (tmp_path / "lilm.toml").write_text(text, encoding="utf-8")
+    arguments = ["run", "--recipe", tmp_path / "lilm.toml", "--run", tmp_path / "run"]
+    result = subprocess.run(
+        [sys.executable, "-m", "lilm", *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 2
+    line = result.stderr.strip().splitlines()[-1]
+    assert line.startswith("lilm: ") and str(base) in line and "no chat template" in line
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_chat_ends_at_the_bases_eos(run: Path) -> None:

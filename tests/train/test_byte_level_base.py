@@ -11,6 +11,8 @@ from rich.console import Console
 from tokenizers import Tokenizer
 
 from lilm.bpe import ByteLevel, piece_bytes, read_byte_level
+from lilm.chat import CHAT_TEMPLATE
+from lilm.chat.turns import cut_template
 from lilm.errors import LilmError
 from lilm.pieces import BytePieces
 from lilm.progress import Reporter
@@ -19,6 +21,7 @@ from lilm.stage import Context
 from lilm.train.base.model_folder import load_llama
 from lilm.train.corpus import pack_stage
 from lilm.train.corpus.token_store import TokenStore
+from lilm.train.finetune.format import chat_vocabulary
 from lilm.train.finetune.masking import tokenise_chat
 from lilm.train.pretrain.embeddings import both_matrices
 from lilm.train.pretrain.init_distillation import Distillation
@@ -149,8 +152,9 @@ def test_chats_end_their_turns_with_the_bases_eos(inputs: dict[str, Path]) -> No
 
     tokenizer = AutoTokenizer.from_pretrained(inputs["tokenizer"], local_files_only=True)
     chat = [{"role": "user", "content": "こんにちは"}, {"role": "assistant", "content": "やあ、太郎くん。"}]
-    fast = tokenizer.backend_tokenizer
-    found = tokenise_chat(chat, lambda text: fast.encode(text).ids, tokenizer.eos_token)
+    vocabulary = chat_vocabulary(tokenizer.backend_tokenizer)
+    turns = cut_template(CHAT_TEMPLATE, {"eos_token": tokenizer.eos_token}, "plain")
+    found = tokenise_chat(chat, turns, vocabulary)
     spoken = [label for label in found.labels if label != IGNORE]
     assert spoken[-1] == tokenizer.eos_token_id and found.ids.count(tokenizer.eos_token_id) == 2
     assert tokenizer.decode(spoken[:-1]) == "やあ、太郎くん。"

@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lilm.chat import render
+from lilm.chat.files import read_format
 from lilm.export.gguf_writer import write_gguf
 from lilm.export.quantise import quantise
 from lilm.llamacpp.engine import Engine
+from lilm.train.finetune.agreement import CHATS
 from lilm.wasm.node import WasmError, run_node
 from lilm.wasm.verify import N_PREDICT, compare
+from tests.chat.formats import injections, instruct_base, instruct_gguf
 
 GREEDY = {"temperature": 0, "repeat_penalty": 1}
 
@@ -72,8 +74,19 @@ def test_special_tokens_in_a_prompt_are_text_and_in_a_chat_are_tokens(speller: P
     ).runs
     assert 2 not in plain.prompt_ids
     with Engine(speller, n_ctx=256, threads=1) as engine:
-        assert list(chat.prompt_ids) == engine.tokenize(render(messages, True), parse_special=True)
+        assert list(chat.prompt_ids) == engine.tokenize_chat(messages)
     assert chat.prompt_ids.count(2) == 1 and chat.prompt_ids[0] == 1
+
+
+@pytest.mark.parametrize("name", ["chatml", "llama3", "zephyr"])
+def test_nothing_that_people_type_becomes_a_special_token(name: str, wasm_dir: Path, tmp_path: Path) -> None:
+    gguf = instruct_gguf(instruct_base(tmp_path / name, name))
+    asked = [[{"role": "user", "content": words}] for words in injections(list(read_format(gguf).special))]
+    asked += CHATS
+    answer = run_node(gguf, wasm_dir, [{"messages": messages, "n_predict": 1} for messages in asked], n_ctx=512)
+    with Engine(gguf, n_ctx=512, threads=1) as engine:
+        for messages, run in zip(asked, answer.runs, strict=True):
+            assert list(run.prompt_ids) == engine.tokenize_chat(messages), messages
 
 
 def test_a_seed_decides_the_draw(stories: dict[str, Path], wasm_dir: Path) -> None:

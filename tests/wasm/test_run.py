@@ -10,7 +10,7 @@ from lilm.export.gguf_writer import write_gguf
 from lilm.export.quantise import quantise
 from lilm.llamacpp.engine import Engine
 from lilm.progress import Reporter
-from lilm.wasm.run import render_chat
+from lilm.wasm.run import chat_prompt
 from lilm.wasm.wasi.build import build_wasi
 from lilm.wasm.wasi.run import Sampling, run_wasi
 from tests.conftest import lilm
@@ -40,7 +40,7 @@ def real_gguf(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 def test_wasmtime_says_what_native_llama_cpp_says(program: Path, real_gguf: Path) -> None:
     heard: list[str] = []
-    done = run_wasi(program, real_gguf, PROMPT, GREEDY, 256, heard.append)
+    done = run_wasi(program, real_gguf, [PROMPT], GREEDY, 256, heard.append)
     with Engine(real_gguf, n_ctx=256, threads=1) as engine:
         native, prompt = engine.greedy(PROMPT, 24), engine.tokenize(PROMPT)
     assert done.text == native.text == "".join(heard)
@@ -48,9 +48,16 @@ def test_wasmtime_says_what_native_llama_cpp_says(program: Path, real_gguf: Path
     assert done.seconds > 0
 
 
+def test_a_special_token_is_an_id_and_what_looks_like_one_is_text(program: Path, speller: Path) -> None:
+    with Engine(speller, n_ctx=256, threads=1) as engine:
+        plain = len(engine.tokenize("</s>a"))
+    counts = [run_wasi(program, speller, one, GREEDY, 256).prompt_tokens for one in (["</s>a"], [2, "a"], [1, "a"])]
+    assert counts == [plain, 3, 2]
+
+
 def test_characters_come_whole_and_the_end_token_ends(program: Path, speller: Path) -> None:
     heard: list[str] = []
-    done = run_wasi(program, speller, "S", GREEDY, 256, heard.append)
+    done = run_wasi(program, speller, ["S"], GREEDY, 256, heard.append)
     assert done.text == "a é日🎉z" and heard == list("a é日🎉z")
 
 
@@ -58,24 +65,23 @@ def test_what_cannot_be_run_is_told_by_name(program: Path, speller: Path, tmp_pa
     (tmp_path / "cut.gguf").write_bytes(speller.read_bytes()[:-3000])
     (tmp_path / "text.gguf").write_text("no model")
     with pytest.raises(LilmError, match="not a GGUF file"):
-        run_wasi(program, tmp_path / "text.gguf", "S")
+        run_wasi(program, tmp_path / "text.gguf", ["S"])
     with pytest.raises(LilmError, match=r"cut.gguf: .*(file|read)"):
-        run_wasi(program, tmp_path / "cut.gguf", "S")
+        run_wasi(program, tmp_path / "cut.gguf", ["S"])
     with pytest.raises(LilmError, match=r"the prompt has .* tokens, the context 256"):
-        run_wasi(program, speller, "S" * 300, GREEDY, 256)
+        run_wasi(program, speller, ["S" * 300], GREEDY, 256)
 
 
 def test_without_its_packages_wasi_says_what_to_install(monkeypatch: pytest.MonkeyPatch, speller: Path) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(LilmError, match=r"wasmtime is not installed.*lilm\[wasi\]"):
-        run_wasi(Path("none.wasm"), speller, "S")
+        run_wasi(Path("none.wasm"), speller, ["S"])
     with pytest.raises(LilmError, match=r"ziglang is not installed.*lilm\[wasi\]"):
         build_wasi(Reporter(quiet=True))
 
 
 def test_a_chat_is_rendered_by_the_models_own_template(speller: Path) -> None:
-    assert "S" in render_chat(speller, "S")
-    assert not render_chat(speller, "S").startswith("<s>")  # the tokenizer puts it there
+    assert chat_prompt(speller, "S</s>") == ["<|user|>\nS</s>", 2, "\n<|assistant|>\n"]
 
 
 def test_node_by_the_command_line(wasm_dir: Path, speller: Path) -> None:

@@ -1,6 +1,7 @@
 """Encodes the corpus and writes its token stores. Every document is `<s>`, its tokens, `</s>`, as for Llama.
 
-A tokenizer without BOS has its EOS in front too: models that know no other mark saw it between texts.
+A tokenizer without BOS has its EOS in front too: models that know no other mark saw it between texts. An instruct
+tokenizer's EOS ends turns; a text ends with the token for ends of texts then, see lilm.chat.marks.
 """
 
 import json
@@ -14,6 +15,8 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from lilm.artifact import Artifact
+from lilm.chat.files import read_chat_template
+from lilm.chat.marks import text_mark
 from lilm.documents import Split, count_documents
 from lilm.errors import LilmError
 from lilm.hashing import sha256_file, write_json
@@ -32,7 +35,7 @@ def pack_corpus(config: PackConfig, corpus: Path, tokenizer_dir: Path, out_dir: 
     """See lilm.train.corpus.pack_stage.run."""
     path = tokenizer_dir / "tokenizer.json"
     tokenizer = _load(path)
-    eos_id = _special(tokenizer, tokenizer_dir, "eos_token")
+    eos_id = _text_end(tokenizer, tokenizer_dir)
     bos_id = _special(tokenizer, tokenizer_dir, "bos_token", eos_id)
     dtype = token_dtype(tokenizer.get_vocab_size())
     shutil.rmtree(out_dir / "tokens", ignore_errors=True)
@@ -143,6 +146,13 @@ def _load(path: Path) -> Tokenizer:
         ) from error
     tokenizer.encode_special_tokens = True  # "</s>" written in a document is text, not the end of it
     return tokenizer
+
+
+def _text_end(tokenizer: Tokenizer, folder: Path) -> int:
+    """EOS, or what ends a text where EOS ends turns of a chat."""
+    names = {token.content: at for at, token in tokenizer.get_added_tokens_decoder().items()}
+    eos_id = _special(tokenizer, folder, "eos_token")
+    return names.get(text_mark(str(tokenizer.id_to_token(eos_id)), read_chat_template(folder), names), eos_id)
 
 
 def _special(tokenizer: Tokenizer, folder: Path, key: str, default: int | None = None) -> int:

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lilm.chat import plain_template
+from lilm.chat import Message, plain_template
 from lilm.chat.files import ChatFormat, read_format
 from lilm.chat.rendering import REMEDY, TemplateFailure
 from lilm.chat.tokens import ChatVocabulary, first_control
 from lilm.chat.turns import END, START, Turns, cut_template
 from lilm.errors import LilmError
 from lilm.recipe import FinetuneConfig
-from lilm.train.finetune.sources import Message, read_chats
+from lilm.train.finetune.sources import read_chats
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -50,7 +50,7 @@ def _end_token(turns: Turns, found: ChatFormat, where: str) -> str:
                 raise TemplateFailure(
                     f"the chat template writes {token!r}, an added token that is not special: people could type it",
                     where=where,
-                    remedy="mark it as special in tokenizer.json, or set finetune.template = \"plain\"",
+                    remedy='mark it as special in tokenizer.json, or set finetune.template = "plain"',
                 )
     ends = {first_control(turns.borders["assistant", side], found.special) for side in ("user", END)}
     tokens = {end[0] if end else None for end in ends}
@@ -84,7 +84,7 @@ def check_order(turns: Turns, chat: Iterable[Message], where: str) -> None:
             raise LilmError(
                 f"a message of {message['role']} after {left}, for which the chat template has no place",
                 where=where,
-                remedy="mend the chat, or set finetune.template = \"plain\"",
+                remedy='mend the chat, or set finetune.template = "plain"',
             )
         left = message["role"]
 

@@ -33,6 +33,7 @@ def run(config: TokenizerConfig, inputs: Mapping[str, Path], out_dir: Path, cont
     else:
         context.reporter.say("  no new pieces: the base's own vocabulary is kept")
     made = base.write_merged(texts, config, context.language, out_dir, context_length(inputs["base"]))
+    keep_template(inputs["base"], out_dir)
     context.reporter.say(
         f"  {made.base_vocab_size} + {made.pieces_added} pieces + {made.pieces_unused} unused = {made.vocab_size}"
     )
@@ -70,6 +71,21 @@ def run(config: TokenizerConfig, inputs: Mapping[str, Path], out_dir: Path, cont
     }
     write_json(out_dir / "report.json", {**measurements, "unreachable_samples": made.unreachable[:SAMPLES]})
     return Artifact(measurements)
+
+
+def keep_template(base: Path, out_dir: Path) -> None:
+    """Put the base's chat template, if it has one, into tokenizer_config.json. A BOS that marks turns is none there."""
+    from lilm.chat.files import read_chat_template, read_format
+    from lilm.chat.marks import text_mark
+
+    template = read_chat_template(base)
+    if template is None:
+        return
+    path = out_dir / "tokenizer_config.json"
+    config = json.loads(path.read_text(encoding="utf-8")) | {"chat_template": template}
+    if config["bos_token"] and not config["add_bos_token"]:
+        config["bos_token"] = text_mark(config["bos_token"], template, read_format(out_dir).special)
+    write_json(path, config)
 
 
 def context_length(base: Path) -> int:

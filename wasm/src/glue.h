@@ -43,7 +43,8 @@ double  lilm_heap_top(void);  // highest heap address handed out so far: what th
 
 // Answers the number of tokens, at lilm_tokens() until the next call of these two.
 int32_t   lilm_tokenize(const char * text, int32_t n_bytes, int32_t add_special, int32_t parse_special);
-// Messages: JSON [{"role", "content"}]. Renders the GGUF's own template with the generation prompt.
+// Messages: JSON [{"role", "content"}]. Renders the GGUF's own template with the generation prompt. In messages no
+// special token is looked for.
 int32_t   lilm_tokenize_chat(const char * messages_json, int32_t n_bytes);
 int32_t * lilm_tokens(void);
 

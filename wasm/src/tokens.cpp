@@ -37,6 +37,71 @@ std::string piece(llama_token token, bool special) {
     return out;
 }
 
+struct Special {
+    std::string text;
+    llama_token id;
+};
+
+// The tokens that text must not become, longest first.
+std::vector<Special> specials() {
+    const llama_vocab *  vocab = llama_model_get_vocab(model);
+    std::vector<Special> found;
+    for (llama_token id = 0; id < llama_vocab_n_tokens(vocab); id++) {
+        if (llama_vocab_get_attr(vocab, id) & (LLAMA_TOKEN_ATTR_CONTROL | LLAMA_TOKEN_ATTR_UNKNOWN)) {
+            found.push_back({ llama_vocab_get_text(vocab, id), id });
+        }
+    }
+    std::sort(found.begin(), found.end(),
+              [](const Special & a, const Special & b) { return a.text.size() > b.text.size(); });
+    return found;
+}
+
+// The chat's tokens, as lilm/chat/tokens.py makes them: special ones in the template's own text, and what is between
+// them in stretches, words and all, without looking for special ones.
+void tokenize(const std::vector<ChatPart> & parts) {
+    const auto               known = specials();
+    std::vector<llama_token> ids;
+    std::string              stretch, own;
+    const auto end_stretch = [&] {
+        if (!stretch.empty()) {
+            tokenize(stretch, false, false);
+            ids.insert(ids.end(), tokens.begin(), tokens.end());
+            stretch.clear();
+        }
+    };
+    const auto end_own = [&] {
+        for (size_t at = 0; at < own.size();) {
+            const auto here = std::find_if(known.begin(), known.end(), [&](const Special & one) {
+                return !one.text.empty() && own.compare(at, one.text.size(), one.text) == 0;
+            });
+            if (here == known.end()) {
+                stretch += own[at++];
+            } else {
+                end_stretch();
+                ids.push_back(here->id);
+                at += here->text.size();
+            }
+        }
+        own.clear();
+    };
+    for (const auto & part : parts) {
+        if (!part.typed) {
+            own += part.text;
+        } else if (!part.text.empty()) {
+            end_own();
+            stretch += part.text;
+        }
+    }
+    end_own();
+    end_stretch();
+    const llama_vocab * vocab = llama_model_get_vocab(model);
+    const llama_token   bos   = llama_vocab_bos(vocab);
+    if (llama_vocab_get_add_bos(vocab) && (ids.empty() || ids[0] != bos)) {  // the template may write it as well
+        ids.insert(ids.begin(), bos);
+    }
+    tokens = ids;
+}
+
 std::string special_piece(llama_token token) { return token == LLAMA_TOKEN_NULL ? "" : piece(token, true); }
 
 }  // namespace
@@ -64,17 +129,13 @@ EXPORT int32_t lilm_tokenize_chat(const char * messages_json, int32_t n_bytes) {
         }
         const llama_vocab * vocab = llama_model_get_vocab(model);
         const std::string   bos   = special_piece(llama_vocab_bos(vocab));
-        std::string         prompt;
+        std::vector<ChatPart> parts;
         try {
-            prompt = render_chat(source, std::string(messages_json, n_bytes), bos, special_piece(llama_vocab_eos(vocab)));
+            parts = render_chat(source, std::string(messages_json, n_bytes), bos, special_piece(llama_vocab_eos(vocab)));
         } catch (const std::exception & refusal) {
             throw Failure("unsupported", std::string("the model's chat template failed: ") + refusal.what());
         }
-        // The template may write the BOS that the tokenizer adds as well.
-        if (llama_vocab_get_add_bos(vocab) && !bos.empty() && prompt.compare(0, bos.size(), bos) == 0) {
-            prompt.erase(0, bos.size());
-        }
-        tokenize(prompt, true, true);
+        tokenize(parts);
         return (int32_t) tokens.size();
     });
 }

@@ -4,7 +4,7 @@ import importlib.util
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,12 +38,14 @@ class WasiRun:
 def run_wasi(
     program: Path,
     gguf: Path,
-    prompt: str,
+    prompt: Sequence[str | int],
     sampling: Sampling = Sampling(),
     n_ctx: int = 2048,
     on_text: Callable[[str], object] | None = None,
 ) -> WasiRun:
-    """Go on with `prompt`, in which special tokens count. on_text: told the text as it comes.
+    """Go on with `prompt`: texts, and ids of special tokens between them. on_text: told the text as it comes.
+
+    In a text no special token is looked for.
 
     Raises LilmError when wasmtime is not installed, and for what the program says.
     """
@@ -55,11 +57,16 @@ def run_wasi(
     command = [sys.executable, "-m", "lilm.wasm.wasi.child", str(program), str(gguf.absolute()), str(n_ctx)]
     command += map(str, values)
     with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace"
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
     ) as process:
         try:
             assert process.stdin and process.stdout and process.stderr
-            process.stdin.write(prompt)
+            process.stdin.write("".join(map(_written, prompt)))
             process.stdin.close()
             text = ""
             while part := process.stdout.read(1):
@@ -78,3 +85,8 @@ def run_wasi(
             remedy="shorten the prompt, take a smaller model, or try `--node`",
         )
     return WasiRun(text, **json.loads(said[-1]))
+
+
+def _written(stretch: str | int) -> str:
+    """As main.cpp reads it."""
+    return f"s {stretch}\n" if isinstance(stretch, int) else f"t {len(stretch.encode())}\n{stretch}"

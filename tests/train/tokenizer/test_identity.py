@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from transformers import AutoTokenizer
 
-from lilm.chat import render
+from lilm.chat import CHAT_TEMPLATE
 from lilm.errors import LilmError
 from lilm.llamacpp.tokenize import tokenize_lines
 from lilm.llamacpp.vocab import write_vocab_gguf
@@ -74,7 +74,10 @@ def test_auto_tokenizer_as_users_load_it(trained: Any, stories: Path, tmp_path: 
 @pytest.mark.parametrize("prompt", [False, True])
 def test_rendered_chats_are_cut_alike_in_training_and_inference(trained: Any, tmp_path: Path, prompt: bool) -> None:
     tokenizer = AutoTokenizer.from_pretrained(trained.folder, local_files_only=True)
-    texts = [render(chat, add_generation_prompt=prompt) for chat in CHATS]
+    texts = [
+        tokenizer.apply_chat_template(chat, chat_template=CHAT_TEMPLATE, tokenize=False, add_generation_prompt=prompt)
+        for chat in CHATS
+    ]
     write_vocab_gguf(trained.folder, tmp_path / "vocab.gguf")
     ids = tokenizer(texts)["input_ids"]
     assert ids == tokenize_lines(tmp_path / "vocab.gguf", texts, parse_special=True)

@@ -1,5 +1,7 @@
 // A GGUF goes on with a prompt. Text to stdout as it comes, one line of JSON figures to stderr at the end.
 //   lilm-wasi MODEL N_CTX N_PREDICT TEMPERATURE TOP_K TOP_P MIN_P REPEAT_PENALTY SEED   < prompt
+// The prompt is a list of special tokens, each a line "s ID", and of texts, in which none is looked for, each a line
+// "t BYTES" and its bytes.
 // Temperature 0 takes the most likely token. Exit code 1 and "error: …" on stderr for what cannot be done.
 #include "llama.h"
 
@@ -33,6 +35,37 @@ std::string all_of(FILE * file) {
         text.append(buffer, n);
     }
     return text;
+}
+
+// The prompt's tokens, after BOS where the model wants it; none when the prompt is not written as it should be.
+std::vector<llama_token> read_prompt(const llama_vocab * vocab, const std::string & prompt) {
+    std::vector<llama_token> tokens;
+    for (size_t at = 0; at < prompt.size();) {
+        const size_t line = prompt.find('\n', at);
+        const long   n    = strtol(prompt.c_str() + at + 1, nullptr, 10);
+        if (line == std::string::npos || n < 0) {
+            return {};
+        }
+        if (prompt[at] == 's') {
+            tokens.push_back(n);
+            at = line + 1;
+            continue;
+        }
+        const std::string text = prompt.substr(line + 1, n);
+        const size_t      had  = tokens.size();
+        tokens.resize(had + text.size() + 8);
+        const int count = llama_tokenize(vocab, text.data(), text.size(), tokens.data() + had, text.size() + 8, false, false);
+        if (count < 0) {
+            return {};
+        }
+        tokens.resize(had + count);
+        at = line + 1 + text.size();
+    }
+    const llama_token bos = llama_vocab_bos(vocab);
+    if (llama_vocab_get_add_bos(vocab) && (tokens.empty() || tokens[0] != bos)) {  // a template may write it as well
+        tokens.insert(tokens.begin(), bos);
+    }
+    return tokens;
 }
 
 double now() {
@@ -74,12 +107,10 @@ int main(int argc, char ** argv) {
     if (!context) {
         return fail(first_error.empty() ? "no memory for the context" : first_error);
     }
-    const auto *             vocab  = llama_model_get_vocab(model);
-    const std::string        prompt = all_of(stdin);
-    std::vector<llama_token> tokens(prompt.size() + 8);
-    const int                count =
-        llama_tokenize(vocab, prompt.data(), prompt.size(), tokens.data(), tokens.size(), true, true);
-    const int n_ctx = llama_n_ctx(context);
+    const auto * vocab  = llama_model_get_vocab(model);
+    auto         tokens = read_prompt(vocab, all_of(stdin));
+    const int    count  = tokens.size();
+    const int    n_ctx  = llama_n_ctx(context);
     if (count <= 0 || count >= n_ctx) {
         return fail("the prompt has " + std::to_string(count) + " tokens, the context " + std::to_string(n_ctx));
     }
