@@ -126,7 +126,13 @@ STAGES: tuple[Stage, ...] = (
         _always("export", "corpus"),
         ("threads", "language", "base_language"),
     ),
-    Stage("wasm", "build llama.cpp for the browser and verify its memory", "lilm.wasm.stage", _always("export")),
+    Stage(
+        "wasm",
+        "build llama.cpp for the browser, and verify what it computes and its memory",
+        "lilm.wasm.stage",
+        _always("export", "corpus"),
+        ("language", "base_language"),
+    ),
     Stage(
         "site",
         "make the page that runs the model",

@@ -69,12 +69,14 @@ def run_node(
     kv_type: str = "f16",
     memory: Mapping[str, int] | None = None,
     on_text: Callable[[str], object] | None = None,
+    watched: tuple[Path, str] | None = None,
 ) -> NodeAnswer:
     """Load `gguf` in node and run each of `runs`, in order, in one context.
 
     wasm_dir: the folder that holds `<variant>/lilm-core.*`. runs: each with `prompt` (text), `messages` (chat)
     or `tokens`, and the sampling values of runtime/engine.mjs. memory: {initial_bytes, maximum_bytes} of the wasm
-    memory; without it, it grows as needed. on_text: told the text as it comes.
+    memory; without it, it grows as needed. on_text: told the text as it comes. watched: a file, and what the names of
+    the evaluation's steps must match to go into it, see run_node.mjs.
     Raises WasmError for what the runtime refuses, LilmError when node is missing or dies.
     """
     job = {
@@ -89,6 +91,7 @@ def run_node(
         "memory": dict(memory) if memory else None,
         "runs": [dict(run) for run in runs],
         "stream": on_text is not None,
+        **({"watched": str(watched[0]), "names": watched[1]} if watched else {}),
     }
     command = [str(find_node()), str(runtime_dir() / "run_node.mjs")]
     if on_text is None:

@@ -1,4 +1,6 @@
-"""Stage wasm: builds llama.cpp for the browser, computes each model's memory, verifies both in node."""
+"""Stage wasm: builds llama.cpp for the browser, computes each model's memory, verifies both in node.
+
+What a build computes is held against native llama.cpp for every quantised file (gate.py)."""
 
 import os
 from collections.abc import Mapping
@@ -63,6 +65,7 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
 
     from lilm.hashing import write_json
     from lilm.wasm.build import build_variant
+    from lilm.wasm.gate import Gate
     from lilm.wasm.memory import plan_memory, read_shape
     from lilm.wasm.memory_report import memory_report
     from lilm.wasm.node import runs_in_node, runtime_dir
@@ -77,7 +80,10 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
 
     ggufs = sorted(inputs["export"].glob("*.gguf"))
     shapes = {path.name: read_shape(path) for path in ggufs}
-    smallest = min((path for path in ggufs if not path.stem.endswith("f16")), key=lambda path: path.stat().st_size)
+    quantised = sorted((path for path in ggufs if not path.stem.endswith("f16")), key=lambda path: path.stat().st_size)
+    smallest = quantised[0]
+    languages = (context.language, context.base_language)
+    gate = Gate(out_dir, inputs["corpus"], languages, config.kv_type, context.reporter)
 
     def plan(name: str, variant: str) -> Any:
         return plan_memory(shapes[name], memory_use(config, variant), config.n_ctx, str(inputs["export"] / name))
@@ -110,6 +116,9 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
         if not runs_in_node(variant):
             context.reporter.say(f"  {variant} is not tried in this node, which is too old for it")
             continue
+        found = [gate.measure(gguf, variant, threads, shapes[gguf.name]) for gguf in quantised]
+        if not all(one.agrees for one in found):
+            continue
         context.reporter.say(f"  {smallest.name} in node ({variant}): memory and text")
         proof = verify(
             smallest,
@@ -121,6 +130,7 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
             n_batch=config.n_batch,
             threads=threads,
             kv_type=config.kv_type,
+            moved=found[0].moved,
         )
         builds[variant]["verified"] = {"model": smallest.name, **proof.report()}
         measurements[variant] = {
@@ -129,7 +139,9 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
             "initial_bytes": memory.initial_bytes,
             "prefill_tokens_per_second": proof.prefill_tokens_per_second,
             "tokens_per_second": proof.tokens_per_second,
+            "divergence": {gguf.name: one.report() for gguf, one in zip(quantised, found, strict=True)},
         }
+    gate.pass_or_raise()
     table = memory_table(config, shapes, builds)
     write_json(out_dir / "memory.json", table)
     context.reporter.console.print(memory_report(table))

@@ -34,9 +34,11 @@ class Session:
             raise NativeError("no model is open")
         return self.model
 
-    def open(self, path: str, n_ctx: int, threads: int, exact: bool, kv_type: str, reference: str | None) -> Answer:
+    def open(
+        self, path: str, n_ctx: int, threads: int, exact: bool, kv_type: str, watched: bool, reference: str | None
+    ) -> Answer:
         self.prompt = None
-        self.model = Model(Path(path), n_ctx, threads, self.log, exact, kv_type)
+        self.model = Model(Path(path), n_ctx, threads, self.log, exact, kv_type, watched)
         if reference is not None:
             self.reference = Model(Path(reference), n_ctx, threads, self.log, exact, kv_type)
             if self.reference.n_vocab != self.model.n_vocab:
@@ -54,6 +56,10 @@ class Session:
 
     def logits(self, tokens: list[int]) -> Answer:
         return {}, [self.opened().logits(tokens)]
+
+    def steps(self, tokens: list[int], names: str) -> Answer:
+        found = self.opened().steps(tokens, names)
+        return {"names": [name for name, _ in found]}, [values for _, values in found]
 
     def score(self, tokens: list[int]) -> Answer:
         """Per predicted token (all but the first): its negative log-likelihood in nats; with a reference also

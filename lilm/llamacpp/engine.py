@@ -52,6 +52,7 @@ class Engine:
     exact: keys and values in F32 and plain attention, to compare arithmetic; without it flash attention with those of
     kv_type, f16 or q8_0.
     eager: threads spin at barriers, for measuring speed on a quiet machine; without it they sleep.
+    watched: for `steps`.
     Its bos_id is what stands before a text, also where `tokenize` puts nothing there; its eos_token the text of EOS.
     Raises LilmError when a file is missing or llama.cpp cannot load it.
     """
@@ -66,6 +67,7 @@ class Engine:
         exact: bool = False,
         kv_type: str = "f16",
         eager: bool = False,
+        watched: bool = False,
     ) -> None:
         for path in (model, reference):
             if path is not None:
@@ -74,7 +76,8 @@ class Engine:
         self._process = LlamaProcess(eager)
         try:
             files = {"path": str(model), "reference": str(reference) if reference else None}
-            head, _ = self._ask("open", **files, n_ctx=n_ctx, threads=threads, exact=exact, kv_type=kv_type)
+            sizes = {"n_ctx": n_ctx, "threads": threads, "exact": exact, "kv_type": kv_type, "watched": watched}
+            head, _ = self._ask("open", **files, **sizes)
             self.n_vocab: int = head["n_vocab"]
             self.n_ctx_train: int = head["n_ctx_train"]
             self.bos_id: int = head["bos_id"]
@@ -112,6 +115,11 @@ class Engine:
     def logits(self, tokens: Sequence[int]) -> NDArray[np.float32]:
         """Logits [len(tokens), n_vocab] of one window, from an empty context."""
         return self._ask("logits", tokens=list(tokens))[1][0]
+
+    def steps(self, tokens: Sequence[int], names: str) -> list[tuple[str, NDArray[np.float32]]]:
+        """Results of the graph's steps whose name matches `names`, as they are computed: (name, values, flat)."""
+        head, arrays = self._ask("steps", tokens=list(tokens), names=names)
+        return list(zip(head["names"], arrays, strict=True))
 
     def score(self, tokens: Sequence[int]) -> Score:
         """Likelihoods of one window of at least two tokens, and the divergence from the reference.

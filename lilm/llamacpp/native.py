@@ -1,6 +1,7 @@
 """llama.cpp's C functions as few Python ones. Imported in the child only: a crash here ends the process."""
 
 import ctypes
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from llama_cpp import llama_cpp as llama
+from llama_cpp._ctypes_extensions import load_shared_library
 from numpy.typing import NDArray
 
 N_UBATCH = 512  # tokens per graph; fixed, since the shape of a matrix product decides its last bits
@@ -47,6 +49,31 @@ class Log:
         return NativeError("; ".join(self.errors) or "no reason given")
 
 
+class Watcher:
+    """Keeps the results of a graph's steps (llama.cpp's cb_eval), those whose name matches `names`."""
+
+    def __init__(self) -> None:
+        self.names: re.Pattern[str] | None = None
+        self.found: list[tuple[str, NDArray[np.float32]]] = []
+        self._ggml = ggml = load_shared_library("ggml-base", Path(llama.__file__).parent / "lib")
+        ggml.ggml_get_name.restype = ctypes.c_char_p
+        ggml.ggml_nelements.restype = ctypes.c_int64
+        ggml.ggml_get_data.restype = ctypes.c_void_p
+        ggml.ggml_is_contiguous.restype = ctypes.c_bool
+        for function in (ggml.ggml_get_name, ggml.ggml_nelements, ggml.ggml_get_data, ggml.ggml_is_contiguous):
+            function.argtypes = [ctypes.c_void_p]
+        self.callback = llama.ggml_backend_sched_eval_callback(self._take)  # kept: ctypes does not
+
+    def _take(self, tensor: int, ask: bool, _user_data: Any) -> bool:
+        name = self._ggml.ggml_get_name(tensor).decode()
+        wanted = self.names is not None and self.names.match(name) is not None
+        if wanted and not ask and self._ggml.ggml_is_contiguous(tensor):
+            shape = (self._ggml.ggml_nelements(tensor),)
+            values = ctypes.cast(self._ggml.ggml_get_data(tensor), ctypes.POINTER(ctypes.c_float))
+            self.found.append((name, np.ctypeslib.as_array(values, shape).copy()))
+        return not ask or wanted
+
+
 KV_TYPES = {"f16": llama.GGML_TYPE_F16, "q8_0": llama.GGML_TYPE_Q8_0}
 
 
@@ -54,11 +81,19 @@ class Model:
     """A GGUF file and one context of `n_ctx` tokens on it.
 
     exact: keys and values in F32 and plain attention, instead of those of kv_type (of KV_TYPES) and flash attention.
+    watched: for `steps`.
     Raises NativeError when llama.cpp cannot load the file.
     """
 
     def __init__(
-        self, path: Path, n_ctx: int, threads: int, log: Log, exact: bool = False, kv_type: str = "f16"
+        self,
+        path: Path,
+        n_ctx: int,
+        threads: int,
+        log: Log,
+        exact: bool = False,
+        kv_type: str = "f16",
+        watched: bool = False,
     ) -> None:
         log.errors.clear()
         params = llama.llama_model_default_params()
@@ -76,6 +111,9 @@ class Model:
         if exact:
             context.type_k = context.type_v = llama.GGML_TYPE_F32
             context.flash_attn_type = llama.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        self._watcher = Watcher() if watched else None
+        if self._watcher is not None:
+            context.cb_eval = self._watcher.callback
         self.context = llama.llama_init_from_model(self.model, context)
         if not self.context:
             raise log.failure()
@@ -89,6 +127,19 @@ class Model:
         self._log = log
         self._memory = llama.llama_get_memory(self.context)
         self._batch = llama.llama_batch_init(n_ctx, 0, 1)
+
+    def steps(self, tokens: list[int], names: str) -> list[tuple[str, NDArray[np.float32]]]:
+        """Results of the graph's steps whose name matches `names`, in the order of their computation: (name, values,
+        flat). From a fresh sequence; by `watcher`, which the model was opened with."""
+        watcher = self._watcher
+        if watcher is None:
+            raise NativeError("the model is not watched")
+        watcher.names, watcher.found = re.compile(names), []
+        try:
+            self.logits(tokens)
+            return watcher.found
+        finally:
+            watcher.names, watcher.found = None, []
 
     def tokenize(self, text: str, add_bos: bool, parse_special: bool) -> list[int]:
         data = text.encode()

@@ -63,12 +63,12 @@ class SourceConfig(Section):
 
 
 class ScoreConfig(Section):
-    """[corpus.score]: how good a document is, by the perplexity of a character n-gram model (KenLM; as in CCNet)."""
+    """[corpus.score]: how good a document is, by the perplexity of a character n-gram model (as in CCNet)."""
 
     trusted: tuple[str, ...] = ()
     """Names of sources whose text the model is trained on; they are scored too. None and no `models`: no scores."""
     models: dict[str, str] = Field(default={})
-    """Language -> your own KenLM model over characters (.arpa or .bin), instead of a trained one."""
+    """Language -> your own n-gram model over characters (.arpa, of KenLM or another), instead of a trained one."""
     order: int = Field(default=5, ge=2, le=6)
     """Characters of the longest n-gram."""
     train_chars: int = Field(default=5_000_000, ge=10_000, le=100_000_000)

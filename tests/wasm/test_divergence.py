@@ -2,13 +2,14 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lilm.export.gguf_writer import write_gguf
 from lilm.export.quantise import quantise
 from lilm.llamacpp.engine import Engine
-from lilm.wasm.divergence import divergence, own_divergence
+from lilm.wasm.divergence import divergence
 
 TOKENS = 192
 
@@ -29,7 +30,8 @@ def real(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[d
 
 def test_wasm_and_native_agree(real: tuple[dict[str, Path], list[int]], wasm_dir: Path) -> None:
     files, tokens = real
-    assert divergence(files["f16"], wasm_dir, tokens, threads=2) <= 1e-4
+    found = divergence(files["f16"], wasm_dir, [tokens], threads=2)
+    assert found.agrees and found.wasm <= 1e-4 and found.tokens == TOKENS
 
 
 @pytest.mark.parametrize("kind", ["Q8_0", "Q4_0"])
@@ -37,7 +39,8 @@ def test_quantised_they_agree_as_native_does_with_itself(
     kind: str, real: tuple[dict[str, Path], list[int]], wasm_dir: Path
 ) -> None:
     files, tokens = real
-    assert divergence(files[kind], wasm_dir, tokens, threads=2) <= 2 * own_divergence(files[kind], tokens)
+    found = divergence(files[kind], wasm_dir, [tokens[:96], tokens[96:]], threads=2)
+    assert found.agrees and found.wasm <= 2 * found.native
 
 
 def test_another_model_is_far(
@@ -46,8 +49,9 @@ def test_another_model_is_far(
     """The measure sees what four bits cost."""
     files, tokens = real
 
-    def other(path: Path, **settings: int) -> Engine:
+    def other(path: Path, **settings: Any) -> Engine:
         return Engine(files["Q4_0"], **settings)
 
     monkeypatch.setattr("lilm.wasm.divergence.Engine", other)
-    assert divergence(files["Q8_0"], wasm_dir, tokens) > 1e-2
+    found = divergence(files["Q8_0"], wasm_dir, [tokens])
+    assert found.wasm > 1e-2 and not found.agrees

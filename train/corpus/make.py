@@ -151,7 +151,7 @@ class _Making:
         ]
 
     def models(self) -> dict[str, Path]:
-        """KenLM models by language, trained when they are not there."""
+        """Score models by language, trained when they are not there."""
         with self.tally.timed("train score", 0):
             return score_models(self.config, self.context.seed, self.work / "score", self.context.reporter)
 

@@ -1,6 +1,5 @@
 """The corpus stage: from sources to documents worth learning from. See README.md for what its steps are."""
 
-import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,8 +20,6 @@ def check(config: CorpusConfig, context: Context) -> None:
         evaluation_files(config.decontaminate.path)
     for corpus in config.dedup.earlier:
         _earlier(corpus)
-    if (config.score.trusted or config.score.models) and importlib.util.find_spec("kenlm") is None:
-        raise LilmError("scores need the package kenlm", where="corpus.score", remedy="pip install 'lilm[score]'")
     if config.score.models:
         from lilm.train.corpus.score.model import check_model
 

@@ -38,7 +38,7 @@ def measure(reporter: Reporter, data: Path | None = None) -> dict[str, Any]:
     data: also has en_text, for the gate, and model/*/tokenizer.model, of which the one with most pieces that can be
     merged into is the base. NEW_PIECES are added to it, as many as fit beside Llama's 32,000 in MOST_PIECES, however
     many the base has: a small base makes the task no easier. No training document that shares text with the evaluation
-    is read, and the best-scored come first, if kenlm is there to score them.
+    is read, and the best-scored come first.
 
     Answers chars_per_token_ja (JSQuAD paragraphs, normalised as the corpus is), vocab_size, mismatches (of all checks
     but the next two), english_changed (lines, of all in en_text), unreachable, and base, base_vocab_size, pieces_added,
@@ -123,8 +123,6 @@ def jsquad(data: Path) -> Iterator[str]:
 
 
 def _corpus(data: Path) -> CorpusConfig:
-    from importlib.util import find_spec
-
     sources = [
         {"name": name, "lang": lang, "format": form, "path": str(data / pattern), "web": False}
         for lang, group in (("ja", [(n, f, f"ja_text/{p}") for n, f, p in SOURCES]), ("en", ENGLISH))
@@ -140,7 +138,7 @@ def _corpus(data: Path) -> CorpusConfig:
             "workers": 1,
             "max_chars": 5_000,
             "heldout": 0.15,
-            "score": {"trusted": trusted if find_spec("kenlm") else []},
+            "score": {"trusted": trusted},
             "decontaminate": {"path": [str(data / EVALUATION / JSQUAD)]},
         }
     )

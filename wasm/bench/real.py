@@ -10,7 +10,7 @@ from lilm.export.gguf_writer import write_gguf
 from lilm.export.quantise import quantise
 from lilm.llamacpp.engine import Engine
 from lilm.wasm.build import BuiltCore
-from lilm.wasm.divergence import divergence, own_divergence
+from lilm.wasm.divergence import divergence
 
 TYPES: tuple[Literal["Q8_0", "Q4_0"], ...] = ("Q8_0", "Q4_0")
 TOKENS = 384
@@ -39,6 +39,7 @@ def divergences(data: Path, core: BuiltCore) -> dict[str, Any]:
         for kind in TYPES:
             path = folder / f"{kind}.gguf"
             quantise(half, path, kind, 1, lambda done, total: None)
-            wasm = divergence(path, folder, tokens, variant=core.variant)
-            by_type[kind] = {"wasm": wasm, "native": own_divergence(path, tokens)}
-        return {"kld_vs_native": divergence(half, folder, tokens, variant=core.variant), "kld_by_type": by_type}
+            found = divergence(path, folder, [tokens], variant=core.variant)
+            by_type[kind] = {"wasm": found.wasm, "native": found.native}
+        whole = divergence(half, folder, [tokens], variant=core.variant)
+        return {"kld_vs_native": whole.wasm, "kld_by_type": by_type}

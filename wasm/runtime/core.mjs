@@ -8,7 +8,7 @@ const MIB = 1 << 20;
 const SMALLEST = 32 * MIB; // what the module is linked for
 const LARGEST = 4096 * MIB - PAGE; // all of wasm32, but for a last page that some browsers refuse
 const LARGEST64 = 4 * 4096 * MIB - PAGE; // what browsers give to 64-bit memory
-export const PROTOCOL = 3; // LILM_PROTOCOL of glue.h
+export const PROTOCOL = 4; // LILM_PROTOCOL of glue.h
 
 /** Does this realm have shared memory for threads? */
 export function support() {

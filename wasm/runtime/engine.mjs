@@ -30,9 +30,11 @@ export class Engine {
    * @param {{base: string, variant: string, threads: number, table: any, name: string,
    *          adapt?: boolean, build?: string, n_ctx?: number, n_batch?: number,
    *          memory?: {initial_bytes: number, maximum_bytes: number},
-   *          chunks?: import("./download.mjs").ChunkList | string, keep?: boolean}} options
+   *          chunks?: import("./download.mjs").ChunkList | string, keep?: boolean,
+   *          onStep?: (name: string, op: string, weights: string, values: Float32Array) => void}} options
    *   threads: the most. adapt: fewer compute when that is quicker; true unless said otherwise. build: the folder in
-   *   base, if not the best that table tells. table: memory.json. memory: overrides what the table says.
+   *   base, if not the best that table tells. table: memory.json. memory: overrides what the table says. onStep: told
+   *   each step of the evaluation, see glue.h; slow, for looking for errors.
    * @param {(progress: import("./progress.mjs").Progress) => boolean | void} onProgress false stops the loading
    * @param {(kind: string, message: string) => void} [onNotice]
    */
@@ -59,6 +61,14 @@ export class Engine {
       const build = options.build ?? chooseBuild(options.table, wish.variant);
       const core = await makeCore(new URL(`${build}/`, options.base).href, options.threads, wish);
       const engine = new Engine(core);
+      if (options.onStep) {
+        const { onStep } = options;
+        core.module.lilmWatched = (/** @type {Float32Array} */ values) => {
+          const [name, op, weights] = engine.#glue.string("lilm_text").split("\t");
+          onStep(name, op, weights, values);
+        };
+        core.module._lilm_watch(1);
+      }
       engine.#open(reader, [n_ctx, n_batch, options.threads, KV_TYPES[options.table.kv_type ?? "f16"]], (loaded, total) => tell("load", loaded, total));
       engine.#info = {
         variant: wish.variant,
@@ -271,12 +281,14 @@ export class Engine {
   }
 
   /**
-   * Logits [n_vocab] of the places step - 1, 2 * step - 1, … of `tokens`, which are evaluated `step` at a time.
-   * @param {number[]} tokens @param {number} step
+   * Logits [n_vocab] of the places step - 1, step - 1 + stride, … of `tokens`, each evaluated as the last of `step`
+   * tokens at a time.
+   * @param {number[]} tokens @param {number} step @param {number} stride
    * @param {(logits: Float32Array) => void} onLogits the array is valid until onLogits returns
    */
-  logits(tokens, step, onLogits) {
-    for (let n = step; n <= tokens.length; n += step) {
+  logits(tokens, step, stride, onLogits) {
+    for (let n = step; n <= tokens.length; n += stride) {
+      this.#prompt(tokens.slice(0, n - step + 1)); // forgets what was evaluated behind
       this.#prompt(tokens.slice(0, n));
       while (this.#glue.call("lilm_prefill") > 0);
       onLogits(new Float32Array(this.#glue.core.memory.buffer, this.#glue.at("lilm_logits"), this.#info.n_vocab));

@@ -1,7 +1,9 @@
 // Runs a GGUF in node by the browser's engine. One JSON job on stdin, one JSON answer on stdout:
 //   job     {gguf, base, variant, build, threads, n_ctx, n_batch, kv_type, memory?,
 //            runs: [{prompt | messages | tokens, ...sampling}]}
-//           or with {tokens, logits: FILE, step} for a run: float32 logits into the file, one n_vocab after the other
+//           or with {tokens, logits: FILE, step, stride} for a run: float32 logits into the file, one n_vocab after the
+//           other. With job.watched, a FILE: each step of the evaluation, a JSON line {name, op, weights, n} and then n
+//           float32, of the names that match job.names.
 //   answer  {stats, runs: [{text, ids, gaps, tokens, stop_reason, ...}]} or {error: {kind, message}}
 // With job.stream the text is written to stderr as it comes.
 
@@ -15,12 +17,13 @@ const job = JSON.parse(readFileSync(0, "utf8"));
 async function main() {
   const { n_ctx, n_batch, kv_type, threads } = job;
   const table = { models: {}, n_ctx, n_batch, kv_type, threads };
-  const engine = await Engine.load(job.gguf, { adapt: false, ...job, name: "", table }, () => {});
+  const onStep = job.watched && watcher(job.watched, new RegExp(job.names));
+  const engine = await Engine.load(job.gguf, { adapt: false, ...job, name: "", table, onStep }, () => {});
   const runs = [];
-  for (const { prompt, messages, tokens, logits, step, ...sampling } of job.runs) {
+  for (const { prompt, messages, tokens, logits, step, stride, ...sampling } of job.runs) {
     if (logits) {
       writeFileSync(logits, "");
-      engine.logits(tokens, step, (values) => appendFileSync(logits, new Uint8Array(values.slice().buffer)));
+      engine.logits(tokens, step, stride, (values) => appendFileSync(logits, new Uint8Array(values.slice().buffer)));
       continue;
     }
     const input = tokens ?? (messages ? engine.tokenizeChat(messages) : engine.tokenize(prompt, true, false));
@@ -37,6 +40,16 @@ async function main() {
   const stats = engine.stats();
   engine.free();
   return { stats, runs };
+}
+
+/** @param {string} file @param {RegExp} names */
+function watcher(file, names) {
+  writeFileSync(file, "");
+  return (/** @type {string} */ name, /** @type {string} */ op, /** @type {string} */ weights, /** @type {Float32Array} */ values) => {
+    if (!names.test(name)) return;
+    appendFileSync(file, JSON.stringify({ name, op, weights, n: values.length }) + "\n");
+    appendFileSync(file, new Uint8Array(values.slice().buffer));
+  };
 }
 
 let answer;

@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#define LILM_PROTOCOL 3
+#define LILM_PROTOCOL 4
 
 #ifdef __cplusplus
 extern "C" {
@@ -26,6 +26,9 @@ const char * lilm_log(void);
 // Module.lilmLoaded(fraction) -> bool is asked now and then; false ends the loading ("aborted").
 // n_ctx 0 means what the model was trained with, which is also the most it gets. kv_type: ggml_type of keys and
 // values. Answers 0.
+// lilm_watch(1) before it: Module.lilmWatched(Float32Array) is then given every step's result, and lilm_text() says its
+// name, its operation and, of a product, the weights' type and name, with tabs between.
+void    lilm_watch(int32_t on);
 int32_t lilm_load(double file_bytes, int32_t n_ctx, int32_t n_batch, int32_t n_threads, int32_t kv_type);
 void    lilm_free(void);
 

@@ -4,6 +4,7 @@
 #endif
 #include "generate.h"
 #include "state.h"
+#include "watch.h"
 
 #include "json.h"
 
@@ -113,6 +114,9 @@ int32_t load(double file_bytes, int32_t n_ctx, int32_t n_batch, int32_t n_thread
     wish.n_threads_batch = n_threads;
     wish.no_perf         = true;
     wish.type_k = wish.type_v = (ggml_type) kv_type;
+    if (watching) {
+        wish.cb_eval = watch;
+    }
     context = llama_init_from_model(model, wish);
     if (!context) {
         fail_from_log("no memory for the context");

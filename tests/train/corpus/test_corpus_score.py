@@ -6,10 +6,10 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import kenlm
 import numpy as np
 import pytest
 from hypothesis import given
@@ -19,6 +19,7 @@ from lilm.errors import LilmError
 from lilm.progress import Reporter
 from lilm.recipe import SourceConfig
 from lilm.recipe.corpus import ScoreConfig
+from lilm.train.corpus._native import NgramModel
 from lilm.train.corpus.normalise import normalise
 from lilm.train.corpus.score import (
     Cuts,
@@ -116,6 +117,12 @@ class Reference:
         ]
 
 
+def steps(model: NgramModel, line: str) -> list[float]:
+    """log10 of each character after those before it, and of the end."""
+    sums = [model.log10(line[:count], True, False) for count in range(len(line) + 1)] + [model.log10(line, True, True)]
+    return [after - before for before, after in pairwise(sums)]
+
+
 @pytest.mark.parametrize(
     ("order", "prune", "letters"),
     [(3, 0, 40), (3, 1, 40), (2, 1, 40), (5, 0, 40), (5, 1, 40), (6, 0, 3000), (6, 1, 3000)],
@@ -130,8 +137,48 @@ def test_probabilities_are_those_of_the_paper(tmp_path: Path, order: int, prune:
     rng = random.Random(1)
     unseen = ["".join(rng.choices("".join(lines), k=30)) for _ in range(20)]
     for line in [*lines[:20], *unseen, "ζ", lines[0] + "ζζ" + lines[1]]:
-        found = [score for score, _, _ in model.full_scores(" ".join(line))]
+        found = steps(model, line)
         assert found == pytest.approx(reference.log10(line), abs=1e-4)
+
+
+HAND = """of another toolkit
+
+\\data\\
+ngram  1 = 5
+ngram 2=3
+ngram 3=2
+
+\\1-grams:
+-1.0 <unk>
+-99\t<s>\t-0.5
+-1.5\t</s>
+-0.7\t雨\t-0.25
+-0.9\t日\t-0.125
+
+\\2-grams:
+-0.3\t<s> 雨\t-0.0625
+-0.4\t雨 日
+-0.2\t日 </s>
+
+\\3-grams:
+-0.01\t<s> 雨 日
+-0.02\t日 日 </s>
+
+\\end\\
+"""
+
+
+def test_backoffs_are_added_where_an_ngram_is_none(tmp_path: Path) -> None:
+    """A model written by hand, with a sum beside each text; 日 日 </s> is there though 日 日 is not."""
+    (tmp_path / "m.arpa").write_text(HAND)
+    model = open_model(str(tmp_path / "m.arpa"))
+    assert model.order == 3
+    assert model.log10("雨日", True, True) == pytest.approx(-0.3 - 0.01 - 0.2, abs=1e-6)
+    assert model.log10("雨日", False, False) == pytest.approx(-0.7 - 0.4, abs=1e-6)
+    assert model.log10("雨雨", True, False) == pytest.approx(-0.3 + (-0.0625 - 0.25 - 0.7), abs=1e-6)
+    assert model.log10("日日", False, True) == pytest.approx(-0.9 + (-0.125 - 0.9) - 0.02, abs=1e-6)
+    assert model.log10("月", True, True) == pytest.approx((-0.5 - 1.0) - 1.5, abs=1e-6)
+    assert model.log10("", False, False) == 0
 
 
 @pytest.mark.parametrize("prune", [0, 1])
@@ -139,17 +186,14 @@ def test_probabilities_of_all_characters_sum_to_one(tmp_path: Path, prune: int) 
     lines = invented(20_000, 300)
     train_model(["\n".join(lines)], tmp_path / "m.arpa", 5, 10**6, prune)
     model = open_model(str(tmp_path / "m.arpa"))
-    symbols = [char for char in sorted(set("".join(lines))) if char in model] + ["</s>", "<unk>"]
+    symbols = [char for char in sorted(set("".join(lines))) if char in model] + ["ζ"]  # which it does not know
     rng = random.Random(2)
     for number in range(40):
         line = rng.choice(lines)
-        context = line[: rng.randrange(len(line) + 1)] if number % 2 else "".join(rng.choices(symbols[:-2], k=4))
-        state, following = kenlm.State(), kenlm.State()
-        model.BeginSentenceWrite(state)
-        for char in context:
-            model.BaseScore(state, char, following)
-            state, following = following, state
-        total = sum(10 ** model.BaseScore(state, symbol, following) for symbol in symbols)
+        context = line[: rng.randrange(len(line) + 1)] if number % 2 else "".join(rng.choices(symbols[:-1], k=4))
+        before = model.log10(context, True, False)
+        total = sum(10 ** (model.log10(context + symbol, True, False) - before) for symbol in symbols)
+        total += 10 ** (model.log10(context, True, True) - before)
         assert total == pytest.approx(1, abs=1e-3), context
 
 
@@ -179,11 +223,11 @@ def test_perplexity_is_per_character_over_all_lines(tmp_path: Path) -> None:
     train_model(["\n".join(lines)], tmp_path / "m.arpa", 4, 10**6)
     model = open_model(str(tmp_path / "m.arpa"))
     text = "\n".join(lines[:7])
-    log10 = sum(model.score(" ".join(line)) for line in lines[:7])
+    log10 = sum(model.log10(line, True, True) for line in lines[:7])
     found = Scorer(tmp_path / "m.arpa").perplexity([text, lines[0]])
     assert found.dtype == np.float32 and found.shape == (2,)
     assert found[0] == pytest.approx(10 ** (-log10 / (len(text) + 1)), rel=1e-5)
-    assert found[1] == pytest.approx(model.perplexity(" ".join(lines[0])), rel=1e-5)
+    assert found[1] == pytest.approx(10 ** (-model.log10(lines[0], True, True) / (len(lines[0]) + 1)), rel=1e-5)
 
 
 def test_long_texts_are_judged_by_beginning_middle_and_end(tmp_path: Path) -> None:
@@ -202,8 +246,8 @@ def test_long_texts_are_judged_by_beginning_middle_and_end(tmp_path: Path) -> No
         (line[(at := (len(line) - 1666) // 2) : at + 1666], False, False),
         (line[-1666:], False, True),
     )
-    score = open_model(str(tmp_path / "m.arpa")).score
-    log10 = sum(score(" ".join(part), bos, eos) for part, bos, eos in cuts)  # a cut is no end of a line
+    model = open_model(str(tmp_path / "m.arpa"))
+    log10 = sum(model.log10(part, bos, eos) for part, bos, eos in cuts)  # a cut is no end of a line
     assert scorer.perplexity([line])[0] == pytest.approx(10 ** (-log10 / (3 * 1666 + 1)), rel=1e-5)
 
 
@@ -337,9 +381,14 @@ ARPA = (
     ("lang", "content", "message"),
     [
         ("ja", None, "No such file"),
-        ("ja", b"", "KenLM cannot read it"),
-        ("ja", b"junk\x00\xff\n" * 50, "KenLM cannot read it"),
-        ("ja", ARPA[:60].encode(), "KenLM cannot read it"),
+        ("ja", b"", "no .data. in it"),
+        ("ja", b"junk\x00\xff\n" * 50, "no .data. in it"),
+        ("ja", ARPA[:60].encode(), "it ends early"),
+        ("ja", ARPA[:-6].encode(), "it ends early"),
+        ("ja", ARPA.replace("-1\tです", "one\tです").encode(), "odd line"),
+        ("ja", ARPA.replace("<s> </s>", "<s> ます。").encode(), 'a word that is none: "ます。"'),
+        ("ja", ARPA.replace("ngram 2=1", "ngram 2=99999999999").encode(), "its counts are not those"),
+        ("ja", b"mmap lm http://kheafield.com/code format version 5\n\0" + bytes(99), "a KenLM binary"),
         ("ja", ARPA.encode(), "no model over characters of 'ja'"),
         ("en", ARPA.encode(), "no model over characters of 'en'"),
     ],

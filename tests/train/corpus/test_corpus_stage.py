@@ -243,7 +243,6 @@ def test_evaluation_text_is_not_learnt(small: CorpusConfig, tmp_path: Path, cont
 
 
 def test_scores_part_the_corpus_and_the_worst_goes(small: CorpusConfig, tmp_path: Path, context: Context) -> None:
-    pytest.importorskip("kenlm")
     rng = random.Random(0)
     junk = ["".join(rng.choices(japanese_houses(1)[0], k=300)).replace("\n", "") for _ in range(8)]
     texts = japanese_houses(32) + junk

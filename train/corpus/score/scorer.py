@@ -25,12 +25,12 @@ class Scorer:
         Lines are sentences of their own. Of texts of more than EXCERPT characters a third of it each is taken from
         the beginning, the middle and the end. Raises LilmError when the model cannot be read.
         """
-        score = open_model(str(self.path)).score
+        model = open_model(str(self.path))
         found = np.full(len(texts), np.inf, dtype=np.float32)
         for index, text in enumerate(texts):
             log10, count = 0.0, 0
             for line, begins, ends in _sentences(text):
-                log10 += score(" ".join(line).encode(errors="surrogatepass"), begins, ends)
+                log10 += model.log10(line, begins, ends)
                 count += len(line) + ends
             if count:
                 found[index] = 10.0 ** min(-log10 / count, 38.0)

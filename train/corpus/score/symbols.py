@@ -7,7 +7,7 @@ import numpy as np
 
 from lilm.train.corpus.ngrams import Codes, code_points
 
-SPACE = "▁"  # KenLM splits at spaces
+SPACE = "▁"  # an ARPA file splits at spaces
 UNKNOWN, BEGIN, END = 0, 1, 2  # symbols that are no characters
 NAMES = ("<unk>", "<s>", "</s>")
 RARE = 2  # characters that stand less often are unknown
@@ -19,7 +19,7 @@ Symbols = np.ndarray[tuple[int], np.dtype[np.uint32]]
 
 def lines(text: str) -> list[str]:
     """Lines of a text as the model reads them: white space inside is one ▁, around it nothing; no empty ones. NUL,
-    where KenLM would stop reading, is U+FFFD.
+    which some toolkits end at, is U+FFFD.
 
     >>> lines(" 一　行目 \\n\\nline  two")
     ['一▁行目', 'line▁two']

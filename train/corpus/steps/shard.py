@@ -41,7 +41,7 @@ ID_COLUMNS = {"record": pl.UInt64, "id": pl.String, "where": pl.String}
 
 @dataclass(frozen=True)
 class ShardTask:
-    """folder: where the blocks go. model: of KenLM, for scores. evaluation: n-grams that must not be learnt.
+    """folder: where the blocks go. model: n-grams, for scores. evaluation: n-grams that must not be learnt.
     most: stop after that many records; 0: none."""
 
     number: int

@@ -15,7 +15,7 @@ BATCH = 256
 
 
 def score_models(config: CorpusConfig, seed: int, folder: Path, reporter: Reporter) -> dict[str, Path]:
-    """KenLM models by language, trained in `folder` when they are not there; none without trusted text or models."""
+    """Score models by language, trained in `folder` when they are not there; none without trusted text or models."""
     folder.mkdir(exist_ok=True)
     languages = list(dict.fromkeys(source.lang for source in config.sources))
     return train_models(config.score, lambda lang: _trusted(config, seed, lang), languages, folder, reporter)
