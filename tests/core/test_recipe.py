@@ -24,7 +24,7 @@ def test_every_shipped_recipe_begins_with_a_line_about_itself() -> None:
     [
         ("eval_bytes = 30_000", "eval_byte = 3", ["unknown key pretrain.eval_byte", "found 3", "eval_bytes"]),
         ("steps = 900\nlr = 5e-3", "steps = 6\nlr = -1", ["pretrain.stage2.lr", "greater than 0", "found -1"]),
-        ('kind = "scratch"', 'kind = "scrach"', ["base.kind", "'scrach'", "'scratch', 'path' or 'hub'"]),
+        ('kind = "scratch"', 'kind = "scrach"', ["base.kind", "'scrach'", "'scratch', 'path', 'hub' or 'gguf'"]),
         ('name = "stories-ja"\nlang = "ja"', 'name = "stories-ja"\nlang = "zz"', ["corpus.sources", "zz", "ja"]),
         ('"Q8_0", "Q6_K"', '"Q7_0"', ["export.quants", "Q7_0", "Q8_0"]),
         ("[corpus]", "[corpuss]", ["unknown key corpuss", "corpus"]),

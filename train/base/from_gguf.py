@@ -34,6 +34,12 @@ def check_gguf_base(path: Path) -> None:
             raise LilmError(error.what, where=str(path), remedy=error.remedy) from error
 
 
+def gguf_config(path: Path) -> dict[str, Any]:
+    """The config.json that the file becomes. Raises LilmError when it is no Llama."""
+    file = open_gguf(path)
+    return _config(file, *read_shape(file))
+
+
 def convert_gguf(path: Path, corpus: Path, out_dir: Path, context: Context) -> Artifact:
     """config.json, model.safetensors, generation_config.json and the tokenizer's files in `out_dir`.
 

@@ -98,7 +98,8 @@ def merged_vocab(base: int, recipe: Recipe) -> int:
 
 
 def base_config(recipe: Recipe) -> dict[str, Any]:
-    """The base's config.json: from the recipe, from its folder, from KNOWN, or from the hub (a few hundred bytes).
+    """The base's config.json: from the recipe, from its folder, from its GGUF file (once fetched), from KNOWN, or from
+    the hub (a few hundred bytes).
 
     Raises LilmError when it cannot be had.
     """
@@ -109,6 +110,11 @@ def base_config(recipe: Recipe) -> dict[str, Any]:
         if not Path(base.path).is_dir():
             raise LilmError("no such folder", where=f"base.path {base.path}", remedy="correct the path in the recipe")
         return read_config(Path(base.path))
+    if base.kind == "gguf":
+        from lilm.download import cached_path
+        from lilm.train.base.from_gguf import gguf_config
+
+        return gguf_config(Path(base.path) if base.path else cached_path(base.url))
     known = next((config for name, config in KNOWN.items() if base.repo.startswith(name)), None)
     if known is not None:
         return known

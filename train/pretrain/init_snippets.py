@@ -48,7 +48,8 @@ def collect_snippets(
         if not pieces or seen[pieces].min() >= PER_PIECE:
             continue
         old = base.encode(text)
-        if len(old) < window:
+        # a base that lacks bytes has not read them, and would be ahead from there on
+        if len(old) < window and sizes[0][old].sum() == sizes[1][new].sum():
             seen[pieces] += 1
             found.append(_snippet(old, new, sizes[0], sizes[1], base.bos_id, len(base)))
     return found

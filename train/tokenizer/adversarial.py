@@ -64,5 +64,13 @@ LINES: tuple[str, ...] = (
     "「Hello, 世界」と彼はsaidした。Then 彼女はlaughed。",
     "東京Tokyo東京tokyo東京TOKYO",
     "\x00\x01\x7f control",
+    # bytes that few texts have, and some vocabularies no piece for: control characters, planes without letters
+    "".join(map(chr, range(0x20))),
+    "con\x04trol\x06 char\x13acters\x14in\x16side\x1d words\x1d\x1d \x04 \x06\n\x16",
+    "\x15\x17\x18\x19\x1a\x1c\x1e\x1f 日\x04本\x13語\x1d \x7f\x7f",
+    "".join(map(chr, range(0x80, 0xA0))) + " \x85next\x85",
+    "\U00030000 \U00040000\U00050001 a\U00080000b \U000b1234\U000c0000日\U000e0041\U000fffff \U00100000",
+    "\uf8ff\U0001f1ea\U000f0001\U000f0002 \U0007fffe\U000bffff \U0003fffd\U0003fffd",
+    "Ã\x81Â\x90 ÃÁÕõÿþ ñ\x84\x80\x80 ò\x80\x80\x80 \xc0\xc1\xf5\xff â\x80\x99",
     "\u202eright to left override\u202c",
 )

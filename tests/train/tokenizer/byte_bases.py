@@ -9,7 +9,7 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
-from lilm.bpe import read_byte_level
+from lilm.bpe import byte_alphabet, read_byte_level
 from lilm.train.base.model_folder import save_llama
 
 BOS, EOS = "<|begin_of_text|>", "<|endoftext|>"
@@ -33,17 +33,18 @@ def _pre_tokenizer(kind: str) -> Any:
     return {"llama-bpe": _split(LLAMA3), "qwen2": _split(QWEN2), "gpt-2": words}[kind]
 
 
-def write_base(folder: Path, kind: str, lines: Iterable[str], vocab_size: int = 1000) -> Path:
+def write_base(folder: Path, kind: str, lines: Iterable[str], vocab_size: int = 1000, lacking: bytes = b"") -> Path:
     """A tokenizer learnt from `lines`, under llama.cpp's name for its kind, and a config.json; answers the folder.
 
     llama-bpe: special tokens after the vocabulary, of which BOS is put before a text. The others have only an EOS.
+    lacking: bytes that it has no piece for, as SmolLM2's; no line may have them.
     """
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = Tokenizer(models.BPE(ignore_merges=kind == "llama-bpe"))
     tokenizer.pre_tokenizer, tokenizer.decoder = _pre_tokenizer(kind), decoders.ByteLevel()
     if kind == "qwen2":
         tokenizer.normalizer = normalizers.NFC()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    alphabet = [char for byte, char in enumerate(byte_alphabet()) if byte not in lacking]
     trainer = trainers.BpeTrainer(vocab_size=vocab_size, initial_alphabet=alphabet, show_progress=False)
     tokenizer.train_from_iterator(lines, trainer)
     config: dict[str, Any] = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": None}

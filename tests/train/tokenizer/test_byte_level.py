@@ -12,8 +12,11 @@ from typing import Any
 import pytest
 from tokenizers import Tokenizer
 
-from lilm.bpe import ByteLevel, piece_bytes, read_byte_level, written
+from lilm.bpe import ByteLevel, byte_alphabet, piece_bytes, read_byte_level, written
 from lilm.errors import LilmError
+from lilm.llamacpp.tokenize import tokenize_lines
+from lilm.llamacpp.vocab import write_vocab_gguf
+from lilm.pieces import BytePieces
 from lilm.recipe import TokenizerConfig
 from lilm.train.tokenizer.adversarial import LINES
 from lilm.train.tokenizer.byte_verify import verify_byte_level
@@ -217,3 +220,53 @@ def test_a_full_width_sign_becomes_one_piece_and_full_width_letters_stay(tmp_pat
     old, new = (Tokenizer.from_file(str(tmp_path / name / "tokenizer.json")) for name in ("base", "merged"))
     assert len(new.encode("！").ids) == 1 and len(old.encode("！").ids) == 3
     assert new.encode("Ａ Ｂ ｚ").ids == old.encode("Ａ Ｂ ｚ").ids
+
+
+SMOLLM2_LACKS = bytes.fromhex("04 06 13 14 16 1d c0 c1 f1 f2 f5 f6 f7 f8 f9 fa fb fc fd fe ff")
+"""What the real vocabulary of SmolLM2 has no piece for."""
+
+
+@pytest.fixture(scope="module")
+def lacking(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Made:
+    root = tmp_path_factory.mktemp("lacking")
+    ja, en = japanese(shared_data)[:2000], english(shared_data)[:2000]
+    base = write_base(root / "base", "smollm", en, 600, SMOLLM2_LACKS)
+    (root / "merged").mkdir()
+    found = open_base(base).write_merged(ja, TokenizerConfig(pieces=100), "ja", root / "merged", 256)
+    return Made("smollm", root / "merged", base, found, {"ja": ja[:200], "en": [*en[:200], "Hel\x04lo wor\x1dld"]})
+
+
+def test_bytes_that_text_can_hold_get_pieces(lacking: Made) -> None:
+    base, merged = read_byte_level(lacking.base), read_byte_level(lacking.folder)
+    assert piece_bytes("".join(base.missing)) == bytes.fromhex("04 06 13 14 16 1d f1 f2")
+    assert merged.names[len(base.names) :][: len(base.missing)] == base.missing and merged.missing == ()
+    assert lacking.written.pieces_added == 100 + len(base.missing)
+    tokenizer = Tokenizer.from_file(str(lacking.folder / "tokenizer.json"))
+    text = "".join(map(chr, range(32))) + "\U00040000 wor\x04d \U000abcde"
+    assert tokenizer.decode(tokenizer.encode(text).ids) == text
+
+
+def test_english_ids_are_compared_also_where_bytes_lack(lacking: Made) -> None:
+    report = check(lacking, lacking.folder, lines=None)
+    assert failing(report) == set()
+    assert report.checks["en ids = base ids"].lines == 201
+
+
+def test_a_base_reads_around_a_byte_that_it_lacks_as_llamacpp_does(lacking: Made, tmp_path: Path) -> None:
+    pieces = BytePieces(lacking.base)
+    write_vocab_gguf(lacking.base, tmp_path / "base.gguf")
+    lines = ["the\x04the", "a\x1d\U00040000b", *LINES]
+    assert [pieces.encode(line) for line in lines] == tokenize_lines(tmp_path / "base.gguf", lines)
+    assert pieces.encode("the\x04the") == pieces.encode("the") * 2
+
+
+def test_a_missing_byte_begins_as_the_bytes_that_are_there(lacking: Made) -> None:
+    pieces = BytePieces(lacking.base)
+    missing = read_byte_level(lacking.base).missing[0]
+    spelling = pieces.spell(missing)
+    assert {pieces.names[index] for index in spelling} == set(byte_alphabet()) - set(written_bytes(SMOLLM2_LACKS))
+    assert pieces.spell("t" + missing) == [pieces.names.index("t"), *spelling]
+
+
+def written_bytes(data: bytes) -> list[str]:
+    return [byte_alphabet()[byte] for byte in data]

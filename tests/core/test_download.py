@@ -1,0 +1,99 @@
+"""Downloads: whole or not there, resumed where they broke, and what they must be."""
+
+import hashlib
+import os
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from lilm.cache import pip_download
+from lilm.download import cached_path, download
+from lilm.errors import LilmError
+from lilm.progress import Reporter
+
+DATA = os.urandom(3 << 20)
+
+
+class Server(ThreadingHTTPServer):
+    """Serves DATA; its first answer ends after `cut` bytes. asked: each request's Range."""
+
+    cut = 0
+    etag = '"one"'
+
+    def __init__(self) -> None:
+        self.asked: list[str | None] = []
+        super().__init__(("127.0.0.1", 0), Handler)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/models/a%20model.gguf"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        wanted = self.headers.get("Range")
+        self.server.asked.append(wanted)
+        resumes = wanted is not None and self.headers.get("If-Range") == self.server.etag
+        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and resumes else 0
+        self.send_response(206 if resumes else 200)
+        self.send_header("Content-Length", str(len(DATA) - start))
+        self.send_header("ETag", self.server.etag)
+        self.end_headers()
+        end = self.server.cut or len(DATA)
+        self.server.cut = 0
+        self.wfile.write(DATA[start:end])
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv("LILM_CACHE", str(tmp_path / "cache"))
+    with Server() as made:
+        threading.Thread(target=made.serve_forever, daemon=True).start()
+        yield made
+        made.shutdown()
+
+
+def test_once_is_enough(server: Server, reporter: Reporter) -> None:
+    first = download(server.url, hashlib.sha256(DATA).hexdigest(), reporter)
+    assert first.read_bytes() == DATA and first.name == "a model.gguf" and first == cached_path(server.url)
+    assert download(server.url, "", reporter) == first and server.asked == [None]
+    assert [path.name for path in first.parent.iterdir()] == ["a model.gguf"]
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_goes_on_where_it_broke_unless_the_file_is_another(server: Server, reporter: Reporter, changed: bool) -> None:
+    server.cut = 1 << 20
+    with pytest.raises(LilmError, match=r"cannot download .*run again"):
+        download(server.url, "", reporter)
+    assert not cached_path(server.url).exists()
+    server.etag = '"two"' if changed else server.etag
+    assert download(server.url, "", reporter).read_bytes() == DATA
+    assert server.asked == [None, f"bytes={1 << 20}-"]
+
+
+def test_another_file_than_the_recipe_says(server: Server, reporter: Reporter) -> None:
+    with pytest.raises(LilmError, match=r"sha256 is .* expected 0000"):
+        download(server.url, "0" * 64, reporter)
+    assert list(cached_path(server.url).parent.glob("*.gguf*")) == []
+
+
+def test_nobody_there(server: Server, reporter: Reporter) -> None:
+    server.shutdown()
+    server.server_close()
+    with pytest.raises(LilmError, match="cannot download"):
+        download(server.url, "", reporter)
+
+
+def test_pip_without_an_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    with pytest.raises(LilmError, match=r"pip cannot download no_such-1\.whl .* connect to the package index"):
+        pip_download("no-such-package-of-lilm", "1", tmp_path / "models" / "no_such-1.whl")
+    assert list((tmp_path / "models").iterdir()) == []

@@ -1,0 +1,233 @@
+"""A GGUF file as a base: what it becomes computes and cuts text as the file does; what cannot become one is refused."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import gguf
+import numpy as np
+import pytest
+import torch
+from transformers import AutoTokenizer, LlamaForCausalLM
+
+from lilm.bpe import piece_bytes, read_byte_level
+from lilm.errors import LilmError
+from lilm.export.gguf_writer import write_gguf
+from lilm.gguf_file import open_gguf
+from lilm.llamacpp.engine import quantize
+from lilm.recipe import BaseConfig
+from lilm.spm import read_proto
+from lilm.stage import Context
+from lilm.train.base import gguf_proof, stage
+from lilm.train.base.from_gguf import gguf_config
+from lilm.train.base.gguf_tokenizer import write_gguf_tokenizer
+from lilm.train.tokenizer.hf import write_tokenizer
+from tests.train.conftest import write_corpus
+from tests.train.tokenizer.byte_bases import write_base, write_model
+from tests.train.tokenizer.conftest import english, japanese
+
+TEMPLATE = "{% for message in messages %}<|im_start|>{{ message.content }}{% endfor %}"
+FTYPES = {"Q8_0": 7, "Q4_0": 2}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("corpus")
+    write_corpus(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(pretrain_inputs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Hugging Face folders: SentencePiece with one matrix, and byte-level BPE with two, BOS and a chat template."""
+    root = tmp_path_factory.mktemp("models")
+    spm = shutil.copytree(pretrain_inputs["base"], root / "spm")
+    write_tokenizer(read_proto(spm / "tokenizer.model"), spm, 128)
+    lines = ["Once upon a time there was a dog called Tom. It walked 12 times to the river."] * 3
+    bpe = write_base(root / "bpe", "llama-bpe", lines, 320)
+    write_model(bpe, tied=False)
+    (bpe / "chat_template.jinja").write_text(TEMPLATE, encoding="utf-8")
+    return {"spm": spm, "bpe": bpe}
+
+
+@pytest.fixture(scope="module")
+def files(made: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Path]:
+    """A GGUF of each model in F16, and in quantised types."""
+    root = tmp_path_factory.mktemp("gguf")
+
+    def file(kind: str, quant: str) -> Path:
+        full = root / f"{kind}-F16.gguf"
+        if not full.is_file():
+            write_gguf(made[kind], full, ("en",))
+        path = root / f"{kind}-{quant}.gguf"
+        if not path.is_file():
+            quantize(full, path, FTYPES[quant], threads=1)
+        return path
+
+    return file
+
+
+def convert(file: Path, corpus: Path, out: Path, context: Context) -> dict[str, object]:
+    out.mkdir(exist_ok=True)
+    config = BaseConfig(kind="gguf", path=str(file))
+    stage.check(config, context)
+    return stage.run(config, {"corpus": corpus}, out, context).measurements
+
+
+def logits(folder: Path, half: bool = False) -> np.ndarray:
+    model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    for parameter in model.parameters():
+        if half and parameter.dim() == 2:
+            parameter.data = parameter.data.half().float()
+    with torch.no_grad():
+        return model(torch.tensor([[1, *range(3, 90)]])).logits[0].numpy()
+
+
+@pytest.mark.parametrize("kind", ["spm", "bpe"])
+def test_there_and_back(
+    kind: str, made: dict[str, Path], files: Callable[..., Path], corpus: Path, tmp_path: Path, context: Context
+) -> None:
+    """A model that LiLM wrote as F16 comes back with its logits, its ids and its template."""
+    found = convert(files(kind, "F16"), corpus, tmp_path / "base", context)
+    assert found["token_mismatches"] == 0 and found["lines"] > 100
+    assert np.abs(logits(tmp_path / "base") - logits(made[kind], half=True)).max() < 1e-5
+    old, new = (
+        AutoTokenizer.from_pretrained(folder, local_files_only=True) for folder in (made[kind], tmp_path / "base")
+    )
+    line = "Once upon a time, 12 dogs: 日本 \n x"
+    assert old(line)["input_ids"] == new(line)["input_ids"]
+    assert (old.bos_token, old.eos_token) == (new.bos_token, new.eos_token)
+    assert new.chat_template == (TEMPLATE if kind == "bpe" else None)
+    config = json.loads((tmp_path / "base" / "config.json").read_text())
+    assert config["tie_word_embeddings"] == (kind == "spm") and config["dtype"] == "float16"
+    if kind == "bpe":
+        one, other = read_byte_level(made[kind]), read_byte_level(tmp_path / "base")
+        assert (one.names, one.special, one.merges, one.pre) == (other.names, other.special, other.merges, other.pre)
+        assert (one.bos_id, one.eos_id, one.adds_bos) == (other.bos_id, other.eos_id, other.adds_bos)
+    else:
+        pieces = [read_proto(folder / "tokenizer.model").pieces for folder in (made[kind], tmp_path / "base")]
+        assert [str(piece) for piece in pieces[0]] == [str(piece) for piece in pieces[1]]
+    assert not (tmp_path / "base" / "checkpoints").exists()
+
+
+@pytest.mark.parametrize(("kind", "quant"), [("bpe", "Q8_0"), ("bpe", "Q4_0"), ("spm", "Q8_0")])
+def test_quantised_files(
+    kind: str, quant: str, files: Callable[..., Path], corpus: Path, tmp_path: Path, context: Context
+) -> None:
+    """Decoded, each weight is one of those that llama.cpp reads; the same bytes again."""
+    first = convert(files(kind, quant), corpus, tmp_path / "one", context)
+    assert float(str(first["logits_max_diff"])) < 1e-3 and float(str(first["bits_per_weight"])) < 16
+    convert(files(kind, quant), corpus, tmp_path / "two", context)
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
+
+
+def test_another_models_weights_do_not_pass(
+    files: Callable[..., Path], corpus: Path, tmp_path: Path, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if the rows of Q and K stayed in llama.cpp's order."""
+    monkeypatch.setattr("lilm.train.base.gguf_weights._order", lambda entry, rows: None)
+    with pytest.raises(LilmError, match=r"logits differ from llama\.cpp's by"):
+        convert(files("bpe", "F16"), corpus, tmp_path / "base", context)
+
+
+def test_llama_3_rotary_factors(made: dict[str, Path], tmp_path: Path) -> None:
+    rope = {"rope_type": "llama3", "rope_theta": 10_000.0, "factor": 8.0, "low_freq_factor": 1.0}
+    rope |= {"high_freq_factor": 4.0, "original_max_position_embeddings": 64}
+    folder = shutil.copytree(made["bpe"], tmp_path / "hf")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "rope_parameters": rope}))
+    write_gguf(folder, tmp_path / "model.gguf", ("en",))
+    assert gguf_config(tmp_path / "model.gguf")["rope_parameters"] == rope
+    at = open_gguf(tmp_path / "model.gguf").tensors["rope_freqs.weight"].offset
+    data = bytearray((tmp_path / "model.gguf").read_bytes())
+    data[at : at + 4] = np.float32(1.5).tobytes()
+    (tmp_path / "model.gguf").write_bytes(data)
+    with pytest.raises(LilmError, match=r"rope_freqs\.weight\) are not those of Llama 3"):
+        gguf_config(tmp_path / "model.gguf")
+
+
+def patched(old: bytes, new: bytes) -> Callable[[bytes], bytes]:
+    def change(data: bytes) -> bytes:
+        assert old in data
+        return data.replace(old, new, 1)
+
+    return change
+
+
+def with_type(data: bytes) -> bytes:
+    """The matrix of Q said to be of 8-bit integers, which are no weights."""
+    at = data.index(b"blk.0.attn_q.weight") + len(b"blk.0.attn_q.weight") + 4 + 2 * 8
+    return data[:at] + int(gguf.GGMLQuantizationType.I8).to_bytes(4, "little") + data[at + 4 :]
+
+
+def with_fewer_rows(data: bytes) -> bytes:
+    at = data.index(b"token_embd.weight") + len(b"token_embd.weight") + 4 + 8
+    rows = int.from_bytes(data[at : at + 8], "little")
+    return data[:at] + (rows - 1).to_bytes(8, "little") + data[at + 8 :]
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        (lambda data: b"not a model at all", "not a GGUF file"),
+        (lambda data: data[:300], "truncated GGUF: it ends in its head"),
+        (lambda data: data[: len(data) // 2], "truncated GGUF"),
+        (lambda data: data[:-40], "truncated GGUF"),
+        (lambda data: data[:4] + (9).to_bytes(4, "little") + data[8:], "version 9"),
+        (patched(b"\x05\0\0\0\0\0\0\0llama", b"\x05\0\0\0\0\0\0\0gemma"), "its architecture is 'gemma'"),
+        (patched(b"llama-bpe", b"llama-xyz"), "tokenizer.ggml.pre = 'llama-xyz') is none that LiLM knows"),
+        (patched(b"\x04\0\0\0\0\0\0\0gpt2", b"\x04\0\0\0\0\0\0\0bert"), "its tokenizer is 'bert'"),
+        (with_type, "blk.0.attn_q.weight is stored as I8, which cannot be decoded"),
+        (with_fewer_rows, "they do not belong together"),
+        (patched(b"blk.1.ffn_up.weight", b"blk.1.ffn_up.weighs"), "no tensor blk.1.ffn_up.weight"),
+    ],
+)
+def test_what_cannot_be_a_base_is_refused_before_the_run(
+    change: Callable[[bytes], bytes], part: str, files: Callable[..., Path], tmp_path: Path, context: Context
+) -> None:
+    path = tmp_path / "model.gguf"
+    path.write_bytes(change(files("bpe", "F16").read_bytes()))
+    with pytest.raises(LilmError, match=re.escape(part)) as error:
+        stage.check(BaseConfig(kind="gguf", path=str(path)), context)
+    assert error.value.where == str(path) and error.value.remedy and "\n" not in str(error.value)
+
+
+def test_a_part_of_a_split_file_and_a_missing_one(files: Callable[..., Path], tmp_path: Path, context: Context) -> None:
+    part = shutil.copy(files("bpe", "F16"), tmp_path / "model-00001-of-00003.gguf")
+    for path, what in ((part, "one part of a GGUF that was split"), (tmp_path / "none.gguf", "no such file")):
+        with pytest.raises(LilmError, match=what):
+            stage.check(BaseConfig(kind="gguf", path=str(path)), context)
+
+
+def test_the_hash_in_the_recipe(files: Callable[..., Path], context: Context) -> None:
+    config = BaseConfig(kind="gguf", path=str(files("bpe", "F16")), sha256="0" * 64)
+    with pytest.raises(LilmError, match=r"sha256 is .*, expected 0000"):
+        stage.check(config, context)
+
+
+def test_smollm2(
+    smollm2_gguf: Path, corpus: Path, tmp_path: Path, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The real one, whose vocabulary lacks bytes: Q4_1, one matrix, ChatML."""
+    monkeypatch.setattr(gguf_proof, "WINDOW", 48)
+    monkeypatch.setattr(gguf_proof, "WINDOWS", 1)
+    found = convert(smollm2_gguf, corpus, tmp_path / "base", context)
+    assert float(str(found["logits_max_diff"])) < 1e-3
+    assert found["token_mismatches"] == 0 and int(str(found["lines_with_missing_bytes"])) > 3
+    assert found["parameters"] == 134_515_008 and 5 < float(str(found["bits_per_weight"])) < 6
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "base", local_files_only=True)
+    chat = tokenizer.apply_chat_template([{"role": "user", "content": "Hi"}], tokenize=False)
+    assert chat.endswith("<|im_start|>user\nHi<|im_end|>\n") and tokenizer.eos_token == "<|im_end|>"  # noqa: S105
+
+
+def test_smollm2_cuts_real_text_as_llamacpp_does(smollm2_gguf: Path, shared_data: Path, tmp_path: Path) -> None:
+    file = open_gguf(smollm2_gguf)
+    write_gguf_tokenizer(file, tmp_path, 8192)
+    lines = {"ja": japanese(shared_data)[:1500], "en": english(shared_data)[:1500]}
+    check, special, _ = gguf_proof.compare_tokens(smollm2_gguf, tmp_path, lines)
+    assert (check.lines, check.mismatches) == (3000, 0), check.first
+    assert (special.lines, special.mismatches) == (17, 0), special.first
+    assert piece_bytes("".join(read_byte_level(tmp_path).missing)) == bytes.fromhex("04 06 13 14 16 1d f1 f2")
