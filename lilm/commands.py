@@ -13,7 +13,8 @@ RunOption = Annotated[Path | None, typer.Option("--run", help="Run folder.")]
 
 
 def add_commands(app: typer.Typer, groups: dict[str, typer.Typer], load: Load) -> None:
-    """`lilm plan`, `lilm tokenizer report`, `lilm tokenizer compare-init`, `lilm pretrain rank`."""
+    """`lilm plan`, `lilm tokenizer report`, `lilm tokenizer compare-init`, `lilm tokenizer compare-sizes`,
+    `lilm pretrain rank`."""
 
     @app.command()
     def plan(
@@ -72,6 +73,30 @@ def add_commands(app: typer.Typer, groups: dict[str, typer.Typer], load: Load) -
         loaded, folder = load(recipe, run_dir)
         compare_init(folder, loaded, steps, Reporter())
         typer.echo(folder / "reports" / "compare-init.html")
+
+    @groups["tokenizer"].command("compare-sizes")
+    def sizes(
+        sizes: Annotated[str, typer.Option(help="Numbers of new pieces to try.")] = "0,2000,8000,18700",
+        minutes: Annotated[float, typer.Option(help="Minutes of computing for each.")] = 10.0,
+        steps: Annotated[int, typer.Option(help="Instead: as long as so many steps take with the fewest pieces.")] = 0,
+        recipe: RecipeOption = "",
+        run_dir: RunOption = None,
+    ) -> None:
+        """How many new pieces are worth it? Short pilots on your text, equal seconds for each, and what each weighs.
+
+        Example: `lilm tokenizer compare-sizes --run runs/quickstart --sizes 0,500,1500 --minutes 1`
+        """
+        from lilm.errors import LilmError
+        from lilm.progress import Reporter
+        from lilm.train.pretrain.compare_sizes import compare_sizes
+
+        try:
+            wanted = [int(size) for size in sizes.split(",")]
+        except ValueError as error:
+            raise LilmError(f"{sizes!r}", where="--sizes", remedy="give numbers of pieces, like 0,2000,8000") from error
+        loaded, folder = load(recipe, run_dir)
+        compare_sizes(folder, loaded, Reporter(), wanted, minutes, steps)
+        typer.echo(folder / "reports" / "compare-sizes.html")
 
     @groups["pretrain"].command()
     def rank(

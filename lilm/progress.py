@@ -41,7 +41,6 @@ class Bar:
                 soft_wrap=True,
             )
 
-
     def remove(self) -> None:
         """Take the bar off the screen: it stood below another, which goes on."""
         if self._reporter.live is not None and self._task is not None:

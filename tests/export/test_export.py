@@ -20,6 +20,9 @@ from lilm.export.stage import run as run_export
 from lilm.hashing import sha256_file
 from lilm.recipe.deliver import ExportConfig
 from lilm.stage import Context
+from lilm.train.base.model_folder import read_config
+from lilm.train.plan.memory import file_bytes
+from lilm.train.plan.shape import Shape
 from tests.export.conftest import export
 
 
@@ -59,6 +62,14 @@ def test_bits_per_weight_are_of_the_whole_file(random_export: Path) -> None:
     assert rows["Q4_0"]["tensor_types"]["Q4_0"]["bits_per_weight"] == 4.5
     assert rows["Q6_K"]["tensor_types"]["Q6_K"]["bits_per_weight"] == 6.5625
     assert rows["F16"]["bytes"] > rows["Q8_0"]["bytes"] > rows["Q6_K"]["bytes"] > rows["Q4_K_M"]["bytes"]
+
+
+@pytest.mark.parametrize("model", ["random", "real"])
+def test_sizes_foretold_by_compare_sizes_are_those_of_the_files(model: str, request: pytest.FixtureRequest) -> None:
+    files = report(request.getfixturevalue(f"{model}_export"))
+    shape = Shape.of(read_config(request.getfixturevalue(f"{model}_model")))
+    for file_type in ("Q4_0", "Q8_0", "F16"):
+        assert file_bytes(shape, file_type) == pytest.approx(files[file_type]["bytes"], rel=0.05, abs=12_000)
 
 
 def test_rows_that_blocks_do_not_divide_are_reported(real_export: Path) -> None:

@@ -76,6 +76,17 @@ def test_files_and_report_of_the_stage(inputs: dict[str, Path], tmp_path: Path) 
     assert json.loads(files["tokenizer_config.json"])["model_max_length"] == 256
 
 
+def test_no_pieces_keep_the_bases_ids(inputs: dict[str, Path], tmp_path: Path) -> None:
+    made = tokenizer_stage.run(CONFIG.model_copy(update={"pieces": 0}), inputs, tmp_path, quiet()).measurements
+    base = read_byte_level(inputs["base"])
+    assert made["pieces_added"] == 0 and made["vocab_size"] == len(base.names) + made["pieces_unused"]
+    assert made["vocab_size"] % 64 == 0 and made["pieces_unused"] < 64
+    assert all(check["mismatches"] == 0 for check in made["checks"].values())
+    assert made["checks"]["Hugging Face = llama.cpp"]["lines"] > 2, "the gate still runs"
+    for language in ("ja", "en"):
+        assert made[language]["merged_tokens"] == made[language]["base_tokens"]
+
+
 def test_the_gate_stops_the_stage(inputs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another pre-tokenizer in llama.cpp, or, where the text is too plain to show that, another order of merges."""
 

@@ -166,7 +166,9 @@ def test_here_is_measured_and_shown() -> None:
     figures = show_plan(recipe, "here", Reporter(console), seconds=0.5)
     shown = console.export_text()
     assert figures["hardware"]["kind"] == "measured"
-    assert figures["days"] > 0
+    steps_alone = sum(phase["days"] for phase in figures["phases"])
+    beside = (figures["measuring_seconds"] + figures["saving_seconds"]) / 86_400
+    assert 0 < steps_alone < figures["days"] == pytest.approx(steps_alone + beside, rel=0.01)
     assert figures["parameters"] == sum(phase["trained_parameters"] for phase in figures["phases"][1:])
     assert "this machine" in shown
     assert "tokens/s" in shown
@@ -174,6 +176,26 @@ def test_here_is_measured_and_shown() -> None:
     assert figures["tokens"] == steps * 8 * recipe.pretrain.sequence_length
     if not torch.cuda.is_available():
         assert this_machine(recipe, Reporter(console), 0.1).utilisation == 1
+
+
+def test_measurements_and_checkpoints_are_counted() -> None:
+    recipe = changed(load_recipe("tinyllama-ja"), eval_every=50, checkpoint_every=100)
+    often = plan(recipe, HARDWARE["h100"])
+    seldom = plan(changed(recipe, eval_every=500, checkpoint_every=1000), HARDWARE["h100"])
+    assert often.beside.measuring / seldom.beside.measuring == pytest.approx(10, rel=0.2)
+    assert often.beside.saving / seldom.beside.saving == pytest.approx(10, rel=0.2)
+    assert often.days - seldom.days == pytest.approx(
+        (often.beside.measuring + often.beside.saving - seldom.beside.measuring - seldom.beside.saving) / 86_400
+    )
+
+
+def test_without_new_pieces_nothing_is_planned_for_them() -> None:
+    recipe = load_recipe("tinyllama-ja")
+    none = recipe.model_copy(update={"tokenizer": recipe.tokenizer.model_copy(update={"pieces": 0})})
+    found = plan(none, HARDWARE["h100"])
+    assert found.shape.vocab == 32_000
+    assert [phase.name for phase in found.phases] == ["stage 2: full"]
+    assert found.tokens == plan(recipe, HARDWARE["h100"]).main.tokens
 
 
 def test_disk_holds_two_bytes_a_token_and_the_exports() -> None:

@@ -1,7 +1,10 @@
 """The pretrain stage in one process: the adapter and what it refuses, the samples, the report and TensorBoard."""
 
+import io
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +15,14 @@ from safetensors.torch import load_file
 
 from lilm.errors import LilmError
 from lilm.hashing import sha256_file
-from lilm.progress import Reporter
-from lilm.recipe import LoraConfig, OptimConfig, PretrainConfig
+from lilm.progress import Bar, Reporter
+from lilm.recipe import LoraConfig, OptimConfig, PackConfig, PretrainConfig, TokenizerConfig
 from lilm.recipe.learn import NewRowsOptimConfig
 from lilm.stage import Context
+from lilm.train.corpus import pack_stage
+from lilm.train.plan.overhead import measurements
 from lilm.train.pretrain import stage
+from lilm.train.tokenizer import stage as tokenizer_stage
 
 LORA = {"rank": 4, "alpha": 4, "freeze_old_rows": True}
 
@@ -128,3 +134,57 @@ def test_samples_curves_and_board(pretrain_inputs: dict[str, Path], tmp_path: Pa
     assert [event.step for event in board.Scalars("bits_per_byte_ja")] == [3, 6, 9]
     written = {path.relative_to(tmp_path).as_posix() for path in (tmp_path / "tensorboard").iterdir()}
     assert written <= set(artifact.volatile)
+
+
+@pytest.fixture(scope="module")
+def no_pieces(pretrain_inputs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The same inputs, with the base's own vocabulary."""
+    root = tmp_path_factory.mktemp("no-pieces")
+    context = Context(0, 2, "ja", "en", Reporter(Console(quiet=True)))
+    folders = {**pretrain_inputs, "tokenizer": root / "tokenizer", "pack": root / "pack"}
+    for name in ("tokenizer", "pack"):
+        folders[name].mkdir()
+    tokenizer = TokenizerConfig(pieces=0, multiple=10, verify_lines=20)
+    tokenizer_stage.run(tokenizer, folders, folders["tokenizer"], context)
+    pack_stage.run(PackConfig(), folders, folders["pack"], context)
+    return folders
+
+
+def test_without_new_pieces_there_is_no_first_stage(no_pieces: dict[str, Path], tmp_path: Path) -> None:
+    out = io.StringIO()
+    context = Context(0, 2, "ja", "en", Reporter(Console(file=out, width=200)))
+    report = stage.run(config(init="distillation"), no_pieces, tmp_path, context).measurements
+    assert out.getvalue().count("stage 1 is left out") == 1
+    entries = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [(entry["stage"], entry["step"]) for entry in entries] == [(2, step) for step in range(7)]
+    assert {name: entries[0][name] for name in report["before"]} == report["before"]
+    assert report["vocab_size"] == 400
+    for language in ("ja", "en"):
+        name = f"bits_per_byte_{language}"
+        assert report["after"][name] == entries[-1][name] < report["before"][name]
+
+
+def test_nothing_is_measured_twice(
+    pretrain_inputs: dict[str, Path], no_pieces: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A measurement of a large model takes minutes; a bar shows each, over the tokens that it predicts."""
+    bars: list[tuple[str, int]] = []
+
+    class Watching(Reporter):
+        @contextmanager
+        def bar(self, label: str, total: int, done: int = 0) -> Iterator[Bar]:
+            with super().bar(label, total, done) as bar:
+                advanced: list[int] = []
+                monkeypatch.setattr(bar, "advance", lambda steps=1, note="": advanced.append(steps))
+                yield bar
+            if label == "measure":
+                bars.append((label, total))
+                assert sum(advanced) == total
+
+    context = Context(0, 2, "ja", "en", Watching(Console(quiet=True)))
+    stage.run(config(), pretrain_inputs, tmp_path / "with", context)
+    assert len(bars) == 5, "before; the new rows' beginning and end; the middle and the end of stage 2"
+    assert len(bars) == 1 + measurements(config(), (3, 6)), "as planned"
+    bars.clear()
+    stage.run(config(), no_pieces, tmp_path / "without", context)
+    assert len(bars) == 3 == measurements(config(), (0, 6)), "before, the middle and the end"

@@ -2,11 +2,11 @@
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psutil
 import torch
@@ -15,16 +15,25 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from lilm.devices import prepare_torch
 from lilm.progress import Reporter
 from lilm.recipe import OptimConfig, Recipe
-from lilm.train.plan.flops import flops_per_token
+from lilm.train.plan.flops import Method, flops_per_token
 from lilm.train.plan.hardware import Hardware
-from lilm.train.plan.shape import Shape, shape_of
+from lilm.train.plan.overhead import forward_flops
+from lilm.train.plan.shape import Shape, base_config, shape_of
+from lilm.train.pretrain.embeddings import both_matrices
+from lilm.train.pretrain.lora import with_lora
 from lilm.train.trainer.batches import IGNORE, Batch, BatchAt
+from lilm.train.trainer.checkpoint import save_checkpoint
+from lilm.train.trainer.engine import MOMENTS, State
 from lilm.train.trainer.flops import peak_flops
 from lilm.train.trainer.loop import Job, train
+from lilm.train.trainer.measure import Window, text_nats
+from lilm.train.trainer.samples import continue_greedily
 
 WARM_UP = 2  # steps that are not counted: kernels are chosen, memory is fetched
-CPU_TOKENS = 1024  # of a forward pass of the proxy
-CPU_PROXY = {"hidden": 512, "intermediate": 1408, "layers": 4, "heads": 8, "kv_heads": 4, "head_dim": 64, "vocab": 8192}
+CPU_TOKENS = 4096  # of a step at most
+OWN = 400e6  # parameters of the largest model that a CPU trains as it is; of a larger one it trains some layers
+SAMPLED = 8  # tokens
+CHECKPOINT_BYTES = 256e6
 
 
 class _Enough(Exception):
@@ -33,7 +42,7 @@ class _Enough(Exception):
 
 @dataclass
 class Clock:
-    """Counts learnt tokens and seconds from the `WARM_UP`-th optimizer step on, until `seconds` are over.
+    """Counts learnt tokens, steps and seconds from the `WARM_UP`-th optimizer step on, until `seconds` are over.
 
     tell: told the seconds that went by since it was told last.
     """
@@ -41,6 +50,7 @@ class Clock:
     seconds: float
     tell: Callable[[int], None]
     tokens: int = 0
+    steps: int = 0
     spent: float = 0.0
     _started: float = 0.0
     _told: int = 0
@@ -55,6 +65,7 @@ class Clock:
                 self._started = now
             elif step > WARM_UP:
                 self.tokens = sum(count for before, count in learnt.items() if before >= WARM_UP)
+                self.steps = step - WARM_UP
                 self.spent = now - self._started
                 whole = min(int(self.spent), int(self.seconds))
                 self.tell(whole - self._told)
@@ -71,8 +82,17 @@ class Clock:
     def tokens_per_s(self) -> float:
         return self.tokens / self.spent
 
+    @property
+    def step_seconds(self) -> float:
+        return self.spent / self.steps
 
-def steady_speed(
+
+def steady_speed(*arguments: Any, **options: Any) -> float:
+    """Tokens that are learnt a second; takes what `steady_clock` does."""
+    return steady_clock(*arguments, **options).tokens_per_s
+
+
+def steady_clock(
     model: torch.nn.Module,
     batch_at: BatchAt,
     optim: OptimConfig,
@@ -81,8 +101,8 @@ def steady_speed(
     reporter: Reporter,
     label: str,
     **options: Any,
-) -> float:
-    """Tokens that are learnt a second by our loop on `model`, which is changed, over about `seconds`.
+) -> Clock:
+    """Our loop on `model`, which is changed, timed over about `seconds`.
 
     options: of Job. Raises LilmError as `train`.
     """
@@ -92,10 +112,10 @@ def steady_speed(
     ):
         clock = Clock(seconds, bar.advance)
         long = optim.model_copy(update={"steps": 1_000_000})
-        job = Job(label, long, clock.watched(batch_at), Path(folder), dtype, checkpoint_every=2_000_000, **options)
+        job = Job(label, long, clock.watched(batch_at), Path(folder), dtype, checkpoint_every=0, **options)
         with suppress(_Enough):
             train(model, job, Reporter(quiet=True))
-    return clock.tokens_per_s
+    return clock
 
 
 def random_batches(vocab: int, window: int, rows: int) -> BatchAt:
@@ -125,49 +145,122 @@ def random_llama(shape: Shape, window: int) -> LlamaForCausalLM:
 
 
 def this_machine(recipe: Recipe, reporter: Reporter, seconds: float = 30.0) -> Hardware:
-    """The machine that runs this, its speed measured by training for `seconds` in the recipe's number type.
+    """The machine that runs this, measured at what the recipe does: both its stages are trained, each for half of
+    `seconds`, in its number type; then text is read, a sample written and a checkpoint saved.
 
-    On a GPU a model of the recipe's width and window with a quarter of its layers, on a CPU the recipe's model when it
-    is small, else CPU_PROXY; the speed is taken over by FLOPs. Where the peak is not known (CPUs), `peak` is what was
-    reached and `utilisation` is 1.
+    On a GPU a model of the recipe's width and window with a quarter of its layers; on a CPU the recipe's model and
+    batch, with fewer layers where it has more than OWN parameters, fewer sequences where these have more than
+    CPU_TOKENS tokens. Speeds are taken over by FLOPs. Where the peak is not known (CPUs), `peak` is what was reached
+    and `utilisation` is 1.
     """
     device = prepare_torch(recipe.seed, recipe.threads)
     shape = shape_of(recipe)
-    window = recipe.pretrain.sequence_length
+    config, window = recipe.pretrain, recipe.pretrain.sequence_length
     if device.type == "cuda":
-        proxy, rows = replace(shape, layers=max(1, shape.layers // 4)), max(1, 8192 // window)
+        proxy, most = replace(shape, layers=max(1, shape.layers // 4)), 8192
     else:
-        window = min(window, 512)
-        proxy = shape if shape.parameters <= 20e6 else Shape(**CPU_PROXY, tied=False)
-        rows = max(1, CPU_TOKENS // window)
-    model = random_llama(proxy, window)
-    model.to(device)  # type: ignore[arg-type]
-    optim = OptimConfig(steps=1, lr=1e-4, batch_size=rows)
-    label = f"measuring {device.type}"
-    speed = steady_speed(
-        model, random_batches(proxy.vocab, window, rows), optim, recipe.pretrain.dtype, seconds, reporter, label
+        share = min(1.0, OWN / shape.parameters)
+        proxy, most = replace(shape, layers=max(1, round(shape.layers * share))), CPU_TOKENS
+    new = base_config(recipe)["vocab_size"]
+    reached: dict[str, float] = {}
+    for method, optim in (("new rows", config.stage1), (config.method, config.stage2)):
+        if method == "new rows" and not (optim.steps and recipe.tokenizer.pieces):
+            continue
+        model: Any = random_llama(proxy, window)
+        model.to(device)
+        if config.gradient_checkpointing:
+            model.gradient_checkpointing_enable({"use_reentrant": False})
+        trained = with_lora(model, config.lora) if method == "lora" else model
+        if method == "new rows":
+            model.requires_grad_(False)
+            for matrix in both_matrices(model):
+                matrix.requires_grad_(True)
+        rows = max(1, min(optim.batch_size, most // window)) if device.type == "cpu" else max(1, most // window)
+        speed = steady_speed(
+            trained,
+            random_batches(proxy.vocab, window, rows),
+            OptimConfig(steps=1, lr=1e-6, batch_size=rows, micro_batch_size=_divisor(rows, optim.micro_batch_size)),
+            config.dtype,
+            seconds / 2,
+            reporter,
+            f"measuring {device.type}, {method}",
+            kept_rows=new if method == "new rows" else 0,
+        )
+        flops = flops_per_token(proxy, window, cast(Method, method), config.lora, config.gradient_checkpointing)
+        reached[method] = speed * flops.executed
+    reporter.say("  measuring how fast text is read, a sample written and a checkpoint saved")
+    grown = shape.parameters / proxy.parameters
+    return _machine(
+        device,
+        reached,
+        recipe,
+        source=f"{seconds:.0f} s of training a model of {proxy.parameters / 1e6:.1f}M parameters at {window} tokens, "
+        f"{config.dtype}",
+        reading=_reading_speed(model, proxy, window),
+        token_seconds=_token_seconds(model) * grown,
+        writing=_writing_speed(model),
     )
-    reached = speed * flops_per_token(proxy, window, "full", recipe.pretrain.lora, checkpointing=False).model
-    return _machine(device, reached, seconds, proxy, window, recipe)
+
+
+def _reading_speed(model: Any, proxy: Shape, window: int) -> float:
+    """FLOP/s while bits per byte are measured."""
+    generator = torch.Generator().manual_seed(0)
+    rows = max(1, min(16, CPU_TOKENS // window))
+    windows = [Window(0, torch.randint(0, proxy.vocab, (window,), generator=generator).tolist()) for _ in range(rows)]
+    model.eval()
+    text_nats(model, windows[:1], 1)  # kernels are chosen, memory is fetched
+    started = time.perf_counter()
+    text_nats(model, windows, 1)
+    return rows * (window - 1) * forward_flops(proxy, window) / (time.perf_counter() - started)
+
+
+def _token_seconds(model: Any) -> float:
+    """Of one token that is written after others."""
+    continue_greedily(model, [1] * 8, 2)
+    started = time.perf_counter()
+    continue_greedily(model, [1] * 8, SAMPLED)
+    return (time.perf_counter() - started) / SAMPLED
+
+
+def _writing_speed(model: torch.nn.Module) -> float:
+    """Bytes/s of a checkpoint, on the disk of temporary files."""
+    weights: dict[str, torch.Tensor] = {}
+    for name, value in model.named_parameters():
+        if sum(tensor.nbytes for tensor in weights.values()) < CHECKPOINT_BYTES / 3:
+            weights[name] = value.detach()
+    moments = {f"{name}.{moment}": torch.zeros_like(value) for name, value in weights.items() for moment in MOMENTS}
+    written = sum(tensor.nbytes for tensor in (*weights.values(), *moments.values()))
+    with tempfile.TemporaryDirectory(prefix="lilm-speed-") as folder:
+        started = time.perf_counter()
+        save_checkpoint(Path(folder), 1, State(weights, moments), "", [])
+        return written / (time.perf_counter() - started)
+
+
+def _divisor(rows: int, micro: int) -> int:
+    """The largest micro-batch up to `micro` that divides `rows`; 0 stays 0, the whole batch at once."""
+    return next((size for size in range(min(micro, rows), 0, -1) if rows % size == 0), 0)
 
 
 def _machine(
-    device: torch.device, reached: float, seconds: float, proxy: Shape, window: int, recipe: Recipe
+    device: torch.device, reached: Mapping[str, float], recipe: Recipe, source: str, **measured: float
 ) -> Hardware:
+    """reached: FLOP/s by what learns, the main stage last. measured: of Hardware."""
     memory = float(psutil.virtual_memory().total)
     on_gpu = device.type == "cuda"
     name = torch.cuda.get_device_name(device) if on_gpu else f"CPU, {recipe.threads} threads"
-    peak = (peak_flops(name) if on_gpu else None) or reached
+    main = reached[recipe.pretrain.method]
+    peak = (peak_flops(name) if on_gpu else None) or main
     return Hardware(
         name="here",
         title=f"this machine ({name})",
         peak=peak,
-        utilisation=reached / peak,
+        utilisation=main / peak,
         memory=float(torch.cuda.get_device_properties(device).total_memory) if on_gpu else memory,
         host_memory=memory,
         link=10e9,
-        source=f"{seconds:.0f} s of training a model of {proxy.parameters / 1e6:.1f}M parameters at {window} tokens, "
-        f"{recipe.pretrain.dtype}",
+        source=source,
         kind="measured",
         is_cpu=not on_gpu,
+        reached=reached,
+        **measured,
     )

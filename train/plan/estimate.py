@@ -8,6 +8,7 @@ from lilm.recipe import OptimConfig, Recipe
 from lilm.train.plan.flops import Flops, Method, flops_per_token, trained_parameters
 from lilm.train.plan.hardware import Hardware
 from lilm.train.plan.memory import DeviceMemory, Disk, Setting, device_memory, disk, host_memory
+from lilm.train.plan.overhead import Overhead, overhead
 from lilm.train.plan.shape import Shape, shape_of
 
 DAY = 86_400
@@ -33,7 +34,8 @@ class Phase:
 
 @dataclass(frozen=True)
 class Plan:
-    """host: bytes of memory of all processes together. warnings: what does not fit. remedies: what would."""
+    """host: bytes of memory of all processes together. beside: seconds that are no steps. warnings: what does not fit.
+    remedies: what would."""
 
     recipe: str
     hardware: Hardware
@@ -42,6 +44,7 @@ class Plan:
     phases: tuple[Phase, ...]
     host: float
     disk: Disk
+    beside: Overhead
     warnings: tuple[str, ...] = ()
     remedies: tuple[str, ...] = ()
 
@@ -51,7 +54,8 @@ class Plan:
 
     @property
     def days(self) -> float:
-        return sum(phase.days for phase in self.phases)
+        """Of the whole stage: steps, measurements and checkpoints."""
+        return sum(phase.days for phase in self.phases) + (self.beside.measuring + self.beside.saving) / DAY
 
     @property
     def main(self) -> Phase:
@@ -66,7 +70,9 @@ class Plan:
             "vocab_size": self.shape.vocab,
             "tokens": self.tokens,
             "tokens_per_s": round(self.main.tokens_per_s, 1),
-            "days": round(self.days, 4),
+            "days": round(self.days, 6),
+            "measuring_seconds": round(self.beside.measuring, 1),
+            "saving_seconds": round(self.beside.saving, 1),
             "device_memory_bytes": round(max(phase.memory.total for phase in self.phases)),
             "host_memory_bytes": round(self.host),
             "disk_bytes": {
@@ -90,7 +96,7 @@ def _phase_json(phase: Phase) -> dict[str, Any]:
         "flops_per_token": phase.flops.model,
         "executed_flops_per_token": phase.flops.executed,
         "tokens_per_s": round(phase.tokens_per_s, 1),
-        "days": round(phase.days, 4),
+        "days": round(phase.days, 6),
         "memory_bytes": {name: round(value) for name, value in asdict(phase.memory).items()},
         "settings": setting,
     }
@@ -110,6 +116,7 @@ def plan(
     wanted = recipe.pretrain.distributed.zero if zero is None else zero
     zero = wanted if count > 1 else 0
     phases = []
+    steps = {}
     stages: tuple[tuple[str, Method, OptimConfig], ...] = (
         ("stage 1: new rows", "new rows", recipe.pretrain.stage1),
         (f"stage 2: {recipe.pretrain.method}", recipe.pretrain.method, recipe.pretrain.stage2),
@@ -119,6 +126,9 @@ def plan(
         amount = optim.steps * optim.batch_size * setting.window
         if tokens is not None and method != "new rows":
             amount = tokens
+        if method == "new rows" and not recipe.tokenizer.pieces:
+            amount = 0  # there are none
+        steps[method] = -(-amount // (optim.batch_size * setting.window))
         if amount:
             phases.append(_phase(name, shape, setting, optim, amount, hardware))
     if not phases:
@@ -132,6 +142,7 @@ def plan(
         shape=shape,
         phases=tuple(phases),
         host=host_memory(shape, count, on_host),
+        beside=overhead(recipe, shape, (steps["new rows"], steps[recipe.pretrain.method]), hardware),
         disk=disk(shape, max(phase.trained for phase in phases), sum(phase.tokens for phase in phases), recipe.export),
     )
     return _judged(made)
@@ -164,7 +175,8 @@ def _phase(name: str, shape: Shape, setting: Setting, optim: OptimConfig, tokens
     trained = trained_parameters(shape, setting.method, setting.lora)
     per_step = optim.batch_size * setting.window
     passes = -(-optim.batch_size // (setting.micro_batch * setting.count))
-    computing = per_step / setting.count * flops.executed / (hardware.peak * hardware.utilisation)
+    reached = hardware.reached.get(setting.method, hardware.peak * hardware.utilisation)
+    computing = per_step / setting.count * flops.executed / reached
     around = (setting.count - 1) / setting.count / hardware.link
     talking = 2 * 4.0 * trained * around
     if setting.zero == 3:

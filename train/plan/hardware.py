@@ -1,12 +1,14 @@
 """Machines by name: what they can do at most, and how much of that training has been seen to use."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from lilm.errors import LilmError
 
 GIB = 2**30
 TERA = 1e12
+FLOAT32_SLOWER = 10.0  # than bfloat16 on a GPU: measurements are exact, without tensor cores
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,9 @@ class Hardware:
     A64FX). utilisation: share of `peak` that executed FLOPs reach. memory, host_memory: bytes of one device, and of
     the machine for each device. link: bytes/s that a device exchanges with the others. source: where the utilisation
     is from; kind: "published" in so many words, "fitted" to one published speed, "assumed", or "measured" here.
-    bfloat16: whether it has such products; without, training is in float32.
+    bfloat16: whether it has such products; without, training is in float32. reached: FLOP/s by what learns, where that
+    was measured apart; reading: those while bits per byte are measured, in float32, 0 where they were not;
+    token_seconds: of one token that is written for a sample. writing: bytes/s of a checkpoint, hash included.
     """
 
     name: str
@@ -31,6 +35,15 @@ class Hardware:
     kind: str
     is_cpu: bool = False
     bfloat16: bool = True
+    reached: Mapping[str, float] = field(default_factory=dict)
+    reading: float = 0.0
+    token_seconds: float = 0.03
+    writing: float = 500e6
+
+    @property
+    def forward(self) -> float:
+        """FLOP/s while bits per byte are measured."""
+        return self.reading or self.peak * self.utilisation / (FLOAT32_SLOWER if self.bfloat16 else 1.0)
 
 
 HARDWARE = {

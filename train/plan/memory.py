@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from lilm.recipe import ExportConfig, LoraConfig
 from lilm.train.plan.flops import Method, trained_parameters
 from lilm.train.plan.shape import Shape
+from lilm.train.tokenizer.report.curve import Shape as Matrices
+from lilm.train.tokenizer.report.curve import row_bytes
 
 CHUNK_ELEMENTS = 32 * 1024 * 1024  # logits that our loss holds at once (lilm.train.trainer.loss)
 LOGIT_BYTES = 12  # of one logit: bfloat16, float32, and its gradient in both, some of it freed early
@@ -19,6 +21,7 @@ BITS = {  # of a weight in a GGUF file, scales included (llama.cpp's block layou
     "IQ4_NL": 4.5,
 }
 UINT16 = 65_536
+PIECE_BYTES = 30  # of one in a GGUF's metadata
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,16 @@ class Disk:
     @property
     def total(self) -> float:
         return float(sum(asdict(self).values()))
+
+
+def file_bytes(shape: Shape, file_type: str) -> float:
+    """Of a GGUF file: the matrices in its types (as the tokenizer's report has them for the vocabulary's), norms in
+    float32, and the pieces with their scores and merges. The file types whose layers are all of one type: Q4_0, Q8_0,
+    F16."""
+    matrices = Matrices(shape.hidden, shape.tied)
+    layers = sum(row_bytes(inputs, file_type) * outputs for inputs, outputs in shape.linear().values())
+    norms = 4.0 * shape.hidden * (2 * shape.layers + 1)
+    return shape.layers * layers + norms + shape.vocab * (matrices.row_bytes(file_type) + PIECE_BYTES)
 
 
 def disk(shape: Shape, trained: int, tokens: float, export: ExportConfig) -> Disk:

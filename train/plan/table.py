@@ -5,7 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lilm.report.units import count, size, three_digits
-from lilm.train.plan.estimate import Phase, Plan
+from lilm.train.plan.estimate import DAY, Phase, Plan
 
 
 def time_span(days: float) -> str:
@@ -52,7 +52,9 @@ def plan_table(plan: Plan) -> RenderableType:
     for name, values in rows:
         table.add_row(name, *values)
     lines = [
-        f"in all: {time_span(plan.days)} · host memory {size(plan.host)} · disk {size(plan.disk.total)} "
+        f"in all: {time_span(plan.days)}, of which {time_span(plan.beside.measuring / DAY)} of measurements and "
+        f"{time_span(plan.beside.saving / DAY)} of checkpoints",
+        f"host memory {size(plan.host)} · disk {size(plan.disk.total)} "
         f"(tokens {size(plan.disk.tokens)}, checkpoints {size(plan.disk.checkpoints)}, model {size(plan.disk.model)}, "
         f"exports {size(plan.disk.exports)})",
         f"speed: {plan.hardware.utilisation:.0%} of {plan.hardware.peak / 1e12:,.4g} TFLOP/s, {plan.hardware.kind}: "

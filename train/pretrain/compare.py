@@ -62,15 +62,11 @@ def compare_init(
     """
     from lilm.train.tokenizer.report.compare_page import compare_page
 
-    missing = [name for name in NEEDED if read_manifest(run_dir / name) is None]
-    if missing:
-        raise LilmError(
-            f"stage {missing[0]} is not done", where=str(run_dir), remedy=f"run `lilm run --run {run_dir} --to pack`"
-        )
+    require_done(run_dir, NEEDED)
     if steps < 1:
         raise LilmError(f"{steps} steps", where="--steps", remedy="give 1 or more")
     trials = list(_trials(run_dir, recipe, steps, reporter, inits, distillation))
-    config, window = recipe.pretrain, _window(run_dir, recipe)
+    config, window = recipe.pretrain, window_of(run_dir, recipe)
     found = {
         "steps": steps,
         "languages": [recipe.language, recipe.base_language],
@@ -87,7 +83,19 @@ def compare_init(
     return found
 
 
-def _window(run_dir: Path, recipe: Recipe) -> int:
+def require_done(run_dir: Path, stages: Sequence[str]) -> None:
+    """Raises LilmError, with the command that does it, when one of `stages` is not."""
+    missing = [name for name in stages if read_manifest(run_dir / name) is None]
+    if missing:
+        raise LilmError(
+            f"stage {missing[0]} is not done",
+            where=str(run_dir),
+            remedy=f"run `lilm run --run {run_dir} --to {stages[-1]}`",
+        )
+
+
+def window_of(run_dir: Path, recipe: Recipe) -> int:
+    """Tokens of a training sequence: the recipe's, or as many as the base has positions."""
     return min(recipe.pretrain.sequence_length, int(read_config(run_dir / "base")["max_position_embeddings"]))
 
 
@@ -102,7 +110,7 @@ def _trials(
     device = prepare_torch(recipe.seed, recipe.threads)
     languages = (recipe.language, recipe.base_language)
     tokenizers = open_tokenizers(run_dir / "base", run_dir / "tokenizer", load_llama(run_dir / "base", device))
-    window = _window(run_dir, recipe)
+    window = window_of(run_dir, recipe)
     main, replay = (
         open_sequences(run_dir / "pack", language, tokenizers.sha256, window, recipe.seed) for language in languages
     )
@@ -149,7 +157,7 @@ def _train(trial: _Trial, model: LlamaForCausalLM, label: str, trained: str) -> 
             trial.batches[trained],
             Path(folder),
             recipe.pretrain.dtype,
-            checkpoint_every=trial.steps,
+            checkpoint_every=0,
             eval_every=max(1, trial.steps // POINTS),
             measure=measure,
             kept_rows=n_old if trained == "new_rows" else 0,

@@ -20,6 +20,7 @@ from lilm.train.pretrain.embeddings import both_matrices
 from lilm.train.pretrain.init_model import add_rows
 from lilm.train.pretrain.inputs import heldout_texts, open_sequences, open_tokenizers
 from lilm.train.pretrain.lora import Vocabulary, load_adapter, merge_lora, save_adapter, with_lora
+from lilm.train.tokenizer.report.choice import run_choice
 from lilm.train.trainer.attention import choose_attention
 from lilm.train.trainer.batches import mixed
 from lilm.train.trainer.curves import draw_curves, write_metrics
@@ -37,6 +38,7 @@ def pretrain(config: PretrainConfig, inputs: Mapping[str, Path], out_dir: Path, 
     Writes a Hugging Face folder, metrics.jsonl, report.json, curves.svg, report.html, and the adapter if there is one.
     Raises LilmError for inputs that do not belong together.
     """
+    choice = run_choice(inputs["tokenizer"].parent)
     device = prepare_torch(context.seed, context.threads)
     languages = (context.language, context.base_language)
     model = load_llama(inputs["base"], device)
@@ -76,7 +78,7 @@ def pretrain(config: PretrainConfig, inputs: Mapping[str, Path], out_dir: Path, 
     if config.gradient_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
     flat = choose_attention(model, device, config.dtype)
-    logbook = Logbook("pretrain", out_dir, context.reporter)
+    logbook = Logbook("pretrain", out_dir, context.reporter, choice)
     n_old = len(tokenizers.base)
 
     def job(

@@ -16,8 +16,9 @@ SAMPLES = 50  # unreachable pieces named in the report
 def run(config: TokenizerConfig, inputs: Mapping[str, Path], out_dir: Path, context: Context) -> Artifact:
     """Write tokenizer.json, tokenizer_config.json, report.json and, where the base has one, tokenizer.model.
 
-    With `pieces` 0 nothing is learnt: these are the base's own in the files that the stages after it read. Raises LilmError when the base's vocabulary is none that can be merged, when the corpus has too little
-    text, or when the runtimes disagree on a line.
+    With `pieces` 0 nothing is learnt: the base's own pieces, in the files that the stages after it read. Raises
+    LilmError when the base's vocabulary is none that can be merged, when the corpus has too little text, or when the
+    runtimes disagree on a line.
     """
     from lilm.train.tokenizer.kinds import open_base
     from lilm.train.tokenizer.texts import heldout_lines, learning_texts

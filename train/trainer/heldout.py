@@ -14,6 +14,7 @@ from lilm.train.trainer.samples import Decode, beginnings, sample
 
 BITS = "bits_per_byte_"  # and the language
 
+
 @dataclass(frozen=True)
 class HeldOut:
     """texts: by language, never trained on. window: tokens. samples: texts per language whose beginnings the model
@@ -45,7 +46,10 @@ class HeldOut:
         with self.reporter.bar("measure", total) as bar:
             for language, windows in cut.items():
                 found[language] = text_nats(
-                    model, windows, len(self.texts[language]), on_tokens=partial(bar.advance, note=f"tokens, {language}")
+                    model,
+                    windows,
+                    len(self.texts[language]),
+                    on_tokens=partial(bar.advance, note=f"tokens, {language}"),
                 )
         return found
 

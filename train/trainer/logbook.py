@@ -19,11 +19,11 @@ class Logbook:
     """Of one run in one or more stages, in `out_dir`; only the first process keeps it.
 
     Call `begin` before each stage and `end_stage` after it, with `see` as the job's observer; `end` writes the last
-    page and answers the names of the files, which hold times and so differ from run to run.
+    page and answers the names of the files, which hold times and so differ from run to run. note: a line for the page.
     """
 
-    def __init__(self, title: str, out_dir: Path, reporter: Reporter) -> None:
-        self._title, self._folder = title, out_dir
+    def __init__(self, title: str, out_dir: Path, reporter: Reporter, note: str = "") -> None:
+        self._title, self._folder, self._note = title, out_dir, note
         self.metrics: Metrics = []  # of the stages that have ended, with `stage`, their steps counted on
         self._figures: dict[str, Any] = {}
         self._stage, self._offset, self._page_at = 1, 0, 0.0
@@ -62,14 +62,14 @@ class Logbook:
     def end(self) -> tuple[str, ...]:
         if here().rank:
             return ()
-        write_report(self._title, self.metrics, self._figures, self._folder / PAGE)
+        write_report(self._title, self.metrics, self._figures, self._folder / PAGE, self._note)
         if self._writer is not None:
             self._writer.close()
         board = [path.relative_to(self._folder).as_posix() for path in files_below(self._folder / BOARD)]
         return (PAGE, *board)
 
     def _page(self, metrics: Metrics) -> None:
-        write_report(self._title, self.metrics + self._staged(metrics), self._figures, self._folder / PAGE)
+        write_report(self._title, self.metrics + self._staged(metrics), self._figures, self._folder / PAGE, self._note)
         self._page_at = time.monotonic()
 
 

@@ -14,8 +14,11 @@ POINTS = 400  # a longer curve is drawn by means of so many stretches
 BITS = "bits_per_byte_"
 
 
-def write_report(title: str, metrics: Sequence[Mapping[str, Any]], figures: Mapping[str, Any], path: Path) -> None:
-    """metrics: entries of `train`, with `stage`; figures: `tokens_per_s`, and `mfu` where it is known."""
+def write_report(
+    title: str, metrics: Sequence[Mapping[str, Any]], figures: Mapping[str, Any], path: Path, note: str = ""
+) -> None:
+    """metrics: entries of `train`, with `stage`; figures: `tokens_per_s`, and `mfu` where it is known. note: a line
+    below them, without its full stop."""
     from markupsafe import Markup
 
     steps = [entry for entry in metrics if "loss" in entry]
@@ -37,6 +40,7 @@ def write_report(title: str, metrics: Sequence[Mapping[str, Any]], figures: Mapp
         languages=_languages(measured),
         samples=[entry for entry in measured if entry.get("samples")],
         bits=BITS,
+        note=note,
     )
     write_atomic(path, page)
 

@@ -21,6 +21,11 @@ class Speedometer:
         self._seconds += time.monotonic() - self._started
 
     @property
+    def seconds(self) -> float:
+        """In steps."""
+        return self._seconds
+
+    @property
     def tokens_per_s(self) -> float:
         return self._tokens / max(1e-9, self._seconds)
 

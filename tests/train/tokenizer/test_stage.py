@@ -71,6 +71,20 @@ def test_outputs_and_report(inputs: dict[str, Path], tmp_path: Path, context: Co
     assert json.loads(one["tokenizer_config.json"])["model_max_length"] == 256
 
 
+def test_no_pieces_keep_the_bases_ids(inputs: dict[str, Path], tmp_path: Path, context: Context) -> None:
+    made = stage.run(TokenizerConfig(pieces=0, multiple=8), inputs, tmp_path, context).measurements
+    assert (made["pieces_added"], made["characters_read"], made["vocab_size"]) == (0, 0, 336)
+    assert made["pieces_unused"] == 6, "330 is no multiple of 8"
+    assert all(check["mismatches"] == 0 for check in made["checks"].values())
+    assert made["checks"]["SentencePiece = llama.cpp"]["lines"] > 2, "the gate still runs"
+    for language in ("ja", "en"):
+        assert made[language]["merged_tokens"] == made[language]["base_tokens"]
+    other = tmp_path / "fits"
+    other.mkdir()
+    made = stage.run(TokenizerConfig(pieces=0, multiple=10), inputs, other, context).measurements
+    assert (made["pieces_unused"], made["vocab_size"]) == (0, 330), "nothing at all is added"
+
+
 def test_corrupt_base_is_named(inputs: dict[str, Path], tmp_path: Path, context: Context) -> None:
     base = shutil.copytree(inputs["base"], tmp_path / "base")
     (base / "tokenizer.model").write_bytes(b"not a model at all")

@@ -12,6 +12,7 @@ from lilm.hashing import write_atomic, write_json
 from lilm.progress import Reporter
 from lilm.recipe import Recipe
 from lilm.train.base.model_folder import tokenizer_files
+from lilm.train.tokenizer.report.choice import run_choice
 from lilm.train.tokenizer.report.curve import Shape
 from lilm.train.tokenizer.report.figures import tokenizer_report
 from lilm.train.tokenizer.report.page import tokenizer_page
@@ -28,8 +29,9 @@ def report_run(
     """Write tokenizer.html and tokenizer.json about the tokenizer of `run_dir` to `out_dir` (default: RUN/reports).
 
     others: tokenizers to compare with (see `open_tokenizer`). Measured on the corpus's held-out text; dead pieces are
-    those of which its training text, the best-scored part, has none. Answers what `tokenizer_report` does. Raises
-    LilmError when a stage is not done or a tokenizer cannot be read.
+    those of which its training text, the best-scored part, has none. Answers what `tokenizer_report` does, and
+    `choice`: what `lilm tokenizer compare-sizes` found about this size, or nothing. Raises LilmError when a stage is
+    not done or a tokenizer cannot be read.
     """
     missing = [name for name in NEEDED if read_manifest(run_dir / name) is None]
     if missing:
@@ -50,6 +52,7 @@ def report_run(
         base_shape(run_dir / "base"),
         reporter,
     )
+    report["choice"] = run_choice(run_dir)
     out_dir = out_dir or run_dir / "reports"
     out_dir.mkdir(parents=True, exist_ok=True)
     write_json(out_dir / "tokenizer.json", report)

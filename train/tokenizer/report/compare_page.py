@@ -52,12 +52,21 @@ def _best(trials: Sequence[Mapping[str, Any]], key: str) -> str:
 
 
 def _chart(label: str, trials: Sequence[Mapping[str, Any]], key: str) -> str:
+    curves = {
+        trial["init"]: (COLOURS[trial["init"]], [(entry["step"], entry[key]) for entry in trial["curve"]])
+        for trial in trials
+    }
+    return bits_chart(label, "step", curves)
+
+
+def bits_chart(label: str, unit: str, curves: Mapping[str, tuple[str, Sequence[tuple[float, float]]]]) -> str:
+    """Bits per byte over `unit`. curves: by name, a colour and points."""
+
     def paint(figure: Any) -> None:
         axes = figure.subplots()
-        for trial in trials:
-            points = [(entry["step"], entry[key]) for entry in trial["curve"]]
-            axes.plot(*zip(*points, strict=True), "o-", markersize=3, color=COLOURS[trial["init"]], label=trial["init"])
-        axes.set(xlabel="step", ylabel="bits per byte")
+        for name, (colour, points) in curves.items():
+            axes.plot(*zip(*points, strict=True), "o-", markersize=3, color=colour, label=name)
+        axes.set(xlabel=unit, ylabel="bits per byte")
         axes.grid(alpha=0.25, color=INK, linewidth=0.5)
         figure.legend(loc="outside upper center", ncols=4, frameon=False, fontsize=8)
 

@@ -37,15 +37,18 @@ class Shape:
     def row_bytes(self, file_type: str) -> float:
         """Bytes that one piece costs in a GGUF of this type."""
         source, output = FILE_TYPES[file_type]
-        return self._bytes(output) if self.tied else self._bytes(source) + self._bytes(output)
+        width = self.hidden_size
+        return row_bytes(width, output) + (0.0 if self.tied else row_bytes(width, source))
 
-    def _bytes(self, name: str) -> float:
-        import gguf
 
-        block, size = gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType[name]]
-        if self.hidden_size % block:
-            return self._bytes(FALLBACK.get(name, "F16"))
-        return self.hidden_size / block * size
+def row_bytes(columns: int, name: str) -> float:
+    """Bytes of one row of `columns` weights in the GGML type `name`, or in the one that llama.cpp takes instead."""
+    import gguf
+
+    block, size = gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType[name]]
+    if columns % block:
+        return row_bytes(columns, FALLBACK.get(name, "F16"))
+    return columns / block * size
 
 
 def truncated(proto: Any, base_size: int, new: int) -> Any:

@@ -24,6 +24,7 @@ def tokenizer_page(report: Mapping[str, Any]) -> str:
         headline=_headline(report, names),
         file_types=list(FILE_TYPES),
         steps=_steps(report["curve"]),
+        choice=report.get("choice", ""),
         # Our own SVG, in which all text is escaped.
         densities={name: Markup(density_chart(report["tokenizers"], name)) for name in names},  # noqa: S704
         lengths={key: Markup(length_chart(f"{key} pieces", table)) for key, table in report["pieces"].items()},  # noqa: S704
