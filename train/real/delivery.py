@@ -7,19 +7,22 @@ from lilm.artifact import read_manifest
 from lilm.recipe import Recipe, load_recipe
 from lilm.runner import run_stages
 from lilm.stage import stage_named
+from lilm.train.finetune.agreement import template_equal
 from lilm.train.real.contender import Trial
 
 FILES, PAGE = ("finetune", "export", "bench"), ("wasm", "site")
 
 
 def make_files(trial: Trial) -> dict[str, Any]:
-    """Chats, GGUF files and their measurement. Answers gguf_bytes, quality and answers by type, and samples: what the
+    """Chats, GGUF files and their measurement. Answers template_equal (transformers, training and llama.cpp give chats
+    the same tokens), gguf_bytes, quality and answers by type, and samples: what the
     full file makes of the fixed prompts, greedily."""
     _run(trial, FILES)
     manifest = read_manifest(trial.folder / "export")
     report = json.loads((trial.folder / "bench" / "report.json").read_text(encoding="utf-8"))
     files = report["files"]
     return {
+        "template_equal": template_equal(trial.folder / "finetune", trial.folder / "export" / files[0]["name"]),
         "gguf_bytes": manifest.measurements["bytes"] if manifest else {},
         "quality": {file["quant"]: file["quality"] for file in files},
         "answers": {file["quant"]: _said(file, "chat") for file in files},
