@@ -26,7 +26,7 @@ def make_files(trial: Trial) -> dict[str, Any]:
         "gguf_bytes": manifest.measurements["bytes"] if manifest else {},
         "quality": {file["quant"]: file["quality"] for file in files},
         "answers": {file["quant"]: _said(file, "chat") for file in files},
-        "samples": _said(files[0], "prompt"),
+        "samples": _said(files[0], "text"),
     }
 
 
