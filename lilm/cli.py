@@ -149,18 +149,23 @@ def bench(
         ),
     ] = "",
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
-    minutes: Annotated[float, typer.Option(help="gpu: minutes in all; 8 when not given.")] = 0,
     device: Annotated[str, typer.Option(help="gpu: cuda, or cpu with --shape tiny, to try it.")] = "",
     base: Annotated[
         Path | None, typer.Option(help="gpu: folder of a base stage; random weights when not given.")
     ] = None,
     tokens: Annotated[Path | None, typer.Option(help="gpu: folder of a pack stage; made up when not given.")] = None,
+    minutes: Annotated[float, typer.Option(help="gpu: minutes in all, 8 when not given; real: of training, 60 when not given.")] = 0,
+    variants: Annotated[str, typer.Option(help="real: more contenders, with commas: lora, mean, averaged, …")] = "",
+    choose_rates: Annotated[bool, typer.Option("--choose-rates", help="real: try three rates for each.")] = False,
+    skip: Annotated[str, typer.Option(help="real: leave out some of tokenizer, files, page.")] = "",
+    markdown: Annotated[Path | None, typer.Option(help="real: write the results as a page to this file.")] = None,
     force: ForceOption = False,
 ) -> None:
     """Stage: measure quality against size. With NAME: one of LiLM's own benchmarks.
 
     Examples: `lilm bench --run runs/quickstart` · `lilm bench stages --recipe quickstart --json stages.json` ·
-    `lilm bench corpus --data texts` · `lilm bench gpu --json gpu.json`
+    `lilm bench corpus --data texts` · `lilm bench gpu --json gpu.json` ·
+    `lilm bench real --data texts --json real.json`
     """
     if not name:
         _run_one("bench", recipe, run_dir, force)
@@ -171,6 +176,7 @@ def bench(
 
     options = {"recipe": recipe, "run_dir": run_dir, "data": data, "shape": shape, "minutes": minutes}
     options |= {"device": device, "base": base, "tokens": tokens}
+    options |= {"variants": variants, "choose_rates": choose_rates, "skip": skip, "markdown": markdown}
     figures = run_benchmark(name, Reporter(), json_file, **{key: value for key, value in options.items() if value})
     if json_file is not None:
         write_json(json_file, figures)

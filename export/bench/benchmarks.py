@@ -89,5 +89,6 @@ BENCHMARKS = {
     "tokenizer": "lilm.train.tokenizer.bench:measure",
     "train": "lilm.train.pretrain.bench.train:measure",
     "gpu": "lilm.train.pretrain.bench.gpu:measure",
+    "real": "lilm.train.real.bench:measure",
     "browser": "lilm.wasm.bench.browser:measure",
 }

@@ -14,6 +14,7 @@ from lilm.pieces import Pieces, open_pieces
 from lilm.train.base.model_folder import tokenizer_files
 from lilm.train.corpus.packing import PackedSequences
 from lilm.train.corpus.token_store import TokenStore
+from lilm.train.tokenizer.texts import sample_evenly
 from lilm.train.trainer.measure import take_bytes
 
 
@@ -79,11 +80,17 @@ def open_sequences(pack: Path, language: str, tokenizer_sha256: str, window: int
 
 
 def heldout_texts(corpus: Path, languages: tuple[str, ...], n_bytes: int) -> Mapping[str, list[str]]:
-    """About `n_bytes` of UTF-8 in each language. Raises LilmError when there is none."""
-    texts = {language: take_bytes(read_texts(corpus, language, "heldout"), n_bytes) for language in languages}
-    for language, found in texts.items():
-        if not any(found):
+    """About `n_bytes` of UTF-8 in each language, documents spread over all, so that each source has its share.
+
+    Raises LilmError when there is none.
+    """
+    texts = {}
+    for language in languages:
+        found = list(read_texts(corpus, language, "heldout"))
+        size = sum(len(text.encode()) for text in found)
+        if not size:
             raise LilmError(
                 f"the held-out split of {language} is empty", where=str(corpus), remedy="raise corpus.heldout"
             )
+        texts[language] = list(sample_evenly(found, n_bytes / size)) or take_bytes(found, n_bytes)
     return texts

@@ -1,6 +1,7 @@
 """The two stages of incremental pretraining, measured in both languages before, between and after."""
 
 import shutil
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,7 @@ def pretrain(config: PretrainConfig, inputs: Mapping[str, Path], out_dir: Path, 
     before = _bits(measured or heldout.bits(model, tokenizers.base.encode))
     context.reporter.say("  before: " + _spoken(before))
 
+    started = time.monotonic()
     began = add_rows(
         model,
         tokenizers.base,
@@ -71,6 +73,7 @@ def pretrain(config: PretrainConfig, inputs: Mapping[str, Path], out_dir: Path, 
         read_texts(inputs["corpus"], context.language, "train"),
         context.reporter,
     )
+    prepared = time.monotonic() - started
     vocabulary = Vocabulary(tokenizers.vocab_size, tokenizers.sha256, config.init)
     if config.gradient_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
@@ -105,13 +108,13 @@ def pretrain(config: PretrainConfig, inputs: Mapping[str, Path], out_dir: Path, 
             observe=logbook.see,
         )
 
-    done = 0
+    done, speed1 = 0, 0.0
     if new:
         model.requires_grad_(False)
         for matrix in both_matrices(model):
             matrix.requires_grad_(True)
         logbook.begin(1, 0)
-        metrics, _ = train(model, job("pretrain 1/2 new rows", "stage1", config.stage1, n_old), context.reporter)
+        metrics, speed1 = train(model, job("pretrain 1/2 new rows", "stage1", config.stage1, n_old), context.reporter)
         logbook.end_stage(metrics)
         done, measured = metrics[-1]["step"], _measured(metrics[-1])
     elif config.stage1.steps:
@@ -153,7 +156,12 @@ def pretrain(config: PretrainConfig, inputs: Mapping[str, Path], out_dir: Path, 
         },
     }
     write_json(out_dir / "report.json", report)
-    figures = {"tokens_per_s": round(speed), "mfu": logbook.mfu}
+    figures = {
+        "tokens_per_s": round(speed),
+        "tokens_per_s_stage1": round(speed1),
+        "prepare_seconds": round(prepared, 1),
+        "mfu": logbook.mfu,
+    }
     return Artifact({**report, **figures}, logbook.end())
 
 

@@ -38,6 +38,52 @@ def learnt_share(batches: Iterator[dict[str, torch.Tensor]], count: int) -> floa
     return sum(int((one[:, 1:] != IGNORE).sum()) for one in labels) / sum(one.numel() for one in labels)
 
 
+def with_seed_adapter(model: Any, rank: int) -> Any:
+    """LoRA of `rank` on seven projections, embeddings as modules_to_save; rank 0: the model as it is."""
+    if not rank:
+        return model
+    adapter = LoraConfig(
+        r=rank,
+        lora_alpha=rank // 2,
+        target_modules=PROJECTIONS,
+        modules_to_save=["embed_tokens", "lm_head"],
+        task_type="CAUSAL_LM",
+    )
+    return get_peft_model(model, adapter)
+
+
+def seed_steps(
+    model: Any,
+    batches: Iterator[dict[str, torch.Tensor]],
+    checkpointing: bool,
+    dtype: str,
+    rate: Callable[[int], float] = lambda step: 2e-4,
+) -> Iterator[int]:
+    """Train `model`, one step for each answer: the places of its batch, padding too.
+
+    AdamW, gradient checkpointing, the loss that transformers computes. rate: of a step.
+    """
+    device = model.device
+    if checkpointing:
+        model.gradient_checkpointing_enable()
+        model.enable_input_require_grads()
+    model.train()
+    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(learning, lr=rate(0))
+    for step, batch in enumerate(batches):
+        for group in optimizer.param_groups:
+            group["lr"] = rate(step)
+        inputs = {name: value.to(device) for name, value in batch.items()}
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=dtype == "bfloat16"):
+            loss = model(**inputs).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(learning, 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        float(loss.detach())  # waits for the device
+        yield batch["labels"].numel()
+
+
 def seed_speed(
     model: Any,
     batches: Iterator[dict[str, torch.Tensor]],
@@ -49,39 +95,15 @@ def seed_speed(
 ) -> float:
     """Places of a batch, padding too, that are worked through a second, over about `seconds`; `model` is changed.
 
-    LoRA of `rank` on seven projections, embeddings as modules_to_save, AdamW, gradient checkpointing, the loss that
-    transformers computes. rank 0: all parameters instead. tell: told each second that went by.
+    rank: as `with_seed_adapter`. tell: told each second that went by.
     """
-    device = model.device
-    if rank:
-        adapter = LoraConfig(
-            r=rank,
-            lora_alpha=rank // 2,
-            target_modules=PROJECTIONS,
-            modules_to_save=["embed_tokens", "lm_head"],
-            task_type="CAUSAL_LM",
-        )
-        model = get_peft_model(model, adapter)
-    if checkpointing:
-        model.gradient_checkpointing_enable()
-        model.enable_input_require_grads()
-    model.train()
-    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(learning, lr=2e-4)
     places = told = 0
     started = time.perf_counter()
-    for step, batch in enumerate(batches):
-        if step == WARM_UP:
+    for step, done in enumerate(seed_steps(with_seed_adapter(model, rank), batches, checkpointing, dtype)):
+        if step == WARM_UP - 1:
             places, started = 0, time.perf_counter()
-        inputs = {name: value.to(device) for name, value in batch.items()}
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=dtype == "bfloat16"):
-            loss = model(**inputs).loss
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(learning, 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        float(loss.detach())  # waits for the device
-        places += batch["labels"].numel()
+            continue
+        places += done
         spent = time.perf_counter() - started
         if step >= WARM_UP:
             tell(min(int(spent), int(seconds)) - told)

@@ -1,5 +1,6 @@
 """What most people run: `transformers.Trainer` on concatenated text, nothing set but the number of steps."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +48,19 @@ class _Shown(TrainerCallback):
 
 
 def train_by_defaults(
-    model: LlamaForCausalLM, store: MemoryStore, window: int, steps: int, work: Path, reporter: Reporter
+    model: LlamaForCausalLM,
+    store: MemoryStore,
+    window: int,
+    steps: int,
+    work: Path,
+    reporter: Reporter,
+    watchers: Sequence[TrainerCallback] = (),
+    **chosen: Any,
 ) -> dict[str, Any]:
-    """Train in place; answers the defaults that it ran with. Nothing is saved and nothing is printed."""
+    """Train in place; answers what it ran with. Nothing is saved and nothing is printed.
+
+    watchers: told of each step too. chosen: of TrainingArguments, instead of its defaults.
+    """
     arguments = TrainingArguments(
         output_dir=str(work / "trainer"),
         max_steps=steps,
@@ -58,9 +69,11 @@ def train_by_defaults(
         report_to="none",
         disable_tqdm=True,
         use_cpu=model.device.type == "cpu",
+        **chosen,
     )
     with reporter.bar("Trainer's defaults", steps) as bar:
-        trainer = Trainer(model=model, args=arguments, train_dataset=Blocks(store, window), callbacks=[_Shown(bar)])
+        told = [_Shown(bar), *watchers]
+        trainer = Trainer(model=model, args=arguments, train_dataset=Blocks(store, window), callbacks=told)
         for callback in ("PrinterCallback",):
             trainer.callback_handler.callbacks = [
                 one for one in trainer.callback_handler.callbacks if type(one).__name__ != callback

@@ -1,0 +1,129 @@
+"""LiLM's own way: the stage `pretrain`, as the recipe says."""
+
+import json
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from lilm.artifact import read_manifest
+from lilm.devices import prepare_torch
+from lilm.documents import read_texts
+from lilm.memory import PeakMemory
+from lilm.recipe import OptimConfig
+from lilm.runner import run_stages
+from lilm.stage import stage_named
+from lilm.train.base.model_folder import load_llama
+from lilm.train.plan.calibrate import steady_speed
+from lilm.train.pretrain.embeddings import both_matrices
+from lilm.train.pretrain.init_model import add_rows
+from lilm.train.pretrain.inputs import open_sequences, open_tokenizers
+from lilm.train.pretrain.lora import with_lora
+from lilm.train.real.bed import LANGUAGES
+from lilm.train.real.contender import POINTS, Outcome, Point, Speed, Trial
+from lilm.train.real.measured import bits
+from lilm.train.trainer.attention import choose_attention
+from lilm.train.trainer.batches import IGNORE, BatchAt, mixed
+
+CHECKPOINTS = 3  # of a run, so that a killed one loses a third
+LOOKED_AT = 20  # batches that the mean number of learnt tokens is taken from
+
+
+class ByStages:
+    def speed(self, trial: Trial, seconds: float) -> Speed:
+        recipe, folder, reporter = trial.recipe, trial.folder, trial.bed.reporter
+        config = recipe.pretrain
+        device = prepare_torch(recipe.seed, recipe.threads)
+        model: Any = load_llama(folder / "base", device)
+        tokenizers = open_tokenizers(folder / "base", folder / "tokenizer", model)
+        main, replay = (
+            open_sequences(folder / "pack", language, tokenizers.sha256, trial.window, recipe.seed)
+            for language in LANGUAGES
+        )
+        started = time.perf_counter()
+        texts = read_texts(folder / "corpus", recipe.language, "train")
+        add_rows(model, tokenizers.base, tokenizers.pieces, config.init, recipe.seed, texts, reporter)
+        prepared = time.perf_counter() - started
+        common = {"flat_attention": choose_attention(model, device, config.dtype)}
+
+        def measured(model: Any, optim: OptimConfig, seconds: float, **options: Any) -> tuple[float, float]:
+            """(seconds of a step, learnt tokens a second)."""
+            batch_at = mixed(main, replay, config.replay, optim.batch_size)
+            label = f"speed of {trial.label}"
+            speed = steady_speed(model, batch_at, optim, config.dtype, seconds, reporter, label, **common, **options)
+            return learnt_per_step(batch_at) / speed, speed
+
+        stage1 = 0.0
+        if config.stage1.steps:
+            model.requires_grad_(False)
+            for matrix in both_matrices(model):
+                matrix.requires_grad_(True)
+            stage1, _ = measured(model, config.stage1, seconds / 3, kept_rows=len(tokenizers.base))
+            model.requires_grad_(True)
+        learner = with_lora(model, config.lora) if config.method == "lora" else model
+        step, speed = measured(learner, config.stage2, seconds)
+        return Speed(step, speed, stage1, prepared)
+
+    def train(self, trial: Trial, steps: tuple[int, int]) -> Outcome:
+        first, second = steps
+        recipe = trial.recipe
+        pretrain = recipe.pretrain
+        config = pretrain.model_copy(
+            update={
+                "stage1": pretrain.stage1.model_copy(update={"steps": first}),
+                "stage2": pretrain.stage2.model_copy(update={"steps": second}),
+                "eval_every": -(-second // POINTS),
+                "checkpoint_every": -(-second // CHECKPOINTS),
+                "samples": 0,
+            }
+        )
+        with PeakMemory() as peak:
+            run_stages(
+                recipe.model_copy(update={"pretrain": config}),
+                trial.folder,
+                [stage_named("pretrain")],
+                trial.bed.reporter,
+            )
+        manifest = read_manifest(trial.folder / "pretrain")
+        found = manifest.measurements if manifest else {}
+        lines = (trial.folder / "pretrain" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        clock = _Clock(trial, found, first)
+        points = [clock.point(entry) for entry in map(json.loads, lines) if "bits_per_byte_ja" in entry]
+        before = Point(0.0, 0, *(found["before"][f"bits_per_byte_{language}"] for language in LANGUAGES))
+        # a stage measures before its first step too: that point is the base's no longer, and of no interest
+        ends = {point.tokens: point for point in points if point.tokens}
+        curve = [before, *(ends[tokens] for tokens in sorted(ends))]
+        return Outcome(
+            curve=curve,
+            stage1=ends.get(first * trial.tokens_per_step) if first else None,
+            seconds=curve[-1].seconds,
+            tokens=curve[-1].tokens,
+            tokens_per_s=found["tokens_per_s"],
+            peak_memory_mb=peak.mb,
+            settings=config.model_dump(mode="json"),
+            choosing=bits(trial, trial.bed.choosing) if trial.choosing else {},
+        )
+
+
+@dataclass(frozen=True)
+class _Clock:
+    """Tells the seconds of a step from the speeds in the stage's manifest."""
+
+    trial: Trial
+    found: dict[str, Any]
+    first: int
+
+    def point(self, entry: dict[str, Any]) -> Point:
+        done = min(entry["step"], self.first), max(0, entry["step"] - self.first)
+        speeds = self.found["tokens_per_s_stage1"], self.found["tokens_per_s"]
+        parts = [steps * self.trial.tokens_per_step / max(1, speed) for steps, speed in zip(done, speeds, strict=True)]
+        return Point(
+            seconds=round(self.found["prepare_seconds"] + sum(parts), 1),
+            tokens=entry["step"] * self.trial.tokens_per_step,
+            ja=entry["bits_per_byte_ja"],
+            en=entry["bits_per_byte_en"],
+        )
+
+
+def learnt_per_step(batch_at: BatchAt) -> float:
+    """Tokens that a step learns, on average."""
+    return sum(int((batch_at(step).labels != IGNORE).sum()) for step in range(LOOKED_AT)) / LOOKED_AT

@@ -1,0 +1,103 @@
+"""A way to teach the base, how fast it is here, how many steps that allows, and what came of it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from lilm.recipe import Recipe
+from lilm.train.real.bed import Bed
+
+POINTS = 4  # of a curve, besides the first
+STAGE1_SHARE = 0.1  # of a run's seconds, for new rows alone
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Measured here: seconds of a step, of one of the first stage where there is one, and of all that is done once
+    before the first step. tokens_per_s: learnt ones, padding left out."""
+
+    step_seconds: float
+    tokens_per_s: float
+    stage1_seconds: float = 0.0
+    prepare_seconds: float = 0.0
+
+    def steps_in(self, seconds: float) -> tuple[int, int]:
+        """Steps of the first stage and of the second that fill `seconds`; of the second 2 at least."""
+        first = max(1, round(seconds * STAGE1_SHARE / self.stage1_seconds)) if self.stage1_seconds else 0
+        left = seconds - self.prepare_seconds - first * self.stage1_seconds
+        return first, max(2, round(left / self.step_seconds))
+
+
+@dataclass(frozen=True)
+class Point:
+    """Bits per byte of held-out text after so many seconds of training and tokens read."""
+
+    seconds: float
+    tokens: int
+    ja: float
+    en: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """curve: the first point is the base's. stage1: the point where the first stage ended. seconds: of training, with
+    what it does once before and without measurements and checkpoints. choosing: bits per byte of the text that
+    choices are made on. settings: all that was chosen."""
+
+    curve: list[Point]
+    stage1: Point | None
+    seconds: float
+    tokens: int
+    tokens_per_s: float
+    peak_memory_mb: float
+    settings: dict[str, Any]
+    choosing: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def last(self) -> Point:
+        return self.curve[-1]
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> "Outcome":
+        stage1 = data["stage1"] and Point(**data["stage1"])
+        return cls(**{**data, "curve": [Point(**one) for one in data["curve"]], "stage1": stage1})
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One contender at one rate: its recipe, and its run folder with everything before `pretrain`. choosing: whether
+    the text for choices is measured too."""
+
+    bed: Bed
+    label: str
+    recipe: Recipe
+    folder: Path
+    choosing: bool = False
+
+    @property
+    def window(self) -> int:
+        return self.recipe.pretrain.sequence_length
+
+    @property
+    def batch_size(self) -> int:
+        return self.recipe.pretrain.stage2.batch_size
+
+    @property
+    def tokens_per_step(self) -> int:
+        return self.window * self.batch_size
+
+
+class Way(Protocol):
+    """How a contender learns."""
+
+    def speed(self, trial: Trial, seconds: float) -> Speed:
+        """Measured by training for about `seconds`; nothing is kept."""
+        ...
+
+    def train(self, trial: Trial, steps: tuple[int, int]) -> Outcome:
+        """Of the first stage and the second. Killed and called again, it gives the same."""
+        ...
