@@ -154,7 +154,9 @@ def bench(
         Path | None, typer.Option(help="gpu: folder of a base stage; random weights when not given.")
     ] = None,
     tokens: Annotated[Path | None, typer.Option(help="gpu: folder of a pack stage; made up when not given.")] = None,
-    minutes: Annotated[float, typer.Option(help="gpu: minutes in all, 8 when not given; real: of training, 60 when not given.")] = 0,
+    minutes: Annotated[
+        float, typer.Option(help="gpu: minutes in all, 8 when not given; real: of training, 60 when not given.")
+    ] = 0,
     variants: Annotated[str, typer.Option(help="real: more contenders, with commas: lora, mean, averaged, …")] = "",
     choose_rates: Annotated[bool, typer.Option("--choose-rates", help="real: try three rates for each.")] = False,
     skip: Annotated[str, typer.Option(help="real: leave out some of tokenizer, files, page.")] = "",
