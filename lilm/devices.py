@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
+_M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8
+
 
 def prepare_torch(seed: int, threads: int) -> "torch.device":
     """Seed torch, fix its CPU threads, and answer the device to use: the GPU when there is one, and in a process
@@ -18,4 +20,21 @@ def prepare_torch(seed: int, threads: int) -> "torch.device":
         return torch.device("cuda")
     # transformers imports an installed DeepSpeed when it saves a model, which then warns that it found no GPU
     os.environ.setdefault("DS_ACCELERATOR", "cpu")
+    _keep_freed_memory()
     return torch.device("cpu")
+
+
+def _keep_freed_memory() -> None:
+    """Have glibc keep large blocks that are freed, where the C library is glibc; elsewhere nothing changes.
+
+    It gives them back to the kernel, which clears each page anew at the next use: a fifth of a training step at 135M
+    parameters. The numbers are of mallopt(3).
+    """
+    import ctypes
+    import platform
+
+    if platform.libc_ver()[0] != "glibc":
+        return
+    mallopt = ctypes.CDLL(None).mallopt
+    for setting, value in ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, 2**31 - 1), (_M_ARENA_MAX, 1)):
+        mallopt(setting, value)

@@ -157,16 +157,20 @@ class PretrainConfig(Section):
     sequence_length: int = Field(default=1024, ge=16)
     replay: float = Field(default=0.25, ge=0, lt=1)
     """Share of base-language sequences in stage 2."""
-    init: Literal["mean", "covariance", "random", "distillation"] = "mean"
+    init: Literal["mean", "covariance", "random", "distillation", "frequency"] = "mean"
     """New embedding rows: mean of the piece's old sub-tokens; distillation: that, then learnt so that the model reads
     the piece as it read the sub-tokens; covariance: near the mean of all rows, as transformers does; random: noise (the
-    control). `lilm tokenizer compare-init` tries each."""
+    control); frequency: mean, then as likely as the text has the piece. `lilm tokenizer compare-init` tries each."""
+    bigrams: float = Field(default=0.0, ge=0, le=1)
+    """After a new piece this share of the target is what follows that piece in all of the corpus, the rest what follows
+    it here; over stage 2 it falls to 0. It helps where the text is far more than the run reads."""
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
     """Autocast type; weights and optimizer state stay float32."""
     gradient_checkpointing: bool = False
     """Keeps less for the backward pass and computes it again: about a third slower, far less memory."""
     compile: bool | Literal["auto"] = "auto"
-    """torch.compile, which takes a minute or two at the start. auto: on a GPU."""
+    """torch.compile, which takes a minute or two at the start. auto: on a GPU; on a CPU for models of 50M parameters or
+    more, where there is a C++ compiler."""
     stage1: NewRowsOptimConfig = NewRowsOptimConfig(steps=100, lr=2e-3)
     """New rows only; the base does not move."""
     method: Literal["full", "lora"] = "full"

@@ -66,6 +66,10 @@ class PackedSequences:
         return len(self._bounds) - 1
 
     @property
+    def documents(self) -> Documents:
+        return self._store
+
+    @property
     def n_tokens(self) -> int:
         return self._store.n_tokens
 

@@ -9,9 +9,10 @@ from lilm.pieces import Pieces, new_pieces
 from lilm.progress import Reporter
 from lilm.train.pretrain.embeddings import extend_embeddings
 from lilm.train.pretrain.init_distillation import Distillation, distil_input_rows
+from lilm.train.pretrain.init_frequency import expect_frequencies
 from lilm.train.pretrain.init_rows import Start
 
-Init = Literal["mean", "covariance", "random", "distillation"]
+Init = Literal["mean", "covariance", "random", "distillation", "frequency"]
 
 
 def add_rows(
@@ -26,11 +27,13 @@ def add_rows(
 ) -> dict[str, Any]:
     """Give `model` a row in both matrices for each piece of `merged`, in place.
 
-    texts: documents of the language to learn; read by distillation only. Answers what stands in the manifest: init,
-    and what distillation measured.
+    texts: documents of the language to learn; read by distillation and frequency only. Returns what stands in the
+    manifest: init, and what distillation measured.
     """
-    start: Start = "mean" if init == "distillation" else init
+    start: Start = "mean" if init in ("distillation", "frequency") else init  # type: ignore[assignment]
     extend_embeddings(model, base, merged.names, start, seed)
+    if init == "frequency" and new_pieces(base, merged):
+        expect_frequencies(model, base, merged, texts)
     if init != "distillation" or not new_pieces(base, merged):
         return {"init": init}
     return {

@@ -23,6 +23,7 @@ from lilm.train.real.contender import POINTS, Outcome, Point, Speed, Trial
 from lilm.train.real.measured import bits
 from lilm.train.trainer.attention import choose_attention
 from lilm.train.trainer.batches import IGNORE, BatchAt, mixed
+from lilm.train.trainer.compiled import compiles
 
 CHECKPOINTS = 3  # of a run, so that a killed one loses a third
 LOOKED_AT = 20  # batches that the mean number of learnt tokens is taken from
@@ -43,7 +44,10 @@ class ByStages:
         texts = read_texts(folder / "corpus", recipe.language, "train")
         add_rows(model, tokenizers.base, tokenizers.pieces, config.init, recipe.seed, texts, reporter)
         prepared = time.perf_counter() - started
-        common = {"flat_attention": choose_attention(model, device, config.dtype)}
+        common = {
+            "flat_attention": choose_attention(model, device, config.dtype),
+            "compile": compiles(model, device, config.compile),
+        }
 
         def measured(model: Any, optim: OptimConfig, seconds: float, **options: Any) -> tuple[float, float]:
             """(seconds of a step, learnt tokens a second)."""

@@ -32,20 +32,47 @@ class Sequences(Protocol):
 
 
 @dataclass(frozen=True)
+class SoftTargets:
+    """For each token of a batch, in order, other pieces that are as good a target as its label, and how much of it.
+
+    starts: int64 [tokens + 1]; those of token t are pieces[starts[t] : starts[t + 1]] (int64), with the probabilities
+    shares (float32), which sum to at most 1; what is left of 1 is the label's.
+    """
+
+    starts: torch.Tensor
+    pieces: torch.Tensor
+    shares: torch.Tensor
+
+    def rows(self, begin: int, end: int) -> "SoftTargets":
+        """Those of the tokens from `begin` to before `end`."""
+        first, last = int(self.starts[begin]), int(self.starts[end])
+        return SoftTargets(self.starts[begin : end + 1] - first, self.pieces[first:last], self.shares[first:last])
+
+    def to(self, device: torch.device) -> "SoftTargets":
+        return SoftTargets(self.starts.to(device), self.pieces.to(device), self.shares.to(device))
+
+
+@dataclass(frozen=True)
 class Batch:
-    """Three int64 tensors [batch, sequence_length]."""
+    """Three int64 tensors [batch, sequence_length], and targets beside the labels where there are any."""
 
     input_ids: torch.Tensor
     position_ids: torch.Tensor
     labels: torch.Tensor
+    soft: SoftTargets | None = None
 
     def split(self, size: int) -> list["Batch"]:
         """Micro-batches of `size` sequences."""
-        parts = (self.input_ids.split(size), self.position_ids.split(size), self.labels.split(size))
-        return [Batch(*part) for part in zip(*parts, strict=True)]
+        parts = zip(self.input_ids.split(size), self.position_ids.split(size), self.labels.split(size), strict=True)
+        step = size * self.input_ids.shape[1]
+        return [
+            Batch(*part, None if self.soft is None else self.soft.rows(at * step, at * step + part[0].numel()))
+            for at, part in enumerate(parts)
+        ]
 
     def to(self, device: torch.device) -> "Batch":
-        return Batch(self.input_ids.to(device), self.position_ids.to(device), self.labels.to(device))
+        soft = None if self.soft is None else self.soft.to(device)
+        return Batch(self.input_ids.to(device), self.position_ids.to(device), self.labels.to(device), soft)
 
 
 @dataclass(frozen=True)

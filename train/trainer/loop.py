@@ -20,12 +20,13 @@ from lilm.train.trainer.checkpoint import (
     require_room,
     save_checkpoint,
 )
+from lilm.train.trainer.compiled import compiled_layers, eager
 from lilm.train.trainer.engine import Engine, PlainEngine
 from lilm.train.trainer.flops import flops_per_token, peak_flops
 from lilm.train.trainer.health import DivergenceGuard, check_finite, losses
 from lilm.train.trainer.hosts import micro_batches
 from lilm.train.trainer.loss import LossModel
-from lilm.train.trainer.optimizer import adamw, rows_kept
+from lilm.train.trainer.optimizer import adamw, keep_level, rows_kept
 from lilm.train.trainer.place import all_sum, barrier, here
 from lilm.train.trainer.schedule import learning_rate
 from lilm.train.trainer.speed import Speedometer
@@ -42,9 +43,10 @@ class Job:
     measured: what it would answer before the first step, where that is known. checkpoint_every: 0: no checkpoints.
     after_backward: may change gradients before clipping (in one process). zero: see DistributedConfig; counts when
     there are several processes. kept_rows: the first rows of the input and output matrix that keep their bits.
-    embedding_lr_scale: the rate of these two matrices as a part of the rest's. tokenizer_sha256: of the tokenizer.json
-    that made the ids, to refuse a checkpoint of another. observe: told the metrics so far and the speed after each
-    step, in the first process.
+    level: unit vector [hidden_size] along which the other rows of the output matrix do not move either, without ZeRO
+    (see `keep_level`). embedding_lr_scale: the rate of these two matrices as a part of the rest's. tokenizer_sha256: of
+    the tokenizer.json that made the ids, to refuse a checkpoint of another. observe: told the metrics so far and the
+    speed after each step, in the first process.
     """
 
     label: str
@@ -61,6 +63,7 @@ class Job:
     compile: bool = False
     flat_attention: bool = False
     kept_rows: int = 0
+    level: torch.Tensor | None = None
     embedding_lr_scale: float = 1.0
     tokenizer_sha256: str = ""
     observe: Callable[[Metrics, Speedometer], None] | None = None
@@ -74,10 +77,14 @@ def _engine(model: torch.nn.Module, job: Job, named: dict[str, torch.nn.Paramete
     size, passes = micro_batches(job.optim, ranks, job.label)
     zero = job.zero if ranks > 1 else 0
     loss_model = LossModel(model, job.dtype, job.flat_attention, cache_casts=zero < 3)
-    if job.compile and zero < 3:  # ZeRO-3's hooks around each module cut a compiled graph into pieces
+    if (
+        job.compile and zero < 3 and not _on_cpu(named)
+    ):  # ZeRO-3's hooks around each module cut a compiled graph into pieces
         torch.compiler.reset()  # after a stage of other shapes it would compile for any shape, which runs slower
         loss_model.compile()
     optimizer = adamw(model, job.optim, job.kept_rows, job.embedding_lr_scale)
+    if job.level is not None and zero == 0:
+        keep_level(optimizer, loss_model.output_matrix(), job.kept_rows, job.level)
     if zero == 0:
         return PlainEngine(loss_model, optimizer, named, size, job.optim.max_grad_norm, job.after_backward)
     if job.after_backward is not None:
@@ -85,6 +92,10 @@ def _engine(model: torch.nn.Module, job: Job, named: dict[str, torch.nn.Paramete
     from lilm.train.trainer.deepspeed_engine import DeepSpeedEngine
 
     return DeepSpeedEngine(loss_model, optimizer, named, zero, size, passes, job.optim.max_grad_norm)
+
+
+def _on_cpu(named: dict[str, torch.nn.Parameter]) -> bool:
+    return next(iter(named.values())).device.type == "cpu"
 
 
 def _speedometer(model: Any, job: Job, named: dict[str, torch.nn.Parameter]) -> Speedometer:
@@ -117,7 +128,11 @@ def train(model: torch.nn.Module, job: Job, reporter: Reporter) -> tuple[Metrics
     speed = _speedometer(model, job, named)
     checkpoint = _newest(job, named)
     start, metrics = (checkpoint.step, checkpoint.extra) if checkpoint else (0, [])
-    with rows_kept(model, job.kept_rows), flat_attention(model, job.flat_attention):
+    with (
+        rows_kept(model, job.kept_rows, job.level),
+        flat_attention(model, job.flat_attention),
+        compiled_layers(model, job.compile and _on_cpu(named)),
+    ):
         engine = _engine(model, job, named)
         if checkpoint is not None:
             engine.restore(checkpoint.state(), start)
@@ -166,7 +181,7 @@ def _measured(model: torch.nn.Module, job: Job) -> dict[str, Any]:
     if job.measure is None:
         return {}
     model.eval()
-    with exact_attention(model):
+    with exact_attention(model), eager(job.compile):
         return job.measure()
 
 

@@ -8,7 +8,7 @@ from torch.nn.functional import linear
 from transformers import PreTrainedModel
 
 from lilm.train.trainer.attention import document_borders
-from lilm.train.trainer.batches import IGNORE, Batch
+from lilm.train.trainer.batches import IGNORE, Batch, SoftTargets
 from lilm.train.trainer.loss_fused import FusedLoss, chunk_rows
 
 CHUNK_ELEMENTS = 32 * 1024 * 1024  # logits held at once: 128 MB in float32
@@ -19,9 +19,16 @@ class _SummedLoss(torch.autograd.Function):
     never kept (as in Liger, Hsu et al. 2024, arXiv:2410.10989, and Cut Your Losses, Wijmans et al. 2024)."""
 
     @staticmethod
-    def forward(ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor, rows: int) -> torch.Tensor:
-        """hidden: [tokens, hidden_size]; weight: [vocab_size, hidden_size]; labels: [tokens]."""
-        learns_hidden, learns_weight, _, _ = ctx.needs_input_grad
+    def forward(
+        ctx: Any,
+        hidden: torch.Tensor,
+        weight: torch.Tensor,
+        labels: torch.Tensor,
+        rows: int,
+        soft: SoftTargets | None,
+    ) -> torch.Tensor:
+        """hidden: [tokens, hidden_size]; weight: [vocab_size, hidden_size]; labels: [tokens]; rows: of a chunk."""
+        learns_hidden, learns_weight, *_ = ctx.needs_input_grad
         total = torch.zeros((), device=hidden.device)
         hidden_grad = torch.empty_like(hidden) if learns_hidden else None
         weight_grad = torch.zeros_like(weight, dtype=torch.float32) if learns_weight else None
@@ -36,7 +43,10 @@ class _SummedLoss(torch.autograd.Function):
             if hidden_grad is None and weight_grad is None:
                 continue
             logits.sub_(norm).exp_()
-            logits.scatter_add_(-1, chosen, logits.new_full((1, 1), -1.0).expand(chosen.shape))
+            if soft is None:
+                logits.scatter_add_(-1, chosen, logits.new_full((1, 1), -1.0).expand(chosen.shape))
+            else:
+                _subtract(soft.rows(at, at + len(part)), chosen, logits)
             slope = logits.mul_(counts).to(hidden.dtype)
             if hidden_grad is not None:
                 hidden_grad[at : at + rows] = slope @ wide
@@ -50,28 +60,43 @@ class _SummedLoss(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable  # type: ignore[untyped-decorator]
-    def backward(ctx: Any, upper: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor | None, None, None]:
+    def backward(ctx: Any, upper: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor | None, None, None, None]:
         hidden_grad, weight_grad = ctx.saved_tensors
         return (
             None if hidden_grad is None else hidden_grad * upper.to(hidden_grad.dtype),
             None if weight_grad is None else (weight_grad * upper).to(ctx.weight_dtype),
             None,
             None,
+            None,
         )
 
 
-def summed_loss(hidden: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+def _subtract(soft: SoftTargets, chosen: torch.Tensor, probabilities: torch.Tensor) -> None:
+    """Take the target distribution off `probabilities` [tokens, vocab_size], in place. chosen: labels [tokens, 1]."""
+    tokens, vocab_size = probabilities.shape
+    token = torch.repeat_interleave(torch.arange(tokens, device=chosen.device), soft.starts.diff())
+    left = probabilities.new_ones(tokens).index_add_(0, token, soft.shares, alpha=-1.0)
+    flat = probabilities.view(-1)
+    flat.index_add_(0, token * vocab_size + soft.pieces, soft.shares, alpha=-1.0)
+    probabilities.scatter_add_(-1, chosen, -left[:, None])
+
+
+def summed_loss(
+    hidden: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor, soft: SoftTargets | None = None
+) -> torch.Tensor:
     """Sum of the negative log likelihoods (nats) over labels that are not IGNORE, float32.
 
     hidden: [batch, sequence, hidden_size], whose type the logits are made in; weight: output matrix
-    [vocab_size, hidden_size]; labels: [batch, sequence], already shifted. Can be differentiated once.
+    [vocab_size, hidden_size]; labels: [batch, sequence], already shifted. soft: targets beside the labels, of the same
+    tokens: the gradient is that of the cross-entropy with both, the value stays that of the labels alone, so that it
+    can be compared. Can be differentiated once.
     """
     flat, wanted = hidden.reshape(-1, hidden.shape[-1]), labels.reshape(-1)
-    if flat.device.type == "cuda":
+    if flat.device.type == "cuda" and soft is None:
         fused: torch.Tensor = FusedLoss.apply(flat, weight, wanted, chunk_rows(len(flat), len(weight)))  # type: ignore[no-untyped-call]
         return fused
     rows = max(1, CHUNK_ELEMENTS // weight.shape[0])
-    loss: torch.Tensor = _SummedLoss.apply(flat, weight, wanted, rows)  # type: ignore[no-untyped-call]
+    loss: torch.Tensor = _SummedLoss.apply(flat, weight, wanted, rows, soft)  # type: ignore[no-untyped-call]
     return loss
 
 
@@ -96,16 +121,16 @@ class LossModel(torch.nn.Module):
         model: Any = self.model
         return model if isinstance(model, PreTrainedModel) else model.get_base_model()
 
-    def inputs(self, batch: Batch, micro_batch_size: int) -> list[tuple[torch.Tensor, ...]]:
+    def inputs(self, batch: Batch, micro_batch_size: int) -> list[tuple[Any, ...]]:
         """What `forward` takes, for each micro-batch, on the model's device.
 
         All of it goes there before the first is run, and borders are counted before: both would wait for the GPU.
         """
         device = self.output_matrix().device
         parts = batch.to(device).split(micro_batch_size)
-        found: list[tuple[torch.Tensor, ...]] = [(one.input_ids, one.position_ids, one.labels) for one in parts]
+        found = [(one.input_ids, one.position_ids, one.labels, one.soft) for one in parts]
         if not self._flat:
-            return found
+            return list(found)
         borders = [document_borders(one.position_ids).to(device) for one in batch.split(micro_batch_size)]
         for one in borders:  # so that another number of documents is no reason to compile again
             torch._dynamo.maybe_mark_dynamic(one, 0)
@@ -116,10 +141,11 @@ class LossModel(torch.nn.Module):
         input_ids: torch.Tensor,
         position_ids: torch.Tensor,
         labels: torch.Tensor,
+        soft: SoftTargets | None = None,
         borders: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Three int64 tensors [batch, sequence] as in `Batch`, and the documents' borders when the model is `flat` (see
-        `document_borders`) -> float32 scalar, in nats."""
+        """What `Batch` has, and the documents' borders when the model is `flat` (see `document_borders`) -> float32
+        scalar, in nats."""
         told: dict[str, Any] = {}
         if self._flat:
             told = {"cu_seq_lens_q": borders, "max_length_q": input_ids.shape[1]}
@@ -131,4 +157,4 @@ class LossModel(torch.nn.Module):
                 .model(input_ids=input_ids, position_ids=position_ids, use_cache=False, **told)
                 .last_hidden_state
             )
-        return summed_loss(hidden.bfloat16() if self._bfloat16 else hidden, self.output_matrix(), labels)
+        return summed_loss(hidden.bfloat16() if self._bfloat16 else hidden, self.output_matrix(), labels, soft)
