@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from transformers import LlamaForCausalLM
 
 from lilm.artifact import Artifact
@@ -18,13 +16,11 @@ from lilm.pieces import new_pieces
 from lilm.recipe import OptimConfig, PretrainConfig
 from lilm.stage import Context
 from lilm.train.base.model_folder import TOKENIZER, load_llama, save_llama
-from lilm.train.corpus.packing import PackedSequences
-from lilm.train.pretrain.bigrams import count_bigrams, taught
 from lilm.train.pretrain.embeddings import both_matrices
-from lilm.train.pretrain.init_frequency import hidden_states
 from lilm.train.pretrain.init_model import add_rows
 from lilm.train.pretrain.inputs import heldout_texts, open_sequences, open_tokenizers
 from lilm.train.pretrain.lora import Vocabulary, load_adapter, merge_lora, save_adapter, with_lora
+from lilm.train.pretrain.teaching import NOTHING_NEW, prepare_teaching
 from lilm.train.tokenizer.report.choice import run_choice
 from lilm.train.trainer.attention import choose_attention
 from lilm.train.trainer.batches import mixed
@@ -35,7 +31,6 @@ from lilm.train.trainer.logbook import Logbook
 from lilm.train.trainer.loop import Job, train
 from lilm.train.trainer.place import here
 
-LEVEL_SEQUENCES = 8  # from which the mean hidden state is taken
 TOKENIZER_FILES = (TOKENIZER, "tokenizer.json", "tokenizer_config.json")
 
 
@@ -80,11 +75,8 @@ def pretrain(config: PretrainConfig, inputs: Mapping[str, Path], out_dir: Path, 
         read_texts(inputs["corpus"], context.language, "train"),
         context.reporter,
     )
-    bigrams, level = None, None
-    if new:
-        if config.bigrams:
-            bigrams = count_bigrams(main.documents, len(tokenizers.base), tokenizers.vocab_size)
-        level = _level(model, main)
+    n_old = len(tokenizers.base)
+    teaching = prepare_teaching(model, main, n_old, config.bigrams) if new else NOTHING_NEW
     prepared = time.monotonic() - started
     vocabulary = Vocabulary(tokenizers.vocab_size, tokenizers.sha256, config.init)
     if config.gradient_checkpointing:
@@ -92,37 +84,31 @@ def pretrain(config: PretrainConfig, inputs: Mapping[str, Path], out_dir: Path, 
     flat = choose_attention(model, device, config.dtype)
     compiled = compiles(model, device, config.compile)
     logbook = Logbook("pretrain", out_dir, context.reporter, choice)
-    n_old = len(tokenizers.base)
 
     def job(
         label: str,
-        stage: str,
+        number: int,
         optim: OptimConfig,
         kept_rows: int,
         measured: dict[str, Any] | None = None,
         embedding_lr_scale: float = 1.0,
-        level: torch.Tensor | None = None,
     ) -> Job:
-        batch_at = mixed(main, replay, config.replay, optim.batch_size)
-        if bigrams is not None:  # stage 2 ends with the text itself
-            falls = 0.0 if stage == "stage1" else 1.0 / max(1, optim.steps)
-            batch_at = taught(batch_at, bigrams, lambda step: config.bigrams * (1.0 - falls * step))
         return Job(
             label,
             optim,
-            batch_at,
-            out_dir / "checkpoints" / stage,
+            teaching.batches(mixed(main, replay, config.replay, optim.batch_size), number, optim.steps),
+            out_dir / "checkpoints" / f"stage{number}",
             config.dtype,
             config.checkpoint_every,
             config.eval_every,
             lambda: heldout.measure(model, tokenizers.encode, tokenizers.decode),
             measured,
             # stage 1 keeps little for the rows alone, and its steps are held level where each process has them whole
-            zero=config.distributed.zero if stage == "stage2" or config.distributed.zero == 3 else 0,
+            zero=config.distributed.zero if number == 2 or config.distributed.zero == 3 else 0,
             compile=compiled,
             flat_attention=flat,
             kept_rows=kept_rows,
-            level=level,
+            level=teaching.level if number == 1 else None,
             embedding_lr_scale=embedding_lr_scale,
             tokenizer_sha256=tokenizers.sha256,
             observe=logbook.see,
@@ -134,7 +120,7 @@ def pretrain(config: PretrainConfig, inputs: Mapping[str, Path], out_dir: Path, 
         for matrix in both_matrices(model):
             matrix.requires_grad_(True)
         logbook.begin(1, 0)
-        stage1 = job("pretrain 1/2 new rows", "stage1", config.stage1, n_old, level=level)
+        stage1 = job("pretrain 1/2 new rows", 1, config.stage1, n_old)
         metrics, speed1 = train(model, stage1, context.reporter)
         logbook.end_stage(metrics)
         done, measured = metrics[-1]["step"], _measured(metrics[-1])
@@ -144,14 +130,14 @@ def pretrain(config: PretrainConfig, inputs: Mapping[str, Path], out_dir: Path, 
     logbook.begin(2, done)
     model.requires_grad_(True)
     if config.method == "full":
-        stage2 = job("pretrain 2/2 all parameters", "stage2", config.stage2, 0, measured)
+        stage2 = job("pretrain 2/2 all parameters", 2, config.stage2, 0, measured)
         metrics, speed = train(model, stage2, context.reporter)
     else:
         lora = config.lora
         trained = load_adapter(model, lora, vocabulary) if lora.path else with_lora(model, lora)
         kept = n_old if lora.freeze_old_rows else 0
         measured = None if lora.path else measured  # an adapter of an earlier run says something else
-        stage2 = job("pretrain 2/2 LoRA", "stage2", config.stage2, kept, measured, lora.embedding_lr_scale)
+        stage2 = job("pretrain 2/2 LoRA", 2, config.stage2, kept, measured, lora.embedding_lr_scale)
         metrics, speed = train(trained, stage2, context.reporter)
         if here().rank == 0:
             save_adapter(trained, out_dir / "adapter", lora, vocabulary)
@@ -184,13 +170,6 @@ def pretrain(config: PretrainConfig, inputs: Mapping[str, Path], out_dir: Path, 
         "mfu": logbook.mfu,
     }
     return Artifact({**report, **figures}, logbook.end())
-
-
-def _level(model: LlamaForCausalLM, sequences: PackedSequences) -> torch.Tensor:
-    """Unit vector of the mean hidden state over the first sequences, [hidden_size]."""
-    ids = torch.from_numpy(np.stack([sequences.sequence(at).input_ids for at in range(LEVEL_SEQUENCES)]))
-    mean = hidden_states(model, ids).mean(dim=0)
-    return mean / mean.norm()
 
 
 def _bits(found: Mapping[str, Any]) -> dict[str, float]:

@@ -27,9 +27,11 @@ from lilm.train.pretrain.init_model import add_rows
 from lilm.train.pretrain.inputs import Tokenizers, open_sequences, open_tokenizers
 from lilm.train.pretrain.lora import with_lora
 from lilm.train.pretrain.passages import bits
+from lilm.train.pretrain.teaching import NOTHING_NEW, prepare_teaching
 from lilm.train.tokenizer import stage as tokenizer_stage
 from lilm.train.trainer.attention import choose_attention, exact_attention
 from lilm.train.trainer.batches import BatchAt, mixed
+from lilm.train.trainer.compiled import compiles, eager
 from lilm.train.trainer.heldout import BITS, HeldOut
 from lilm.train.trainer.loop import Job, Metrics, train
 from lilm.train.trainer.speed import Speedometer
@@ -106,6 +108,7 @@ class _Pilot:
         self._all = HeldOut(trial.passages, window, *ends, 0, 1, trial.reporter)
         self._some = HeldOut(some, window, *ends, 0, 1, trial.reporter)
         self._curve: list[dict[str, Any]] = []
+        self._teaching = NOTHING_NEW
 
     def run(self) -> dict[str, Any]:
         pretrain = self._recipe.pretrain
@@ -155,6 +158,9 @@ class _Pilot:
         add_rows(
             model, tokenizers.base, tokenizers.pieces, recipe.pretrain.init, recipe.seed, texts, self._trial.reporter
         )
+        if self._new:
+            weight = recipe.pretrain.bigrams
+            self._teaching = prepare_teaching(model, self._main, len(tokenizers.base), weight)
         seconds = time.monotonic() - started
         return self._prepared(model), seconds
 
@@ -209,9 +215,10 @@ class _Pilot:
         pretrain, n_old = self._recipe.pretrain, len(self._tokenizers.base)
         lora = stage == 2 and pretrain.method == "lora"
         return {
-            "compile": self._device.type == "cuda" if pretrain.compile == "auto" else pretrain.compile,
+            "compile": compiles(model, self._device, pretrain.compile),
             "flat_attention": choose_attention(model, self._device, pretrain.dtype),
             "kept_rows": n_old if stage == 1 or (lora and pretrain.lora.freeze_old_rows) else 0,
+            "level": self._teaching.level if stage == 1 else None,
             "embedding_lr_scale": pretrain.lora.embedding_lr_scale if lora else 1.0,
         }
 
@@ -237,7 +244,7 @@ class _Pilot:
         job = Job(
             f"{len(self._tokenizers.pieces):,} pieces, stage {stage}",
             optim,
-            self._batches(stage),
+            self._teaching.batches(self._batches(stage), stage, optim.steps),
             self._unused,
             self._recipe.pretrain.dtype,
             checkpoint_every=0,
@@ -249,6 +256,6 @@ class _Pilot:
 
     def _point(self, model: LlamaForCausalLM, seconds: float, stage: int, step: int) -> None:
         model.eval()
-        with exact_attention(model):
+        with exact_attention(model), eager(True):  # asked for while the layers are compiled
             figures = self._some.bits(model, self._tokenizers.encode)
         self._curve.append({"seconds": seconds, "stage": stage, "step": step, **figures})

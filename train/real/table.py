@@ -62,15 +62,15 @@ MAIN = {
         2e-4,
         {"tokenizer": {"pieces": 19_470, "multiple": 1}, "pretrain": {"init": "random", "replay": 0.0}},
     ),
-    "no_new_pieces": Contender("LiLM, no new vocabulary", _stages, (1e-4, 3e-4, 6e-4), 3e-4, OWN_VOCABULARY),
-    "ours": Contender("LiLM, recipe smollm2-ja", _stages, (1e-4, 3e-4, 6e-4), 3e-4),
+    "no_new_pieces": Contender("LiLM, no new vocabulary", _stages, (5e-4, 1e-3, 2e-3), 1e-3, OWN_VOCABULARY),
+    "ours": Contender("LiLM, recipe smollm2-ja", _stages, (5e-4, 1e-3, 2e-3), 1e-3),
 }
 """Each of them always runs, in this order."""
 VARIANTS = {
     "lora": Contender("LiLM with LoRA", _stages, (5e-4, 1e-3, 2e-3), 1e-3, {"pretrain": {"method": "lora"}}),
-    "mean": Contender("LiLM, new rows at the mean", _stages, (1e-4, 3e-4, 6e-4), 3e-4, {"pretrain": {"init": "mean"}}),
+    "mean": Contender("LiLM, new rows at the mean", _stages, (5e-4, 1e-3, 2e-3), 1e-3, {"pretrain": {"init": "mean"}}),
     "distilled": Contender(
-        "LiLM, input rows distilled", _stages, (1e-4, 3e-4, 6e-4), 3e-4, {"pretrain": {"init": "distillation"}}
+        "LiLM, input rows distilled", _stages, (5e-4, 1e-3, 2e-3), 1e-3, {"pretrain": {"init": "distillation"}}
     ),
 }
 """Run when asked for by name. One more is a line here: what it changes in the recipe, or another Way."""
