@@ -1,6 +1,7 @@
 """New pieces learn from all of the corpus: what follows them, how often they stand there, and level steps."""
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -47,10 +48,9 @@ def batch(*rows: list[int]) -> Batch:
 
 
 def as_table(soft: SoftTargets) -> list[dict[int, float]]:
-    bounds = soft.starts.tolist()
     return [
-        dict(zip(soft.pieces[a:b].tolist(), soft.shares[a:b].tolist(), strict=True))
-        for a, b in zip(bounds, bounds[1:], strict=False)
+        dict(zip(soft.pieces[begin:end].tolist(), soft.shares[begin:end].tolist(), strict=True))
+        for begin, end in pairwise(soft.starts.tolist())
     ]
 
 
