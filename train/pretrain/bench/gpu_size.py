@@ -8,7 +8,7 @@ from lilm.train.plan.shape import KNOWN, Shape
 # SmolLM2-135M's config.json (Allal et al. 2025, arXiv:2502.02737), with 8,000 pieces more, filled up to 64
 SMOLLM2 = Shape(vocab=57_152, hidden=576, intermediate=1536, layers=30, heads=9, kv_heads=3, head_dim=64, tied=True)
 TINYLLAMA = Shape.of(KNOWN["TinyLlama/TinyLlama-1.1B"], vocab=51_520)
-TOY = Shape(vocab=997, hidden=64, intermediate=128, layers=2, heads=4, kv_heads=2, head_dim=16, tied=True)
+TOY = Shape(vocab=997, hidden=64, intermediate=128, layers=1, heads=4, kv_heads=2, head_dim=16, tied=True)
 
 
 @dataclass(frozen=True)
