@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +55,12 @@ class Bed:
             steps=steps, lr=2e-3, batch_size=ROWS, micro_batch_size=options.pop("micro_batch_size", 0), diverged=0.0
         )
         model = options.pop("model", None) or self.model()
-        given = {"batch_at": self.batch_at, "dtype": TYPE, "checkpoint_every": 3, "flat_attention": self.flat} | options
-        metrics, _ = train(model, Job("check", optim, checkpoints=folder, **given), Reporter(quiet=True))
+        given: dict[str, Any] = {"batch_at": self.batch_at, "checkpoint_every": 3, **options}
+        metrics, _ = train(
+            model,
+            Job("check", optim, checkpoints=folder, dtype=TYPE, flat_attention=self.flat, **given),
+            Reporter(quiet=True),
+        )
         return [entry["loss"] for entry in metrics]
 
 
@@ -81,7 +86,7 @@ def attention_sees_borders(bed: Bed) -> Found:
     """Packed documents have the gradients that they have alone, in float32; in bfloat16 the way that trains is not
     further from them than twice what masks and bfloat16 are."""
     batch = bed.batch_at(0)
-    alone = sum(bed.gradients(one, "float32", flat=False) for one in documents(batch))
+    alone = reduce(torch.add, (bed.gradients(one, "float32", flat=False) for one in documents(batch)))
     distances = {
         "masked_float32": apart(bed.gradients(batch, "float32", flat=False), alone),
         "masked_bfloat16": apart(bed.gradients(batch, TYPE, flat=False), alone),
