@@ -28,6 +28,7 @@ SOURCES = (
     ("plays", "en", "text", "en_text/tinyshakespeare/*.txt"),
 )
 """Name, language, format and files below the data's folder."""
+HELD_OUT, REPORTED_BYTES = 0.06, 40_000  # the English is two books, and half of what is held out is left for choices
 INSTRUCTIONS = "chat/instruction_ja/data/data.jsonl"
 SHARED, VOCABULARY = ("corpus", "base"), ("tokenizer", "pack")
 LANGUAGES = ("ja", "en")
@@ -55,7 +56,8 @@ def bench_recipe(data: Path, base: Path, own: Path, changes: Mapping[str, Any]) 
     if (data / INSTRUCTIONS).is_file():
         chats.append({"name": "instructions", "format": "utterances", "path": str(data / INSTRUCTIONS)})
     mine = {
-        "corpus": {"sources": sources},
+        "corpus": {"sources": sources, "heldout": HELD_OUT},
+        "pretrain": {"eval_bytes": REPORTED_BYTES},
         "base": None,
         "finetune": {"sources": chats},
         "bench": {"prompts": [*JAPANESE, *ENGLISH], "chats": list(ASKED)},
