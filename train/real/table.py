@@ -63,14 +63,20 @@ MAIN = {
         {"tokenizer": {"pieces": 19_470, "multiple": 1}, "pretrain": {"init": "random", "replay": 0.0}},
     ),
     "no_new_pieces": Contender("LiLM, no new vocabulary", _stages, (5e-4, 1e-3, 2e-3), 1e-3, OWN_VOCABULARY),
-    "ours": Contender("LiLM, recipe smollm2-ja", _stages, (5e-4, 1e-3, 2e-3), 1e-3),
+    "ours": Contender("LiLM, recipe smollm2-ja", _stages, (4e-4, 7e-4, 1.2e-3), 7e-4),
 }
 """Each of them always runs, in this order."""
 VARIANTS = {
     "lora": Contender("LiLM with LoRA", _stages, (5e-4, 1e-3, 2e-3), 1e-3, {"pretrain": {"method": "lora"}}),
-    "mean": Contender("LiLM, new rows at the mean", _stages, (5e-4, 1e-3, 2e-3), 1e-3, {"pretrain": {"init": "mean"}}),
+    "mean": Contender(
+        "LiLM, new rows at the mean",
+        _stages,
+        (4e-4, 7e-4, 1.2e-3),
+        7e-4,
+        {"pretrain": {"init": "mean", "bigrams": 0.0}},
+    ),
     "distilled": Contender(
-        "LiLM, input rows distilled", _stages, (5e-4, 1e-3, 2e-3), 1e-3, {"pretrain": {"init": "distillation"}}
+        "LiLM, input rows distilled", _stages, (4e-4, 7e-4, 1.2e-3), 7e-4, {"pretrain": {"init": "distillation"}}
     ),
 }
 """Run when asked for by name. One more is a line here: what it changes in the recipe, or another Way."""
