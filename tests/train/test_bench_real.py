@@ -101,7 +101,7 @@ def test_every_figure_is_there(plan: Plan, figures: dict[str, Any]) -> None:
     assert figures["token_mismatches"] == 0
     assert figures["logits_max_diff_gguf"] < 1e-2
     assert figures["chars_per_token_after"] > figures["chars_per_token_before"]
-    assert min(figures["lines_compared"].values()) > 200
+    assert min(figures["lines_compared"].values()) > 100
 
 
 def test_all_learn_for_about_as_long(figures: dict[str, Any]) -> None:
@@ -138,7 +138,8 @@ def test_what_is_done_is_not_trained_again(
 
 def test_the_page_holds_the_figures_and_keeps_what_was_written_by_hand(plan: Plan, figures: dict[str, Any]) -> None:
     text = plan.markdown.read_text()  # type: ignore[union-attr]
-    assert f"{figures['ja_bpb_after']:.3f}" in text
+    ours = Outcome.of(figures["contenders"]["ours"])
+    assert f"{ours.last.ja:.3f}" in text
     for prompt in (*JAPANESE, *ENGLISH, *CHATS):
         assert prompt in text
     assert plan.markdown.with_suffix(".svg").read_text().startswith("<svg")  # type: ignore[union-attr]
