@@ -26,6 +26,9 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 QUANTS = ("Q4_0", "Q8_0")
 QUESTION = "What is the capital of France?"
 GREETING = "こんにちは。"
+SYSTEM = {"role": "system", "content": "You are a helpful assistant."}
+"""After it the model stops in both types, in native llama.cpp too. After its template's own the 8-bit file loops, after
+an empty one the 4-bit file talks on."""
 ASK = """async ([file, messages]) => {
   const { load } = await import("./wasm/runtime/lilm.mjs");
   const model = await load(file);
@@ -124,8 +127,7 @@ def test_a_real_model_answers(
     bench = json.loads((inputs["bench"] / "report.json").read_text())
     write_json(inputs["bench"] / "report.json", {"files": [{**bench["files"][0], "name": f"model-{quant}.gguf"}]})
     make_site(inputs, tmp_path / "site", context, quants=(quant,))
-    # its template begins with a system message of its own unless there is one, with which the 4-bit file loops
-    found = ask(tmp_path / "site", quant, {"role": "system", "content": ""}, {"role": "user", "content": QUESTION})
+    found = ask(tmp_path / "site", quant, SYSTEM, {"role": "user", "content": QUESTION})
     assert "Paris" in found["text"]
     assert found["stop_reason"] == "eos", "it stops at the end of its turn"
 
