@@ -9,6 +9,7 @@ from lilm.artifact import read_manifest
 from lilm.devices import prepare_torch
 from lilm.documents import read_texts
 from lilm.memory import PeakMemory
+from lilm.pieces import new_pieces
 from lilm.recipe import OptimConfig
 from lilm.runner import run_stages
 from lilm.stage import stage_named
@@ -18,6 +19,7 @@ from lilm.train.pretrain.embeddings import both_matrices
 from lilm.train.pretrain.init_model import add_rows
 from lilm.train.pretrain.inputs import open_sequences, open_tokenizers
 from lilm.train.pretrain.lora import with_lora
+from lilm.train.pretrain.teaching import prepare_teaching
 from lilm.train.real.bed import LANGUAGES
 from lilm.train.real.contender import POINTS, Outcome, Point, Speed, Trial
 from lilm.train.real.measured import bits
@@ -43,6 +45,8 @@ class ByStages:
         started = time.perf_counter()
         texts = read_texts(folder / "corpus", recipe.language, "train")
         add_rows(model, tokenizers.base, tokenizers.pieces, config.init, recipe.seed, texts, reporter)
+        if new_pieces(tokenizers.base, tokenizers.pieces):
+            prepare_teaching(model, main, len(tokenizers.base), config.bigrams)
         prepared = time.perf_counter() - started
         common = {
             "flat_attention": choose_attention(model, device, config.dtype),
