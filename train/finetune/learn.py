@@ -20,6 +20,7 @@ from lilm.train.finetune.format import Format, chat_vocabulary, choose_format
 from lilm.train.finetune.masking import ChatSequences, tokenise_chat
 from lilm.train.finetune.sources import read_chats
 from lilm.train.trainer.batches import Interleaved, mixed
+from lilm.train.trainer.compiled import compiles
 from lilm.train.trainer.curves import draw_curves, write_metrics
 from lilm.train.trainer.loop import Job, Metrics, train
 
@@ -56,6 +57,7 @@ def finetune(config: FinetuneConfig, pretrained: Path, pack: Path, out_dir: Path
             out_dir / "checkpoints",
             dtype=config.dtype,
             checkpoint_every=config.checkpoint_every,
+            compile=device.type == "cpu" and compiles(model, device, "auto"),
         )
         metrics, speed = train(model, job, context.reporter)
         report = {
