@@ -3,13 +3,15 @@
 import json
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import gguf
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from tokenizers import Tokenizer
 from transformers import AutoTokenizer, LlamaForCausalLM
 
 from lilm.bpe import piece_bytes, read_byte_level
@@ -17,6 +19,7 @@ from lilm.errors import LilmError
 from lilm.export.gguf_writer import write_gguf
 from lilm.gguf_file import open_gguf
 from lilm.llamacpp.engine import quantize
+from lilm.progress import Reporter
 from lilm.recipe import BaseConfig
 from lilm.spm import read_proto
 from lilm.stage import Context
@@ -69,6 +72,26 @@ def files(made: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Ca
     return file
 
 
+@pytest.fixture(autouse=True)
+def one_torch_thread() -> Iterator[None]:
+    """Models this small are slower on several threads, much slower when the cores have other work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def context(reporter: Reporter) -> Context:
+    return Context(seed=0, threads=1, language="ja", base_language="en", reporter=reporter)
+
+
+def open_weights(folder: Path) -> set[str]:
+    """Types of the tensors."""
+    with safe_open(folder / "model.safetensors", framework="np") as weights:
+        return {weights.get_slice(name).get_dtype() for name in weights.keys()}  # noqa: SIM118 - a handle, not a dict
+
+
 def convert(file: Path, corpus: Path, out: Path, context: Context) -> dict[str, object]:
     out.mkdir(exist_ok=True)
     config = BaseConfig(kind="gguf", path=str(file))
@@ -93,12 +116,12 @@ def test_there_and_back(
     found = convert(files(kind, "F16"), corpus, tmp_path / "base", context)
     assert found["token_mismatches"] == 0 and int(str(found["lines"])) > 80
     assert np.abs(logits(tmp_path / "base") - logits(made[kind], half=True)).max() < 1e-5
-    old, new = (
-        AutoTokenizer.from_pretrained(folder, local_files_only=True) for folder in (made[kind], tmp_path / "base")
-    )
+    old = Tokenizer.from_file(str(made[kind] / "tokenizer.json"))
+    new = AutoTokenizer.from_pretrained(tmp_path / "base", local_files_only=True)
     line = "Once upon a time, 12 dogs: 日本 \n x"
-    assert old(line)["input_ids"] == new(line)["input_ids"]
-    assert (old.bos_token, old.eos_token) == (new.bos_token, new.eos_token)
+    assert old.encode(line).ids == new(line)["input_ids"]
+    names = ("<s>", "</s>") if kind == "spm" else ("<|begin_of_text|>", "<|end_of_text|>")
+    assert (new.bos_token, new.eos_token) == names
     assert new.chat_template == (TEMPLATE if kind == "bpe" else None)
     config = json.loads((tmp_path / "base" / "config.json").read_text())
     assert config["tie_word_embeddings"] == (kind == "spm") and config["dtype"] == "float16"
@@ -113,14 +136,21 @@ def test_there_and_back(
     assert not (tmp_path / "base" / "checkpoints").exists()
 
 
-@pytest.mark.parametrize(("kind", "quant"), [("bpe", "Q8_0"), ("bpe", "Q4_0"), ("spm", "Q8_0")])
+@pytest.mark.parametrize("quant", ["Q8_0", "Q4_0"])
 def test_quantised_files(
-    kind: str, quant: str, files: Callable[..., Path], corpus: Path, tmp_path: Path, context: Context
+    quant: str, files: Callable[..., Path], corpus: Path, tmp_path: Path, context: Context
 ) -> None:
-    """Decoded, each weight is one of those that llama.cpp reads; the same bytes again."""
-    first = convert(files(kind, quant), corpus, tmp_path / "one", context)
-    assert float(str(first["logits_max_diff"])) < 1e-3 and float(str(first["bits_per_weight"])) < 16
-    convert(files(kind, quant), corpus, tmp_path / "two", context)
+    """Decoded, each weight is one of those that llama.cpp reads."""
+    found = convert(files("bpe", quant), corpus, tmp_path / "base", context)
+    assert float(str(found["logits_max_diff"])) < 1e-3
+    assert float(str(found["logits_max_diff"])) < float(str(found["logits_rms_diff_quantised"]))
+    assert 4 < float(str(found["bits_per_weight"])) < 10
+    assert open_weights(tmp_path / "base") == {"F32"}
+
+
+def test_the_same_bytes_again(files: Callable[..., Path], corpus: Path, tmp_path: Path, context: Context) -> None:
+    for name in ("one", "two"):
+        convert(files("spm", "Q8_0"), corpus, tmp_path / name, context)
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
 
