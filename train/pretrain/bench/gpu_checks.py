@@ -77,8 +77,8 @@ def documents(batch: Batch) -> list[Batch]:
     for row in range(len(batch.input_ids)):
         begins = (batch.position_ids[row] == 0).nonzero().view(-1).tolist()
         for begin, end in zip(begins, [*begins[1:], batch.input_ids.shape[1]], strict=True):
-            one = (tensor[row : row + 1, begin:end] for tensor in (batch.input_ids, batch.position_ids, batch.labels))
-            found.append(Batch(*one))
+            part = slice(row, row + 1), slice(begin, end)
+            found.append(Batch(batch.input_ids[part], batch.position_ids[part], batch.labels[part]))
     return [one for one in found if bool((one.labels != IGNORE).any())]
 
 
