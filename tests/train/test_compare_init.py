@@ -48,7 +48,7 @@ def test_each_start_is_trained_on_the_same_and_the_run_stays_as_it_was(
     assert {path: sha256_file(path) for path in sorted(run.rglob("*")) if path.is_file()} == before
     assert json.loads((tmp_path / "compare-init.json").read_text(encoding="utf-8")) == found
     names = [(trial["trained"], trial["init"]) for trial in found["trials"]]
-    starts = ("mean", "covariance", "random", "distillation")
+    starts = ("mean", "covariance", "random", "distillation", "frequency")
     assert names == [(trained, init) for init in starts for trained in ("new_rows", "all")]
     by_name = dict(zip(names, found["trials"], strict=True))
     for init in starts:
@@ -56,11 +56,12 @@ def test_each_start_is_trained_on_the_same_and_the_run_stays_as_it_was(
         assert one["curve"][0] == other["curve"][0], "the same beginning"
         assert [entry["step"] for entry in one["curve"]] == list(range(7))
         assert len(one["loss"]) == 6
-        assert one["curve"][0]["bits_per_byte_en"] == pytest.approx(
-            by_name["new_rows", "mean"]["curve"][0]["bits_per_byte_en"], abs=0.3
-        )
+        if init != "frequency":  # which lets a base this small expect Japanese everywhere
+            assert one["curve"][0]["bits_per_byte_en"] == pytest.approx(
+                by_name["new_rows", "mean"]["curve"][0]["bits_per_byte_en"], abs=0.3
+            )
     beginnings = {trial["curve"][0]["bits_per_byte_ja"] for trial in found["trials"]}
-    assert len(beginnings) == 4, "each start is another one"
+    assert len(beginnings) == len(starts), "each start is another one"
     page = (tmp_path / "compare-init.html").read_text(encoding="utf-8")
     assert page.count("<svg") == 2
     assert f"{by_name['all', 'mean']['curve'][-1]['bits_per_byte_ja']:.4f}" in page

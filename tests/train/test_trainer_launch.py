@@ -142,7 +142,7 @@ def test_what_a_process_refuses_is_said_as_it_says_it(
     pretrain_inputs: dict[str, Path], tmp_path: Path, context: Context
 ) -> None:
     inputs = {**pretrain_inputs, "pack": tmp_path}  # an empty folder
-    with pytest.raises(LilmError, match="no token store of ja train"):
+    with pytest.raises(LilmError, match=r"tokens\.json: no tokens"):
         stage.run(config(processes=2, zero=0), inputs, tmp_path, context)
 
 

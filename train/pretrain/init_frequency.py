@@ -23,6 +23,7 @@ def expect_frequencies(model: Any, base: Pieces, merged: Pieces, texts: Iterable
     """Move the new rows of the output matrix along the mean hidden state, in place. Where both matrices are one, this
     moves the input rows too, by little.
 
+    A model whose hidden states share little (one of 260K parameters) then expects the new language in the old one too.
     model: has rows for all pieces of `merged`, the new ones begun as means.
     """
     counts = np.full(len(merged), UNSEEN)

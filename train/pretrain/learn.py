@@ -103,8 +103,8 @@ def pretrain(config: PretrainConfig, inputs: Mapping[str, Path], out_dir: Path, 
             config.eval_every,
             lambda: heldout.measure(model, tokenizers.encode, tokenizers.decode),
             measured,
-            # stage 1 keeps little for the rows alone, and its steps are held level where each process has them whole
-            zero=config.distributed.zero if number == 2 or config.distributed.zero == 3 else 0,
+            # stage 1 keeps little for the rows alone; to hold its steps level, a process needs them whole
+            zero=config.distributed.zero if number == 2 else 0,
             compile=compiled,
             flat_attention=flat,
             kept_rows=kept_rows,

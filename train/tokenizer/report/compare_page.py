@@ -8,11 +8,18 @@ from lilm.report.svg import INK, svg_chart
 from lilm.report.units import count, duration
 
 BITS = "bits_per_byte_"
-COLOURS = {"mean": "#2a78d6", "distillation": "#1a8f5a", "covariance": "#d9652b", "random": "#8a8f98"}
+COLOURS = {
+    "mean": "#2a78d6",
+    "distillation": "#1a8f5a",
+    "covariance": "#d9652b",
+    "random": "#8a8f98",
+    "frequency": "#8b5cd6",
+}
 TITLES = {"new_rows": "new rows only", "all": "all parameters"}
 NAMES = {
     "mean": "mean of the sub-tokens' rows",
     "covariance": "near the mean of all rows",
+    "frequency": "the mean, as likely as the text has the piece",
     "random": "noise, the control",
     "distillation": "mean, then distilled",
 }
