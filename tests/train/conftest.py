@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -11,7 +12,7 @@ from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
 from lilm.documents import write_documents
 from lilm.progress import Reporter
-from lilm.recipe import PackConfig, TokenizerConfig
+from lilm.recipe import PackConfig, TokenizerConfig, load_recipe
 from lilm.stage import Context
 from lilm.train.base.model_folder import save_llama
 from lilm.train.corpus import pack_stage
@@ -19,6 +20,18 @@ from lilm.train.corpus.steps.report import NO_CLUSTERS
 from lilm.train.stories import stories
 from lilm.train.tokenizer import stage as tokenizer_stage
 from lilm.train.tokenizer.train import train_base_tokenizer
+
+
+@pytest.fixture(scope="session")
+def small_recipe() -> dict[str, Any]:
+    """The quickstart's recipe with so little text and so small a base that it is over in seconds."""
+    data = load_recipe("quickstart").model_dump(mode="json") | {"threads": 1}
+    for source, limit in zip(data["corpus"]["sources"], (300, 300), strict=True):
+        source["limit"] = limit
+    data["base"]["dtype"] = data["pretrain"]["dtype"] = "float32"
+    data["base"]["scratch"] |= {"vocab_size": 500, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1}
+    data["base"]["scratch"]["optim"]["steps"] = 20
+    return data
 
 
 def write_corpus(folder: Path) -> dict[str, list[str]]:

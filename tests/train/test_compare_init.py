@@ -1,7 +1,9 @@
 """`lilm tokenizer compare-init`: every start on the same tokens, nothing of the run changed, a page to read."""
 
+import copy
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -9,7 +11,7 @@ import torch
 from lilm.errors import LilmError
 from lilm.hashing import sha256_file
 from lilm.progress import Reporter
-from lilm.recipe import Recipe, load_recipe
+from lilm.recipe import Recipe
 from lilm.runner import chosen_stages, run_stages
 from lilm.train.base.model_folder import load_llama
 from lilm.train.pretrain import compare
@@ -18,14 +20,9 @@ from lilm.train.pretrain.init_distillation import Distillation
 
 
 @pytest.fixture(scope="module")
-def recipe() -> Recipe:
+def recipe(small_recipe: dict[str, Any]) -> Recipe:
     """So little of everything that it is over in seconds."""
-    data = load_recipe("quickstart").model_dump(mode="json") | {"threads": 1}
-    for source, limit in zip(data["corpus"]["sources"], (300, 300), strict=True):
-        source["limit"] = limit
-    data["base"]["dtype"] = data["pretrain"]["dtype"] = "float32"
-    data["base"]["scratch"] |= {"vocab_size": 500, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1}
-    data["base"]["scratch"]["optim"]["steps"] = 20
+    data = copy.deepcopy(small_recipe)
     data["tokenizer"] |= {"pieces": 200, "verify_lines": 100}
     data["pretrain"] |= {"eval_bytes": 2000, "sequence_length": 64}
     return Recipe.model_validate(data)

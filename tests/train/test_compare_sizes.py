@@ -1,5 +1,6 @@
 """`lilm tokenizer compare-sizes`: pilots of equal seconds, the run unchanged, kept when done, said where it matters."""
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from lilm.errors import LilmError
 from lilm.hashing import sha256_file
 from lilm.progress import Reporter
-from lilm.recipe import Recipe, load_recipe
+from lilm.recipe import Recipe
 from lilm.runner import chosen_stages, run_stages
 from lilm.train.pretrain import compare_sizes as command
 from lilm.train.pretrain.compare_sizes import compare_sizes
@@ -24,14 +25,9 @@ SIZES = (0, 150)
 
 
 @pytest.fixture(scope="module")
-def recipe() -> Recipe:
+def recipe(small_recipe: dict[str, Any]) -> Recipe:
     """So little of everything that it is over in seconds; 150 pieces are chosen."""
-    data = load_recipe("quickstart").model_dump(mode="json") | {"threads": 1}
-    for source, limit in zip(data["corpus"]["sources"], (300, 300), strict=True):
-        source["limit"] = limit
-    data["base"]["dtype"] = data["pretrain"]["dtype"] = "float32"
-    data["base"]["scratch"] |= {"vocab_size": 500, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1}
-    data["base"]["scratch"]["optim"]["steps"] = 20
+    data = copy.deepcopy(small_recipe)
     data["tokenizer"] |= {"pieces": 150, "verify_lines": 100}
     data["pretrain"] |= {"eval_bytes": 20_000, "sequence_length": 64}
     data["pretrain"]["stage1"] |= {"steps": 10, "batch_size": 4}

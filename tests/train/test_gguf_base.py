@@ -3,7 +3,7 @@
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import gguf
@@ -33,6 +33,8 @@ from tests.train.tokenizer.conftest import english, japanese
 
 TEMPLATE = "{% for message in messages %}<|im_start|>{{ message.content }}{% endfor %}"
 FTYPES = {"Q8_0": 7, "Q4_0": 2}
+
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
 
 @pytest.fixture(scope="module")
@@ -70,15 +72,6 @@ def files(made: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Ca
         return path
 
     return file
-
-
-@pytest.fixture(autouse=True)
-def one_torch_thread() -> Iterator[None]:
-    """Models this small are slower on several threads, much slower when the cores have other work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -12,13 +12,13 @@ from lilm.errors import LilmError
 from lilm.hashing import write_json
 from lilm.memory import PeakMemory
 from lilm.progress import Reporter
-from lilm.train.real.bed import bench_recipe, make_bed
+from lilm.train.real.bed import LANGUAGES, bench_recipe, make_bed
 from lilm.train.real.checks import compare_ids
 from lilm.train.real.contender import Outcome
 from lilm.train.real.delivery import make_files, make_page
 from lilm.train.real.keep import kept
 from lilm.train.real.own import write_own
-from lilm.train.real.page import results_table, write_page
+from lilm.train.real.page import CHECKS, results_table, write_page
 from lilm.train.real.prompts import QUESTIONS, TOPICS
 from lilm.train.real.runs import OURS, Runs
 from lilm.train.real.table import MAIN, chosen, titles
@@ -151,26 +151,11 @@ def compare(plan: Plan, reporter: Reporter) -> dict[str, Any]:
 
 
 KEYS = (
-    "ja_bpb_before",
-    "ja_bpb_after",
-    "en_bpb_before",
-    "en_bpb_after",
-    "ja_bpb_trainer",
-    "en_bpb_trainer",
-    "ja_bpb_seed2023",
-    "en_bpb_seed2023",
-    "ja_bpb_no_new_pieces",
-    "en_bpb_no_new_pieces",
+    *(f"{language}_bpb_{end}" for end in ("before", "after", *MAIN) for language in LANGUAGES if end != OURS),
+    *(key for key in CHECKS if "_bpb_" not in key),
     "ja_bpb_after_stage1",
-    "tokens_per_s",
-    "tokens_per_s_trainer",
-    "chars_per_token_before",
-    "chars_per_token_after",
-    "chars_per_token_default_install",
-    "logits_max_diff_gguf",
-    "token_mismatches",
-    "template_equal",
 )
+"""What the JSON has on its first level, None where it has not come."""
 
 
 def _bits(name: str, outcome: Outcome) -> dict[str, float | None]:

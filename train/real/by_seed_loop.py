@@ -17,7 +17,7 @@ from lilm.train.pretrain.bench.seed_loop import learnt_share, padded_batches, se
 from lilm.train.pretrain.embeddings import extend_embeddings
 from lilm.train.pretrain.inputs import Tokenizers, open_tokenizers
 from lilm.train.real.contender import Outcome, Speed, Trial
-from lilm.train.real.measured import Watch, base_bits, bits_of
+from lilm.train.real.measured import Watch, base_bits, measuring
 from lilm.train.trainer.schedule import learning_rate
 
 RANK = 256
@@ -50,43 +50,28 @@ class BySeedLoop:
 
     def train(self, trial: Trial, steps: tuple[int, int]) -> Outcome:
         model, tokenizers = _opened(trial)
-        texts = trial.bed.reported
-
-        def measure() -> dict[str, float]:
-            model.eval()
-            found = bits_of(model, tokenizers, texts, trial)
-            model.train()
-            return found
-
         optim = OptimConfig(steps=steps[1], lr=trial.recipe.pretrain.stage2.lr, final_lr=0.0)
         share = learnt_share(_batches(trial), BATCHES)
-        watch = Watch(steps[1], round(trial.tokens_per_step * share), base_bits(trial), measure)
+        learnt = round(trial.tokens_per_step * share)
+        watch = Watch(steps[1], learnt, base_bits(trial), measuring(model, tokenizers, trial))
         with PeakMemory() as peak, trial.bed.reporter.bar(trial.label, steps[1]) as bar:
             watch.start()
             loop = seed_steps(model, _batches(trial), True, DTYPE, lambda step: learning_rate(step, optim))
             for _ in islice(loop, steps[1]):
                 watch.step()
                 bar.advance()
-        return Outcome(
-            curve=watch.curve,
-            stage1=None,
-            seconds=round(watch.seconds, 1),
-            tokens=watch.curve[-1].tokens,
-            tokens_per_s=round(watch.curve[-1].tokens / watch.seconds, 1),
-            peak_memory_mb=peak.mb,
-            settings={
-                "steps": steps[1],
-                "sequence_length": trial.window,
-                "batch_size": trial.batch_size,
-                "lr": optim.lr,
-                "schedule": optim.schedule,
-                "warmup": optim.warmup,
-                "rank": RANK,
-                "init": "random",
-                "pieces": trial.recipe.tokenizer.pieces,
-            },
-            choosing=bits_of(model.eval(), tokenizers, trial.bed.choosing, trial) if trial.choosing else {},
-        )
+        settings = {
+            "steps": steps[1],
+            "sequence_length": trial.window,
+            "batch_size": trial.batch_size,
+            "lr": optim.lr,
+            "schedule": optim.schedule,
+            "warmup": optim.warmup,
+            "rank": RANK,
+            "init": "random",
+            "pieces": trial.recipe.tokenizer.pieces,
+        }
+        return watch.outcome(model, tokenizers, trial, peak.mb, settings)
 
 
 def _opened(trial: Trial) -> tuple[Any, Tokenizers]:

@@ -102,7 +102,7 @@ class ByStages:
         curve = [before, *(ends[tokens] for tokens in sorted(ends))]
         return Outcome(
             curve=curve,
-            stage1=ends.get(first * trial.tokens_per_step) if first else None,
+            stage1=ends.get(clock.tokens(first)) if first else None,
             seconds=curve[-1].seconds,
             tokens=curve[-1].tokens,
             tokens_per_s=found["tokens_per_s"],
@@ -121,15 +121,27 @@ class _Clock:
     first: int
 
     def point(self, entry: dict[str, Any]) -> Point:
-        done = min(entry["step"], self.first), max(0, entry["step"] - self.first)
-        speeds = self.found["tokens_per_s_stage1"], self.found["tokens_per_s"]
-        parts = [steps * self.trial.tokens_per_step / max(1, speed) for steps, speed in zip(done, speeds, strict=True)]
+        pretrain, found = self.trial.recipe.pretrain, self.found
+        first, second = self._done(entry["step"])
+        seconds = first * pretrain.stage1.batch_size * self.trial.window / max(1, found["tokens_per_s_stage1"])
+        seconds += second * self.trial.tokens_per_step / max(1, found["tokens_per_s"])
         return Point(
-            seconds=round(self.found["prepare_seconds"] + sum(parts), 1),
-            tokens=entry["step"] * self.trial.tokens_per_step,
+            seconds=round(found["prepare_seconds"] + seconds, 1),
+            tokens=self.tokens(entry["step"]),
             ja=entry["bits_per_byte_ja"],
             en=entry["bits_per_byte_en"],
         )
+
+    def tokens(self, step: int) -> int:
+        """Read until `step`, which counts through both stages."""
+        first, second = self._done(step)
+        return (
+            first * self.trial.recipe.pretrain.stage1.batch_size * self.trial.window
+            + second * self.trial.tokens_per_step
+        )
+
+    def _done(self, step: int) -> tuple[int, int]:
+        return min(step, self.first), max(0, step - self.first)
 
 
 def learnt_per_step(batch_at: BatchAt) -> float:

@@ -11,7 +11,7 @@ from lilm.hashing import sha256_json
 from lilm.pieces import open_pieces
 from lilm.train.base.model_folder import load_llama
 from lilm.train.pretrain.inputs import Tokenizers, open_tokenizers
-from lilm.train.real.contender import POINTS, Point, Trial
+from lilm.train.real.contender import POINTS, Outcome, Point, Trial
 from lilm.train.real.keep import kept
 from lilm.train.trainer.heldout import BITS, HeldOut
 from lilm.train.trainer.measure import Encode
@@ -31,6 +31,18 @@ def bits(trial: Trial, texts: Texts) -> dict[str, float]:
 def bits_of(model: Any, tokenizers: Tokenizers, texts: Texts, trial: Trial) -> dict[str, float]:
     """The same of any model with the merged vocabulary."""
     return _bits(model, (tokenizers.base.bos_id, tokenizers.base.eos_id), tokenizers.encode, texts, trial)
+
+
+def measuring(model: Any, tokenizers: Tokenizers, trial: Trial) -> Callable[[], Bits]:
+    """What measures `model` on the reported text in the middle of its training."""
+
+    def measure() -> Bits:
+        model.eval()
+        found = bits_of(model, tokenizers, trial.bed.reported, trial)
+        model.train()
+        return found
+
+    return measure
 
 
 def base_bits(trial: Trial) -> dict[str, float]:
@@ -72,6 +84,21 @@ class Watch:
     @property
     def seconds(self) -> float:
         return sum(self.step_seconds)
+
+    def outcome(
+        self, model: Any, tokenizers: Tokenizers, trial: Trial, peak_memory_mb: float, settings: dict[str, Any]
+    ) -> Outcome:
+        """Of the run that was watched, without a first stage. model: as it ended."""
+        return Outcome(
+            curve=self.curve,
+            stage1=None,
+            seconds=round(self.seconds, 1),
+            tokens=self.curve[-1].tokens,
+            tokens_per_s=round(self.curve[-1].tokens / self.seconds, 1),
+            peak_memory_mb=peak_memory_mb,
+            settings=settings,
+            choosing=bits_of(model.eval(), tokenizers, trial.bed.choosing, trial) if trial.choosing else {},
+        )
 
     def start(self) -> None:
         self._started = time.perf_counter()

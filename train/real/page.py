@@ -15,6 +15,18 @@ from lilm.train.real.prompts import CHATS, ENGLISH, JAPANESE
 MARK = "<!-- by hand below -->"
 BY_HAND = f"\n{MARK}\n\n## What is still bad\n"
 COLOURS = ("#d9652b", "#8a8a8a", "#2fa36b", "#2a78d6", "#8b5cd6", "#c9a227")
+CHECKS = (
+    "ja_bpb_before",
+    "ja_bpb_after_stage1",
+    "tokens_per_s",
+    "tokens_per_s_trainer",
+    "chars_per_token_before",
+    "chars_per_token_after",
+    "chars_per_token_default_install",
+    "token_mismatches",
+    "logits_max_diff_gguf",
+    "template_equal",
+)
 SETTINGS = ("steps", "lr", "batch_size", "learning_rate", "init", "replay", "method", "rank", "share_of_base")
 
 
@@ -146,19 +158,7 @@ def _rates(figures: Mapping[str, Any]) -> str:
 
 
 def _checks(figures: Mapping[str, Any]) -> str:
-    names = (
-        "ja_bpb_before",
-        "ja_bpb_after_stage1",
-        "tokens_per_s",
-        "tokens_per_s_trainer",
-        "chars_per_token_before",
-        "chars_per_token_after",
-        "chars_per_token_default_install",
-        "token_mismatches",
-        "logits_max_diff_gguf",
-        "template_equal",
-    )
-    rows = [(name, _spoken(figures[name])) for name in names]
+    rows = [(name, _spoken(figures[name])) for name in CHECKS]
     lines = figures.get("lines_compared")
     if lines:
         rows.append(("lines compared", ", ".join(f"{count:,} {lang}" for lang, count in lines.items())))

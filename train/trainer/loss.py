@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 
 from lilm.train.trainer.attention import document_borders
 from lilm.train.trainer.batches import IGNORE, Batch, SoftTargets
-from lilm.train.trainer.loss_fused import FusedLoss, chunk_rows
+from lilm.train.trainer.loss_fused import FusedLoss, chunk_rows, scaled_gradients
 
 CHUNK_ELEMENTS = 32 * 1024 * 1024  # logits held at once: 128 MB in float32
 
@@ -61,14 +61,7 @@ class _SummedLoss(torch.autograd.Function):
     @staticmethod
     @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, upper: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor | None, None, None, None]:
-        hidden_grad, weight_grad = ctx.saved_tensors
-        return (
-            None if hidden_grad is None else hidden_grad * upper.to(hidden_grad.dtype),
-            None if weight_grad is None else (weight_grad * upper).to(ctx.weight_dtype),
-            None,
-            None,
-            None,
-        )
+        return (*scaled_gradients(ctx, upper), None, None, None)
 
 
 def _subtract(soft: SoftTargets, chosen: torch.Tensor, probabilities: torch.Tensor) -> None:

@@ -51,13 +51,16 @@ class FusedLoss(torch.autograd.Function):
     @staticmethod
     @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, upper: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor | None, None, None]:
-        hidden_grad, weight_grad = ctx.saved_tensors
-        return (
-            None if hidden_grad is None else hidden_grad * upper.to(hidden_grad.dtype),
-            None if weight_grad is None else (weight_grad * upper).to(ctx.weight_dtype),
-            None,
-            None,
-        )
+        return (*scaled_gradients(ctx, upper), None, None)
+
+
+def scaled_gradients(ctx: Any, upper: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+    """The gradients of hidden and weight that the forward pass saved, times that of the loss."""
+    hidden_grad, weight_grad = ctx.saved_tensors
+    return (
+        None if hidden_grad is None else hidden_grad * upper.to(hidden_grad.dtype),
+        None if weight_grad is None else (weight_grad * upper).to(ctx.weight_dtype),
+    )
 
 
 def chunk_rows(tokens: int, vocab_size: int) -> int:
