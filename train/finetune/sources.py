@@ -57,14 +57,8 @@ def _all_chats(source: ChatSourceConfig, language: str, seed: int) -> Iterator[l
 
 
 def _hub(source: ChatSourceConfig) -> Iterator[list[Message]]:
-    try:
-        from datasets import load_dataset
-    except ImportError as error:
-        raise LilmError(
-            "the package `datasets` is missing",
-            where=f"finetune.sources {source.name}",
-            remedy="pip install 'lilm[hub]'",
-        ) from error
+    from datasets import load_dataset
+
     for number, entry in enumerate(load_dataset(source.repo, split=source.split, streaming=True), 1):
         value = entry.get(source.field)
         first = value[0] if isinstance(value, list) and value else {}

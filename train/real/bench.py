@@ -175,17 +175,11 @@ def _default_install(plan: Plan, reporter: Reporter) -> float:
     """`lilm bench tokenizer`'s characters of JSQuAD a token, measured once."""
     from lilm.train.tokenizer.bench import measure as bench_tokenizer
 
-    of = {"data": str(plan.data), "kenlm": _installed("kenlm")}
+    of = {"data": str(plan.data)}
     found: float = kept(
         plan.root / "tokenizer.json", of, lambda: bench_tokenizer(reporter, plan.data)["chars_per_token_ja"]
     )
     return found
-
-
-def _installed(package: str) -> bool:
-    from importlib.util import find_spec
-
-    return find_spec(package) is not None
 
 
 def _device() -> str:

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from lilm.errors import LilmError
-from lilm.train.corpus.sources import Bad, Identified, check_source
+from lilm.train.corpus.sources import Bad, Identified
 from tests.train.corpus.conftest import JAPANESE, read, source
 
 TEXTS = [f"{JAPANESE}{number}" for number in range(300)]
@@ -79,14 +79,7 @@ def test_a_broken_page_takes_few_rows_with_it(tmp_path: Path, monkeypatch: pytes
     assert len(good) > 200 and good == [text for text in TEXTS if text in set(good)]
 
 
-def test_hub_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(LilmError, match=r"pip install 'datasets"):
-        check_source(source("", "hub", repo="owner/name"))
-
-
 def test_hub_dataset(tmp_path: Path) -> None:
-    pytest.importorskip("datasets")
     (tmp_path / "train.jsonl").write_text('{"text": "a"}\n{"text": null}\n{"text": " "}\n{"text": "d"}\n')
     first, bad, last = read(source("", "hub", repo=str(tmp_path)))
     assert (first, last) == ("a", "d")
@@ -95,14 +88,12 @@ def test_hub_dataset(tmp_path: Path) -> None:
 
 
 def test_hub_dataset_that_breaks_off(tmp_path: Path) -> None:
-    pytest.importorskip("datasets")
     (tmp_path / "train.jsonl").write_text('{"text": "a"}\n{"text": broken\n')
     *_, bad = read(source("", "hub", repo=str(tmp_path)))
     assert isinstance(bad, Bad) and "broken (" in bad.what and "\n" not in bad.what
 
 
 def test_hub_dataset_that_cannot_be_opened_is_one_line(tmp_path: Path) -> None:
-    pytest.importorskip("datasets")
     (tmp_path / "train.jsonl").write_text('{"text": "a"}\n')
     with pytest.raises(LilmError, match="cannot be opened") as caught:
         read(source("", "hub", repo=str(tmp_path), split="other"))

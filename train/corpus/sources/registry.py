@@ -1,7 +1,6 @@
 """Which reader belongs to which format, and what can be checked before anything is read."""
 
 import importlib
-import importlib.util
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -61,13 +60,7 @@ def _reader(name: str) -> FileReader:
 
 
 def check_source(source: SourceConfig) -> None:
-    """Raises LilmError when the source cannot be there: no file, only empty files, a missing package."""
-    if source.format == "hub" and importlib.util.find_spec("datasets") is None:
-        raise LilmError(
-            "format 'hub' needs the package datasets",
-            where=f"corpus source {source.name}",
-            remedy="pip install 'datasets>=4'",
-        )
+    """Raises LilmError when the source cannot be there: no file, or only empty files."""
     if source.format in MADE:
         return
     if not any(path.stat().st_size for path in matching_files(source)):
