@@ -23,7 +23,7 @@ from lilm.train.tokenizer.train import train_base_tokenizer
 
 
 @pytest.fixture(scope="session")
-def small_recipe() -> dict[str, Any]:
+def tiny_recipe() -> dict[str, Any]:
     """The quickstart's recipe with so little text and so small a base that it is over in seconds."""
     data = load_recipe("quickstart").model_dump(mode="json") | {"threads": 1}
     for source, limit in zip(data["corpus"]["sources"], (300, 300), strict=True):

@@ -20,9 +20,9 @@ from lilm.train.pretrain.init_distillation import Distillation
 
 
 @pytest.fixture(scope="module")
-def recipe(small_recipe: dict[str, Any]) -> Recipe:
+def recipe(tiny_recipe: dict[str, Any]) -> Recipe:
     """So little of everything that it is over in seconds."""
-    data = copy.deepcopy(small_recipe)
+    data = copy.deepcopy(tiny_recipe)
     data["tokenizer"] |= {"pieces": 200, "verify_lines": 100}
     data["pretrain"] |= {"eval_bytes": 2000, "sequence_length": 64}
     return Recipe.model_validate(data)

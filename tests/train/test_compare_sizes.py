@@ -25,9 +25,9 @@ SIZES = (0, 150)
 
 
 @pytest.fixture(scope="module")
-def recipe(small_recipe: dict[str, Any]) -> Recipe:
+def recipe(tiny_recipe: dict[str, Any]) -> Recipe:
     """So little of everything that it is over in seconds; 150 pieces are chosen."""
-    data = copy.deepcopy(small_recipe)
+    data = copy.deepcopy(tiny_recipe)
     data["tokenizer"] |= {"pieces": 150, "verify_lines": 100}
     data["pretrain"] |= {"eval_bytes": 20_000, "sequence_length": 64}
     data["pretrain"]["stage1"] |= {"steps": 10, "batch_size": 4}
