@@ -25,7 +25,7 @@ def averaged(trial: Trial, ours: Outcome) -> Outcome:
     model: Any = load_llama(trial.folder / "pretrain", device)
     tokenizers = open_tokenizers(trial.folder / "base", trial.folder / "tokenizer", base)
     average_in(model, base, SHARE)
-    found = bits_of(model, tokenizers, trial.bed.reported, trial)
+    found = bits_of(model, tokenizers, trial)
     point = replace(ours.last, ja=found["ja"], en=found["en"])
     settings = {**ours.settings, "share_of_base": SHARE}
     return replace(ours, curve=[ours.curve[0], point], stage1=None, settings=settings)

@@ -53,7 +53,7 @@ class BySeedLoop:
         optim = OptimConfig(steps=steps[1], lr=trial.recipe.pretrain.stage2.lr, final_lr=0.0)
         share = learnt_share(_batches(trial), BATCHES)
         learnt = round(trial.tokens_per_step * share)
-        watch = Watch(steps[1], learnt, base_bits(trial), measuring(model, tokenizers, trial))
+        watch = Watch(steps[1], learnt, base_bits(trial), measuring(model, tokenizers, trial), trial.points)
         with PeakMemory() as peak, trial.bed.reporter.bar(trial.label, steps[1]) as bar:
             watch.start()
             loop = seed_steps(model, _batches(trial), True, DTYPE, lambda step: learning_rate(step, optim))
@@ -71,7 +71,7 @@ class BySeedLoop:
             "init": "random",
             "pieces": trial.recipe.tokenizer.pieces,
         }
-        return watch.outcome(model, tokenizers, trial, peak.mb, settings)
+        return watch.outcome(peak.mb, settings)
 
 
 def _opened(trial: Trial) -> tuple[Any, Tokenizers]:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lilm.artifact import read_manifest
@@ -21,13 +21,14 @@ from lilm.train.pretrain.inputs import open_sequences, open_tokenizers
 from lilm.train.pretrain.lora import with_lora
 from lilm.train.pretrain.teaching import prepare_teaching
 from lilm.train.real.bed import LANGUAGES
-from lilm.train.real.contender import POINTS, Outcome, Point, Speed, Trial
+from lilm.train.real.contender import Outcome, Point, Speed, Trial
 from lilm.train.real.measured import bits
 from lilm.train.trainer.attention import choose_attention
 from lilm.train.trainer.batches import IGNORE, BatchAt, mixed
 from lilm.train.trainer.compiled import compiles
 
 CHECKPOINTS = 3  # of a run, so that a killed one loses a third
+PILOT_BYTES = 2_000  # of the reported text, which a pilot's choice does not look at
 LOOKED_AT = 20  # batches that the mean number of learnt tokens is taken from
 
 
@@ -79,7 +80,8 @@ class ByStages:
             update={
                 "stage1": pretrain.stage1.model_copy(update={"steps": first}),
                 "stage2": pretrain.stage2.model_copy(update={"steps": second}),
-                "eval_every": -(-second // POINTS),
+                "eval_every": -(-second // trial.points),
+                "eval_bytes": PILOT_BYTES if trial.choosing else pretrain.eval_bytes,
                 "checkpoint_every": -(-second // CHECKPOINTS),
                 "samples": 0,
             }
@@ -100,6 +102,8 @@ class ByStages:
         # a stage measures before its first step too: that point is the base's no longer, and of no interest
         ends = {point.tokens: point for point in points if point.tokens}
         curve = [before, *(ends[tokens] for tokens in sorted(ends))]
+        if trial.choosing:
+            curve[-1] = replace(curve[-1], **bits(trial))
         return Outcome(
             curve=curve,
             stage1=ends.get(clock.tokens(first)) if first else None,
@@ -108,7 +112,6 @@ class ByStages:
             tokens_per_s=found["tokens_per_s"],
             peak_memory_mb=peak.mb,
             settings=config.model_dump(mode="json"),
-            choosing=bits(trial, trial.bed.choosing) if trial.choosing else {},
         )
 
 

@@ -35,11 +35,13 @@ class ByTrainer:
 
     def train(self, trial: Trial, steps: tuple[int, int]) -> Outcome:
         model, tokenizers = _opened(trial)
-        watch = Watch(steps[1], trial.window * BATCH, base_bits(trial), measuring(model, tokenizers, trial))
+        watch = Watch(
+            steps[1], trial.window * BATCH, base_bits(trial), measuring(model, tokenizers, trial), trial.points
+        )
         with PeakMemory() as peak:
             ran_with = _run(trial, model, steps[1], [_Watched(watch)], trial.bed.reporter)
         settings = {"steps": steps[1], "sequence_length": trial.window, **ran_with}
-        return watch.outcome(model, tokenizers, trial, peak.mb, settings)
+        return watch.outcome(peak.mb, settings)
 
 
 class _Watched(TrainerCallback):

@@ -1,7 +1,7 @@
 """A way to teach the base, how fast it is here, how many steps that allows, and what came of it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -42,8 +42,7 @@ class Point:
 @dataclass(frozen=True)
 class Outcome:
     """curve: the first point is the base's. stage1: the point where the first stage ended. seconds: of training, with
-    what it does once before and without measurements and checkpoints. choosing: bits per byte of the text that
-    choices are made on. settings: all that was chosen."""
+    what it does once before and without measurements and checkpoints. settings: all that was chosen."""
 
     curve: list[Point]
     stage1: Point | None
@@ -52,7 +51,6 @@ class Outcome:
     tokens_per_s: float
     peak_memory_mb: float
     settings: dict[str, Any]
-    choosing: dict[str, float] = field(default_factory=dict)
 
     @property
     def last(self) -> Point:
@@ -69,14 +67,24 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Trial:
-    """One contender at one rate: its recipe, and its run folder with everything before `pretrain`. choosing: whether
-    the text for choices is measured too."""
+    """One contender at one rate: its recipe, and its run folder with everything before `pretrain`. choosing: it is a
+    pilot, measured once, at its end and on the text for choices."""
 
     bed: Bed
     label: str
     recipe: Recipe
     folder: Path
     choosing: bool = False
+
+    @property
+    def points(self) -> int:
+        """Of its curve, besides the first."""
+        return 1 if self.choosing else POINTS
+
+    @property
+    def texts(self) -> Mapping[str, list[str]]:
+        """That it is measured on."""
+        return self.bed.choosing if self.choosing else self.bed.reported
 
     @property
     def window(self) -> int:

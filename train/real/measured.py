@@ -20,25 +20,25 @@ Bits = Mapping[str, float]
 Texts = Mapping[str, list[str]]
 
 
-def bits(trial: Trial, texts: Texts) -> dict[str, float]:
+def bits(trial: Trial) -> dict[str, float]:
     """By language, of the model that the stage `pretrain` left in the trial's folder."""
     device = prepare_torch(trial.recipe.seed, trial.recipe.threads)
     base = load_llama(trial.folder / "base", device)
     tokenizers = open_tokenizers(trial.folder / "base", trial.folder / "tokenizer", base)
-    return bits_of(load_llama(trial.folder / "pretrain", device), tokenizers, texts, trial)
+    return bits_of(load_llama(trial.folder / "pretrain", device), tokenizers, trial)
 
 
-def bits_of(model: Any, tokenizers: Tokenizers, texts: Texts, trial: Trial) -> dict[str, float]:
+def bits_of(model: Any, tokenizers: Tokenizers, trial: Trial) -> dict[str, float]:
     """The same of any model with the merged vocabulary."""
-    return _bits(model, (tokenizers.base.bos_id, tokenizers.base.eos_id), tokenizers.encode, texts, trial)
+    return _bits(model, (tokenizers.base.bos_id, tokenizers.base.eos_id), tokenizers.encode, trial.texts, trial)
 
 
 def measuring(model: Any, tokenizers: Tokenizers, trial: Trial) -> Callable[[], Bits]:
-    """What measures `model` on the reported text in the middle of its training."""
+    """What measures `model` on the trial's text in the middle of its training."""
 
     def measure() -> Bits:
         model.eval()
-        found = bits_of(model, tokenizers, trial.bed.reported, trial)
+        found = bits_of(model, tokenizers, trial)
         model.train()
         return found
 
@@ -46,7 +46,9 @@ def measuring(model: Any, tokenizers: Tokenizers, trial: Trial) -> Callable[[], 
 
 
 def base_bits(trial: Trial) -> dict[str, float]:
-    """Of the reported text, by the base as it is with its own tokenizer; measured once."""
+    """Of the reported text, by the base as it is with its own tokenizer; measured once. Nothing for a pilot."""
+    if trial.choosing:
+        return {}
 
     def measure() -> dict[str, float]:
         base = load_llama(trial.folder / "base", prepare_torch(trial.recipe.seed, trial.recipe.threads))
@@ -65,17 +67,22 @@ def _bits(model: Any, ends: tuple[int, int], encode: Encode, texts: Texts, trial
 
 
 class Watch:
-    """Counts the seconds of training steps, and measures the model at POINTS of them.
+    """Counts the seconds of training steps, and measures the model at `points` of them.
 
     `start` before the first step, `step` after each. before: the base's own bits, the curve's first point.
     measure: answers bits by language.
     """
 
     def __init__(
-        self, steps: int, tokens_per_step: int, before: Bits | None, measure: Callable[[], Bits] | None
+        self,
+        steps: int,
+        tokens_per_step: int,
+        before: Bits | None,
+        measure: Callable[[], Bits] | None,
+        points: int = POINTS,
     ) -> None:
         self._steps, self._tokens_per_step, self._measure = steps, tokens_per_step, measure
-        self._every = -(-steps // POINTS)
+        self._every = -(-steps // points)
         self.curve = [Point(0.0, 0, before["ja"], before["en"])] if before else []
         self.done = 0
         self.step_seconds: list[float] = []
@@ -85,10 +92,8 @@ class Watch:
     def seconds(self) -> float:
         return sum(self.step_seconds)
 
-    def outcome(
-        self, model: Any, tokenizers: Tokenizers, trial: Trial, peak_memory_mb: float, settings: dict[str, Any]
-    ) -> Outcome:
-        """Of the run that was watched, without a first stage. model: as it ended."""
+    def outcome(self, peak_memory_mb: float, settings: dict[str, Any]) -> Outcome:
+        """Of the run that was watched, without a first stage."""
         return Outcome(
             curve=self.curve,
             stage1=None,
@@ -97,7 +102,6 @@ class Watch:
             tokens_per_s=round(self.curve[-1].tokens / self.seconds, 1),
             peak_memory_mb=peak_memory_mb,
             settings=settings,
-            choosing=bits_of(model.eval(), tokenizers, trial.bed.choosing, trial) if trial.choosing else {},
         )
 
     def start(self) -> None:

@@ -62,7 +62,7 @@ class Runs:
             for rate in one.rates:
                 trial = self.trial(name, rate, f"pilots/{name}-{rate:g}", choosing=True)
                 outcome = self._outcome(trial, speeds[name].steps_in(self.seconds * PILOT))
-                tried[name][f"{rate:g}"] = outcome.choosing
+                tried[name][f"{rate:g}"] = {"ja": outcome.last.ja, "en": outcome.last.en}
             self.rates[name] = float(min(tried[name], key=lambda rate, name=name: tried[name][rate]["ja"]))  # type: ignore[misc]
         return tried
 

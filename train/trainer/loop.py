@@ -139,7 +139,7 @@ def train(model: torch.nn.Module, job: Job, reporter: Reporter) -> tuple[Metrics
         if start < job.optim.steps and job.checkpoint_every:
             _require_room(job, needed, start)
         if not metrics and job.measure is not None:
-            metrics.append({"step": 0, **(job.measured or _measured(model, job))})
+            metrics.append({"step": 0, **(_measured(model, job) if job.measured is None else job.measured)})
         guard = DivergenceGuard(job.optim.diverged, job.label, losses(metrics))
         model.train()
         with reporter.bar(job.label, job.optim.steps, start) as bar:
