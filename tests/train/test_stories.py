@@ -11,6 +11,7 @@ import pytest
 from lilm.errors import LilmError
 from lilm.train.stories import chats, english, japanese, plots, repeat_report, stories, world
 from lilm.train.stories.inflect import inflect
+from lilm.train.stories.tables import tables
 
 N = 2000
 PINNED_STORIES = {"ja": 757064562, "en": 508781897}
@@ -100,8 +101,10 @@ def test_text_is_clean(lang):
 
 
 def test_every_name_in_a_story_is_a_member_of_its_cast():
-    female, male = set(japanese.words.ANIMAL_GIRLS), set(japanese.words.ANIMAL_BOYS)
-    children = {f"{name}ちゃん" for name in japanese.words.GIRLS} | {f"{name}くん" for name in japanese.words.BOYS}
+    female, male = set(tables("ja").words.animal_girls), set(tables("ja").words.animal_boys)
+    children = {f"{name}ちゃん" for name in tables("ja").words.girls} | {
+        f"{name}くん" for name in tables("ja").words.boys
+    }
     for index in range(N):
         rng = random.Random(f"names {index}")
         story = plots.draw(rng)
@@ -112,7 +115,7 @@ def test_every_name_in_a_story_is_a_member_of_its_cast():
         assert {name for name in children if name in text} <= own
         english_names = {english.character("x", who)["x"] for who in (story.hero, story.friend)}
         said = set(re.findall(r"\b[A-Z][a-z]+\b", english.tell(story, rng)))
-        assert said & {*english.words.FEMALE, *english.words.MALE} <= english_names
+        assert said & {*tables("en").words.female, *tables("en").words.male} <= english_names
         assert japanese.character("hero", story.hero)["hero"] in text
 
 
@@ -123,9 +126,9 @@ def test_what_is_lost_is_found():
         story = plots.draw(rng, names=("lost",), short=True)
         thing = japanese.slots(story, polite=True)["thing"]
         text = japanese.tell(story, rng, polite=True)
-        spot = japanese.words.SPOTS[story.picks["spot"]]
+        spot = tables("ja").words.spots[story.picks["spot"]]
         assert thing in text and spot in text[text.index(thing) :]
-        assert spot != japanese.words.SPOTS[story.picks["wrong"]]
+        assert spot != tables("ja").words.spots[story.picks["wrong"]]
         seen += 1
     assert seen == N
 
@@ -180,11 +183,12 @@ def test_answers_about_a_scene_are_in_the_scene():
 
 def test_both_languages_tell_every_plot_and_every_subject():
     beats = {beat.removesuffix("?") for plot in plots.PLOTS.values() for beat in plot.beats} - {"scene"}
-    assert set(japanese.BEATS) == set(english.BEATS) == beats
+    beats |= {f"scene_{season}" for season in world.SEASONS}
+    assert set(tables("ja").beats) == set(tables("en").beats) == beats
     for table, rows in world.TABLES.items():
-        assert set(japanese.SUBJECTS[table]) == set(english.SUBJECTS[table]) == {row.id for row in rows}
+        assert set(tables("ja").subjects[table]) == set(tables("en").subjects[table]) == {row.id for row in rows}
     for place in world.OUTDOORS:
-        assert set(world.SPOTS[place]) <= set(japanese.words.SPOTS) & set(english.words.SPOTS)
+        assert set(world.SPOTS[place]) <= set(tables("ja").words.spots) & set(tables("en").words.spots)
 
 
 @pytest.mark.parametrize(

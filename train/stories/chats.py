@@ -30,8 +30,7 @@ def _chat(lang: str, seed: int, index: int) -> list[Message]:
     turns = rng.choice(_TURNS)
     pairs: list[tuple[str, str]] = []
     if turns > 1 and rng.random() < 0.3:
-        questions, answer = language.GREETING
-        pairs.append((rng.choice(questions), answer))
+        pairs.append(language.greeting(rng))
     while len(pairs) < turns:
         pair = rng.choices(kinds, weights)[0](rng)
         if pair[0] not in [asked for asked, _ in pairs]:

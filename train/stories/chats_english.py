@@ -2,21 +2,22 @@
 
 import random
 
-from lilm.train.stories import chat_facts_english as facts
 from lilm.train.stories import english, plots, world
-from lilm.train.stories import english_words as words
+from lilm.train.stories.tables import tables
 
 Turn = tuple[str, str]
 
 
 def plain(rng: random.Random) -> Turn:
-    questions, answer = rng.choice(facts.PLAIN)
-    return rng.choice(questions), answer
+    row = rng.choice(tables("en").facts.plain)
+    return rng.choice(row["asks"]), row["answer"]
 
 
 def animal(rng: random.Random) -> Turn:
+    language = tables("en")
+    words, animals = language.words, language.animals
     key = rng.choice(world.ANIMALS)
-    name, known = english.article(words.KINDS[key]), facts.ANIMALS[key]
+    name, known = english.article(words.kinds[key]), animals[key]
     subject = english.capital(name)
     match rng.randrange(7 if known.sound else 6):
         case 0:
@@ -36,11 +37,13 @@ def animal(rng: random.Random) -> Turn:
 
 
 def compare(rng: random.Random, key: str) -> Turn:
-    size = facts.ANIMALS[key].size
-    other = rng.choice([k for k in world.ANIMALS if abs(facts.ANIMALS[k].size - size) >= 2])
+    language = tables("en")
+    words, animals = language.words, language.animals
+    size = animals[key].size
+    other = rng.choice([k for k in world.ANIMALS if abs(animals[k].size - size) >= 2])
     bigger = rng.random() < 0.5
-    first = (size > facts.ANIMALS[other].size) == bigger
-    one, two = (english.article(words.KINDS[k]) for k in (key, other))
+    first = (size > animals[other].size) == bigger
+    one, two = (english.article(words.kinds[k]) for k in (key, other))
     winner, loser, word = (
         (one, two, "bigger" if bigger else "smaller") if first else (two, one, "bigger" if bigger else "smaller")
     )
@@ -48,9 +51,11 @@ def compare(rng: random.Random, key: str) -> Turn:
 
 
 def food(rng: random.Random) -> Turn:
+    language = tables("en")
+    words, facts = language.words, language.facts
     key = rng.choice(world.FOODS)
-    name = words.FOODS[key]
-    colour, taste = facts.FOODS[key]
+    name = words.foods[key]
+    colour, taste = (facts.foods[key][field] for field in ("colour", "taste"))
     match rng.randrange(3):
         case 0:
             return f"What color are {name}?", f"{english.capital(name)} are {colour}."
@@ -61,42 +66,47 @@ def food(rng: random.Random) -> Turn:
 
 
 def opposite(rng: random.Random) -> Turn:
-    one, two = rng.choice(facts.OPPOSITES)
+    facts = tables("en").facts
+    one, two = rng.choice(facts.opposites)
     if rng.random() < 0.5:
         one, two = two, one
     return f'What is the opposite of "{one}"?', f'The opposite of "{one}" is "{two}".'
 
 
 def colour(rng: random.Random) -> Turn:
-    thing, shade = rng.choice(facts.COLOURED)
+    facts = tables("en").facts
+    thing, shade = rng.choice(facts.coloured)
     return f"What color is {thing}?", f"{english.capital(thing)} is {shade}."
 
 
 def counting(rng: random.Random) -> Turn:
-    name = words.FOODS[rng.choice(world.FOODS)]
+    words = tables("en").words
+    name = words.foods[rng.choice(world.FOODS)]
     first, second = rng.randint(2, 5), rng.randint(2, 5)
     match rng.randrange(3):
         case 0:
-            ask = f"I have {words.NUMBERS[first]} {name} and get {words.NUMBERS[second]} more. How many do I have?"
-            return ask, f"You have {words.NUMBERS[first + second]} {name}."
+            ask = f"I have {words.numbers[first]} {name} and get {words.numbers[second]} more. How many do I have?"
+            return ask, f"You have {words.numbers[first + second]} {name}."
         case 1:
-            ask = f"I have {words.NUMBERS[first + second]} {name} and eat {words.NUMBERS[first]}. How many are left?"
-            return ask, f"You have {words.NUMBERS[second]} {name} left."
+            ask = f"I have {words.numbers[first + second]} {name} and eat {words.numbers[first]}. How many are left?"
+            return ask, f"You have {words.numbers[second]} {name} left."
         case _:
             last = first + second
-            return f"Count from one to {words.NUMBERS[last]}.", english.capital(
-                ", ".join(words.NUMBERS[1 : last + 1])
+            return f"Count from one to {words.numbers[last]}.", english.capital(
+                ", ".join(words.numbers[1 : last + 1])
             ) + "."
 
 
 def scene(rng: random.Random) -> Turn:
     """Two who do something somewhere, and a question about one of them."""
+    language = tables("en")
+    words, facts = language.words, language.facts
     hero, friend = plots.cast(rng)
     one, two = english.character("hero", hero), english.character("friend", friend)
     who = (one["hero"], two["friend"])
-    acts = [facts.DOING[hobby] for hobby in rng.sample(world.HOBBIES, 2)]
-    places = [words.AT[place] for place in rng.sample(world.OUTDOORS, 2)]
-    thing = f"{words.COLOURS[rng.choice(world.COLOURS)]} {words.THINGS[rng.choice(world.THINGS)]}"
+    acts = [facts.doing[hobby] for hobby in rng.sample(world.HOBBIES, 2)]
+    places = [words.at[place] for place in rng.sample(world.OUTDOORS, 2)]
+    thing = f"{words.colours[rng.choice(world.COLOURS)]} {words.things[rng.choice(world.THINGS)]}"
     sentences = [f"{one['hero_Full']} is {acts[0]} {places[0]}.", f"{two['friend_Full']} is {acts[1]} {places[1]}."]
     holds = rng.random() < 0.5
     if holds:
@@ -117,10 +127,11 @@ def scene(rng: random.Random) -> Turn:
 
 def reading(rng: random.Random) -> Turn:
     """A short story and a question about it."""
-    story = plots.draw(rng, names=tuple(facts.STORY_QUESTIONS), short=True)
-    question, answer = rng.choice(facts.STORY_QUESTIONS[story.plot])
+    facts = tables("en").facts
+    story = plots.draw(rng, names=tuple(facts.story_questions), short=True)
+    pair = rng.choice(facts.story_questions[story.plot])
     slots = english.slots(story)
-    return f"{english.tell(story, rng)} {question.format_map(slots)}", answer.format_map(slots)
+    return f"{english.tell(story, rng)} {pair['ask'].format_map(slots)}", pair["answer"].format_map(slots)
 
 
 # In these the friend need not appear.
@@ -129,12 +140,14 @@ _ALONE = ("baby", "errand")
 
 def tale(rng: random.Random) -> Turn:
     """The user wants a story, mostly of an animal that the user names."""
+    language = tables("en")
+    words, facts = language.words, language.facts
     way = rng.random()
     kind = plots.kind_of_hero(rng)
     names = tuple(plots.PLOTS) if way < 0.75 else tuple(name for name in plots.PLOTS if name not in _ALONE)
     story = plots.draw(rng, kind, names=names, short=True)
-    asks = facts.STORY_ASKS if way < 0.6 else facts.STORY_ASKS_ANY if way < 0.75 else facts.STORY_ASKS_TWO
-    one, two = (english.article(words.KINDS[who.kind]) for who in (story.hero, story.friend))
+    asks = facts.story_asks if way < 0.6 else facts.story_asks_any if way < 0.75 else facts.story_asks_two
+    one, two = (english.article(words.kinds[who.kind]) for who in (story.hero, story.friend))
     return rng.choice(asks).format(kind=one, other=two), english.tell(story, rng)
 
 
@@ -149,4 +162,8 @@ KINDS = (
     (reading, 4),
     (tale, 5),
 )
-GREETING = facts.PLAIN[0]
+
+
+def greeting(rng: random.Random) -> Turn:
+    row = tables("en").facts.plain[0]
+    return rng.choice(row["asks"]), row["answer"]

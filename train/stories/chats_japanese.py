@@ -2,9 +2,8 @@
 
 import random
 
-from lilm.train.stories import chat_facts_japanese as facts
 from lilm.train.stories import japanese, plots, world
-from lilm.train.stories import japanese_words as words
+from lilm.train.stories.tables import tables
 
 Turn = tuple[str, str]
 
@@ -15,13 +14,15 @@ def _is(shade: str) -> str:
 
 
 def plain(rng: random.Random) -> Turn:
-    questions, answer = rng.choice(facts.PLAIN)
-    return rng.choice(questions), answer
+    row = rng.choice(tables("ja").facts.plain)
+    return rng.choice(row["asks"]), row["answer"]
 
 
 def animal(rng: random.Random) -> Turn:
+    language = tables("ja")
+    words, animals = language.words, language.animals
     key = rng.choice(world.ANIMALS)
-    name, known = words.KINDS[key], facts.ANIMALS[key]
+    name, known = words.kinds[key], animals[key]
     match rng.randrange(7 if known.sound else 6):
         case 0:
             return rng.choice((f"{name}はどんな動物ですか。", f"{name}って、どんな動物？")), known.about
@@ -42,22 +43,26 @@ def animal(rng: random.Random) -> Turn:
 
 
 def compare(rng: random.Random, key: str) -> Turn:
-    size = facts.ANIMALS[key].size
-    other = rng.choice([k for k in world.ANIMALS if abs(facts.ANIMALS[k].size - size) >= 2])
+    language = tables("ja")
+    words, animals = language.words, language.animals
+    size = animals[key].size
+    other = rng.choice([k for k in world.ANIMALS if abs(animals[k].size - size) >= 2])
     if rng.random() < 0.5:
-        big = key if size > facts.ANIMALS[other].size else other
+        big = key if size > animals[other].size else other
         word = "大きい"
     else:
-        big = key if size < facts.ANIMALS[other].size else other
+        big = key if size < animals[other].size else other
         word = "小さい"
-    one, two = words.KINDS[key], words.KINDS[other]
-    return f"{one}と{two}では、どちらが{word}ですか。", f"{words.KINDS[big]}の方が{word}です。"
+    one, two = words.kinds[key], words.kinds[other]
+    return f"{one}と{two}では、どちらが{word}ですか。", f"{words.kinds[big]}の方が{word}です。"
 
 
 def food(rng: random.Random) -> Turn:
+    language = tables("ja")
+    words, facts = language.words, language.facts
     key = rng.choice(world.FOODS)
-    name = words.FOODS[key][0]
-    colour, taste, group = facts.FOODS[key]
+    name = words.foods[key]["name"]
+    colour, taste, group = (facts.foods[key][field] for field in ("colour", "taste", "group"))
     match rng.randrange(4):
         case 0:
             return f"{name}は何色ですか。", f"{name}は{_is(colour)}。"
@@ -70,41 +75,47 @@ def food(rng: random.Random) -> Turn:
 
 
 def opposite(rng: random.Random) -> Turn:
-    one, two = rng.choice(facts.OPPOSITES)
+    facts = tables("ja").facts
+    one, two = rng.choice(facts.opposites)
     if rng.random() < 0.5:
         one, two = two, one
     return f"「{one}」の反対は何ですか。", f"「{one}」の反対は「{two}」です。"
 
 
 def colour(rng: random.Random) -> Turn:
-    thing, shade = rng.choice(facts.COLOURED)
+    facts = tables("ja").facts
+    thing, shade = rng.choice(facts.coloured)
     return f"{thing}は何色ですか。", f"{thing}は{_is(shade)}。"
 
 
 def counting(rng: random.Random) -> Turn:
-    name = words.FOODS[rng.choice(("apple", "peach", "orange", "chestnut", "pear", "tomato", "cake"))][0]
+    language = tables("ja")
+    words, facts = language.words, language.facts
+    name = words.foods[rng.choice(("apple", "peach", "orange", "chestnut", "pear", "tomato", "cake"))]["name"]
     first, second = rng.randint(1, 5), rng.randint(1, 5)
     match rng.randrange(3):
         case 0:
-            ask = f"{name}が{facts.TSU[first]}あります。{facts.TSU[second]}もらうと、ぜんぶでいくつですか。"
-            return ask, f"{name}はぜんぶで{facts.TSU[first + second]}です。"
+            ask = f"{name}が{facts.tsu[first]}あります。{facts.tsu[second]}もらうと、ぜんぶでいくつですか。"
+            return ask, f"{name}はぜんぶで{facts.tsu[first + second]}です。"
         case 1:
-            ask = f"{name}が{facts.TSU[first + second]}あります。{facts.TSU[first]}食べると、いくつのこりますか。"
-            return ask, f"{name}は{facts.TSU[second]}のこります。"
+            ask = f"{name}が{facts.tsu[first + second]}あります。{facts.tsu[first]}食べると、いくつのこりますか。"
+            return ask, f"{name}は{facts.tsu[second]}のこります。"
         case _:
             last = first + second
-            counted = "、".join(facts.NUMBERS[1 : last + 1])
-            return f"一から{facts.NUMBERS[last]}まで数えてください。", f"はい。{counted}です。"
+            counted = "、".join(facts.numbers[1 : last + 1])
+            return f"一から{facts.numbers[last]}まで数えてください。", f"はい。{counted}です。"
 
 
 def scene(rng: random.Random) -> Turn:
     """Two who do something somewhere, and a question about one of them."""
+    language = tables("ja")
+    words, facts = language.words, language.facts
     hero, friend = plots.cast(rng)
     one, two = japanese.character("hero", hero), japanese.character("friend", friend)
     who = (one["hero"], two["friend"])
-    acts = [facts.DOING[hobby] for hobby in rng.sample(world.HOBBIES, 2)]
-    places = [words.ALONG[place] for place in rng.sample(world.OUTDOORS, 2)]
-    shade, thing = words.COLOURS[rng.choice(world.COLOURS)], words.THINGS[rng.choice(world.THINGS)]
+    acts = [facts.doing[hobby] for hobby in rng.sample(world.HOBBIES, 2)]
+    places = [words.along[place] for place in rng.sample(world.OUTDOORS, 2)]
+    shade, thing = words.colours[rng.choice(world.COLOURS)], words.things[rng.choice(world.THINGS)]
     sentences = [
         f"{one['hero_full']}は{places[0]}で{acts[0]}います。",
         f"{two['friend_full']}は{places[1]}で{acts[1]}います。",
@@ -129,10 +140,11 @@ def scene(rng: random.Random) -> Turn:
 
 def reading(rng: random.Random) -> Turn:
     """A short story and a question about it."""
-    story = plots.draw(rng, names=tuple(facts.STORY_QUESTIONS), short=True)
-    question, answer = rng.choice(facts.STORY_QUESTIONS[story.plot])
+    facts = tables("ja").facts
+    story = plots.draw(rng, names=tuple(facts.story_questions), short=True)
+    pair = rng.choice(facts.story_questions[story.plot])
     slots = japanese.slots(story, polite=True)
-    return japanese.tell(story, rng, polite=True) + question.format_map(slots), answer.format_map(slots)
+    return japanese.tell(story, rng, polite=True) + pair["ask"].format_map(slots), pair["answer"].format_map(slots)
 
 
 # In these the friend need not appear.
@@ -141,12 +153,14 @@ _ALONE = ("baby", "errand")
 
 def tale(rng: random.Random) -> Turn:
     """The user wants a story, mostly of an animal that the user names."""
+    language = tables("ja")
+    words, facts = language.words, language.facts
     way = rng.random()
     kind = plots.kind_of_hero(rng)
     names = tuple(plots.PLOTS) if way < 0.75 else tuple(name for name in plots.PLOTS if name not in _ALONE)
     story = plots.draw(rng, kind, names=names, short=True)
-    asks = facts.STORY_ASKS if way < 0.6 else facts.STORY_ASKS_ANY if way < 0.75 else facts.STORY_ASKS_TWO
-    ask = rng.choice(asks).format(kind=words.KINDS[story.hero.kind], other=words.KINDS[story.friend.kind])
+    asks = facts.story_asks if way < 0.6 else facts.story_asks_any if way < 0.75 else facts.story_asks_two
+    ask = rng.choice(asks).format(kind=words.kinds[story.hero.kind], other=words.kinds[story.friend.kind])
     return ask, japanese.tell(story, rng, polite=True)
 
 
@@ -161,4 +175,8 @@ KINDS = (
     (reading, 4),
     (tale, 5),
 )
-GREETING = facts.PLAIN[0]
+
+
+def greeting(rng: random.Random) -> Turn:
+    row = tables("ja").facts.plain[0]
+    return rng.choice(row["asks"]), row["answer"]

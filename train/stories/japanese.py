@@ -3,80 +3,76 @@
 import random
 from functools import cache
 
-from lilm.train.stories import japanese_beats, japanese_beats2
-from lilm.train.stories import japanese_subjects as subjects
-from lilm.train.stories import japanese_words as words
 from lilm.train.stories.inflect import fill_endings
 from lilm.train.stories.plots import Character, Story
+from lilm.train.stories.tables import tables
 
 Slots = dict[str, str]
-BEATS = {**japanese_beats.BEATS, **japanese_beats2.BEATS}
-SUBJECTS: dict[str, dict[str, subjects.Fields]] = {
-    "problem": subjects.PROBLEM, "fear": subjects.FEAR, "craft": subjects.CRAFT, "plan": subjects.PLAN,
-    "storm": subjects.STORM, "skill": subjects.SKILL, "present": subjects.PRESENT, "plant": subjects.PLANT,
-    "mishap": subjects.MISHAP,
-}  # fmt: skip
 
 
 @cache
-def _beats(polite: bool) -> dict[str, tuple[str, ...]]:
-    said = {beat: tuple(fill_endings(t, polite=polite) for t in variants) for beat, variants in BEATS.items()}
-    return said | {
-        f"scene_{season}": tuple(fill_endings(t, polite=polite) for t in variants)
-        for season, variants in words.SCENES.items()
+def _beats(polite: bool) -> dict[str, list[str]]:
+    return {
+        beat: [fill_endings(text, polite=polite) for text in variants] for beat, variants in tables("ja").beats.items()
     }
 
 
 @cache
 def _subject(table: str, key: str, polite: bool) -> Slots:
-    return {f"{table}_{field}": fill_endings(text, polite=polite) for field, text in SUBJECTS[table][key].items()}
+    fields = tables("ja").subjects[table][key]
+    return {f"{table}_{field}": fill_endings(text, polite=polite) for field, text in fields.items()}
 
 
 @cache
-def _said(table: str, key: str, polite: bool) -> str:
-    return fill_endings({"sight": words.SIGHTS, "clue": words.CLUES, "together": words.TOGETHER,
-                         "indoor": words.INDOORS_DID}[table][key], polite=polite)  # fmt: skip
+def _said(group: str, key: str, polite: bool) -> str:
+    return fill_endings(getattr(tables("ja").words, group)[key], polite=polite)
 
 
 @cache
 def character(role: str, who: Character) -> Slots:
     """The slots of one character: {hero}, {hero_kind}, {hero_full}, {hero_own}, {hero_i} for the role "hero"."""
-    kind = words.KINDS[who.kind]
+    words = tables("ja").words
+    kind = words.kinds[who.kind]
     if who.kind == "girl":
-        own, name = words.GIRLS[who.name], words.GIRLS[who.name] + "ちゃん"
+        own, name = words.girls[who.name], words.girls[who.name] + "ちゃん"
     elif who.kind == "boy":
-        own, name = words.BOYS[who.name], words.BOYS[who.name] + "くん"
+        own, name = words.boys[who.name], words.boys[who.name] + "くん"
     else:
-        own = name = (words.ANIMAL_GIRLS if who.female else words.ANIMAL_BOYS)[who.name]
+        own = name = (words.animal_girls if who.female else words.animal_boys)[who.name]
     return {
         role: name, f"{role}_own": own, f"{role}_kind": kind, f"{role}_full": f"{kind}の{name}",
         f"{role}_i": "わたし" if who.female else "ぼく",
     }  # fmt: skip
 
 
+def _counted(food: dict[str, str], number: int) -> str:
+    counter: list[str] = tables("ja").words.counters[food["counter"]]
+    return counter[number]
+
+
 def slots(story: Story, *, polite: bool) -> Slots:
     """Every slot a template of this story may use."""
-    picks = story.picks
+    picks, words = story.picks, tables("ja").words
     filled = character("hero", story.hero) | character("friend", story.friend)
-    food, counter = words.FOODS[picks["food"]]
-    food2, counter2 = words.FOODS[picks["food2"]]
+    food, food2 = words.foods[picks["food"]], words.foods[picks["food2"]]
     one, two = story.counts
     filled.update(
-        season=words.SEASONS[story.season], place=words.PLACES[picks["place"]], goal=words.PLACES[picks["goal"]],
-        along=words.ALONG[picks["place"]], goal_along=words.ALONG[picks["goal"]],
-        spot=words.SPOTS[picks["spot"]], wrong=words.SPOTS[picks["wrong"]], food=food, food_n=counter[one],
-        food2=food2, food2_n=counter2[two], colour=words.COLOURS[picks["colour"]], a_thing=words.THINGS[picks["thing"]],
-        thing=words.COLOURS[picks["colour"]] + words.THINGS[picks["thing"]], 
-        treasure=words.COLOURS[picks["colour2"]] + words.THINGS[picks["treasure"]], hobby=words.HOBBIES[picks["hobby"]],
-        hobby2=words.HOBBIES[picks["hobby2"]], together=_said("together", picks["hobby"], polite),
-        trait=words.TRAITS[picks["trait"]], indoor_lets=words.INDOORS_LETS[picks["indoor"]],
-        indoor_did=_said("indoor", picks["indoor"], polite), baby=words.BABIES[picks["baby"]],
-        parent=words.PARENTS[picks["baby"]], cry=words.CRIES[picks["baby"]], clue=_said("clue", picks["clue"], polite),
-        clue_say=words.CLUE_SAYS[picks["clue"]], sight=_said("sight", picks["sight"], polite),
-        sight_say=words.SIGHT_SAYS[picks["sight"]], seeds_n=("", "", "二つ", "三つ", "四つ", "五つ")[one],
+        season=words.seasons[story.season], place=words.places[picks["place"]], goal=words.places[picks["goal"]],
+        along=words.along[picks["place"]], goal_along=words.along[picks["goal"]],
+        spot=words.spots[picks["spot"]], wrong=words.spots[picks["wrong"]],
+        food=food["name"], food_n=_counted(food, one), food2=food2["name"], food2_n=_counted(food2, two),
+        colour=words.colours[picks["colour"]], a_thing=words.things[picks["thing"]],
+        thing=words.colours[picks["colour"]] + words.things[picks["thing"]],
+        treasure=words.colours[picks["colour2"]] + words.things[picks["treasure"]], hobby=words.hobbies[picks["hobby"]],
+        hobby2=words.hobbies[picks["hobby2"]], together=_said("together", picks["hobby"], polite),
+        trait=words.traits[picks["trait"]], indoor_lets=words.indoors_lets[picks["indoor"]],
+        indoor_did=_said("indoors_did", picks["indoor"], polite), baby=words.babies[picks["baby"]],
+        parent=words.parents[picks["baby"]], cry=words.cries[picks["baby"]], clue=_said("clues", picks["clue"], polite),
+        clue_say=words.clue_says[picks["clue"]], sight=_said("sights", picks["sight"], polite),
+        sight_say=words.sight_says[picks["sight"]], seeds_n=("", "", "二つ", "三つ", "四つ", "五つ")[one],
         sheep=("", "", "二十", "三十", "五十", "百")[one],
     )  # fmt: skip
-    for table in SUBJECTS:
+    for table in tables("ja").subjects:
         if table in picks:
             filled.update(_subject(table, picks[table], polite))
     return filled

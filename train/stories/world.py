@@ -1,6 +1,6 @@
 """The small world the stories play in: who lives there, what there is, and what goes with what. No words of a language.
 
-Every row is only an id with its limits; japanese*.py and english*.py say it in words.
+Every row is only an id with its limits; tables/ says it in words, by language.
 """
 
 from typing import NamedTuple
