@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lilm.errors import LilmError
 from lilm.hashing import sha256_file, sha256_json, write_json
 
 MANIFEST = "manifest.json"
@@ -26,7 +25,11 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Manifest:
-    """`manifest.json`: there and matching means the stage is done."""
+    """`manifest.json`: there and matching means the stage is done.
+
+    key: of config and inputs. code: hashes of the modules and data files that the stage's code is, by name. made_by:
+    versions of LiLM, Python and the libraries.
+    """
 
     stage: str
     key: str
@@ -35,6 +38,8 @@ class Manifest:
     outputs: dict[str, dict[str, Any]]
     volatile: tuple[str, ...]
     measurements: dict[str, Any]
+    code: dict[str, str] = field(default_factory=dict)
+    made_by: dict[str, str] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -61,22 +66,26 @@ def describe_outputs(folder: Path, volatile: tuple[str, ...]) -> dict[str, dict[
 
 
 def read_manifest(folder: Path) -> Manifest | None:
-    """The manifest of a finished stage, or None when there is none.
-
-    Raises LilmError when the file is there but cannot be read.
-    """
+    """The manifest of a finished stage, or None when there is none that this version can read: a stage without one is
+    not done, and runs again."""
     path = folder / MANIFEST
     if not path.is_file():
         return None
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        return Manifest(**{**data, "volatile": tuple(data["volatile"])})
-    except (ValueError, KeyError, TypeError) as error:
-        raise LilmError(
-            f"unreadable manifest ({error})",
-            where=str(path),
-            remedy=f"delete the folder {folder} and run the stage again",
-        ) from error
+        manifest = Manifest(**{**data, "volatile": tuple(data["volatile"])})
+        shapes = [(entry["bytes"], entry["mtime_ns"], entry["sha256"]) for entry in manifest.outputs.values()]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    tables = (manifest.config, manifest.inputs, manifest.measurements, manifest.code, manifest.made_by)
+    sound = isinstance(manifest.key, str) and all(isinstance(table, dict) for table in tables)
+    named = all(_is_below(folder, name) for name in (*manifest.outputs, *manifest.volatile))
+    typed = all(isinstance(size, int) and isinstance(at, int) and isinstance(sha, str) for size, at, sha in shapes)
+    return manifest if sound and named and typed else None
+
+
+def _is_below(folder: Path, name: Any) -> bool:
+    return isinstance(name, str) and (folder / name).resolve().is_relative_to(folder.resolve())
 
 
 def changed_output(folder: Path, manifest: Manifest) -> str | None:

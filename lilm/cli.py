@@ -65,20 +65,28 @@ def run(
     first: Annotated[str | None, typer.Option("--from", help="First stage.")] = None,
     last: Annotated[str | None, typer.Option("--to", help="Last stage.")] = None,
     force: ForceOption = False,
+    explain_only: Annotated[bool, typer.Option("--explain", help="Only say what would run, and why.")] = False,
+    any_code: Annotated[
+        bool, typer.Option("--any-code", help="What is done stays done, though LiLM has changed since it was made.")
+    ] = False,
 ) -> None:
     """Run all stages, or those from --from to --to; what is up to date is skipped, what was killed goes on.
 
-    Examples: `lilm run --recipe quickstart` · `lilm run --from export` · `lilm run --to corpus --force`
+    Examples: `lilm run --recipe quickstart` · `lilm run --from export` · `lilm run --to corpus --force` ·
+    `lilm run --explain`
     """
     from rich.console import Console
 
     from lilm.export.bench.summary import show_summary
     from lilm.progress import Reporter
-    from lilm.runner import chosen_stages, run_stages
+    from lilm.runner import chosen_stages, explain, run_stages
 
     stages = chosen_stages(first, last)
     loaded, folder = _load(recipe, run_dir)
-    run_stages(loaded, folder, stages, Reporter(), force)
+    if explain_only:
+        explain(loaded, folder, stages, Reporter(), any_code)
+        return
+    run_stages(loaded, folder, stages, Reporter(), force, any_code)
     show_summary(folder, Console())
 
 

@@ -4,17 +4,18 @@ import errno
 import fcntl
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from lilm.artifact import MANIFEST, Artifact, Manifest, changed_output, describe_outputs, read_manifest
 from lilm.errors import LilmError
 from lilm.hashing import sha256_json, write_atomic
+from lilm.made_by import libraries_of
 from lilm.progress import Reporter, clock
 from lilm.recipe import Recipe, recipe_toml
 from lilm.stage import STAGES, Context, Stage, stage_named
+from lilm.work import Work, why_again, work_of
 
 WORK = ".work"  # unfinished stage folders, inside the run folder
 CHECKPOINTS = "checkpoints"  # a stage's resume state; never part of its output
@@ -43,36 +44,6 @@ def locked(run_dir: Path) -> Iterator[None]:
         yield
 
 
-def stage_config(stage: Stage, recipe: Recipe) -> dict[str, Any]:
-    """All recipe values that the stage's output depends on, as JSON."""
-    config = getattr(recipe, stage.name)
-    section = config.model_dump(mode="json", exclude=set(config.unhashed))
-    return {**{key: getattr(recipe, key) for key in stage.shared}, stage.name: section}
-
-
-def stage_inputs(stage: Stage, recipe: Recipe, run_dir: Path, context: Context) -> dict[str, Any] | None:
-    """Fingerprints of what the stage reads, or None when a stage before it is not done."""
-    inputs: dict[str, Any] = {}
-    for name in stage.needs(recipe):
-        manifest = read_manifest(run_dir / name)
-        if manifest is None:
-            return None
-        inputs[name] = manifest.digest
-    external = getattr(stage.load(), "external", None)
-    if external is not None:
-        inputs["external"] = external(getattr(recipe, stage.name), context)
-    return inputs
-
-
-def work_key(stage: Stage, config: Mapping[str, Any], inputs: Mapping[str, Any]) -> str:
-    return sha256_json({"stage": stage.name, "config": config, "inputs": inputs})
-
-
-def is_done(stage: Stage, run_dir: Path, key: str) -> bool:
-    manifest = read_manifest(run_dir / stage.name)
-    return manifest is not None and manifest.key == key and changed_output(run_dir / stage.name, manifest) is None
-
-
 def check_all(stages: list[Stage], recipe: Recipe, context: Context) -> None:
     """Everything a user can have got wrong that is visible before the work: nothing is written yet."""
     for stage in stages:
@@ -89,16 +60,25 @@ def check_base(stages: list[Stage], recipe: Recipe, base: Path, context: Context
             check(getattr(recipe, stage.name), base, context)
 
 
-def finish(stage: Stage, work: Path, final: Path, artifact: Artifact, key: str, config: Any, inputs: Any) -> None:
+def finish(stage: Stage, work: Work, folder: Path, final: Path, artifact: Artifact) -> None:
     """Turn the work folder into the stage's folder; the manifest is written last."""
-    shutil.rmtree(work / CHECKPOINTS, ignore_errors=True)
-    outputs = describe_outputs(work, artifact.volatile)
-    manifest = Manifest(stage.name, key, config, inputs, outputs, artifact.volatile, artifact.measurements)
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+    manifest = Manifest(
+        stage.name,
+        work.key(stage),
+        work.config,
+        work.inputs,
+        describe_outputs(folder, artifact.volatile),
+        artifact.volatile,
+        artifact.measurements,
+        work.code,
+        libraries_of(stage.module),
+    )
     if final.exists():
         (final / MANIFEST).unlink(missing_ok=True)
         shutil.rmtree(final)
-    manifest.write(work)
-    work.rename(final)
+    manifest.write(folder)
+    folder.rename(final)
 
 
 def is_disk_full(error: BaseException | None) -> bool:
@@ -110,24 +90,26 @@ def is_disk_full(error: BaseException | None) -> bool:
     return False
 
 
-def run_stage(stage: Stage, recipe: Recipe, run_dir: Path, context: Context, force: bool = False) -> bool:
-    """Run one stage unless it is done. Answers whether it ran.
+def run_stage(
+    stage: Stage, recipe: Recipe, run_dir: Path, context: Context, force: bool = False, any_code: bool = False
+) -> bool:
+    """Run one stage unless it is done. Returns whether it ran.
 
-    Raises LilmError when a stage it needs is missing, or for whatever the user must mend; the run folder
-    is then as it was, but for checkpoints, which a next try goes on from.
+    any_code: as for `why_again`; a killed try of other code is gone on with too. Raises LilmError when a stage it needs
+    is missing, or for whatever the user must mend; the run folder is then as it was, but for checkpoints, which a next
+    try goes on from.
     """
-    config = stage_config(stage, recipe)
-    inputs = stage_inputs(stage, recipe, run_dir, context)
-    if inputs is None:
+    work = work_of(stage, recipe, run_dir, context)
+    if work is None:
         missing = next(n for n in stage.needs(recipe) if read_manifest(run_dir / n) is None)
         raise LilmError(
             f"stage {stage.name} needs {missing}, which is not done",
             where=str(run_dir),
             remedy=f"run `lilm run --run {run_dir} --to {stage.name}`",
         )
-    key = work_key(stage, config, inputs)
     final = run_dir / stage.name
-    if not force and is_done(stage, run_dir, key):
+    reason = why_again(stage, run_dir, work, any_code)
+    if reason is None and not force:
         return False
     for name in stage.needs(recipe):
         manifest = read_manifest(run_dir / name)
@@ -139,24 +121,25 @@ def run_stage(stage: Stage, recipe: Recipe, run_dir: Path, context: Context, for
                 remedy=f"run `lilm run --run {run_dir} --from {name}`",
             )
 
-    work = run_dir / WORK / f"{stage.name}-{key[:16]}"
+    folder = _work_folder(stage, run_dir, work, any_code)
     for stale in (run_dir / WORK).glob(f"{stage.name}-*"):
-        if stale != work or force:
+        if stale != folder or force:
             shutil.rmtree(stale)
-    resumed = work.exists()
-    work.mkdir(parents=True, exist_ok=True)
-    context.reporter.say(f"{stage.name}: {stage.summary}" + (" (resumed)" if resumed else ""))
+    resumed = folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    again = f", again: {reason}" if reason is not None and final.exists() else ""
+    context.reporter.say(f"{stage.name}: {stage.summary}" + again + (" (resumed)" if resumed else ""))
     started = time.monotonic()
     try:
         folders = {name: run_dir / name for name in stage.needs(recipe)}
-        artifact = stage.load().run(getattr(recipe, stage.name), folders, work, context)
+        artifact = stage.load().run(getattr(recipe, stage.name), folders, folder, context)
         seconds = time.monotonic() - started
         timed = Artifact({**artifact.measurements, "seconds": round(seconds, 2)}, artifact.volatile)
-        finish(stage, work, final, timed, key, config, inputs)
+        finish(stage, work, folder, final, timed)
     except Exception as error:
         full = is_disk_full(error)
-        if (full or isinstance(error, LilmError)) and not any((work / CHECKPOINTS).glob("*")):
-            shutil.rmtree(work, ignore_errors=True)
+        if (full or isinstance(error, LilmError)) and not any((folder / CHECKPOINTS).glob("*")):
+            shutil.rmtree(folder, ignore_errors=True)
         if full:
             raise LilmError(
                 "no space left on the disk", where=str(run_dir), remedy="free some space and start again"
@@ -164,6 +147,31 @@ def run_stage(stage: Stage, recipe: Recipe, run_dir: Path, context: Context, for
         raise
     context.reporter.say(f"{stage.name}: done in {clock(seconds)}")
     return True
+
+
+def _work_folder(stage: Stage, run_dir: Path, work: Work, any_code: bool) -> Path:
+    """Where exactly this work is done, by exactly this code."""
+    name = f"{stage.name}-{work.key(stage)[:16]}"
+    found = sorted((run_dir / WORK).glob(f"{name}-*")) if any_code else []
+    return found[0] if found else run_dir / WORK / f"{name}-{sha256_json(work.code)[:8]}"
+
+
+def explain(recipe: Recipe, run_dir: Path, stages: list[Stage], reporter: Reporter, any_code: bool = False) -> None:
+    """Say of each stage whether `run_stages` would run it, and why. Nothing is written."""
+    context = make_context(recipe, reporter)
+    would: set[str] = set()
+    for stage in stages:
+        before = [name for name in stage.needs(recipe) if name in would]
+        work = work_of(stage, recipe, run_dir, context)
+        reason = why_again(stage, run_dir, work, any_code) if work is not None else "it is not done"
+        if reason is not None:
+            would.add(stage.name)
+            reporter.say(f"{stage.name}: would run, since {reason}")
+        elif before:
+            reporter.say(f"{stage.name}: would run if {' or '.join(before)} comes out otherwise")
+            would.add(stage.name)
+        else:
+            reporter.say(f"{stage.name}: up to date")
 
 
 def chosen_stages(first: str | None, last: str | None) -> list[Stage]:
@@ -188,9 +196,14 @@ def remember(recipe: Recipe, path: Path) -> None:
 
 
 def run_stages(
-    recipe: Recipe, run_dir: Path, stages: list[Stage], reporter: Reporter, force: bool = False
+    recipe: Recipe,
+    run_dir: Path,
+    stages: list[Stage],
+    reporter: Reporter,
+    force: bool = False,
+    any_code: bool = False,
 ) -> list[str]:
-    """Run `stages` in `run_dir`, in order. Answers the names of those that had work to do."""
+    """Run `stages` in `run_dir`, in order. Returns the names of those that had work to do. any_code: as `run_stage`."""
     context = make_context(recipe, reporter)
     check_all(stages, recipe, context)
     given = Path(recipe.base.path) if recipe.base.path else run_dir / "base"
@@ -202,7 +215,7 @@ def run_stages(
         with locked(run_dir):
             remember(recipe, run_dir / "lilm.toml")
             for stage in stages:
-                if run_stage(stage, recipe, run_dir, context, force):
+                if run_stage(stage, recipe, run_dir, context, force, any_code):
                     ran.append(stage.name)
                     if stage.name == "base" and given == run_dir / "base":
                         check_base(stages, recipe, given, context)
@@ -215,4 +228,4 @@ def run_stages(
     return ran
 
 
-__all__ = ["chosen_stages", "run_stages", "stage_named"]
+__all__ = ["chosen_stages", "explain", "run_stages", "stage_named"]

@@ -3,13 +3,16 @@
 import json
 import sys
 from collections.abc import Iterator, Mapping
+from io import StringIO
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from rich.console import Console
 
 import lilm.runner as runner
-from lilm.artifact import Artifact
+from lilm import made_by, work
+from lilm.artifact import Artifact, read_manifest
 from lilm.errors import LilmError
 from lilm.progress import Reporter
 from lilm.recipe import Recipe, load_recipe
@@ -141,3 +144,50 @@ def test_stages_are_chosen_by_name(fake: Fake, tmp_path: Path, reporter: Reporte
 def test_two_runs_do_not_share_a_folder(fake: Fake, tmp_path: Path, reporter: Reporter) -> None:
     with runner.locked(tmp_path), pytest.raises(LilmError, match="another lilm"):
         go(tmp_path, reporter)
+
+
+def test_other_code_runs_again_unless_it_may_be_any(
+    fake: Fake, tmp_path: Path, reporter: Reporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go(tmp_path, reporter)
+    code = {"fake_export": {"lilm.export.stage": "new"}}
+    monkeypatch.setattr(work, "code_of", lambda module: code.get(module, made_by.code_of(module)))
+    recipe, stages = load_recipe("quickstart"), runner.chosen_stages(None, None)
+    assert runner.run_stages(recipe, tmp_path, stages, reporter, any_code=True) == []
+    assert go(tmp_path, reporter) == ["export"]  # what it writes is as before, so nothing after it runs
+    assert json.loads((tmp_path / "export" / "manifest.json").read_text())["code"] == code["fake_export"]
+    assert go(tmp_path, reporter) == []
+
+
+def test_what_would_run_is_told_with_its_reason(fake: Fake, tmp_path: Path) -> None:
+    said = StringIO()
+    reporter = Reporter(Console(file=said, width=200))
+    go(tmp_path, reporter)
+    said.truncate(0)
+    runner.explain(changed("tokenizer", pieces=7), tmp_path, runner.chosen_stages(None, None), reporter)
+    lines = said.getvalue().strip("\0").splitlines()
+    assert lines[:2] == ["corpus: up to date", "base: up to date"]
+    assert lines[2] == "tokenizer: would run, since tokenizer.pieces is 7, it was 1500"
+    assert lines[3] == "export: would run if tokenizer comes out otherwise"
+    fake.source = "v2"
+    said.truncate(0)
+    go(tmp_path, reporter, last="corpus")
+    assert "again: a file that it reads has changed" in said.getvalue()
+
+
+@pytest.mark.parametrize("damage", ["", "{}", "[]", '{"stage": 1}', "no JSON", "[" * 100_000])
+def test_a_stage_without_a_readable_manifest_runs_again(
+    fake: Fake, tmp_path: Path, reporter: Reporter, damage: str
+) -> None:
+    go(tmp_path, reporter)
+    (tmp_path / "export" / "manifest.json").write_text(damage)
+    assert go(tmp_path, reporter) == ["export"]
+
+
+def test_a_manifest_names_no_file_outside_its_folder(fake: Fake, tmp_path: Path, reporter: Reporter) -> None:
+    go(tmp_path, reporter)
+    path = tmp_path / "export" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["outputs"]["../../elsewhere"] = manifest["outputs"]["out"]
+    path.write_text(json.dumps(manifest))
+    assert read_manifest(tmp_path / "export") is None

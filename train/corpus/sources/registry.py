@@ -11,6 +11,17 @@ from lilm.train.corpus.sources.files import matching_files, readable
 
 MADE = ("stories", "hub")  # formats without files
 CUT = ("text", "jsonl", "parquet")  # formats of which a part of a file can be read
+READERS = {
+    "text": "lilm.train.corpus.sources.text",
+    "aozora": "lilm.train.corpus.sources.aozora",
+    "jsonl": "lilm.train.corpus.sources.jsonl",
+    "parquet": "lilm.train.corpus.sources.parquet",
+    "squad": "lilm.train.corpus.sources.squad",
+    "html": "lilm.train.corpus.sources.html",
+    "warc": "lilm.train.corpus.sources.warc",
+    "mediawiki": "lilm.train.corpus.sources.mediawiki",
+}
+"""Module of each format that reads files, imported when it is needed: some load heavy libraries."""
 FileReader = Callable[..., Iterator[Item]]  # (path, source), those of CUT also (begin, end)
 
 
@@ -54,8 +65,7 @@ def _limited(items: Iterator[Item], limit: int) -> Iterator[Item]:
 
 
 def _reader(name: str) -> FileReader:
-    """`read_file` of the format's module, imported when it is needed: some readers load heavy libraries."""
-    reader: FileReader = importlib.import_module(f"lilm.train.corpus.sources.{name}").read_file
+    reader: FileReader = importlib.import_module(READERS[name]).read_file
     return reader
 
 

@@ -1,0 +1,97 @@
+"""What a stage's folder is made from, and why it would be made again."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lilm.artifact import MANIFEST, Manifest, changed_output, read_manifest
+from lilm.hashing import sha256_json
+from lilm.made_by import changed_code, code_of
+from lilm.recipe import Recipe
+from lilm.stage import Context, Stage
+
+SHOWN = 60  # characters of a value, in a line
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a stage would make its folder from."""
+
+    config: dict[str, Any]
+    inputs: dict[str, Any]
+    code: dict[str, str]
+
+    def key(self, stage: Stage) -> str:
+        return sha256_json({"stage": stage.name, "config": self.config, "inputs": self.inputs})
+
+
+def work_of(stage: Stage, recipe: Recipe, run_dir: Path, context: Context) -> Work | None:
+    """None when a stage before it is not done."""
+    inputs = stage_inputs(stage, recipe, run_dir, context)
+    return None if inputs is None else Work(stage_config(stage, recipe), inputs, code_of(stage.module))
+
+
+def stage_config(stage: Stage, recipe: Recipe) -> dict[str, Any]:
+    """All recipe values that the stage's output depends on, as JSON."""
+    config = getattr(recipe, stage.name)
+    section = config.model_dump(mode="json", exclude=set(config.unhashed))
+    return {**{key: getattr(recipe, key) for key in stage.shared}, stage.name: section}
+
+
+def stage_inputs(stage: Stage, recipe: Recipe, run_dir: Path, context: Context) -> dict[str, Any] | None:
+    """Fingerprints of what the stage reads, or None when a stage before it is not done."""
+    inputs: dict[str, Any] = {}
+    for name in stage.needs(recipe):
+        manifest = read_manifest(run_dir / name)
+        if manifest is None:
+            return None
+        inputs[name] = manifest.digest
+    external = getattr(stage.load(), "external", None)
+    if external is not None:
+        inputs["external"] = external(getattr(recipe, stage.name), context)
+    return inputs
+
+
+def why_again(stage: Stage, run_dir: Path, work: Work, any_code: bool = False) -> str | None:
+    """Why the stage's folder is not what `work` would make, in words; None when it is. any_code: LiLM's own code may
+    have changed since."""
+    folder = run_dir / stage.name
+    manifest = read_manifest(folder)
+    if manifest is None:
+        return "its manifest cannot be read" if (folder / MANIFEST).exists() else "it is not done"
+    if manifest.key != work.key(stage):
+        return _difference(manifest, work)
+    if not any_code and (changed := changed_code(manifest.code, work.code)):
+        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+        return f"LiLM's code has changed: {changed[0]}{more}"
+    broken = changed_output(folder, manifest)
+    return None if broken is None else f"{broken} is not what it wrote"
+
+
+def _difference(manifest: Manifest, work: Work) -> str:
+    """The first difference between what the folder was made from and what it would be made from."""
+    before, now = _flat(manifest.config), _flat(work.config)
+    for name in sorted(before.keys() | now.keys()):
+        if before.get(name) != now.get(name):
+            return f"{name} is {_short(now.get(name))}, it was {_short(before.get(name))}"
+    for name in sorted(manifest.inputs.keys() | work.inputs.keys()):
+        if manifest.inputs.get(name) != work.inputs.get(name):
+            return "a file that it reads has changed" if name == "external" else f"{name} has changed"
+    return "its manifest was edited"
+
+
+def _flat(value: Any, name: str = "") -> dict[str, Any]:
+    """The values in nested tables, by dotted name."""
+    if not isinstance(value, Mapping):
+        return {name: value}
+    return {
+        path: leaf
+        for key, inner in value.items()
+        for path, leaf in _flat(inner, f"{name}.{key}" if name else key).items()
+    }
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= SHOWN else text[:SHOWN] + "…"
