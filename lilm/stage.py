@@ -94,7 +94,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "pack",
         "turn the text into token stores",
-        "lilm.train.corpus.pack_stage",
+        "lilm.train.pack.stage",
         _always("corpus", "tokenizer"),
         ("language", "base_language"),
     ),

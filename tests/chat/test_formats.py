@@ -17,7 +17,7 @@ from lilm.train.finetune import stage
 from lilm.train.finetune.agreement import template_equal
 from lilm.train.finetune.format import Format, chat_vocabulary, choose_format
 from lilm.train.finetune.masking import tokenise_chat
-from lilm.train.trainer.batches import IGNORE
+from lilm.train.pack.packing import IGNORE
 from tests.chat.formats import FORMATS, injections, instruct_base, instruct_gguf
 
 

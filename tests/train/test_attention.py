@@ -8,9 +8,10 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from lilm.train.pack.packing import IGNORE
 from lilm.train.trainer import loss
 from lilm.train.trainer.attention import SDPA, choose_attention, document_borders, exact_attention, flat_attention
-from lilm.train.trainer.batches import IGNORE, Batch
+from lilm.train.trainer.batches import Batch
 from lilm.train.trainer.loss import LossModel
 from lilm.train.trainer.loss_fused import FusedLoss, chunk_rows
 

@@ -13,9 +13,10 @@ from rich.console import Console
 
 from lilm.errors import LilmError
 from lilm.progress import Reporter
+from lilm.train.pack.packing import IGNORE
 from lilm.train.pretrain.bench import gpu, gpu_checks
 from lilm.train.pretrain.bench.gpu_part import Part, Teller, run_part
-from lilm.train.trainer.batches import IGNORE, Batch
+from lilm.train.trainer.batches import Batch
 
 BUDGET = 3600.0  # seconds: nothing is cut here, however busy the machine is
 FLOPS = 3e6  # FLOP/s that the pilot is told it can count on: as many steps as a test has time for

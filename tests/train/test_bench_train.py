@@ -11,13 +11,13 @@ import torch
 
 from lilm.errors import LilmError
 from lilm.progress import Reporter
+from lilm.train.pack.memory_store import MemoryStore
+from lilm.train.pack.packing import IGNORE
 from lilm.train.plan.calibrate import random_llama
 from lilm.train.plan.shape import Shape
 from lilm.train.pretrain.bench import data, runs, speed, train
 from lilm.train.pretrain.bench.seed_loop import learnt_share, padded_batches
 from lilm.train.pretrain.bench.trainer_defaults import Blocks
-from lilm.train.trainer.batches import IGNORE
-from lilm.train.trainer.memory_store import MemoryStore
 
 TINY = Shape(vocab=2560, hidden=32, intermediate=64, layers=1, heads=2, kv_heads=1, head_dim=16, tied=False)
 KEYS = {

@@ -19,10 +19,11 @@ from lilm.progress import Reporter
 from lilm.recipe import PackConfig, TokenizerConfig
 from lilm.stage import Context
 from lilm.train.base.model_folder import load_llama
-from lilm.train.corpus import pack_stage
-from lilm.train.corpus.token_store import TokenStore
 from lilm.train.finetune.format import chat_vocabulary
 from lilm.train.finetune.masking import tokenise_chat
+from lilm.train.pack import stage as pack_stage
+from lilm.train.pack.packing import IGNORE
+from lilm.train.pack.token_store import TokenStore
 from lilm.train.pretrain.embeddings import both_matrices
 from lilm.train.pretrain.init_distillation import Distillation
 from lilm.train.pretrain.init_model import add_rows
@@ -32,7 +33,6 @@ from lilm.train.tokenizer import stage as tokenizer_stage
 from lilm.train.tokenizer.report.curve import Shape
 from lilm.train.tokenizer.report.figures import tokenizer_report
 from lilm.train.tokenizer.report.page import tokenizer_page
-from lilm.train.trainer.batches import IGNORE
 from tests.train.conftest import write_corpus
 from tests.train.tokenizer.byte_bases import write_base, write_model
 

@@ -12,15 +12,15 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from lilm.devices import prepare_torch
 from lilm.progress import Reporter
 from lilm.recipe import OptimConfig
-from lilm.train.corpus.packing import PackedSequences
+from lilm.train.pack.memory_store import MemoryStore
+from lilm.train.pack.packing import IGNORE, PackedSequences
 from lilm.train.pretrain.bigrams import DISCOUNT, count_bigrams, taught
 from lilm.train.pretrain.init_frequency import expect_frequencies, hidden_states
 from lilm.train.pretrain.teaching import NOTHING_NEW, prepare_teaching
-from lilm.train.trainer.batches import IGNORE, Batch, SoftTargets, mixed
+from lilm.train.trainer.batches import Batch, SoftTargets, mixed
 from lilm.train.trainer.compiled import compiled_layers
 from lilm.train.trainer.loop import Job, train
 from lilm.train.trainer.loss import LossModel, summed_loss
-from lilm.train.trainer.memory_store import MemoryStore
 
 FIRST, VOCAB, WINDOW = 20, 32, 16
 DOCUMENTS = [[1, 20, 21, 5, 20, 21, 2], [1, 20, 22, 3, 20, 2], [1, 7, 8, 2]]

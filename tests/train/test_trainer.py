@@ -12,9 +12,10 @@ from lilm.errors import LilmError
 from lilm.progress import Reporter
 from lilm.recipe import LoraConfig, OptimConfig
 from lilm.recipe.learn import NewRowsOptimConfig
+from lilm.train.pack.packing import IGNORE
 from lilm.train.pretrain.embeddings import both_matrices, extend_embeddings, freeze_old_rows
 from lilm.train.pretrain.lora import merge_lora, with_lora
-from lilm.train.trainer.batches import IGNORE, Batch, mixed
+from lilm.train.trainer.batches import Batch, mixed
 from lilm.train.trainer.flops import flops_per_token, peak_flops
 from lilm.train.trainer.loop import Job, train
 from lilm.train.trainer.loss import LossModel, summed_loss

@@ -19,7 +19,7 @@ from lilm.recipe import OptimConfig, PretrainConfig
 from lilm.recipe.learn import NewRowsOptimConfig
 from lilm.stage import Context
 from lilm.train.base.model_folder import check_model_folder
-from lilm.train.corpus.token_store import TokenStore
+from lilm.train.pack.token_store import TokenStore
 from lilm.train.pretrain import stage
 from lilm.train.tokenizer.train import train_base_tokenizer
 from lilm.train.trainer.batches import Batch

@@ -19,7 +19,7 @@ from lilm.progress import Bar, Reporter
 from lilm.recipe import LoraConfig, OptimConfig, PackConfig, PretrainConfig, TokenizerConfig
 from lilm.recipe.learn import NewRowsOptimConfig
 from lilm.stage import Context
-from lilm.train.corpus import pack_stage
+from lilm.train.pack import stage as pack_stage
 from lilm.train.plan.overhead import measurements
 from lilm.train.pretrain import stage
 from lilm.train.tokenizer import stage as tokenizer_stage

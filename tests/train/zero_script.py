@@ -14,7 +14,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from lilm.devices import prepare_torch
 from lilm.progress import Reporter
 from lilm.recipe import OptimConfig
-from lilm.train.trainer.batches import IGNORE, Batch
+from lilm.train.pack.packing import IGNORE
+from lilm.train.trainer.batches import Batch
 from lilm.train.trainer.loop import Job, train
 from lilm.train.trainer.measure import bits_per_byte
 from lilm.train.trainer.place import here

@@ -12,7 +12,8 @@ from lilm.documents import read_texts
 from lilm.recipe import BaseConfig
 from lilm.stage import Context
 from lilm.train.base.model_folder import TOKENIZER, save_llama
-from lilm.train.corpus.packing import PackedSequences
+from lilm.train.pack.memory_store import MemoryStore
+from lilm.train.pack.packing import PackedSequences
 from lilm.train.tokenizer.train import train_base_tokenizer
 from lilm.train.trainer.batches import mixed
 from lilm.train.trainer.hosts import check_ranks
@@ -20,7 +21,6 @@ from lilm.train.trainer.launch import is_for_many, launch
 from lilm.train.trainer.logbook import Logbook
 from lilm.train.trainer.loop import Job, train
 from lilm.train.trainer.measure import bits_per_byte, take_bytes
-from lilm.train.trainer.memory_store import MemoryStore
 from lilm.train.trainer.place import barrier, here
 
 EVAL_BYTES = 50_000

@@ -14,11 +14,11 @@ from lilm.hashing import sha256_file, write_json
 from lilm.recipe import FinetuneConfig
 from lilm.stage import Context
 from lilm.train.base.model_folder import TOKENIZER, load_llama, save_llama
-from lilm.train.corpus.packing import PackedSequences
-from lilm.train.corpus.token_store import TokenStore
 from lilm.train.finetune.format import Format, chat_vocabulary, choose_format
 from lilm.train.finetune.masking import ChatSequences, tokenise_chat
 from lilm.train.finetune.sources import read_chats
+from lilm.train.pack.packing import PackedSequences
+from lilm.train.pack.token_store import TokenStore
 from lilm.train.trainer.batches import Interleaved, mixed
 from lilm.train.trainer.compiled import compiles
 from lilm.train.trainer.curves import draw_curves, write_metrics

@@ -1,6 +1,5 @@
 """Chats as token ids with labels on the assistant's words only, and packed into windows."""
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +9,7 @@ from lilm.chat import Message, Part
 from lilm.chat.tokens import ChatVocabulary, first_control
 from lilm.chat.turns import PROMPT, Turns
 from lilm.errors import LilmError
-from lilm.train.trainer.batches import IGNORE
+from lilm.train.pack.packing import IGNORE, PADDING, Windows
 
 Int64 = np.ndarray[tuple[int], np.dtype[np.int64]]
 
@@ -56,51 +55,29 @@ class ChatWindow:
 
 
 class ChatSequences:
-    """Chats packed whole into windows; a new order each epoch, decided by (seed, epoch) alone."""
+    """Chats packed whole, as documents are; see `lilm.train.pack.packing.Windows`."""
 
     def __init__(self, chats: list[TokenisedChat], sequence_length: int, seed: int) -> None:
-        self._chats = [chat for chat in chats if len(chat.ids) <= sequence_length]
-        self.dropped = len(chats) - len(self._chats)
-        if not self._chats:
+        fitting = [chat for chat in chats if len(chat.ids) <= sequence_length]
+        self.dropped = len(chats) - len(fitting)
+        if not fitting:
             raise LilmError(
                 f"no chat fits into {sequence_length} tokens", where="finetune.sequence_length", remedy="raise it"
             )
-        self._length, self._seed = sequence_length, seed
-        self._epochs: dict[int, list[list[int]]] = {}
-        # every epoch gives this many windows, so that an index alone says which epoch it is in
-        self._per_epoch = min(len(self._pack(epoch)) for epoch in range(2))
+        self._chats = [fitting[at] for at in np.random.default_rng([seed, 0]).permutation(len(fitting))]
+        self._length = sequence_length
+        self._windows = Windows(np.array([len(chat.ids) for chat in self._chats]), sequence_length, seed)
 
     def __len__(self) -> int:
-        return self._per_epoch
-
-    def _pack(self, epoch: int) -> list[list[int]]:
-        """Chat numbers of each window: first fit over the windows still open."""
-        if epoch not in self._epochs:
-            order = list(range(len(self._chats)))
-            random.Random(f"{self._seed}/{epoch}").shuffle(order)
-            windows: list[list[int]] = []
-            room: list[int] = []
-            first_open = 0
-            for number in order:
-                size = len(self._chats[number].ids)
-                at = next((i for i in range(first_open, len(windows)) if room[i] >= size), len(windows))
-                if at == len(windows):
-                    windows.append([])
-                    room.append(self._length)
-                windows[at].append(number)
-                room[at] -= size
-                first_open = max(first_open, len(windows) - 32)
-            self._epochs = {epoch: windows}
-        return self._epochs[epoch]
+        return len(self._windows)
 
     def sequence(self, index: int) -> ChatWindow:
-        epoch, at = divmod(index, self._per_epoch)
-        windows = self._pack(epoch)
-        ids = np.zeros(self._length, dtype=np.int64)
+        """Window `index`, 0 or more; past `len(self)` the next epoch begins."""
+        ids = np.full(self._length, PADDING, dtype=np.int64)
         positions = np.zeros(self._length, dtype=np.int64)
         labels = np.full(self._length, IGNORE, dtype=np.int64)
         start = 0
-        for number in windows[at % len(windows)]:
+        for number in self._windows.pieces(index):
             chat = self._chats[number]
             end = start + len(chat.ids)
             ids[start:end], labels[start:end] = chat.ids, chat.labels

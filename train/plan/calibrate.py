@@ -15,13 +15,14 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from lilm.devices import prepare_torch
 from lilm.progress import Reporter
 from lilm.recipe import OptimConfig, Recipe
+from lilm.train.pack.packing import IGNORE
 from lilm.train.plan.flops import Method, flops_per_token
 from lilm.train.plan.hardware import Hardware
 from lilm.train.plan.overhead import forward_flops
 from lilm.train.plan.shape import Shape, base_config, shape_of
 from lilm.train.pretrain.embeddings import both_matrices
 from lilm.train.pretrain.lora import with_lora
-from lilm.train.trainer.batches import IGNORE, Batch, BatchAt
+from lilm.train.trainer.batches import Batch, BatchAt
 from lilm.train.trainer.checkpoint import save_checkpoint
 from lilm.train.trainer.engine import MOMENTS, State
 from lilm.train.trainer.flops import peak_flops

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from lilm.train.corpus.packing import Documents
+from lilm.train.pack.packing import Documents
 from lilm.train.trainer.batches import Batch, BatchAt, SoftTargets
 
 DISCOUNT = 0.75  # taken off each count (Kneser & Ney 1995 find .5 to 1 for pairs)

@@ -12,8 +12,8 @@ from lilm.errors import LilmError
 from lilm.hashing import sha256_file
 from lilm.pieces import Pieces, open_pieces
 from lilm.train.base.model_folder import tokenizer_files
-from lilm.train.corpus.packing import PackedSequences
-from lilm.train.corpus.token_store import TokenStore
+from lilm.train.pack.packing import PackedSequences
+from lilm.train.pack.token_store import TokenStore
 from lilm.train.tokenizer.texts import sample_evenly
 from lilm.train.trainer.measure import take_bytes
 

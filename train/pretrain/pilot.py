@@ -17,7 +17,7 @@ from lilm.progress import Reporter
 from lilm.recipe import OptimConfig, Recipe
 from lilm.runner import make_context
 from lilm.train.base.model_folder import load_llama, read_config
-from lilm.train.corpus import pack_stage
+from lilm.train.pack import stage as pack_stage
 from lilm.train.plan.calibrate import Clock, steady_clock
 from lilm.train.plan.memory import file_bytes
 from lilm.train.plan.shape import Shape

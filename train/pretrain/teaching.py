@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from transformers import LlamaForCausalLM
 
-from lilm.train.corpus.packing import PackedSequences
+from lilm.train.pack.packing import PackedSequences
 from lilm.train.pretrain.bigrams import Bigrams, count_bigrams, taught
 from lilm.train.pretrain.init_frequency import hidden_states
 from lilm.train.trainer.batches import BatchAt

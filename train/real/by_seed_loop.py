@@ -11,7 +11,7 @@ from lilm.devices import prepare_torch
 from lilm.memory import PeakMemory
 from lilm.recipe import OptimConfig
 from lilm.train.base.model_folder import load_llama
-from lilm.train.corpus.token_store import TokenStore
+from lilm.train.pack.token_store import TokenStore
 from lilm.train.plan.calibrate import WARM_UP
 from lilm.train.pretrain.bench.seed_loop import learnt_share, padded_batches, seed_steps, with_seed_adapter
 from lilm.train.pretrain.embeddings import extend_embeddings

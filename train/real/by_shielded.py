@@ -17,7 +17,7 @@ from lilm.documents import read_texts
 from lilm.memory import PeakMemory
 from lilm.recipe import OptimConfig
 from lilm.train.base.model_folder import load_llama
-from lilm.train.corpus.packing import PackedSequences
+from lilm.train.pack.packing import PackedSequences
 from lilm.train.pretrain.embeddings import both_matrices
 from lilm.train.pretrain.init_model import add_rows
 from lilm.train.pretrain.inputs import open_sequences, open_tokenizers

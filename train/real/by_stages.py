@@ -14,6 +14,7 @@ from lilm.recipe import OptimConfig
 from lilm.runner import run_stages
 from lilm.stage import stage_named
 from lilm.train.base.model_folder import load_llama
+from lilm.train.pack.packing import IGNORE
 from lilm.train.plan.calibrate import steady_speed
 from lilm.train.pretrain.embeddings import both_matrices
 from lilm.train.pretrain.init_model import add_rows
@@ -24,7 +25,7 @@ from lilm.train.real.bed import LANGUAGES
 from lilm.train.real.contender import Outcome, Point, Speed, Trial
 from lilm.train.real.measured import bits
 from lilm.train.trainer.attention import choose_attention
-from lilm.train.trainer.batches import IGNORE, BatchAt, mixed
+from lilm.train.trainer.batches import BatchAt, mixed
 from lilm.train.trainer.compiled import compiles
 
 CHECKPOINTS = 3  # of a run, so that a killed one loses a third

@@ -10,13 +10,13 @@ from lilm.devices import prepare_torch
 from lilm.memory import PeakMemory
 from lilm.progress import Bar, Reporter
 from lilm.train.base.model_folder import load_llama
-from lilm.train.corpus.token_store import TokenStore
+from lilm.train.pack.memory_store import MemoryStore
+from lilm.train.pack.token_store import TokenStore
 from lilm.train.plan.calibrate import WARM_UP
 from lilm.train.pretrain.bench.trainer_defaults import train_by_defaults
 from lilm.train.pretrain.inputs import Tokenizers, open_tokenizers
 from lilm.train.real.contender import Outcome, Speed, Trial
 from lilm.train.real.measured import Watch, base_bits, measuring
-from lilm.train.trainer.memory_store import MemoryStore
 
 BATCH = 8  # sequences a step: TrainingArguments' default
 MANY = 1_000_000  # steps, for a run that is stopped by the clock

@@ -9,8 +9,6 @@ import torch
 
 from lilm.train.trainer.place import Place, here
 
-IGNORE = -100  # label that counts for nothing, as in torch.nn.functional.cross_entropy
-
 
 class Sequence(Protocol):
     """One training sequence; three int64 arrays of length [sequence_length].

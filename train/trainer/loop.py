@@ -10,8 +10,9 @@ import torch
 from lilm.errors import LilmError
 from lilm.progress import Reporter
 from lilm.recipe import OptimConfig
+from lilm.train.pack.packing import IGNORE
 from lilm.train.trainer.attention import exact_attention, flat_attention
-from lilm.train.trainer.batches import IGNORE, BatchAt
+from lilm.train.trainer.batches import BatchAt
 from lilm.train.trainer.checkpoint import (
     Checkpoint,
     checkpoint_bytes,

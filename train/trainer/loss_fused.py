@@ -10,7 +10,7 @@ import torch
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
 
-from lilm.train.trainer.batches import IGNORE
+from lilm.train.pack.packing import IGNORE
 
 CHUNK_ELEMENTS = 1 << 28  # logits held at once: half a gigabyte in bfloat16
 TILE = 128  # rows that a matrix product on a GPU takes at once

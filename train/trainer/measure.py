@@ -8,7 +8,7 @@ import torch
 from transformers import PreTrainedModel
 
 from lilm.errors import LilmError
-from lilm.train.trainer.batches import IGNORE
+from lilm.train.pack.packing import IGNORE
 from lilm.train.trainer.place import all_sum, here
 
 Encode = Callable[[str], list[int]]

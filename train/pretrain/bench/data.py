@@ -15,8 +15,9 @@ from lilm.spm import processor, read_proto
 from lilm.train.base.model_folder import TOKENIZER, check_model_folder, load_llama, save_llama
 from lilm.train.corpus.bench.data import real_texts, texts_below
 from lilm.train.corpus.normalise import normalise
-from lilm.train.corpus.packing import PackedSequences
 from lilm.train.corpus.pieces import pieces
+from lilm.train.pack.memory_store import MemoryStore
+from lilm.train.pack.packing import PackedSequences
 from lilm.train.stories import stories
 from lilm.train.tokenizer.hf import build_tokenizer
 from lilm.train.tokenizer.merge import merge_pieces, normal_pieces, read_base
@@ -24,7 +25,6 @@ from lilm.train.tokenizer.train import train_base_tokenizer, train_sentencepiece
 from lilm.train.trainer.batches import mixed
 from lilm.train.trainer.loop import Job, train
 from lilm.train.trainer.measure import take_bytes
-from lilm.train.trainer.memory_store import MemoryStore
 
 ENGLISH = (("html", "sherlock/*.xhtml"), ("text", "tinyshakespeare/*.txt"))
 MODEL = "model/stories260K-hf"

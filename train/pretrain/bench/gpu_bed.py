@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from lilm.train.corpus.packing import PackedSequences
+from lilm.train.pack.memory_store import MemoryStore
+from lilm.train.pack.packing import PackedSequences
 from lilm.train.plan.calibrate import random_llama
 from lilm.train.plan.shape import Shape
 from lilm.train.trainer.batches import Batch
-from lilm.train.trainer.memory_store import MemoryStore
 
 DOCUMENTS = 3000
 MEDIAN, SPREAD = 0.2, 1.0  # log-normal lengths, as parts of a window: a mean of a third, one in 20 longer than it

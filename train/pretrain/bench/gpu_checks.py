@@ -15,12 +15,13 @@ import torch
 
 from lilm.progress import Reporter
 from lilm.recipe import OptimConfig
+from lilm.train.pack.packing import IGNORE
 from lilm.train.pretrain.bench.gpu_bed import packed, random_model
 from lilm.train.pretrain.bench.gpu_part import Teller, last_line
 from lilm.train.pretrain.bench.gpu_size import Settings, Size
 from lilm.train.pretrain.embeddings import both_matrices
 from lilm.train.trainer.attention import choose_attention, flat_attention
-from lilm.train.trainer.batches import IGNORE, Batch, mixed
+from lilm.train.trainer.batches import Batch, mixed
 from lilm.train.trainer.loop import Job, train
 from lilm.train.trainer.loss import LossModel, summed_loss
 

@@ -15,8 +15,8 @@ from lilm.errors import LilmError
 from lilm.progress import Reporter
 from lilm.recipe import OptimConfig
 from lilm.train.base.model_folder import check_model_folder, load_llama
-from lilm.train.corpus.packing import PackedSequences
-from lilm.train.corpus.token_store import TokenStore, languages
+from lilm.train.pack.packing import PackedSequences
+from lilm.train.pack.token_store import TokenStore, languages
 from lilm.train.pretrain.bench.gpu_bed import packed, random_model
 from lilm.train.pretrain.bench.gpu_part import Teller
 from lilm.train.pretrain.bench.gpu_size import Settings

@@ -9,7 +9,7 @@ import torch
 
 from lilm.progress import Reporter
 from lilm.recipe import OptimConfig
-from lilm.train.corpus.packing import PackedSequences
+from lilm.train.pack.packing import PackedSequences
 from lilm.train.plan.calibrate import steady_speed
 from lilm.train.pretrain.bench.gpu_bed import packed, random_model, seen_share
 from lilm.train.pretrain.bench.gpu_part import Teller, last_line

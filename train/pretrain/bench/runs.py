@@ -14,7 +14,7 @@ from lilm.recipe import LoraConfig, OptimConfig
 from lilm.recipe.learn import NewRowsOptimConfig
 from lilm.spm import processor, read_proto
 from lilm.train.base.model_folder import TOKENIZER, load_llama
-from lilm.train.corpus.packing import PackedSequences
+from lilm.train.pack.packing import PackedSequences
 from lilm.train.pretrain.bench.data import Bed
 from lilm.train.pretrain.embeddings import both_matrices, extend_embeddings
 from lilm.train.pretrain.lora import merge_lora, with_lora

@@ -12,14 +12,14 @@ from lilm.devices import prepare_torch
 from lilm.memory import PeakMemory
 from lilm.progress import Reporter
 from lilm.recipe import OptimConfig
-from lilm.train.corpus.packing import PackedSequences
+from lilm.train.pack.memory_store import MemoryStore
+from lilm.train.pack.packing import IGNORE, PackedSequences
 from lilm.train.plan.calibrate import random_llama, steady_speed
 from lilm.train.plan.shape import Shape
 from lilm.train.pretrain.bench.seed_loop import learnt_share, padded_batches, seed_speed
 from lilm.train.trainer.attention import choose_attention
-from lilm.train.trainer.batches import IGNORE, mixed
+from lilm.train.trainer.batches import mixed
 from lilm.train.trainer.flops import flops_per_token, peak_flops
-from lilm.train.trainer.memory_store import MemoryStore
 
 Documents = list[list[int]]
 BATCHES = 400  # that the share of learnt places is taken from: in the few that are timed chance would decide

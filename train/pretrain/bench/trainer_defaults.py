@@ -9,7 +9,7 @@ import torch
 from transformers import LlamaForCausalLM, Trainer, TrainerCallback, TrainingArguments
 
 from lilm.progress import Bar, Reporter
-from lilm.train.trainer.memory_store import MemoryStore
+from lilm.train.pack.memory_store import MemoryStore
 
 SHOWN = (
     "learning_rate",

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-IGNORE = -100  # label that counts for nothing
+IGNORE = -100  # label that counts for nothing, as in torch.nn.functional.cross_entropy
 PADDING = 0  # id of padding; its labels are IGNORE
 PADDING_SEGMENT = -1
 
@@ -36,18 +36,46 @@ class PackedSequence:
     segment_ids: Int64
 
 
+class Windows:
+    """Which pieces stand in which window: a pure function of (sizes, capacity, seed).
+
+    Each piece goes, in the order given, into the window with the least room that still holds it (best fit; cf. Ding et
+    al. 2024, "Fewer Truncations Improve Language Modeling"). Every epoch has the same windows in another order.
+    sizes: int64 [pieces], none above `capacity`.
+    """
+
+    def __init__(self, sizes: Int64, capacity: int, seed: int) -> None:
+        windows = _best_fit(sizes, capacity)
+        self._seed = seed
+        self._pieces = np.argsort(windows, kind="stable")
+        self._bounds = np.concatenate([[0], np.cumsum(np.bincount(windows))])
+        self._epoch = -1
+        self._permutation = np.empty(0, dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self._bounds) - 1
+
+    def pieces(self, index: int) -> Int64:
+        """Numbers of the pieces in window `index`, 0 or more; past `len(self)` the next epoch begins."""
+        epoch, slot = divmod(index, len(self))
+        if epoch != self._epoch:
+            self._permutation = np.random.default_rng([self._seed, 1, epoch]).permutation(len(self))
+            self._epoch = epoch
+        window = int(self._permutation[slot])
+        return self._pieces[self._bounds[window] : self._bounds[window + 1]]
+
+
 class PackedSequences:
     """Windows of `sequence_length` over a store, a pure function of (store, sequence_length, seed).
 
-    Documents are shuffled; one longer than the window is cut into windows in a row; each rest goes into the
-    window with the least room that still holds it (best fit; cf. Ding et al. 2024, "Fewer Truncations Improve
-    Language Modeling"). Every epoch goes through the same windows in another order.
+    Documents are shuffled; one longer than the window is cut into windows in a row, and each rest is packed; see
+    `Windows`.
     """
 
     def __init__(self, store: Documents, sequence_length: int, seed: int) -> None:
         if store.n_documents == 0:
             raise ValueError("no documents to pack")
-        self._store, self._length, self._seed = store, sequence_length, seed
+        self._store, self._length = store, sequence_length
         order = np.random.default_rng([seed, 0]).permutation(store.n_documents)
         lengths = np.array([len(store.document(index)) for index in range(store.n_documents)], dtype=np.int64)[order]
         counts = np.maximum(1, -(-lengths // sequence_length))
@@ -55,15 +83,11 @@ class PackedSequences:
         nth = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
         begins = nth * sequence_length
         sizes = np.minimum(lengths[owner] - begins, sequence_length)
-        windows = _best_fit(sizes, sequence_length)
-        by_window = np.argsort(windows, kind="stable")
-        self._pieces = np.stack([order[owner], begins, sizes], axis=1)[by_window]
-        self._bounds = np.concatenate([[0], np.cumsum(np.bincount(windows))])
-        self._epoch = -1
-        self._permutation = np.empty(0, dtype=np.int64)
+        self._windows = Windows(sizes, sequence_length, seed)
+        self._pieces = np.stack([order[owner], begins, sizes], axis=1)
 
     def __len__(self) -> int:
-        return len(self._bounds) - 1
+        return len(self._windows)
 
     @property
     def documents(self) -> Documents:
@@ -80,12 +104,7 @@ class PackedSequences:
 
     def sequence(self, index: int) -> PackedSequence:
         """Sequence `index`, 0 or more; past `len(self)` the next epoch begins."""
-        epoch, slot = divmod(index, len(self))
-        if epoch != self._epoch:
-            self._permutation = np.random.default_rng([self._seed, 1, epoch]).permutation(len(self))
-            self._epoch = epoch
-        window = int(self._permutation[slot])
-        return self._window(self._pieces[self._bounds[window] : self._bounds[window + 1]])
+        return self._window(self._pieces[self._windows.pieces(index)])
 
     def _window(self, pieces: np.ndarray[tuple[int, int], np.dtype[np.int64]]) -> PackedSequence:
         length = self._length

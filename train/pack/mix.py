@@ -23,10 +23,13 @@ def read_weights(corpus: Path) -> dict[str, float]:
 
 
 def copies(document: str, weight: float) -> int:
-    """Of a document with this id: the weight's whole part, and one more for as many documents as its fraction says.
+    """How many times a document is written: floor(weight), plus one with probability frac(weight), decided by the hash
+    of its id.
 
-        >>> sum(copies(f"wiki-{number}", 1.25) for number in range(4000)) / 4000
-    PLACE
+    >>> copies("wiki-1", 2.0)
+    2
+    >>> sum(copies(f"wiki-{number}", 1.25) for number in range(4000)) / 4000
+    1.25625
     """
     whole = int(weight)
     return whole + (xxh3_64_intdigest(document.encode()) < (weight - whole) * 2**64)

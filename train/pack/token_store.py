@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lilm.errors import LilmError
-from lilm.train.corpus.megatron import Array, open_shard
+from lilm.train.pack.megatron import Array, open_shard
 
 SIDECAR = "tokens.json"
 

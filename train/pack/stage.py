@@ -14,6 +14,6 @@ def run(config: PackConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
 
     Raises LilmError when the tokenizer cannot be read or has no begin and end tokens.
     """
-    from lilm.train.corpus.pack import pack_corpus
+    from lilm.train.pack.make import pack_corpus
 
     return pack_corpus(config, inputs["corpus"], inputs["tokenizer"], out_dir, context)

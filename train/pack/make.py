@@ -22,17 +22,17 @@ from lilm.errors import LilmError
 from lilm.hashing import sha256_file, write_json
 from lilm.recipe import PackConfig
 from lilm.stage import Context
-from lilm.train.corpus.megatron import ShardWriter, data_file, index_file, token_dtype
-from lilm.train.corpus.mix import read_mixed, read_weights
-from lilm.train.corpus.report.tokens import PAGE, write_report_with_tokens
-from lilm.train.corpus.token_store import SIDECAR
+from lilm.train.pack.megatron import ShardWriter, data_file, index_file, token_dtype
+from lilm.train.pack.mix import read_mixed, read_weights
+from lilm.train.pack.report import PAGE, write_report_with_tokens
+from lilm.train.pack.token_store import SIDECAR
 
 SPLITS: tuple[Split, ...] = ("train", "heldout")
 BATCH = 1000  # documents encoded at once
 
 
 def pack_corpus(config: PackConfig, corpus: Path, tokenizer_dir: Path, out_dir: Path, context: Context) -> Artifact:
-    """See lilm.train.corpus.pack_stage.run."""
+    """See lilm.train.pack.stage.run."""
     path = tokenizer_dir / "tokenizer.json"
     tokenizer = _load(path)
     eos_id = _text_end(tokenizer, tokenizer_dir)

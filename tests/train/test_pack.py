@@ -15,11 +15,11 @@ from lilm.errors import LilmError
 from lilm.hashing import sha256_file
 from lilm.recipe import PackConfig
 from lilm.stage import Context
-from lilm.train.corpus import pack_stage
-from lilm.train.corpus.megatron import token_dtype
-from lilm.train.corpus.pack import SPLITS
-from lilm.train.corpus.packing import IGNORE, PackedSequences
-from lilm.train.corpus.token_store import TokenStore
+from lilm.train.pack import stage as pack_stage
+from lilm.train.pack.make import SPLITS
+from lilm.train.pack.megatron import token_dtype
+from lilm.train.pack.packing import IGNORE, PackedSequences
+from lilm.train.pack.token_store import TokenStore
 
 REPORT: dict[str, object] = {
     "weights": {"s": 1.0},

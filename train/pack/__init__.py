@@ -1,0 +1,1 @@
+"""The corpus as tokens: stores on disk and in memory, and training sequences out of them."""
