@@ -56,7 +56,7 @@ class ByShielded:
         teaching = prepare_teaching(model, main, len(tokenizers.base), config.bigrams)
         prepared = time.perf_counter() - started
         measure = measuring(model, tokenizers, trial)
-        common = {
+        common: dict[str, Any] = {
             "dtype": config.dtype,
             "checkpoint_every": 0,
             "compile": compiles(model, device, config.compile),
@@ -101,7 +101,7 @@ class ByShielded:
 
 
 @torch.no_grad()
-def columns_needed(model: Any, sequences: PackedSequences) -> dict[torch.nn.Parameter, torch.Tensor]:
+def columns_needed(model: Any, sequences: PackedSequences) -> dict[torch.Tensor, torch.Tensor]:
     """For each Linear of the layers, which columns the text of `sequences` needs most: bool [in_features]."""
     linears = [module for module in model.model.layers.modules() if isinstance(module, torch.nn.Linear)]
     squares = {linear: torch.zeros(linear.in_features, device=linear.weight.device) for linear in linears}
@@ -128,7 +128,7 @@ def columns_needed(model: Any, sequences: PackedSequences) -> dict[torch.nn.Para
 
 
 @contextmanager
-def columns_kept(model: Any, columns: Mapping[torch.nn.Parameter, torch.Tensor]) -> Iterator[None]:
+def columns_kept(model: Any, columns: Mapping[torch.Tensor, torch.Tensor]) -> Iterator[None]:
     """Within, these columns get gradients of exactly 0; AdamW without decay then leaves their bits."""
 
     def clear(learning: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:

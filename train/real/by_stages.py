@@ -104,7 +104,8 @@ class ByStages:
         ends = {point.tokens: point for point in points if point.tokens}
         curve = [before, *(ends[tokens] for tokens in sorted(ends))]
         if trial.choosing:
-            curve[-1] = replace(curve[-1], **bits(trial))
+            last = bits(trial)
+            curve[-1] = replace(curve[-1], ja=last["ja"], en=last["en"])
         return Outcome(
             curve=curve,
             stage1=ends.get(clock.tokens(first)) if first else None,

@@ -46,18 +46,18 @@ def measuring(model: Any, tokenizers: Tokenizers, trial: Trial) -> Callable[[], 
 
 
 def base_bits(trial: Trial) -> dict[str, float]:
-    """Of the reported text, by the base as it is with its own tokenizer; measured once. Nothing for a pilot."""
-    if trial.choosing:
-        return {}
+    """Of the trial's text, by the base as it is with its own tokenizer; measured once."""
 
     def measure() -> dict[str, float]:
         base = load_llama(trial.folder / "base", prepare_torch(trial.recipe.seed, trial.recipe.threads))
         own = open_pieces(trial.folder / "base")
         ends = own.bos_id, own.eos_id
-        return _bits(base, ends, own.encode, trial.bed.reported, trial)
+        return _bits(base, ends, own.encode, trial.texts, trial)
 
-    of = {**trial.bed.digests(), "window": trial.window, "texts": sha256_json(dict(trial.bed.reported))}
-    found: dict[str, float] = kept(trial.bed.root / "before.json", of, measure)
+    of = {**trial.bed.digests(), "window": trial.window, "texts": sha256_json(dict(trial.texts))}
+    found: dict[str, float] = kept(
+        trial.bed.root / ("before-pilots.json" if trial.choosing else "before.json"), of, measure
+    )
     return found
 
 
