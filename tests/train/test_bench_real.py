@@ -81,11 +81,11 @@ def plan(pretrain_inputs: Mapping[str, Path], tmp_path_factory: pytest.TempPathF
 def patched() -> Any:
     """Fewer pieces, a smaller adapter, three rates that are one."""
     patch = pytest.MonkeyPatch()
-    patch.setitem(table.VARIANTS, "shielded", replace(table.VARIANTS["shielded"], rates=(1e-3,) * 3))
+    patch.setitem(table.VARIANTS, "shielded", replace(table.VARIANTS["shielded"], rate=1e-3, rates=(1e-3,) * 3))
     for name, one in list(table.MAIN.items()):
         changes = {**one.changes, "tokenizer": {"pieces": 120}} if name == "seed2023" else one.changes
         rate = 1e-3 if name == "trainer" else one.rate  # its default teaches a random base nothing in a second
-        patch.setitem(table.MAIN, name, replace(one, rates=(rate,) * 3, changes=changes))
+        patch.setitem(table.MAIN, name, replace(one, rate=rate, rates=(rate,) * 3, changes=changes))
     patch.setattr(by_seed_loop, "RANK", 4)
     patch.setattr(runs, "ROUNDS", 1)
     yield
