@@ -156,7 +156,7 @@ class LoraConfig(Section):
 class PretrainConfig(Section):
     sequence_length: int = Field(default=1024, ge=16)
     replay: float = Field(default=0.25, ge=0, lt=1)
-    """Share of base-language sequences in stage 2."""
+    """Share of base-language sequences in stage 2. Stage 1 has none: the rows that learn there do not stand in them."""
     init: Literal["mean", "covariance", "random", "distillation", "frequency"] = "mean"
     """New embedding rows: mean of the piece's old sub-tokens; distillation: that, then learnt so that the model reads
     the piece as it read the sub-tokens; covariance: near the mean of all rows, as transformers does; random: noise (the
@@ -191,6 +191,10 @@ class PretrainConfig(Section):
         if self.lora.path and (self.method != "lora" or self.stage1.steps):
             raise ValueError('lora.path goes on from an adapter: it needs method = "lora" and stage1.steps = 0')
         return self
+
+    def replay_in(self, stage: int) -> float:
+        """`replay` of stage 1 or 2."""
+        return 0.0 if stage == 1 else self.replay
 
 
 class ChatSourceConfig(Section):

@@ -116,7 +116,13 @@ def _trials(
     )
     heldout = heldout_texts(run_dir / "corpus", languages, recipe.pretrain.eval_bytes)
     batches = {
-        trained: mixed(main, replay, recipe.pretrain.replay, _optim(recipe, trained).batch_size) for trained in TRAINED
+        trained: mixed(
+            main,
+            replay,
+            recipe.pretrain.replay_in(1 if trained == "new_rows" else 2),
+            _optim(recipe, trained).batch_size,
+        )
+        for trained in TRAINED
     }
     trial = _Trial(recipe, steps, tokenizers, batches, heldout, window, reporter)
     for init in inits:

@@ -96,7 +96,7 @@ def pretrain(config: PretrainConfig, inputs: Mapping[str, Path], out_dir: Path, 
         return Job(
             label,
             optim,
-            teaching.batches(mixed(main, replay, config.replay, optim.batch_size), number, optim.steps),
+            teaching.batches(mixed(main, replay, config.replay_in(number), optim.batch_size), number, optim.steps),
             out_dir / "checkpoints" / f"stage{number}",
             config.dtype,
             config.checkpoint_every,

@@ -208,7 +208,8 @@ class _Pilot:
         return self._recipe.pretrain.stage1 if stage == 1 else self._recipe.pretrain.stage2
 
     def _batches(self, stage: int) -> BatchAt:
-        return mixed(self._main, self._replay, self._recipe.pretrain.replay, self._optim(stage).batch_size)
+        share = self._recipe.pretrain.replay_in(stage)
+        return mixed(self._main, self._replay, share, self._optim(stage).batch_size)
 
     def _options(self, model: LlamaForCausalLM, stage: int) -> dict[str, Any]:
         """Of Job, as the pretrain stage has them."""

@@ -65,7 +65,8 @@ class ByShielded:
         }
 
         def learn(number: int, optim: OptimConfig, **options: Any) -> tuple[Metrics, float]:
-            batches = teaching.batches(mixed(main, replay, config.replay, optim.batch_size), number, optim.steps)
+            mixture = mixed(main, replay, config.replay_in(number), optim.batch_size)
+            batches = teaching.batches(mixture, number, optim.steps)
             job = Job(f"{trial.label} {number}/2", optim, batches, folder / "checkpoints", **common, **options)
             return train(model, job, trial.bed.reporter)
 

@@ -10,7 +10,6 @@ from lilm.devices import prepare_torch
 from lilm.documents import read_texts
 from lilm.memory import PeakMemory
 from lilm.pieces import new_pieces
-from lilm.recipe import OptimConfig
 from lilm.runner import run_stages
 from lilm.stage import stage_named
 from lilm.train.base.model_folder import load_llama
@@ -55,9 +54,10 @@ class ByStages:
             "compile": compiles(model, device, config.compile),
         }
 
-        def measured(model: Any, optim: OptimConfig, seconds: float, **options: Any) -> tuple[float, float]:
+        def measured(model: Any, stage: int, seconds: float, **options: Any) -> tuple[float, float]:
             """(seconds of a step, learnt tokens a second)."""
-            batch_at = mixed(main, replay, config.replay, optim.batch_size)
+            optim = config.stage1 if stage == 1 else config.stage2
+            batch_at = mixed(main, replay, config.replay_in(stage), optim.batch_size)
             label = f"speed of {trial.label}"
             speed = steady_speed(model, batch_at, optim, config.dtype, seconds, reporter, label, **common, **options)
             return learnt_per_step(batch_at) / speed, speed
@@ -67,10 +67,10 @@ class ByStages:
             model.requires_grad_(False)
             for matrix in both_matrices(model):
                 matrix.requires_grad_(True)
-            stage1, _ = measured(model, config.stage1, seconds / 3, kept_rows=len(tokenizers.base))
+            stage1, _ = measured(model, 1, seconds / 3, kept_rows=len(tokenizers.base))
             model.requires_grad_(True)
         learner = with_lora(model, config.lora) if config.method == "lora" else model
-        step, speed = measured(learner, config.stage2, seconds)
+        step, speed = measured(learner, 2, seconds)
         return Speed(step, speed, stage1, prepared)
 
     def train(self, trial: Trial, steps: tuple[int, int]) -> Outcome:
