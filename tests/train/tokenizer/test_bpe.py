@@ -15,6 +15,7 @@ from lilm.recipe import BaseConfig
 from lilm.stage import Context
 from lilm.train.base import stage as base_stage
 from lilm.train.base.model_folder import check_model_folder
+from lilm.train.tokenizer.train import train_base_tokenizer
 from tests.train.tokenizer.byte_bases import EOS, LLAMA3, write_base, write_model
 
 ENGLISH = ["Once upon a time there was a dog called Tom. It walked 12 times to the river."] * 3
@@ -146,7 +147,7 @@ def test_a_base_keeps_the_files_of_its_tokenizer(base: Path, tmp_path: Path, con
     kept = {path.name for path in (tmp_path / "one").iterdir()}
     tokenizer = {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja"}
     assert {*tokenizer, "config.json", "model.safetensors"} <= kept
-    (base / "tokenizer.model").write_bytes(b"a SentencePiece model")
+    train_base_tokenizer(ENGLISH, 290, base / "tokenizer.model")
     base_stage.run(config, {}, tmp_path / "two", context)
     assert {path.name for path in (tmp_path / "two").iterdir()} == kept - {"tokenizer.json"} | {"tokenizer.model"}
     assert len(base_stage.external(config, context)) == len(kept)
