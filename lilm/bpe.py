@@ -145,10 +145,23 @@ def _check(data: dict[str, Any], path: Path) -> None:
         (bool(model.get("dropout")), "drops merges at random"),
         (bool(model.get("continuing_subword_prefix")), "marks the insides of words"),
         (bool(model.get("end_of_word_suffix")), "marks the ends of words"),
+        # `tokenizers` panics over these, which nothing can catch quietly
+        (not _knows_its_marks(data.get("post_processor") or {}), "puts a token around a text that it does not define"),
     )
     for wrong, what in problems:
         if wrong:
             raise LilmError(f"the base's tokenizer {what}", where=str(path), remedy=REMEDY)
+
+
+def _knows_its_marks(processor: dict[str, Any]) -> bool:
+    """Returns whether all tokens that a template puts around a text have ids there."""
+    if processor.get("type") == "Sequence":
+        return all(_knows_its_marks(inner) for inner in processor["processors"])
+    if processor.get("type") != "TemplateProcessing":
+        return True
+    parts = [*processor["single"], *processor["pair"]]
+    marks = {part["SpecialToken"]["id"] for part in parts if "SpecialToken" in part}
+    return marks <= processor["special_tokens"].keys()
 
 
 def _check_merges(merges: Sequence[Sequence[str]], vocab: dict[str, int], path: Path) -> None:

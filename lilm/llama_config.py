@@ -120,7 +120,7 @@ def _rope(data: Mapping[str, Any], context: int, path: Path) -> dict[str, Any]:
     plain = {"rope_type": kind, "rope_theta": float(theta)}
     if kind == "default":
         return plain
-    figures = {key: given.get(key) for key in _LLAMA3}
+    figures: dict[str, Any] = {key: given.get(key) for key in _LLAMA3}
     if figures["original_max_position_embeddings"] is None:
         figures["original_max_position_embeddings"] = context
     for key, value in figures.items():

@@ -35,9 +35,8 @@ def check_model_folder(folder: Path) -> list[Path]:
     files = check_headers(folder, config)
     own = tokenizer_files(folder)[0]
     if not (folder / own).is_file():
-        raise LilmError(
-            f"no {TOKENIZER} and no {FILE}", where=str(folder), remedy="put the model's own tokenizer beside it"
-        )
+        other = f"{TOKENIZER} is tiktoken's" if (folder / TOKENIZER).is_file() else f"no {TOKENIZER}"
+        raise LilmError(f"{other} and no {FILE}", where=str(folder), remedy="put the model's own tokenizer beside it")
     tokens, rows = open_base(folder).size, config["vocab_size"]
     if tokens > rows:
         raise LilmError(
