@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from lilm.errors import LilmError
+from lilm.json_file import read_json_object
 from lilm.pretokenizers import detect_pre
 
 FILE = "tokenizer.json"
 CONFIG = "tokenizer_config.json"
+MOST_GAPS = 1000  # ids that the file leaves out, beside as many as it has
 UNUSED_NAME = "<unused_{}>"
 UNUSED_START = UNUSED_NAME.partition("{}")[0]
 REMEDY = "use a Llama whose tokenizer is a SentencePiece tokenizer.model or a byte-level BPE tokenizer.json"
@@ -85,6 +87,14 @@ def read_byte_level(folder: Path) -> ByteLevel:
     config.json. Raises LilmError when it is missing or corrupt, or none that llama.cpp cuts text like."""
     path = folder / FILE
     data = _read_json(path)
+    try:
+        return _read(data, folder, path)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        load_tokenizer(path)  # it says better which part is not what it should be
+        raise LilmError(f"not a tokenizer ({error!r})", where=str(path), remedy="fetch the file again") from error
+
+
+def _read(data: dict[str, Any], folder: Path, path: Path) -> ByteLevel:
     _check(data, path)
     model = data["model"]
     merges = tuple(tuple(merge.split(" ") if isinstance(merge, str) else merge) for merge in model["merges"])
@@ -107,11 +117,8 @@ def read_byte_level(folder: Path) -> ByteLevel:
 def _read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise LilmError("no such file", where=str(path), remedy="give a model folder that has a tokenizer")
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise LilmError(f"not JSON ({error})", where=str(path), remedy="fetch the file again") from error
-    if not isinstance(data, dict) or not isinstance(data.get("model"), dict):
+    data = read_json_object(path)
+    if not isinstance(data.get("model"), dict):
         raise LilmError("not a tokenizer", where=str(path), remedy="fetch the file again")
     return data
 
@@ -138,10 +145,23 @@ def _check(data: dict[str, Any], path: Path) -> None:
         (bool(model.get("dropout")), "drops merges at random"),
         (bool(model.get("continuing_subword_prefix")), "marks the insides of words"),
         (bool(model.get("end_of_word_suffix")), "marks the ends of words"),
+        # `tokenizers` panics over these, which nothing can catch quietly
+        (not _knows_its_marks(data.get("post_processor") or {}), "puts a token around a text that it does not define"),
     )
     for wrong, what in problems:
         if wrong:
             raise LilmError(f"the base's tokenizer {what}", where=str(path), remedy=REMEDY)
+
+
+def _knows_its_marks(processor: dict[str, Any]) -> bool:
+    """Returns whether all tokens that a template puts around a text have ids there."""
+    if processor.get("type") == "Sequence":
+        return all(_knows_its_marks(inner) for inner in processor["processors"])
+    if processor.get("type") != "TemplateProcessing":
+        return True
+    parts = [*processor["single"], *processor["pair"]]
+    marks = {part["SpecialToken"]["id"] for part in parts if "SpecialToken" in part}
+    return marks <= processor["special_tokens"].keys()
 
 
 def _check_merges(merges: Sequence[Sequence[str]], vocab: dict[str, int], path: Path) -> None:
@@ -163,10 +183,17 @@ def _names(data: dict[str, Any], path: Path) -> tuple[tuple[str, ...], dict[int,
                 where=str(path),
                 remedy="fetch the file again",
             )
+    last = max(by_id)
+    if min(by_id) < 0 or last >= MOST_GAPS + 2 * len(by_id):
+        raise LilmError(
+            f"a token has id {last if min(by_id) >= 0 else min(by_id)}, and there are {len(by_id)} tokens",
+            where=str(path),
+            remedy="fetch the file again",
+        )
     have, number = set(by_id.values()), 0
     if len(have) != len(by_id):
         raise LilmError("two ids have the same token", where=str(path), remedy="fetch the file again")
-    for index in range(max(by_id)):
+    for index in range(last):
         if index not in by_id:
             while UNUSED_NAME.format(number) in have:
                 number += 1
@@ -196,13 +223,7 @@ def _named(folder: Path, names: Sequence[str], key: str) -> int | None:
 
 
 def _read_optional(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise LilmError(f"not JSON ({error})", where=str(path), remedy="fetch the file again") from error
-    return found
+    return read_json_object(path) if path.is_file() else {}
 
 
 def load_tokenizer(path: Path) -> Any:

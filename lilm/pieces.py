@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from lilm.bpe import ByteLevel, bare_model, byte_alphabet, complete_tokenizer, piece_bytes, read_byte_level
 from lilm.chat.files import read_chat_template
 from lilm.chat.marks import text_mark
-from lilm.spm import MODEL
+from lilm.spm import MODEL, has_model
 
 
 class Pieces(Protocol):
@@ -123,7 +123,7 @@ class BytePieces:
 def open_pieces(folder: Path) -> Pieces:
     """Of tokenizer.model or, where `folder` has none, of tokenizer.json. Raises LilmError when the latter is no
     byte-level BPE that LiLM knows."""
-    return SentencePieces(folder / MODEL) if (folder / MODEL).is_file() else BytePieces(folder)
+    return SentencePieces(folder / MODEL) if has_model(folder) else BytePieces(folder)
 
 
 def new_pieces(base: Pieces, merged: Pieces) -> list[int]:

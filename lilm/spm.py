@@ -1,5 +1,6 @@
 """Reading SentencePiece models: the proto itself, with errors for the user."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,21 @@ MODEL = "tokenizer.model"
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)
 """Piece types of sentencepiece_model.proto; GGUF's token types have the same numbers."""
 
-BPE = 2
-"""`trainer_spec.model_type` of a BPE model."""
+UNIGRAM, BPE = 1, 2
+"""`trainer_spec.model_type`."""
+
+
+_TIKTOKEN = re.compile(rb"[A-Za-z0-9+/]+=* \d+\r?\n")
+
+
+def has_model(folder: Path) -> bool:
+    """Returns whether `folder` has a tokenizer.model that is not tiktoken's. Llama 3 comes with one of those beside its
+    tokenizer.json: a line of base64 and a rank for each token."""
+    path = folder / MODEL
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return _TIKTOKEN.match(file.read(1000)) is None
 
 
 def empty_proto() -> Any:
@@ -53,11 +67,13 @@ def processor(proto: Any, *, add_dummy_prefix: bool = True) -> Any:
     return sentencepiece.SentencePieceProcessor(model_proto=copy.SerializeToString())
 
 
-def special_ids(proto: Any) -> tuple[int, int, int]:
-    """(unknown, BOS, EOS) ids of a model. Raises LilmError when one is missing."""
+def special_ids(proto: Any, where: str = "") -> tuple[int, int, int]:
+    """(unknown, BOS, EOS) ids of a model. Raises LilmError when one is missing, which names `where`."""
     spec = proto.trainer_spec
     ids = (int(spec.unk_id), int(spec.bos_id), int(spec.eos_id))
     for name, number, kind in zip(("unknown", "BOS", "EOS"), ids, (UNKNOWN, CONTROL, CONTROL), strict=True):
         if not 0 <= number < len(proto.pieces) or proto.pieces[number].type != kind:
-            raise LilmError(f"the tokenizer has no {name} piece (id {number})", remedy="use a Llama base with one")
+            raise LilmError(
+                f"the tokenizer has no {name} piece (id {number})", where=where, remedy="use a Llama base with one"
+            )
     return ids

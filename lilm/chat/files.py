@@ -1,12 +1,12 @@
 """What a model's files say about chats: its template, and the tokens that the template may write."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lilm.bpe import CONFIG, FILE
-from lilm.spm import CONTROL, MODEL, UNKNOWN, read_proto
+from lilm.json_file import read_json_object
+from lilm.spm import CONTROL, MODEL, UNKNOWN, has_model, read_proto
 
 ALONE = "chat_template.jinja"
 
@@ -34,9 +34,10 @@ def read_chat_template(folder: Path) -> str | None:
     config = folder / CONFIG
     if not config.is_file():
         return None
-    template = json.loads(config.read_text(encoding="utf-8")).get("chat_template")
+    template = read_json_object(config).get("chat_template")
     if isinstance(template, list):
-        template = next((one["template"] for one in template if one["name"] == "default"), None)
+        named = (one for one in template if isinstance(one, dict) and one.get("name") == "default")
+        template = next((one.get("template") for one in named), None)
     return template if isinstance(template, str) else None
 
 
@@ -44,16 +45,16 @@ def read_format(path: Path) -> ChatFormat:
     """Of a model's folder or of a GGUF file. Raises LilmError for a tokenizer that cannot be read."""
     if path.is_file():
         return _of_gguf(path)
-    config = json.loads((path / CONFIG).read_text(encoding="utf-8")) if (path / CONFIG).is_file() else {}
+    config = read_json_object(path / CONFIG) if (path / CONFIG).is_file() else {}
     named = {key: _content(config.get(key)) for key in ("bos_token", "eos_token")}
-    if (path / MODEL).is_file():
+    if has_model(path):
         proto = read_proto(path / MODEL)
         special = {piece.piece: at for at, piece in enumerate(proto.pieces) if piece.type in (CONTROL, UNKNOWN)}
         names = {number: name for name, number in special.items()}
         own = {"bos_token": proto.trainer_spec.bos_id, "eos_token": proto.trainer_spec.eos_id}
         tokens = {key: named[key] or names.get(number, "") for key, number in own.items()}
         return ChatFormat(read_chat_template(path), tokens, special)
-    added = json.loads((path / FILE).read_text(encoding="utf-8")).get("added_tokens") or []
+    added = read_json_object(path / FILE).get("added_tokens") or []
     return ChatFormat(
         read_chat_template(path),
         named,
@@ -64,7 +65,8 @@ def read_format(path: Path) -> ChatFormat:
 
 def _content(token: Any) -> str:
     """A token as tokenizer_config.json names it: text, or an object with text."""
-    return str(token["content"]) if isinstance(token, dict) else token or ""
+    content = token.get("content") if isinstance(token, dict) else token
+    return content if isinstance(content, str) else ""
 
 
 def _of_gguf(path: Path) -> ChatFormat:

@@ -1,17 +1,14 @@
 """Which tensor of a Hugging Face Llama is which in GGUF, and how its rows are ordered there."""
 
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import gguf
 
-from lilm.errors import LilmError
+from lilm.llama_config import read_llama_config
 from lilm.llamacpp.rope import rope_factors
-
-REMEDY = "LiLM exports LlamaForCausalLM with SiLU, no biases and the rotary embeddings of Llama or Llama 3.1"
 
 
 @dataclass(frozen=True)
@@ -47,46 +44,16 @@ class Entry:
 
 
 def read_shape(folder: Path) -> LlamaShape:
-    """The folder's config.json. Raises LilmError when it is not a Llama that GGUF's `llama` describes in full."""
-    from transformers import LlamaConfig
+    """Returns the shape that the folder's config.json tells. Raises LilmError when it is not a Llama that GGUF's
+    `llama` describes in full."""
+    return shape_of(read_llama_config(folder))
 
-    path = folder / "config.json"
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise LilmError("no such file", where=str(path), remedy="this is not a Hugging Face model folder") from error
-    except ValueError as error:
-        raise LilmError(f"not JSON ({error})", where=str(path), remedy="write the folder again") from error
-    if data.get("model_type") != "llama":
-        raise LilmError(f"model_type is {data.get('model_type')!r}", where=str(path), remedy=REMEDY)
-    config = LlamaConfig.from_dict(data)
-    rope: dict[str, Any] = dict(config.rope_parameters or {})
-    found: dict[str, Any] = {
-        "hidden_act": (config.hidden_act, "silu"),
-        "attention_bias": (config.attention_bias, False),
-        "mlp_bias": (config.mlp_bias, False),
-    }
-    for key, (value, wanted) in found.items():
-        if value != wanted:
-            raise LilmError(f"{key} is {value!r}", where=str(path), remedy=REMEDY)
-    if rope.get("rope_type") not in ("default", "llama3"):
-        raise LilmError(f"rope_type is {rope.get('rope_type')!r}", where=str(path), remedy=REMEDY)
-    heads = config.num_attention_heads
-    head_dim = config.head_dim or config.hidden_size // heads
-    return LlamaShape(
-        num_hidden_layers=config.num_hidden_layers,
-        hidden_size=config.hidden_size,
-        intermediate_size=config.intermediate_size,
-        num_attention_heads=heads,
-        num_key_value_heads=config.num_key_value_heads or heads,
-        head_dim=head_dim,
-        vocab_size=config.vocab_size,
-        max_position_embeddings=config.max_position_embeddings,
-        rms_norm_eps=config.rms_norm_eps,
-        rope_theta=float(rope["rope_theta"]),
-        tied=config.tie_word_embeddings,
-        rope_factors=rope_factors(rope, head_dim),
-    )
+
+def shape_of(config: Mapping[str, Any]) -> LlamaShape:
+    """Returns the shape of a config that `read_llama_config` gave."""
+    figures = {field.name: config[field.name] for field in fields(LlamaShape) if field.name in config}
+    factors = rope_factors(config["rope_parameters"], config["head_dim"])
+    return LlamaShape(**figures, tied=config["tie_word_embeddings"], rope_factors=factors)
 
 
 def layout(config: LlamaShape) -> Iterator[Entry]:

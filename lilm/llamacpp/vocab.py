@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from lilm.bpe import read_byte_level
 from lilm.chat.files import read_format
-from lilm.spm import CONTROL, MODEL, NORMAL, UNUSED, USER_DEFINED, read_proto, special_ids
+from lilm.spm import CONTROL, MODEL, NORMAL, UNUSED, USER_DEFINED, has_model, read_proto, special_ids
 
 if TYPE_CHECKING:
     import gguf
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def add_vocab(writer: "gguf.GGUFWriter", tokenizer_dir: Path, chat_template: str | None) -> int:
     """Write the `tokenizer.*` keys of `tokenizer_dir`: of its tokenizer.model or, where it has none, of its byte-level
     tokenizer.json. Answers the vocabulary's size. Raises LilmError when the file is missing or corrupt."""
-    add = _add_sentencepiece if (tokenizer_dir / MODEL).is_file() else _add_byte_level
+    add = _add_sentencepiece if has_model(tokenizer_dir) else _add_byte_level
     size = add(writer, tokenizer_dir)
     if chat_template:
         writer.add_chat_template(chat_template)

@@ -18,9 +18,9 @@ from lilm.export.quantise import QUANTS, verify_types
 from lilm.export.stage import check
 from lilm.export.stage import run as run_export
 from lilm.hashing import sha256_file
+from lilm.llama_config import read_llama_config
 from lilm.recipe.deliver import ExportConfig
 from lilm.stage import Context
-from lilm.train.base.model_folder import read_config
 from lilm.train.plan.memory import file_bytes
 from lilm.train.plan.shape import Shape
 from tests.export.conftest import export
@@ -67,7 +67,7 @@ def test_bits_per_weight_are_of_the_whole_file(random_export: Path) -> None:
 @pytest.mark.parametrize("model", ["random", "real"])
 def test_sizes_foretold_by_compare_sizes_are_those_of_the_files(model: str, request: pytest.FixtureRequest) -> None:
     files = report(request.getfixturevalue(f"{model}_export"))
-    shape = Shape.of(read_config(request.getfixturevalue(f"{model}_model")))
+    shape = Shape.of(read_llama_config(request.getfixturevalue(f"{model}_model")))
     for file_type in ("Q4_0", "Q8_0", "F16"):
         assert file_bytes(shape, file_type) == pytest.approx(files[file_type]["bytes"], rel=0.05, abs=12_000)
 

@@ -1,12 +1,14 @@
 """Reading a Llama from a folder, and saying what is wrong with it before anything is built on it."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lilm.bpe import CONFIG, FILE, read_byte_level
+from lilm.bpe import CONFIG, FILE
 from lilm.errors import LilmError
-from lilm.spm import MODEL
+from lilm.json_file import read_json_object
+from lilm.llama_config import AGAIN, read_llama_config
+from lilm.spm import MODEL, has_model
+from lilm.train.base.weights_check import check_headers
 
 if TYPE_CHECKING:
     import torch
@@ -14,85 +16,70 @@ if TYPE_CHECKING:
 
 TOKENIZER = MODEL
 TEMPLATE = "chat_template.jinja"
+GENERATION = "generation_config.json"
+OBJECTS = (GENERATION, CONFIG, "added_tokens.json")  # that may be missing
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """config.json of a Llama. Raises LilmError when it is missing, broken or of another architecture."""
-    path = folder / "config.json"
-    if not path.is_file():
-        raise LilmError("no config.json", where=str(folder), remedy="give the folder of a Hugging Face model")
-    try:
-        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise LilmError(f"not JSON ({error})", where=str(path), remedy="fetch the model again") from error
-    if config.get("model_type") != "llama":
+def check_model_folder(folder: Path) -> list[Path]:
+    """Returns the files that hold the weights of the Llama in `folder`, after reading config.json, the weights'
+    headers and the tokenizer.
+
+    Raises LilmError unless they belong together and are what all stages can work on.
+    """
+    from lilm.train.tokenizer.kinds import open_base
+
+    config = read_llama_config(folder)
+    for name in OBJECTS:
+        if (folder / name).is_file():
+            read_json_object(folder / name, remedy=AGAIN)
+    files = check_headers(folder, config)
+    own = tokenizer_files(folder)[0]
+    if not (folder / own).is_file():
+        other = f"{TOKENIZER} is tiktoken's" if (folder / TOKENIZER).is_file() else f"no {TOKENIZER}"
+        raise LilmError(f"{other} and no {FILE}", where=str(folder), remedy="put the model's own tokenizer beside it")
+    tokens, rows = open_base(folder).size, config["vocab_size"]
+    if tokens > rows:
         raise LilmError(
-            f"model_type is {config.get('model_type')!r}",
-            where=str(path),
-            remedy="use a model of the llama architecture",
+            f"the tokenizer has {tokens} tokens and the model {rows} rows: they do not belong together",
+            where=str(folder / own),
+            remedy=f"put the model's own {own} beside it",
         )
-    return config
-
-
-def check_model_folder(folder: Path) -> None:
-    """Raises LilmError unless `folder` holds a Llama: config, whole safetensors, and a tokenizer that pieces can be
-    added to."""
-    from safetensors import SafetensorError, safe_open
-
-    config = read_config(folder)
-    files = sorted(folder.glob("*.safetensors"))
-    if not files:
-        raise LilmError(
-            "no *.safetensors", where=str(folder), remedy="convert the weights to safetensors; pickles are not read"
-        )
-    names: set[str] = set()
-    for path in files:
-        try:
-            with safe_open(path, framework="np") as tensors:
-                names |= set(tensors.keys())
-        except (SafetensorError, OSError) as error:
-            raise LilmError(f"corrupt safetensors ({error})", where=str(path), remedy="fetch the file again") from error
-    wanted = {f"model.layers.{config['num_hidden_layers'] - 1}.mlp.down_proj.weight", "model.embed_tokens.weight"}
-    if wanted - names:
-        raise LilmError(
-            f"tensor {sorted(wanted - names)[0]} is missing", where=str(folder), remedy="fetch the model again, whole"
-        )
-    if not (folder / TOKENIZER).is_file():
-        if not (folder / FILE).is_file():
-            raise LilmError(
-                f"no {TOKENIZER} and no {FILE}", where=str(folder), remedy="put the model's own tokenizer beside it"
-            )
-        rows = config.get("vocab_size")
-        tokens = len(read_byte_level(folder).names)
-        if isinstance(rows, int) and tokens > rows:
-            raise LilmError(
-                f"the tokenizer has {tokens} tokens and the model {rows} rows: they do not belong together",
-                where=str(folder / FILE),
-                remedy=f"put the model's own {FILE} beside it",
-            )
+    return files
 
 
 def tokenizer_files(folder: Path) -> tuple[str, ...]:
     """Names of the files that make up a base's tokenizer; what tells its names and its chat template comes last, and
     may be missing."""
-    own = TOKENIZER if (folder / TOKENIZER).is_file() else FILE
+    own = TOKENIZER if has_model(folder) else FILE
     return (own, CONFIG, TEMPLATE)
 
 
 def load_llama(folder: Path, device: "torch.device", dtype: str = "float32") -> "LlamaForCausalLM":
-    """The model on `device`, in eval mode. Raises LilmError when the weights cannot be read."""
+    """Returns the model on `device`, in eval mode; its config says of both matrices what its files hold.
+
+    Raises LilmError when the weights cannot be read, or are not all those of its config.json and no others.
+    """
     import torch
     from safetensors import SafetensorError
-    from transformers import LlamaForCausalLM
+    from transformers import LlamaConfig, LlamaForCausalLM
     from transformers.utils import logging
 
+    plain = read_llama_config(folder)
+    check_headers(folder, plain)  # transformers makes up what is missing
     logging.disable_progress_bar()
     try:
         model: Any = LlamaForCausalLM.from_pretrained(
-            folder, dtype=getattr(torch, dtype), use_safetensors=True, local_files_only=True
+            folder,
+            config=LlamaConfig.from_dict(plain),
+            dtype=getattr(torch, dtype),
+            use_safetensors=True,
+            local_files_only=True,
         )
     except (SafetensorError, OSError) as error:
         raise LilmError(f"cannot load the model ({error})", where=str(folder), remedy="fetch it again") from error
+    # it leaves apart what a tied config has apart, and ties it when rows are added
+    apart = model.get_input_embeddings().weight is not model.get_output_embeddings().weight
+    model.config.tie_word_embeddings = not apart
     loaded: LlamaForCausalLM = model.to(device).eval()
     return loaded
 

@@ -7,12 +7,15 @@ from pathlib import Path
 from lilm.artifact import Artifact
 from lilm.bpe import CONFIG, FILE
 from lilm.errors import LilmError
+from lilm.export.safetensors_reader import INDEX, SINGLE
+from lilm.hashing import write_json
+from lilm.llama_config import read_llama_config
 from lilm.recipe import BaseConfig
 from lilm.stage import Context
-from lilm.train.base.model_folder import TEMPLATE, TOKENIZER, check_model_folder, tokenizer_files
+from lilm.train.base.model_folder import GENERATION, TEMPLATE, TOKENIZER, check_model_folder, tokenizer_files
+from lilm.train.base.weights_check import is_tied
 
-KEPT = ("config.json", "generation_config.json", "*.safetensors", "*.safetensors.index.json")
-TOKENIZERS = (TOKENIZER, FILE, CONFIG, TEMPLATE)
+FETCHED = ("config.json", GENERATION, "*.safetensors", INDEX, TOKENIZER, FILE, CONFIG, TEMPLATE)
 
 
 def check(config: BaseConfig, context: Context) -> None:
@@ -54,15 +57,21 @@ def run(config: BaseConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
     if config.kind == "hub":
         from lilm.hub import download_model
 
-        source = download_model(config.repo, config.revision, (*KEPT, *TOKENIZERS))
+        source = download_model(config.repo, config.revision, FETCHED)
     else:
         source = Path(config.path)
-    check_model_folder(source)
-    for path in _files(source):
+    files = _files(source)
+    plain = read_llama_config(source)
+    plain["tie_word_embeddings"] = is_tied(source, plain)
+    for path in files:
         shutil.copyfile(path, out_dir / path.name)
+    write_json(out_dir / "config.json", plain)
     return Artifact()
 
 
 def _files(folder: Path) -> list[Path]:
-    """What the stages that follow read of a model's folder."""
-    return [path for pattern in (*KEPT, *tokenizer_files(folder)) for path in folder.glob(pattern)]
+    """Returns what the stages that follow read of a model's folder. Raises LilmError when it is none to start from."""
+    weights = check_model_folder(folder)
+    index = [] if weights == [folder / SINGLE] else [folder / INDEX]
+    others = [folder / name for name in ("config.json", GENERATION, *tokenizer_files(folder))]
+    return [*weights, *index, *(path for path in others if path.is_file())]

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from lilm.errors import LilmError
+from lilm.llama_config import read_llama_config
 from lilm.recipe import Recipe
-from lilm.train.base.model_folder import read_config
 
 # Known without a hub. The three-trillion-token TinyLlama checkpoints share one config.json.
 KNOWN: dict[str, dict[str, Any]] = {
@@ -109,7 +109,7 @@ def base_config(recipe: Recipe) -> dict[str, Any]:
     if base.kind == "path":
         if not Path(base.path).is_dir():
             raise LilmError("no such folder", where=f"base.path {base.path}", remedy="correct the path in the recipe")
-        return read_config(Path(base.path))
+        return read_llama_config(Path(base.path))
     if base.kind == "gguf":
         from lilm.download import cached_path
         from lilm.train.base.from_gguf import gguf_config
@@ -120,7 +120,7 @@ def base_config(recipe: Recipe) -> dict[str, Any]:
         return known
     from lilm.hub import download_model
 
-    return read_config(download_model(base.repo, base.revision, (CONFIG,)))
+    return read_llama_config(download_model(base.repo, base.revision, (CONFIG,)))
 
 
 def shape_of(recipe: Recipe) -> Shape:

@@ -14,9 +14,10 @@ from lilm.devices import prepare_torch
 from lilm.documents import read_texts
 from lilm.errors import LilmError
 from lilm.hashing import write_atomic, write_json
+from lilm.llama_config import read_llama_config
 from lilm.progress import Reporter
 from lilm.recipe import OptimConfig, Recipe
-from lilm.train.base.model_folder import load_llama, read_config
+from lilm.train.base.model_folder import load_llama
 from lilm.train.pretrain.embeddings import both_matrices
 from lilm.train.pretrain.init_distillation import Distillation
 from lilm.train.pretrain.init_model import Init, add_rows
@@ -96,7 +97,7 @@ def require_done(run_dir: Path, stages: Sequence[str]) -> None:
 
 def window_of(run_dir: Path, recipe: Recipe) -> int:
     """Tokens of a training sequence: the recipe's, or as many as the base has positions."""
-    return min(recipe.pretrain.sequence_length, int(read_config(run_dir / "base")["max_position_embeddings"]))
+    return min(recipe.pretrain.sequence_length, int(read_llama_config(run_dir / "base")["max_position_embeddings"]))
 
 
 def _trials(

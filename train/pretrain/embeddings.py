@@ -33,6 +33,10 @@ def extend_embeddings(
     tied = matrices[0].data_ptr() == matrices[1].data_ptr()
     old = [matrix.detach()[:n_old].clone() for matrix in (matrices[:1] if tied else matrices)]
     model.resize_token_embeddings(n_new, mean_resizing=False)
+    # a padding row gets no gradient, and the base's padding may be a token whose id is a new piece's now
+    model.config.pad_token_id = None
+    embedding: Any = model.get_input_embeddings()
+    embedding.padding_idx = None
     matrices = both_matrices(model)
     spelling = [base.spell(piece) for piece in pieces[n_old:]]
     with torch.no_grad():

@@ -20,6 +20,7 @@ from lilm.train.pretrain.embeddings import both_matrices
 from lilm.train.pretrain.init_model import add_rows
 from lilm.train.pretrain.inputs import heldout_texts, open_sequences, open_tokenizers
 from lilm.train.pretrain.lora import Vocabulary, load_adapter, merge_lora, save_adapter, with_lora
+from lilm.train.pretrain.special_tokens import settle_special_tokens
 from lilm.train.pretrain.teaching import NOTHING_NEW, prepare_teaching
 from lilm.train.tokenizer.report.choice import run_choice
 from lilm.train.trainer.attention import choose_attention
@@ -75,6 +76,7 @@ def pretrain(config: PretrainConfig, inputs: Mapping[str, Path], out_dir: Path, 
         read_texts(inputs["corpus"], context.language, "train"),
         context.reporter,
     )
+    settle_special_tokens(model, inputs["tokenizer"], tokenizers.pieces)
     n_old = len(tokenizers.base)
     teaching = prepare_teaching(model, main, n_old, config.bigrams) if new else NOTHING_NEW
     prepared = time.monotonic() - started

@@ -12,11 +12,12 @@ from transformers import LlamaForCausalLM
 
 from lilm.devices import prepare_torch
 from lilm.documents import read_texts
+from lilm.llama_config import read_llama_config
 from lilm.pieces import new_pieces
 from lilm.progress import Reporter
 from lilm.recipe import OptimConfig, Recipe
 from lilm.runner import make_context
-from lilm.train.base.model_folder import load_llama, read_config
+from lilm.train.base.model_folder import load_llama
 from lilm.train.pack import stage as pack_stage
 from lilm.train.plan.calibrate import Clock, steady_clock
 from lilm.train.plan.memory import file_bytes
@@ -79,7 +80,7 @@ def run_pilot(trial: Trial, size: int, work: Path) -> dict[str, Any]:
     pack_stage.run(recipe.pack, folders, folders["pack"], context)
     found = _Pilot(trial, folders, work / "unused").run()
     shutil.rmtree(work)
-    shape = Shape.of(read_config(folders["base"]), made["vocab_size"])
+    shape = Shape.of(read_llama_config(folders["base"]), made["vocab_size"])
     return {
         "pieces": size,
         "pieces_added": made["pieces_added"],

@@ -16,6 +16,7 @@ class ByteLevelKind:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._base = read_byte_level(folder)
+        self.size = len(self._base.names)
 
     def write_merged(
         self, texts: Sequence[str], config: TokenizerConfig, language: str, out_dir: Path, model_max_length: int

@@ -16,6 +16,7 @@ class SentencePieceKind:
     def __init__(self, folder: Path) -> None:
         self._path = folder / MODEL
         self._base = read_base(self._path)
+        self.size = len(self._base.pieces)
 
     def write_merged(
         self, texts: Sequence[str], config: TokenizerConfig, language: str, out_dir: Path, model_max_length: int

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from lilm.recipe import TokenizerConfig
-from lilm.spm import MODEL
+from lilm.spm import has_model
 from lilm.train.tokenizer.verify import Report
 
 
@@ -28,7 +28,9 @@ class Written:
 
 
 class Kind(Protocol):
-    """A base's tokenizer, read."""
+    """A base's tokenizer, read. size: pieces, special and unused ones too."""
+
+    size: int
 
     def write_merged(
         self, texts: Sequence[str], config: TokenizerConfig, language: str, out_dir: Path, model_max_length: int
@@ -52,7 +54,7 @@ class Kind(Protocol):
 
 def open_base(folder: Path) -> Kind:
     """By the file that `folder` has, tokenizer.model first. Raises LilmError for one that cannot be added to."""
-    if (folder / MODEL).is_file():
+    if has_model(folder):
         from lilm.train.tokenizer.kind_sentencepiece import SentencePieceKind
 
         return SentencePieceKind(folder)

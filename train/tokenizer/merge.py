@@ -5,6 +5,7 @@ score 0 for all of them gives other ids in training than in the app. Added piece
 USER_DEFINED ones apart), padding is UNUSED.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,13 +38,18 @@ class Merged:
 def read_base(path: Path) -> Any:
     """The base's ModelProto. Raises LilmError unless it is a BPE that the runtimes agree on."""
     proto = read_proto(path)
-    special_ids(proto)
+    special_ids(proto, str(path))
     types = [piece.type for piece in proto.pieces]
     scores = [piece.score for piece in proto.pieces if piece.type == NORMAL]
     pieces = {piece.piece for piece in proto.pieces if piece.type == NORMAL}
     # SentencePiece merges through characters that are no pieces themselves, Hugging Face does not.
     orphans = [piece for piece in sorted(pieces) if any(char not in pieces for char in piece)]
+    names = Counter(piece.piece for piece in proto.pieces)
+    doubled = [name for name, count in names.items() if count > 1]
+    ranks = [piece.score for piece in proto.pieces if piece.type == NORMAL and len(piece.piece) > 1]
     problems = (
+        ("" in names, "has an empty piece"),
+        (bool(doubled), f"has a piece twice, {doubled[:1]}"),
         (proto.trainer_spec.model_type != BPE, "is not a BPE model (Unigram vocabularies cannot be merged by score)"),
         (types.count(BYTE) != 256, f"has {types.count(BYTE)} byte pieces, not 256"),
         (USER_DEFINED in types, "has USER_DEFINED pieces, which llama.cpp cuts apart"),
@@ -51,6 +57,7 @@ def read_base(path: Path) -> Any:
         (not proto.normalizer_spec.add_dummy_prefix, "puts no space before the first word"),
         (proto.trainer_spec.treat_whitespace_as_suffix, "writes spaces behind words"),
         (all(s <= LOWEST_SCORE for s in scores), "has scores too low to put others below them in float32"),
+        (len(ranks) > len(set(ranks)) == 1, "has one score for all pieces, which is no order of merges"),
         (bool(orphans), f"has pieces with characters that are no pieces, like {orphans[:3]}"),
     )
     for wrong, what in problems:

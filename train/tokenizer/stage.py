@@ -7,6 +7,7 @@ from pathlib import Path
 from lilm.artifact import Artifact
 from lilm.errors import LilmError
 from lilm.hashing import write_json
+from lilm.json_file import read_json_object
 from lilm.recipe import TokenizerConfig
 from lilm.stage import Context
 
@@ -92,9 +93,7 @@ def keep_template(base: Path, out_dir: Path) -> None:
 def context_length(base: Path) -> int:
     """`max_position_embeddings` of the base's config.json."""
     path = base / "config.json"
-    try:
-        return int(json.loads(path.read_text(encoding="utf-8"))["max_position_embeddings"])
-    except (OSError, ValueError, KeyError) as error:
-        raise LilmError(
-            f"no max_position_embeddings ({error})", where=str(path), remedy="give a Llama folder"
-        ) from error
+    found = read_json_object(path).get("max_position_embeddings")
+    if not isinstance(found, int):
+        raise LilmError("no max_position_embeddings", where=str(path), remedy="give a Llama folder")
+    return found

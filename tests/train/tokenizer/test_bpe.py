@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,21 @@ import pytest
 
 from lilm.bpe import byte_alphabet, piece_bytes, read_byte_level, written
 from lilm.errors import LilmError
+from lilm.pieces import open_pieces
 from lilm.pretokenizers import KNOWN
 from lilm.recipe import BaseConfig
 from lilm.stage import Context
 from lilm.train.base import stage as base_stage
 from lilm.train.base.model_folder import check_model_folder
+from lilm.train.tokenizer.train import train_base_tokenizer
 from tests.train.tokenizer.byte_bases import EOS, LLAMA3, write_base, write_model
 
+TEMPLATE = {
+    "type": "TemplateProcessing",
+    "single": [{"SpecialToken": {"id": "<|begin|>", "type_id": 0}}],
+    "pair": [],
+    "special_tokens": {},
+}
 ENGLISH = ["Once upon a time there was a dog called Tom. It walked 12 times to the river."] * 3
 
 
@@ -84,6 +93,15 @@ def test_an_unknown_pre_tokenizer_is_refused_with_the_known_ones(tmp_path: Path)
         (lambda data: data["pre_tokenizer"].update(add_prefix_space=True), "ByteLevel"),
         (lambda data: data["added_tokens"][0].update(id=5), "id 5"),
         (lambda data: data.pop("model"), "not a tokenizer"),
+        (lambda data: data["model"]["vocab"].update(zebra=10**9), "a token has id 1000000000"),
+        (lambda data: data["model"]["vocab"].update(zebra=-1), "a token has id -1"),
+        (lambda data: data["model"]["vocab"].update(zebra={"a": 1}), "not a tokenizer"),
+        (lambda data: data["model"]["merges"].append(5), "not a tokenizer"),
+        (lambda data: data["added_tokens"][0].pop("special"), "not a tokenizer"),
+        (lambda data: data["added_tokens"].append(5), "not a tokenizer"),
+        (lambda data: data.update(normalizer=1.5), "not a tokenizer"),
+        (lambda data: data.update(pre_tokenizer={"type": "Sequence"}), "not a tokenizer"),
+        (lambda data: data.update(post_processor=TEMPLATE), "does not define"),
     ],
 )
 def test_other_kinds_are_refused_by_name(base: Path, change: Callable[[dict[str, Any]], object], part: str) -> None:
@@ -146,10 +164,27 @@ def test_a_base_keeps_the_files_of_its_tokenizer(base: Path, tmp_path: Path, con
     kept = {path.name for path in (tmp_path / "one").iterdir()}
     tokenizer = {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja"}
     assert {*tokenizer, "config.json", "model.safetensors"} <= kept
-    (base / "tokenizer.model").write_bytes(b"a SentencePiece model")
+    train_base_tokenizer(ENGLISH, 290, base / "tokenizer.model")
     base_stage.run(config, {}, tmp_path / "two", context)
     assert {path.name for path in (tmp_path / "two").iterdir()} == kept - {"tokenizer.json"} | {"tokenizer.model"}
     assert len(base_stage.external(config, context)) == len(kept)
+
+
+def test_tiktokens_file_beside_it_is_left_alone(base: Path, tmp_path: Path, context: Context) -> None:
+    """Llama 3 comes with a tokenizer.model that is no SentencePiece model."""
+    write_model(base, tied=True)
+    lines = [f"{b64encode(bytes([byte])).decode()} {byte}\n" for byte in range(256)]
+    (base / "tokenizer.model").write_text("".join(lines), encoding="utf-8")
+    config = BaseConfig(kind="path", path=str(base))
+    base_stage.check(config, context)
+    (tmp_path / "out").mkdir()
+    base_stage.run(config, {}, tmp_path / "out", context)
+    kept = {path.name for path in (tmp_path / "out").iterdir()}
+    assert "tokenizer.json" in kept and "tokenizer.model" not in kept
+    assert len(open_pieces(base)) == len(read_byte_level(base).names)
+    (base / "tokenizer.json").unlink()
+    with pytest.raises(LilmError, match=r"is tiktoken's and no tokenizer\.json"):
+        check_model_folder(base)
 
 
 def test_text_as_bytes_and_back() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from lilm.bpe import FILE, ByteLevel, piece_bytes, read_byte_level
 from lilm.errors import LilmError
-from lilm.spm import BYTE, CONTROL, MODEL, NORMAL, UNUSED, read_proto
+from lilm.spm import BYTE, CONTROL, MODEL, NORMAL, UNUSED, has_model, read_proto
 from lilm.train.tokenizer.byte_merge import tokenizer_json
 from lilm.train.tokenizer.report.curve import sizes, truncated
 from lilm.train.tokenizer.report.tokenizers import Cutter, FastCutter, SentencePieceCutter
@@ -37,7 +37,7 @@ class Vocabulary:
 def read_vocabulary(folder: Path, base: Path) -> Vocabulary:
     """folder: of the merged tokenizer. base: the base's tokenizer.model or tokenizer.json. Raises LilmError when one
     cannot be read, or it was not merged into `base`."""
-    return (_sentencepiece if (folder / MODEL).is_file() else _byte_level)(folder, base)
+    return (_sentencepiece if has_model(folder) else _byte_level)(folder, base)
 
 
 def _check_merged(names: Sequence[str], base_names: Sequence[str], folder: Path) -> None:

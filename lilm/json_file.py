@@ -1,0 +1,71 @@
+"""Reading a JSON file that somebody else wrote."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lilm.errors import LilmError
+
+MAX_BYTES = 256 * 2**20  # the largest tokenizer.json of a Llama has 17 MB
+MAX_DEPTH = 64  # what is deeper than Python's own limit cannot be copied or written again
+AGAIN = "fetch the file again"
+_NAMES = {list: "an array", str: "a string", bool: "true or false", type(None): "null"}
+
+
+def read_json_object(path: Path, *, remedy: str = AGAIN, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
+    """Returns the object in a UTF-8 file, which may begin with a byte order mark.
+
+    Raises LilmError naming the file when it is missing, too large or too deep, is not JSON, names a key twice, or
+    holds something else than an object at its top.
+    """
+    try:
+        size = path.stat().st_size
+        if size > max_bytes:
+            raise _bad(f"it has {size:,} bytes, and at most {max_bytes:,} are read", path, remedy)
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError as error:
+        raise _bad("no such file", path, remedy) from error
+    except OSError as error:
+        raise _bad(f"it cannot be read ({error.strerror})", path, remedy) from error
+    except UnicodeDecodeError as error:
+        raise _bad(f"not UTF-8 (byte {error.start})", path, remedy) from error
+    try:
+        found = json.loads(text, object_pairs_hook=_without_doubles)
+    except RecursionError as error:
+        raise _bad(f"it is nested more than {MAX_DEPTH} deep", path, remedy) from error
+    except ValueError as error:
+        raise _bad(f"not JSON ({error})", path, remedy) from error
+    if not isinstance(found, dict):
+        raise _bad(f"it holds {_NAMES.get(type(found), 'a number')}, not an object", path, remedy)
+    if _is_deep(found):
+        raise _bad(f"it is nested more than {MAX_DEPTH} deep", path, remedy)
+    return found
+
+
+def _bad(what: str, path: Path, remedy: str) -> LilmError:
+    return LilmError(what, where=str(path), remedy=remedy)
+
+
+def _without_doubles(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Returns the object. Raises ValueError for a key that stands there twice: readers differ in which they take."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for at, name in enumerate(names) if name in names[:at])
+        raise ValueError(f"the key {twice!r} stands there twice")
+    return found
+
+
+def _is_deep(found: Any) -> bool:
+    level = [found]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True
