@@ -34,6 +34,31 @@ def test_html_main_text(tmp_path: Path) -> None:
     assert not any(word in str(text) for word in ("目次へ戻る", "int main", "著者について"))
 
 
+RUBY = [  # as written in HTML, in XHTML, without end tags, and with each reading apart
+    "<ruby>図書館<rt>としょかん</rt></ruby>",
+    "<ruby>\n<rb>図書館</rb>\n<rp>（</rp><rt>としょかん</rt><rp>）</rp>\n</ruby>",
+    "<ruby><rb>図<rt>と<rb>書<rt>しょ<rb>館<rt>かん</ruby>",
+    "<ruby>図<rp>(</rp><rt>と</rt>書<rt>しょ</rt>館<rt>かん</rt></ruby>",
+    "<ruby><rb>図書館</rb><rtc><rt>と</rt><rt>しょかん</rt></rtc></ruby>",
+]
+
+
+@pytest.mark.parametrize("ruby", RUBY)
+@pytest.mark.parametrize("format", ["html", "warc"])
+def test_ruby_leaves_what_it_stands_over(tmp_path: Path, ruby: str, format: str) -> None:
+    data = page(story=STORY + f"<p>きのう、{ruby}で地図の本を借りました。</p>").encode()
+    (tmp_path / "a").write_bytes(data if format == "html" else response(1, data))
+    (text,) = read(source(tmp_path / "a", format))
+    assert str(text).split("\n")[-1] == "きのう、図書館で地図の本を借りました。"
+
+
+def test_exponents_stay_exponents(tmp_path: Path) -> None:
+    story = STORY + "<p>質量は10<sup>21</sup>kg、2<sup><i>n</i></sup>、5<sup>th</sup>、水はH<sub>2</sub>Oである。</p>"
+    (tmp_path / "a.html").write_text(page(story=story), encoding="utf-8")
+    (text,) = read(source(tmp_path / "a.html", "html"))
+    assert str(text).endswith("\n質量は10²¹kg、2ⁿ、5th、水はH2Oである。")
+
+
 @pytest.mark.parametrize(
     ("declared", "encoding"),
     [
