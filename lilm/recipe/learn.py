@@ -200,8 +200,9 @@ class PretrainConfig(Section):
 class ChatSourceConfig(Section):
     name: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
     format: Literal["chats", "messages", "utterances", "sharegpt", "hub"]
-    """chats: made by LiLM; messages: JSONL with [{role, content}]; utterances: JSONL with
-    [{name, text}]; sharegpt: JSON with conversations of {from, value}; hub: a dataset with messages."""
+    """chats: made by LiLM; messages: entries with [{role, content}]; utterances: with [{name, text}]; sharegpt: with
+    conversations of {from, value}; hub: a dataset with messages. A file is JSONL or one JSON list; an entry may have
+    Alpaca's keys instead, and a `system` text. Chats in which no assistant answers are left out and counted."""
     path: str = ""
     repo: str = ""
     field: str = "messages"

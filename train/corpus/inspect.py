@@ -1,6 +1,7 @@
 """What each rule says of one document, for people who wonder why it is gone: `lilm corpus inspect FILE`."""
 
 import glob
+import re
 from itertools import islice
 from pathlib import Path
 
@@ -67,7 +68,7 @@ def inspect_file(name: str, config: CorpusConfig, lang: str, console: Console) -
 def _place(name: str) -> tuple[Path, int]:
     """FILE:N -> (path, N); a file that has such a name itself comes first."""
     path, number = Path(name), 1
-    if not path.exists() and (found := name.rpartition(":"))[2].isdigit():
+    if not path.exists() and re.fullmatch("[0-9]{1,12}", (found := name.rpartition(":"))[2]):
         path, number = Path(found[0]), int(found[2])
     if not path.is_file():
         raise LilmError("no such file", where=str(path), remedy="give a FILE, or FILE:N for its Nth record")

@@ -72,8 +72,8 @@ def check_format(config: FinetuneConfig, base: Path, language: str, seed: int) -
         return
     turns = choose_format(config, found, False, str(base)).turns
     for source in files:
-        for number, chat in enumerate(read_chats(source, language, seed), 1):
-            check_order(turns, chat, f"{source.path}: chat {number}")
+        for chat in read_chats(source, language, seed):
+            check_order(turns, chat.messages, chat.where)
 
 
 def check_order(turns: Turns, chat: Iterable[Message], where: str) -> None:

@@ -1,6 +1,7 @@
 """Full fine-tuning on chats, in the format that every other part uses."""
 
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,14 @@ def finetune(config: FinetuneConfig, pretrained: Path, pack: Path, out_dir: Path
     metrics: Metrics = []
     speed = 0.0
     if config.sources:
-        read = [chat for source in config.sources for chat in read_chats(source, context.language, context.seed)]
-        chats = [chat for chat in read if chat]
+        left_out: Counter[str] = Counter()
+        chats = [
+            chat.messages
+            for source in config.sources
+            for chat in read_chats(source, context.language, context.seed, left_out)
+        ]
+        for what, count in left_out.items():
+            context.reporter.say(f"  left out: {count} {what}")
         window = min(config.sequence_length, model.config.max_position_embeddings)
         tokenised = [tokenise_chat(chat, chosen.turns, vocabulary) for chat in chats]
         sequences = ChatSequences(tokenised, window, context.seed)
@@ -63,6 +70,7 @@ def finetune(config: FinetuneConfig, pretrained: Path, pack: Path, out_dir: Path
         report = {
             "chats": len(chats),
             "too_long": sequences.dropped,
+            "left_out": dict(left_out),
             "epochs": config.optim.steps * config.optim.batch_size * (1 - config.replay) / len(sequences),
             "first_loss": metrics[0]["loss"],
             "final_loss": metrics[-1]["loss"],

@@ -1,115 +1,109 @@
 """Chats from files, from the hub, or made by LiLM, all as lists of {role, content}."""
 
-import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from lilm.chat import Message
 from lilm.errors import LilmError
 from lilm.recipe import ChatSourceConfig
+from lilm.train.corpus.sources.hub import first_line, open_dataset
+from lilm.train.finetune.entries import entries
+from lilm.train.finetune.messages import Chat, shown, to_messages
 
-ROLES = {
-    "user": "user",
-    "human": "user",
-    "assistant": "assistant",
-    "gpt": "assistant",
-    "agent": "assistant",
-    "bot": "assistant",
-    "system": "system",
+KEYS = {  # format -> key of the messages, and of a message's role and text
+    "messages": ("", "role", "content"),
+    "utterances": ("utterances", "name", "text"),
+    "sharegpt": ("conversations", "from", "value"),
 }
 
 
-def check_chat_source(source: ChatSourceConfig) -> None:
-    """Raises LilmError when the source's file is missing or empty."""
-    if source.path and not Path(source.path).is_file():
+def check_chat_source(source: ChatSourceConfig, language: str) -> None:
+    """Reads a file of chats to its end. Raises LilmError for what is wrong in it, and for a format that has no reader
+    here: a package or the language's stories are missing."""
+    where = f"finetune.sources {source.name}: {source.path}"
+    if source.format == "hub" and find_spec("datasets") is None:
+        raise LilmError("format 'hub' needs a package", where=where, remedy="pip install datasets")
+    if source.format == "chats":
+        next(read_chats(source, language, 0))
+    if not source.path or source.format in ("hub", "chats"):
+        return
+    if not Path(source.path).is_file():
+        raise LilmError("no such file", where=where, remedy="correct the path")
+    for _ in read_chats(source, language, 0):
+        pass
+
+
+def read_chats(
+    source: ChatSourceConfig, language: str, seed: int, left_out: Counter[str] | None = None
+) -> Iterator[Chat]:
+    """The source's conversations, `limit` at most; those that teach nothing are counted in left_out by what they lack.
+
+    Raises LilmError naming file and line, and when there is no chat at all.
+    """
+    missing: Counter[str] = Counter() if left_out is None else left_out
+    chats = (chat for chat in _all_chats(source, language, seed, missing) if chat.messages)
+    found = 0
+    for chat in islice(chats, source.limit or None):
+        found += 1
+        yield chat
+    if not found:
+        why = ", ".join(f"{count} {what}" for what, count in missing.items())
         raise LilmError(
-            "no such file", where=f"finetune.sources {source.name}: {source.path}", remedy="correct the path"
-        )
-    if source.path and Path(source.path).stat().st_size == 0:
-        raise LilmError(
-            "empty file", where=f"finetune.sources {source.name}: {source.path}", remedy="give a file with chats"
+            "no chat in it" + (f" to learn from ({why})" if why else ""),
+            where=source.path or f"finetune.sources {source.name}",
+            remedy="give a file with chats in which an assistant answers",
         )
 
 
-def read_chats(source: ChatSourceConfig, language: str, seed: int) -> Iterator[list[Message]]:
-    """The source's conversations, `limit` at most. Raises LilmError naming file and line."""
-    chats = _all_chats(source, language, seed)
-    return islice(chats, source.limit) if source.limit else chats
-
-
-def _all_chats(source: ChatSourceConfig, language: str, seed: int) -> Iterator[list[Message]]:
+def _all_chats(source: ChatSourceConfig, language: str, seed: int, left_out: Counter[str]) -> Iterator[Chat]:
     if source.format == "chats":
         from lilm.train.stories import chats
 
-        yield from chats(language, source.limit, seed)
+        for number, messages in enumerate(chats(language, source.limit, seed), start=1):
+            yield Chat(messages, f"finetune.sources {source.name}: chat {number}")
     elif source.format == "hub":
-        yield from _hub(source)
-    elif source.format == "sharegpt":
-        for number, entry in enumerate(_json(Path(source.path)), 1):
-            yield _messages(entry.get("conversations"), "from", "value", f"{source.path}: entry {number}")
+        for where, entry in _hub(source):
+            value = entry.get(source.field)
+            first = value[0] if isinstance(value, list) and value else None
+            keys = ("from", "value") if isinstance(first, dict) and "from" in first else ("role", "content")
+            yield Chat(to_messages(_conversation(entry, source.field, *keys, where), *keys, where, left_out), where)
     else:
-        keys = ("role", "content") if source.format == "messages" else ("name", "text")
-        field = source.field if source.format == "messages" else "utterances"
-        for number, entry in _json_lines(Path(source.path)):
-            yield _messages(entry.get(field), *keys, f"{source.path}:{number}")
+        field, role_key, text_key = KEYS[source.format]
+        for where, entry in entries(Path(source.path)):
+            messages = _conversation(entry, field or source.field, role_key, text_key, where)
+            yield Chat(to_messages(messages, role_key, text_key, where, left_out), where)
 
 
-def _hub(source: ChatSourceConfig) -> Iterator[list[Message]]:
-    from datasets import load_dataset
-
-    for number, entry in enumerate(load_dataset(source.repo, split=source.split, streaming=True), 1):
-        value = entry.get(source.field)
-        first = value[0] if isinstance(value, list) and value else {}
-        keys = ("from", "value") if "from" in first else ("role", "content")
-        yield _messages(value, *keys, f"{source.repo}: entry {number}")
-
-
-def _json(path: Path) -> list[dict[str, Any]]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise LilmError(f"not JSON ({error})", where=str(path), remedy="mend the file") from error
-    if not isinstance(value, list):
-        raise LilmError("not a list of conversations", where=str(path), remedy="ShareGPT files are one JSON list")
-    return value
-
-
-def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                entry = json.loads(line)
-            except ValueError as error:
-                raise LilmError(f"not JSON ({error})", where=f"{path}:{number}", remedy="mend that line") from error
-            if not isinstance(entry, dict):
-                raise LilmError("not a JSON object", where=f"{path}:{number}", remedy="mend that line")
-            yield number, entry
-
-
-def _messages(value: Any, role_key: str, text_key: str, where: str) -> list[Message]:
-    """[{role, content}] of one conversation, whatever its keys are called; it ends with an assistant's turn.
-
-    What one role says in several messages is one turn of several lines.
-    """
-    if not isinstance(value, list):
-        raise LilmError("no list of messages", where=where, remedy="set `field` to the key that holds them")
-    messages: list[Message] = []
-    for item in value:
-        role = ROLES.get(str(item.get(role_key)))
-        text = item.get(text_key)
-        if role is None or not isinstance(text, str):
-            raise LilmError(
-                f"a message with {role_key}={item.get(role_key)!r}",
-                where=where,
-                remedy=f"{role_key} is one of {', '.join(ROLES)}, and {text_key} is a string",
-            )
-        if messages and messages[-1]["role"] == role:
-            text = messages.pop()["content"] + "\n" + text
-        messages.append({"role": role, "content": text.strip()})
-    while messages and messages[-1]["role"] != "assistant":
-        messages.pop()
+def _conversation(entry: Mapping[str, Any], field: str, role_key: str, text_key: str, where: str) -> Any:
+    """The entry's list of messages, after the system message that ShareGPT keeps beside it; Alpaca's keys as such a
+    list. Raises LilmError for an entry without any."""
+    messages, system = entry.get(field), entry.get("system")
+    if field not in entry and isinstance(entry.get("instruction"), str) and "output" in entry:
+        question = "\n".join(text for text in (entry["instruction"], entry.get("input")) if text)
+        messages = [{role_key: "user", text_key: question}, {role_key: "assistant", text_key: entry["output"]}]
+    elif field not in entry:
+        raise LilmError(
+            f"no {field!r} in it (found {shown(', '.join(entry))})",
+            where=where,
+            remedy="set the `format` that the file has; for messages and hub also `field`",
+        )
+    if isinstance(messages, list) and system is not None:
+        return [{role_key: "system", text_key: system}, *messages]
     return messages
+
+
+def _hub(source: ChatSourceConfig) -> Iterator[tuple[str, dict[str, Any]]]:
+    from datasets.exceptions import DatasetsError
+
+    where, number = f"hub dataset {source.repo}", 0
+    rows = open_dataset(source.repo, "", source.split)
+    try:
+        for number, entry in enumerate(rows, start=1):
+            yield f"{where}: entry {number}", entry
+    except (OSError, ValueError, DatasetsError) as error:
+        raise LilmError(
+            f"broken off after entry {number} ({first_line(error)})", where=where, remedy="run again"
+        ) from error

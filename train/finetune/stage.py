@@ -11,7 +11,7 @@ from lilm.train.finetune.sources import check_chat_source
 
 def check(config: FinetuneConfig, context: Context) -> None:
     for source in config.sources:
-        check_chat_source(source)
+        check_chat_source(source, context.language)
 
 
 def check_base(config: FinetuneConfig, base: Path, context: Context) -> None:

@@ -26,6 +26,19 @@ def test_aozora_without_a_header_block() -> None:
     assert parts("題\n作者\n\n\n本文。\n底本：全集")[1].strip() == "本文。"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "　一つ目の段落だ。\n　二つ目だ。\n\n　三つ目だ。",
+        "「はい。」と言った。\n\n　それから帰った。",
+        f"　始めの段落だ。\n{LINE}\n　場面が変わる。\n{LINE}\n　終わり。",
+        "\n".join(f"短い{number}行" for number in range(30)) + "\n\n　終わり。",
+    ],
+)
+def test_aozora_text_that_begins_at_once_is_kept_whole(text: str) -> None:
+    assert parts(text)[:2] == ("", text)
+
+
 def test_aozora_work_that_speaks_of_its_source() -> None:
     body = "底本：という言葉\n本文。"
     assert parts(aozora(body=body))[1].strip() == body
@@ -48,6 +61,7 @@ def test_aozora_copyright_is_respected(tmp_path: Path, place: str) -> None:
         ("※［＃「てへん＋発」、129-上段-3］", "〓"),
         ("※［＃「さんずい＋奄」、U+6DFC、103-5］", "\u6dfc"),
         ("※［＃始め二重山括弧、1-1-52］笑※［＃終わり二重山括弧、1-1-53］", "《笑》"),
+        ("※［＃字、U+110000、1］と※［＃字、U+D800、1］と※［＃字、U+020BB7、1］", "〓と〓と𠮷"),
         ("傍点［＃「傍点」に傍点、［＃中の注］も］だ", "傍点だ"),
         ("［＃ここから２字下げ］\n歌\n［＃ここで字下げ終わり］\n後", "歌\n後"),
         ("いろ／＼とさま／″＼", "いろ〳〵とさま〴〵"),

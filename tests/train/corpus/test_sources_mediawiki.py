@@ -1,6 +1,7 @@
 """MediaWiki dumps: which pages are articles, and wikitext without any markup."""
 
 import bz2
+import time
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -162,7 +163,25 @@ def test_no_markup_is_left() -> None:
         ("== 見出し ==\n=== 空 ===\n== 次 ==\n文", "次\n文"),
         ("'''''強調'''''の''斜体''と'引用'", "強調の斜体と'引用'"),
         ("<div class='x'>中</div><BR>下", "中\n下"),
+        ("前。{{{{{1}}}}}中。{{{a|既定}}}後{{#if: {{{x|}}} | あ}}{{{b|{{small|小}}}}}", "前。中。既定後小"),
+        ("10<sup>21</sup>kg、10<SUP class=x>−3</SUP>、2<sup>''n''</sup>、5<sup>th</sup>", "10²¹kg、10⁻³、2ⁿ、5th"),
+        ("{{val|3.2|e=21|u=kg}}、{{val|12.5|u=km}}、{{val|1.5|0.2|e=-3}}", "3.2×10²¹ kg、12.5 km、(1.5±0.2)×10⁻³"),
+        ("3{{e|6}}、m{{sup|2}}、{{10^|9}}", "3×10⁶、m²、10⁹"),
+        ("== 見出し = a ==\n文\n=====", "見出し = a\n文"),
     ],
 )
 def test_markup_that_is_broken_or_rare(wikitext: str, expected: str) -> None:
     assert plain_text(wikitext, frozenset(("file",))) == expected
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["<nowiki>", "{{", "[[", "{|", "\n{|", "[[}}", "{{a", "==", "==x\n", "=", "[http:", "-{a", "-{a:b;", "<ref>",
+     "<sup>", "{{val|", "''", "__a", "（", "{{{", "<!--", "&#"],
+)  # fmt: skip
+def test_what_is_never_closed_takes_time_by_its_length(piece: str) -> None:
+    text = piece * (40_000 if len(piece) > 1 else 200_000) + "x"
+    for wikitext in (text, text + "}}" * 20_000, "{{a|" + " " * 20_000 + "|" + text + "}}"):
+        started = time.process_time()
+        plain_text(wikitext, frozenset())
+        assert time.process_time() - started < 2

@@ -1,6 +1,7 @@
 """HTML pages and web archives: main text, character sets, and archives that are damaged."""
 
 import gzip
+import time
 import zlib
 from pathlib import Path
 
@@ -34,6 +35,31 @@ def test_html_main_text(tmp_path: Path) -> None:
     assert not any(word in str(text) for word in ("目次へ戻る", "int main", "著者について"))
 
 
+RUBY = [  # as written in HTML, in XHTML, without end tags, and with each reading apart
+    "<ruby>図書館<rt>としょかん</rt></ruby>",
+    "<ruby>\n<rb>図書館</rb>\n<rp>（</rp><rt>としょかん</rt><rp>）</rp>\n</ruby>",
+    "<ruby><rb>図<rt>と<rb>書<rt>しょ<rb>館<rt>かん</ruby>",
+    "<ruby>図<rp>(</rp><rt>と</rt>書<rt>しょ</rt>館<rt>かん</rt></ruby>",
+    "<ruby><rb>図書館</rb><rtc><rt>と</rt><rt>しょかん</rt></rtc></ruby>",
+]
+
+
+@pytest.mark.parametrize("ruby", RUBY)
+@pytest.mark.parametrize("format", ["html", "warc"])
+def test_ruby_leaves_what_it_stands_over(tmp_path: Path, ruby: str, format: str) -> None:
+    data = page(story=STORY + f"<p>きのう、{ruby}で地図の本を借りました。</p>").encode()
+    (tmp_path / "a").write_bytes(data if format == "html" else response(1, data))
+    (text,) = read(source(tmp_path / "a", format))
+    assert str(text).split("\n")[-1] == "きのう、図書館で地図の本を借りました。"
+
+
+def test_exponents_stay_exponents(tmp_path: Path) -> None:
+    story = STORY + "<p>質量は10<sup>21</sup>kg、2<sup><i>n</i></sup>、5<sup>th</sup>、水はH<sub>2</sub>Oである。</p>"
+    (tmp_path / "a.html").write_text(page(story=story), encoding="utf-8")
+    (text,) = read(source(tmp_path / "a.html", "html"))
+    assert str(text).endswith("\n質量は10²¹kg、2ⁿ、5th、水はH2Oである。")
+
+
 @pytest.mark.parametrize(
     ("declared", "encoding"),
     [
@@ -42,6 +68,11 @@ def test_html_main_text(tmp_path: Path) -> None:
         ("iso-8859-1", "utf-8"),  # what many servers say of everything
         ("x-sjis", "cp932"),  # a name that Python does not know
         ("utf-16", "cp932"),  # then it could not have been read
+        ("undefined", "cp932"),  # codecs of Python's that no page is written in
+        ("idna", "cp932"),
+        ("punycode", "euc_jp"),
+        ("unicode_escape", "cp932"),
+        ("x" * 1_500, "cp932"),
         ("iso-2022-jp", "iso2022_jp"),
     ],
 )
@@ -60,6 +91,29 @@ def test_pages_that_give_no_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert isinstance(none, Skip) and none.rule == "no_main_text"
     assert isinstance(large, Skip) and large.rule == "page_size"
     assert isinstance(broken, Bad) and broken.where == f"{tmp_path / 'c.html'}@{len(page().encode())}"
+
+
+@pytest.mark.parametrize(
+    ("story", "what"),
+    [
+        ("<p " + " ".join(f"a{number}='x y'" for number in range(50_000)) + ">", "a tag of more than 1000 attributes"),
+        ("<b></b>" * 500_000, "more than 100000 tags"),
+        ("<p>" * 1_200_000, "more than 100000 tags"),
+    ],
+    ids=["attributes", "empty", "open"],
+)
+def test_a_page_of_endless_markup_is_skipped_at_once(tmp_path: Path, story: str, what: str) -> None:
+    (tmp_path / "a.html").write_text(page(story=STORY + story), encoding="utf-8")
+    started = time.process_time()
+    (skipped,) = read(source(tmp_path / "a.html", "html"))
+    assert isinstance(skipped, Skip) and (skipped.rule, skipped.reason) == ("page_size", what)
+    assert time.process_time() - started < 5
+
+
+def test_a_picture_inside_a_tag_is_no_attribute(tmp_path: Path) -> None:
+    (tmp_path / "a.html").write_text(page(story=STORY + f"<svg><path d='{'M 1 2 ' * 5_000}'></svg>"), encoding="utf-8")
+    (text,) = read(source(tmp_path / "a.html", "html"))
+    assert is_the_story(text)
 
 
 def test_real_pages_lose_their_navigation(shared_data: Path) -> None:
@@ -154,6 +208,8 @@ def test_warc_is_read_up_to_where_it_is_cut_short(tmp_path: Path, name: str) -> 
         (b"junk here", "no WARC record begins here"),
         (b"WARC/1.0\r\nWARC-Type: resp", "header has no end"),
         (b"WARC/1.0\r\nWARC-Type: response\r\nContent-Length: many\r\n\r\n", "Content-Length is many"),
+        (b"WARC/1.0\r\nContent-Length: " + b"9" * 5_000 + b"\r\n\r\n", "Content-Length is 999"),
+        (b"WARC/1.0\r\nContent-Length: \xc2\xb2\r\n\r\n", "Content-Length is ²"),
     ],
 )
 def test_what_is_no_warc_is_named(tmp_path: Path, tail: bytes, what: str) -> None:

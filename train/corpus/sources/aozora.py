@@ -17,6 +17,8 @@ _COPYRIGHT = re.compile("著作権.{0,12}存続")
 _RULE = re.compile(r"-{8,}\s*")
 _HEADINGS = ("【テキスト中に現れる記号について】", "［表記について］")
 _HEADER_LINES = 60  # a header ends within so many lines
+_NAMES = 10  # lines of title, subtitle, author and translator, with the empty ones between them
+_SENTENCE = re.compile(r"。|[！？]」\s*$|.{80}")
 _COLOPHON = re.compile(r"^底本(?:の親本)?：", re.MULTILINE)
 _RUBY = re.compile(r"《[^《》\n]*》")
 _ALONE = re.compile(r"^[ 　]*(?:［＃[^［］\n]*］[ 　]*)+\n", re.MULTILINE)
@@ -24,7 +26,7 @@ _NOTE = re.compile(r"［＃[^［］]*］")
 _FOOTNOTE = re.compile(r"［※[0-9０-９～]+］")
 _GAIJI = re.compile(r"※［＃([^［］]*)］")
 _MENKUTEN = re.compile(r"(?<![0-9-])([12])-(\d{1,2})-(\d{1,2})$")
-_UNICODE = re.compile(r"U\+([0-9A-Fa-f]{4,6})")
+_UNICODE = re.compile(r"U\+(?![Dd][89A-Fa-f])((?:10|0?[1-9A-Fa-f])?[0-9A-Fa-f]{4})(?![0-9A-Fa-f])")
 _ACCENTED = re.compile(r"〔([ -~…—‥]+)〕")
 # only where the mark can be one: the ' of l'homme, d'or and qu'il is an apostrophe
 _ACCENT = re.compile(r"[AEIOUaeiou][`^:_]|(?<![Qq])[AEIOUYaeiouy]'|[ANOano]~|[AUau]&|[CSTcst],(?=[a-z])")
@@ -72,10 +74,15 @@ def _body_start(lines: list[str]) -> int:
         after = [number for number in rules if number > heading]
         if after:
             return after[0] + 1
-    if len(rules) > 1:
+    if len(rules) > 1 and _names_a_work(head[: rules[0]]):
         return rules[1] + 1
     blank = next((number for number, line in enumerate(head) if not line.strip()), None)
-    return blank + 1 if blank is not None else 0
+    return blank + 1 if blank is not None and _names_a_work(head[:blank]) else 0
+
+
+def _names_a_work(lines: list[str]) -> bool:
+    """Whether these lines are title, author and the like, not the text of a file that has no header."""
+    return len(lines) <= _NAMES and not any(line.startswith("　") or _SENTENCE.search(line) for line in lines)
 
 
 def _without_endnotes(body: str) -> str:

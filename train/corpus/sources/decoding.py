@@ -18,6 +18,8 @@ WEB = {
     "iso8859-1": "cp1252",
     "shift_jis": "cp932",
 }
+# Python's own codecs, which no page is written in: some give text to any bytes
+NO_CHARSET = frozenset(("idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"))
 REPLACED = "\ufffd"
 # Half-width katakana and private use fill a text that was decoded with the wrong one of the two.
 _ODD = re.compile("[\uff61-\uff9f\ue000-\uf8ff]")
@@ -73,8 +75,8 @@ def decode_as(data: bytes, encoding: str) -> str:
 
     Raises Undecodable when a byte does not fit it, LookupError when Python knows no such encoding of ASCII and more.
     """
-    name = codecs.lookup(encoding).name
-    if name.startswith(("utf-16", "utf-32")):  # then the declaration itself could not have been read
+    name = codecs.lookup(encoding[:40]).name
+    if name in NO_CHARSET or name.startswith(("utf-16", "utf-32")):
         raise LookupError(encoding)
     try:
         return data.decode(WEB.get(name, name))

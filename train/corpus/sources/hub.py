@@ -1,6 +1,7 @@
 """A dataset of the Hugging Face hub, streamed: nothing but the documents read is downloaded."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from lilm.errors import LilmError
 from lilm.recipe import SourceConfig
@@ -12,16 +13,10 @@ def read_hub(source: SourceConfig) -> Iterator[Item]:
 
     Raises LilmError when the dataset cannot be opened, or the connection fails.
     """
-    import datasets
     from datasets.exceptions import DatasetsError
 
     where = f"hub dataset {source.repo}"
-    try:
-        rows = datasets.load_dataset(source.repo, source.config or None, split=source.split, streaming=True)
-    except (OSError, ValueError, DatasetsError) as error:  # also an unknown configuration or split
-        raise LilmError(
-            f"cannot be opened ({_line(error)})", where=where, remedy="check repo, config, split and the connection"
-        ) from error
+    rows = open_dataset(source.repo, source.config, source.split)
     number = 0
     try:
         for row in rows:
@@ -33,12 +28,28 @@ def read_hub(source: SourceConfig) -> Iterator[Item]:
                 yield text if own is None else Identified(text, str(own), f"{where}, row {number}")
             number += 1
     except (ValueError, DatasetsError) as error:
-        yield Bad(f"{where}, after row {number}", f"broken ({_line(error)})", "leave it out, or tell its owner")
+        yield Bad(f"{where}, after row {number}", f"broken ({first_line(error)})", "leave it out, or tell its owner")
     except OSError as error:
         raise LilmError(
-            f"connection failed after row {number} ({_line(error)})", where=where, remedy="run again"
+            f"connection failed after row {number} ({first_line(error)})", where=where, remedy="run again"
         ) from error
 
 
-def _line(error: Exception) -> str:
+def open_dataset(repo: str, config: str, split: str) -> Iterable[dict[str, Any]]:
+    """The rows, streamed. Raises LilmError when it cannot be opened."""
+    import datasets
+    from datasets.exceptions import DatasetsError
+
+    try:
+        rows: Iterable[dict[str, Any]] = datasets.load_dataset(repo, config or None, split=split, streaming=True)
+    except (OSError, ValueError, DatasetsError) as error:  # also an unknown configuration or split
+        raise LilmError(
+            f"cannot be opened ({first_line(error)})",
+            where=f"hub dataset {repo}",
+            remedy="check repo, config, split and the connection",
+        ) from error
+    return rows
+
+
+def first_line(error: Exception) -> str:
     return str(error).split("\n", 1)[0]

@@ -5,6 +5,7 @@ It is read here because FastWARC 2 takes an archive that was cut short, or is br
 """
 
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from lilm.train.corpus.sources.http_response import parse_response
 
 HEAD_LINE = 1 << 16  # bytes of one header line
 HEAD_LINES = 1_000
+LENGTH = re.compile("[0-9]{1,18}")
 BLOCK = 2 * PAGE_LIMIT  # bytes of a record that are kept
 FETCH = "fetch the file again"
 
@@ -58,10 +60,11 @@ def records(stream: io.BufferedReader, path: Path) -> Iterator[WarcRecord]:
         if not line.startswith(b"WARC/"):
             raise Damaged(f"{path}@{start}", "no WARC record begins here", FETCH)
         fields, size = _header(stream, f"{path}@{start}")
-        where = f"{path}, record {fields.get('warc-record-id', f'@{start}')}"
-        if not fields.get("content-length", "").isdecimal():
-            raise Damaged(where, f"Content-Length is {fields.get('content-length', 'missing')}", FETCH)
-        length = int(fields["content-length"])
+        where = f"{path}, record {fields.get('warc-record-id', f'@{start}')[:200]}"
+        written = fields.get("content-length", "missing")
+        if not LENGTH.fullmatch(written):
+            raise Damaged(where, f"Content-Length is {written[:80]}", FETCH)
+        length = int(written)
         block = stream.read(min(length, BLOCK))
         passed = len(block)
         while passed < length and (more := stream.read(min(length - passed, CHUNK))):

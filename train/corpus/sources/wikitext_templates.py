@@ -4,14 +4,17 @@ From those that Japanese and English Wikipedia use inside sentences.
 """
 
 import re
+from collections.abc import Callable, Mapping
+
+from lilm.train.corpus.sources.superscripts import raised
 
 _NAMESPACE = re.compile(r"(?:template|テンプレート)\s*:\s*")
 _FUNCTION = re.compile(r"(?:formatnum|lc|uc|lcfirst|ucfirst)\s*:\s*")
-_NAMED = re.compile(r"\s*([^=|<>]*?)\s*=(.*)", re.DOTALL)
+_NO_NAME = re.compile("[<>]")
 _PLACE = re.compile(r"\{(\w+)\}")
 
 # Template -> its text: {1} is the first argument, {label} the one of that name. The first text that is not empty holds.
-_FIRST = """nowrap small smaller big larger bigger nobold unicode sub sup abbr tooltip smallcaps mvar math val num
+_FIRST = """nowrap small smaller big larger bigger nobold unicode sub abbr tooltip smallcaps mvar math num
     ruby ルビ ふりがな 要出典範囲 要検証範囲 いつ範囲 誰範囲 独自研究範囲 要説明範囲 jis2004フォント jis90フォント
     補助漢字フォント cp932フォント hanaフォント 拡張漢字 quote quotation cquote blockquote 引用 vanchor 下線 太字"""
 _SHOWN: dict[str, tuple[str, ...]] = {
@@ -30,6 +33,29 @@ _SHOWN: dict[str, tuple[str, ...]] = {
 }
 
 
+def _value(arguments: Mapping[str, str]) -> str:
+    """{{val}}: a number, what it is uncertain by, its power of ten and its unit."""
+
+    def given(*names: str) -> str:
+        return next((arguments[name] for name in names if arguments.get(name)), "")
+
+    number, spread = given("1"), given("2")
+    power, unit, per = given("e"), given("u", "ul"), given("up", "upl")
+    text = f"{number}±{spread}" if spread else number
+    if power:
+        text = (f"({text})" if spread else text) + "×" * bool(number) + "10" + raised(power)
+    unit += f"/{per}" * bool(per)
+    return given("p") + text + given("s", "end") + (f" {unit}" if unit else "")
+
+
+_WRITTEN: dict[str, Callable[[Mapping[str, str]], str]] = {
+    "val": _value,
+    "sup": lambda arguments: raised(arguments.get("1", "")),
+    "e": lambda arguments: "×10" + raised(arguments.get("1", "")),
+    "10^": lambda arguments: "10" + raised(arguments.get("1", "")),
+}
+
+
 def template_text(content: str) -> str:
     """content: what stands between {{ and }}, where templates and links are text already.
 
@@ -41,15 +67,19 @@ def template_text(content: str) -> str:
     if function := _FUNCTION.match(name):
         return name[function.end() :]
     shown = ("{1}",) if name.startswith("lang-") else _SHOWN.get(name, ())
-    if not shown:
+    written = _WRITTEN.get(name)
+    if not shown and not written:
         return ""
     arguments: dict[str, str] = {}
     number = 0
     for part in parts:
-        if named := _NAMED.fullmatch(part):
-            arguments[named[1]] = named[2].strip()
+        key, named, value = part.partition("=")
+        if named and not _NO_NAME.search(key):
+            arguments[key.strip()] = value.strip()
         else:
             number += 1
             arguments[str(number)] = part
+    if written:
+        return written(arguments)
     texts = (_PLACE.sub(lambda place: arguments.get(place[1], ""), text) for text in shown)
     return next((text for text in texts if text), "")

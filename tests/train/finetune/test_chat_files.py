@@ -1,0 +1,142 @@
+"""Files of chats: what is read of them, what is left out, and that all else is named before any work."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lilm.errors import LilmError
+from lilm.progress import Reporter
+from lilm.recipe import ChatSourceConfig, FinetuneConfig
+from lilm.stage import Context
+from lilm.train.finetune import stage
+from lilm.train.finetune.messages import LONGEST
+from lilm.train.finetune.sources import read_chats
+
+ASKED, ANSWERED = {"role": "user", "content": "空は？"}, {"role": "assistant", "content": "青い。"}
+GOOD = {"messages": [ASKED, ANSWERED]}
+SAID = [{"from": "human", "value": "空は？"}, {"from": "gpt", "value": "青い。"}]
+SYSTEM = {"role": "system", "content": "短く。"}
+
+
+def source(path: Path, format: str = "messages", **keys: Any) -> ChatSourceConfig:
+    return ChatSourceConfig.model_validate({"name": "x", "format": format, "path": str(path), **keys})
+
+
+def written(path: Path, *entries: Any) -> Path:
+    """JSON Lines."""
+    path.write_text("".join(json.dumps(entry) + "\n" for entry in entries), encoding="utf-8")
+    return path
+
+
+def messages(source: ChatSourceConfig, left_out: Counter[str] | None = None) -> list[list[dict[str, str]]]:
+    return [chat.messages for chat in read_chats(source, "ja", 0, left_out)]
+
+
+def check(source: ChatSourceConfig) -> None:
+    stage.check(FinetuneConfig(sources=(source,)), Context(0, 1, "ja", "en", Reporter()))
+
+
+@pytest.mark.parametrize(
+    ("format", "entry", "expected"),
+    [
+        ("messages", GOOD, [ASKED, ANSWERED]),
+        ("utterances", {"utterances": [{"name": "user", "text": "空は？"}, {"name": "agent", "text": "青い。"}]}, None),
+        ("sharegpt", {"conversations": SAID}, None),
+        ("sharegpt", {"conversations": SAID, "system": "短く。"}, [SYSTEM, ASKED, ANSWERED]),
+        ("sharegpt", {"conversations": SAID, "system": ""}, None),
+        ("sharegpt", {"conversations": SAID, "system": None}, None),
+        ("messages", {"instruction": "空は？", "input": "", "output": "青い。"}, None),
+        ("sharegpt", {"instruction": "空は", "input": "？", "output": "青い。"}, [
+            {"role": "user", "content": "空は\n？"}, ANSWERED,
+        ]),
+        ("messages", {"messages": [{"role": "user", "content": [{"type": "text", "text": "空は？"}]}, ANSWERED]}, None),
+        ("messages", {"messages": [ASKED, ANSWERED, ASKED, {"role": "assistant", "content": " "}]}, None),
+        ("messages", {"messages": [ASKED, ANSWERED, ASKED]}, None),
+    ],
+)  # fmt: skip
+def test_chats_of_other_tools(tmp_path: Path, format: str, entry: dict[str, Any], expected: list[Any] | None) -> None:
+    files = {
+        "lines.jsonl": json.dumps(entry).encode(),
+        "bom.jsonl": b"\xef\xbb\xbf" + json.dumps(entry, ensure_ascii=False).encode() + b"\r\n\r\n",
+        "list.jsonl": b"\xef\xbb\xbf\r\n" + json.dumps([entry], indent=1).encode(),
+    }
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+        check(source(tmp_path / name, format))
+        assert messages(source(tmp_path / name, format)) == [expected or [ASKED, ANSWERED]]
+
+
+def test_what_teaches_nothing_is_left_out_and_counted(tmp_path: Path) -> None:
+    empty = {"messages": [ASKED, {"role": "assistant", "content": ""}]}
+    long = {"messages": [ASKED, {"role": "assistant", "content": "あ" * (LONGEST + 1)}]}
+    path = written(tmp_path / "a.jsonl", {"messages": [ASKED]}, GOOD, empty, long, {"messages": []}, GOOD, GOOD)
+    left_out: Counter[str] = Counter()
+    assert messages(source(path, limit=2), left_out) == [GOOD["messages"]] * 2
+    assert dict(left_out) == {
+        "chats without an assistant's turn": 2,
+        "empty answers": 1,
+        "chats of more than 1000000 characters": 1,
+    }
+
+
+def lines(*entries: Any) -> bytes:
+    return "".join(json.dumps(entry) + "\n" for entry in entries).encode()
+
+
+@pytest.mark.parametrize(
+    ("format", "data", "where", "what"),
+    [
+        ("messages", b"", "", "no chat in it"),
+        ("messages", b" \n", "", "no chat in it"),
+        ("sharegpt", b"[]", "", "no chat in it"),
+        ("messages", lines({"messages": [ASKED]}), "", "(1 chats without an assistant's turn)"),
+        ("messages", lines(GOOD, {"messages": [None, ASKED]}), ":2", "a message that is None, not an object"),
+        ("messages", lines(GOOD, {"messages": ["hi", "there"]}), ":2", "a message that is 'hi', not an object"),
+        ("utterances", lines({"utterances": ["User"]}), ":1", "a message that is 'User'"),
+        ("messages", lines({"messages": [{"role": "user", "content": [["a"]]}]}), ":1", "content=[['a']]"),
+        ("messages", lines({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}), ":1", "image_url"),
+        ("messages", lines({"messages": [{"role": ["user"], "content": "a"}]}), ":1", "role=['user']"),
+        ("messages", lines({"messages": [{"role": "user", "content": "\ud800"}, ANSWERED]}), ":1", "half a surrogate"),
+        ("messages", lines({"messages": None}), ":1", "no list of messages but None"),
+        ("messages", lines({"messages": {"a": "b" * 10_000}}), ":1", "no list of messages but {'a': 'bbb"),
+        ("messages", lines({"text": "a", "id": 1}), ":1", "no 'messages' in it (found 'text, id')"),
+        ("messages", lines({"messages": [{"role": "r" * 10_000, "content": "a"}]}), ":1", "role='rrr"),
+        ("messages", lines([GOOD], 1), "", "not JSON"),
+        ("messages", lines(GOOD, None), ":2", "None instead of a JSON object"),
+        ("messages", lines(GOOD) + b"[" * 100_000, ":2", "JSON nested too deep"),
+        ("messages", lines(GOOD) + b'{"a": ' + b"9" * 5_000 + b"}", ":2", "not JSON"),
+        ("messages", lines(GOOD) + b"\xff", ":2", "not JSON"),
+        ("sharegpt", json.dumps([None, {"conversations": SAID}]).encode(), ": entry 1", "None instead of a JSON"),
+        ("sharegpt", json.dumps([{"conversations": SAID, "system": 1}]).encode(), ": entry 1", "value=1"),
+        ("messages", json.dumps(GOOD).encode("utf-16"), "", "UTF-16"),
+        ("messages", json.dumps(GOOD).encode("utf-16-le"), "", "UTF-16"),
+    ],
+)
+def test_what_is_wrong_with_chats_is_named_before_any_work(
+    tmp_path: Path, format: str, data: bytes, where: str, what: str
+) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(data)
+    with pytest.raises(LilmError) as caught:
+        check(source(path, format))
+    line = caught.value.line()
+    assert line.startswith(f"{path}{where}: ") and what in line and len(line) < len(str(path)) + 300
+
+
+def test_chats_are_made_for_known_languages_only() -> None:
+    with pytest.raises(LilmError, match="no chats in 'fr'"):
+        stage.check(
+            FinetuneConfig.model_validate({"sources": [{"name": "x", "format": "chats", "limit": 5}]}),
+            Context(0, 1, "fr", "en", Reporter()),
+        )
+
+
+def test_chats_of_the_hub(tmp_path: Path) -> None:
+    written(tmp_path / "train.jsonl", {"conversations": SAID, "system": "短く。"})
+    hub = ChatSourceConfig(name="x", format="hub", repo=str(tmp_path), field="conversations")
+    assert messages(hub) == [[SYSTEM, ASKED, ANSWERED]]
+    with pytest.raises(LilmError, match="cannot be opened"):
+        messages(hub.model_copy(update={"split": "other"}))
