@@ -126,7 +126,7 @@ def copy_engine(wasm: Path, target: Path) -> None:
 
 
 def copy_report(bench: Path, target: Path) -> tuple[list[str], str | None]:
-    """Copy the charts and the report. Answers their addresses on the site; the report's is None without one."""
+    """Copy the charts and the report. Returns their addresses on the site; the report's is None without one."""
     manifest = read_manifest(bench)
     volatile = manifest.volatile if manifest else ()
     copied = []

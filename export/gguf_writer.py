@@ -28,7 +28,7 @@ def write_gguf(
     on_tensor: Callable[[int, int], None] | None = None,
     matrices: MatrixType = "F16",
 ) -> int:
-    """Write `folder` (config.json, safetensors, tokenizer files) to `target`. Answers the number of parameters.
+    """Write `folder` (config.json, safetensors, tokenizer files) to `target`. Returns the number of parameters.
 
     Matrices become F16 (or F32: twice the size, to compare arithmetic with), norms F32. At most two tensors are in
     memory. The bytes depend on the input only. on_tensor(done, all) is called after each tensor.

@@ -39,7 +39,7 @@ QUANTS: dict[QuantType, Quant] = {
 
 
 def quantise(source: Path, target: Path, quant: QuantType, threads: int, on_tensor: Callable[[int, int], None]) -> str:
-    """Write `target`, a quantised copy of the F16 file `source`. Answers a note for the reader, empty when the file
+    """Write `target`, a quantised copy of the F16 file `source`. Returns a note for the reader, empty when the file
     is what its name says.
 
     Raises LilmError with llama.cpp's message; RuntimeError when a matrix has a type nobody asked for.
@@ -70,7 +70,7 @@ def wanted_types(tensor: TensorInfo, quant: QuantType, tied: bool) -> set[str]:
 def verify_types(tensors: list[TensorInfo], quant: QuantType) -> str:
     """Compare each tensor's type with what was asked for.
 
-    Answers the note about matrices whose shape forbids it. Raises RuntimeError for any other difference.
+    Returns the note about matrices whose shape forbids it. Raises RuntimeError for any other difference.
     """
     tied = all(tensor.name != "output.weight" for tensor in tensors)
     other: list[TensorInfo] = []

@@ -84,7 +84,7 @@ def bare_model(merges: Sequence[tuple[str, str]], names: Sequence[str], *, ignor
 
 def read_byte_level(folder: Path) -> ByteLevel:
     """The byte-level BPE in `folder`: tokenizer.json, and the names of BOS and EOS in tokenizer_config.json or, by id,
-    config.json. Raises LilmError when it is missing or corrupt, or none that llama.cpp cuts text like."""
+    config.json. Raises LilmError when it is missing or corrupt, or llama.cpp has no such pre-tokenizer."""
     path = folder / FILE
     data = _read_json(path)
     try:

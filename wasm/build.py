@@ -156,7 +156,7 @@ def work_dir(variant: Variant, toolchain: Toolchain, source_key: str) -> Path:
 
 @contextmanager
 def locked(work: Path) -> Iterator[int]:
-    """One build at a time in a build folder: a second one waits. Answers the lock's file descriptor; the lock
+    """One build at a time in a build folder: a second one waits. Returns the lock's file descriptor; the lock
     goes with the last process that has it."""
     work.parent.mkdir(parents=True, exist_ok=True)
     with work.with_name(work.name + ".lock").open("w") as file:

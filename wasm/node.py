@@ -1,6 +1,7 @@
 """Runs a GGUF in node with the browser's own runtime: for verification, tests and `lilm wasm run`."""
 
 import json
+import re
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -45,6 +46,9 @@ class NodeAnswer:
     stats: dict[str, Any]
 
 
+NAMED = re.compile(r'"(?:\./)?([\w-]+\.mjs)"')  # a module of the runtime, as its files import one or start one
+
+
 class WasmError(LilmError):
     """An error of the runtime; `kind` is one of runtime/errors.mjs's."""
 
@@ -55,6 +59,19 @@ class WasmError(LilmError):
 
 def runtime_dir() -> Path:
     return Path(str(files("lilm.wasm"))) / "runtime"
+
+
+def runtime_files() -> tuple[str, ...]:
+    """Names of the runtime's files that a page needs: what `lilm.mjs` names, what that names, and so on, with the types
+    and package.json."""
+    found = {"lilm.d.mts", "package.json"}
+    waiting = ["lilm.mjs"]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += NAMED.findall((runtime_dir() / name).read_text(encoding="utf-8"))
+    return tuple(sorted(found))
 
 
 def run_node(

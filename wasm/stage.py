@@ -13,29 +13,6 @@ from lilm.recipe.deliver import WasmConfig
 from lilm.stage import Context
 
 MIB = 1 << 20
-RUNTIME = (
-    "breathe.mjs",
-    "channel.mjs",
-    "core.mjs",
-    "download.mjs",
-    "engine.mjs",
-    "errors.mjs",
-    "glue.mjs",
-    "http.mjs",
-    "kept.mjs",
-    "lilm.d.mts",
-    "lilm.mjs",
-    "package.json",
-    "pieces.mjs",
-    "progress.mjs",
-    "reader.mjs",
-    "sampling.mjs",
-    "source.mjs",
-    "split.mjs",
-    "threads.mjs",
-    "turns.mjs",
-    "worker.mjs",
-)
 
 
 def check(config: WasmConfig, context: Context) -> None:
@@ -49,7 +26,7 @@ def external(config: WasmConfig, context: Context) -> dict[str, str]:
     """The builds' keys: another compiler or other sources mean other bytes."""
     from lilm.hashing import sha256_file
     from lilm.wasm.build import build_key
-    from lilm.wasm.node import runtime_dir
+    from lilm.wasm.node import runtime_dir, runtime_files
     from lilm.wasm.source import llama_cpp_python_version, source_key
     from lilm.wasm.toolchain import find_toolchain
     from lilm.wasm.variants import with_relaxed
@@ -57,7 +34,7 @@ def external(config: WasmConfig, context: Context) -> dict[str, str]:
     toolchain, source = find_toolchain(), source_key(llama_cpp_python_version())
     variants = with_relaxed(all_variants(config), toolchain)
     keys: dict[str, str] = {str(v): build_key(toolchain, v, config.stack_mb * MIB, source) for v in variants}
-    return {**keys, **{name: sha256_file(runtime_dir() / name) for name in RUNTIME}}
+    return {**keys, **{name: sha256_file(runtime_dir() / name) for name in runtime_files()}}
 
 
 def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: Context) -> Artifact:
@@ -68,14 +45,14 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
     from lilm.wasm.gate import Gate
     from lilm.wasm.memory import plan_memory, read_shape
     from lilm.wasm.memory_report import memory_report
-    from lilm.wasm.node import runs_in_node, runtime_dir
+    from lilm.wasm.node import runs_in_node, runtime_dir, runtime_files
     from lilm.wasm.toolchain import find_toolchain
     from lilm.wasm.variants import is_threaded, with_relaxed
     from lilm.wasm.verify import verify
     from lilm.wasm.verify_browser import verify_in_chromium
 
     (out_dir / "runtime").mkdir(parents=True, exist_ok=True)
-    for name in RUNTIME:
+    for name in runtime_files():
         shutil.copyfile(runtime_dir() / name, out_dir / "runtime" / name)
 
     ggufs = sorted(inputs["export"].glob("*.gguf"))
@@ -111,7 +88,7 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
             plain = cores[variant.removesuffix("-relaxed")]
             sizes: dict[str, Any] = {"n_ctx": config.n_ctx, "n_batch": config.n_batch, "threads": threads}
             sizes["kv_type"] = config.kv_type
-            seen = verify_in_chromium(smallest, core, plain, RUNTIME, memory, **sizes)
+            seen = verify_in_chromium(smallest, core, plain, runtime_files(), memory, **sizes)
             builds[variant]["chromium"] = {"model": smallest.name, "context_filled_to": seen.filled}
         if not runs_in_node(variant):
             context.reporter.say(f"  {variant} is not tried in this node, which is too old for it")

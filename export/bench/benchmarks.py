@@ -52,7 +52,7 @@ def stages(
 
     recipe: name of a shipped one, or path. run_dir: where to run; None: a fresh folder, removed at the end.
     first, last: names of stages, as `lilm run --from/--to`. A stage that was done before keeps the seconds in its
-    manifest and has no memory figure. Answers {"benchmark", "recipe", "stages": [{"name", "seconds", "peak_mb",
+    manifest and has no memory figure. Returns {"benchmark", "recipe", "stages": [{"name", "seconds", "peak_mb",
     "ran"}], "total_s"}; total_s is of what ran.
     """
     chosen = chosen_stages(first, last)

@@ -12,7 +12,7 @@ def quality_chart(report: dict[str, Any]) -> str:
     """Two panels over the files' megabytes: KL divergence from the full file (± 2 SE), and
     how much larger its bits per byte are.
 
-    Answers an `<svg>` element without XML head; its text has the colour of the page around it.
+    Returns an `<svg>` element without XML head; its text has the colour of the page around it.
     """
     files = sorted(report["files"], key=lambda file: (file["bytes"], file["name"]))
 

@@ -66,7 +66,7 @@ def _tokenize(vocab: Any, line: str, add_special: bool, parse_special: bool) -> 
 
 
 def main(path: str) -> int:
-    """The child: stdin to stdout. Answers the exit code."""
+    """The child: stdin to stdout. Returns the exit code."""
     import llama_cpp
 
     @llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]

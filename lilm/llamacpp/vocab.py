@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def add_vocab(writer: "gguf.GGUFWriter", tokenizer_dir: Path, chat_template: str | None) -> int:
     """Write the `tokenizer.*` keys of `tokenizer_dir`: of its tokenizer.model or, where it has none, of its byte-level
-    tokenizer.json. Answers the vocabulary's size. Raises LilmError when the file is missing or corrupt."""
+    tokenizer.json. Returns the vocabulary's size. Raises LilmError when the file is missing or corrupt."""
     add = _add_sentencepiece if has_model(tokenizer_dir) else _add_byte_level
     size = add(writer, tokenizer_dir)
     if chat_template:

@@ -18,7 +18,7 @@ from lilm.train.pack.packing import IGNORE
 from lilm.train.trainer.batches import Batch
 from lilm.train.trainer.loop import Job, train
 from lilm.train.trainer.measure import bits_per_byte
-from lilm.train.trainer.place import here
+from lilm.train.trainer.rank import current_rank
 
 VOCAB, KEPT, STEPS = 97, 40, 8
 
@@ -39,7 +39,7 @@ def batch_at(step: int) -> Batch:
     labels = ids.roll(-1, dims=1)
     labels[:3, :7] = IGNORE
     positions = torch.arange(8).repeat(2).expand(8, 16).contiguous()
-    rows = list(here().share(8, "batch_size"))
+    rows = list(current_rank().share(8, "batch_size"))
     return Batch(ids[rows], positions[rows], labels[rows])
 
 
@@ -82,7 +82,7 @@ def main(folder: Path) -> None:
                 run(folder / f"cut-{zero}", zero, kill_at=5)
             except Killed:
                 results["resumed"] = run(folder / f"cut-{zero}", zero, seed=1)  # all must come from the checkpoint
-        if here().rank == 0:
+        if current_rank().rank == 0:
             for name, result in results.items():
                 (folder / f"{name}-{zero}.json").write_text(json.dumps(result))
     if many:

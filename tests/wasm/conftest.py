@@ -17,8 +17,7 @@ from lilm.hashing import write_json
 from lilm.progress import Reporter
 from lilm.wasm.bench.chromium import NAMES, ask_page, serving
 from lilm.wasm.build import build_variant
-from lilm.wasm.node import runtime_dir
-from lilm.wasm.stage import RUNTIME
+from lilm.wasm.node import runtime_dir, runtime_files
 from lilm.wasm.toolchain import Toolchain, find_toolchain, toolchains
 from lilm.wasm.toolchain_fetch import fetch_toolchain
 
@@ -66,7 +65,7 @@ def ask_chromium(root: Path, table: dict[str, Any], script: str) -> dict[str, An
     if not any(map(shutil.which, NAMES)):
         pytest.skip("no Chromium")
     (root / "runtime").mkdir()
-    for name in RUNTIME:
+    for name in runtime_files():
         shutil.copyfile(runtime_dir() / name, root / "runtime" / name)
     write_json(root / "memory.json", table)
     (root / "index.html").write_text(PAGE.format(script=script))

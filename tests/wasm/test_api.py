@@ -103,9 +103,9 @@ def test_a_missing_build_is_told(base: Path, speller: Path, tmp_path: Path) -> N
 
 def test_the_modules_are_valid_and_need_nothing_else(tmp_path: Path) -> None:
     """The stage copies a list of modules: what they import is on it."""
-    from lilm.wasm.stage import RUNTIME
+    from lilm.wasm.node import runtime_files
 
-    for name in RUNTIME:
+    for name in runtime_files():
         shutil.copyfile(runtime_dir() / name, tmp_path / name)
     script = f"await import('{tmp_path.as_uri()}/lilm.mjs'); await import('{tmp_path.as_uri()}/engine.mjs')"
     done = subprocess.run(["node", "--input-type=module", "-e", script], capture_output=True, text=True, check=False)

@@ -14,7 +14,7 @@ from lilm.progress import Reporter
 from lilm.wasm.bench.chromium import NAMES
 from lilm.wasm.build import build_variant
 from lilm.wasm.memory import MIB, Use, plan_memory, read_shape
-from lilm.wasm.stage import RUNTIME
+from lilm.wasm.node import runtime_files
 from lilm.wasm.toolchain import Toolchain
 from lilm.wasm.variants import RELAXED, Variant
 from lilm.wasm.verify_browser import verify_in_chromium
@@ -40,10 +40,10 @@ def test_the_computed_memory_is_enough_in_chromium(
         build_variant(one, Reporter(quiet=True), toolchain=newest)
         for one in (variant.removesuffix("-relaxed"), variant)
     )
-    proof = verify_in_chromium(path, core, plain, RUNTIME, memory, **sizes)
+    proof = verify_in_chromium(path, core, plain, runtime_files(), memory, **sizes)
     assert proof.filled == 512
     assert proof.heap_bytes == memory.initial_bytes
     assert proof.relaxed_simd == (variant != "threads")
     less = replace(memory, initial_bytes=memory.initial_bytes - 16 * MIB)
     with pytest.raises(LilmError, match="does not fit the"):
-        verify_in_chromium(path, core, plain, RUNTIME, less, **sizes)
+        verify_in_chromium(path, core, plain, runtime_files(), less, **sizes)

@@ -22,7 +22,7 @@ REMEDY = "this file cannot be converted safely; use another one of the model, or
 
 
 def prove(gguf: Path, folder: Path, lines: Mapping[str, Sequence[str]], work: Path, context: Context) -> dict[str, Any]:
-    """Compare `folder` with the file it was made of. Answers what stands in the manifest.
+    """Compare `folder` with the file it was made of. Returns what stands in the manifest.
 
     lines: by language. work: an empty folder for a wide copy of the file.
     Token ids must be equal on every line, and on adversarial ones, in Hugging Face and llama.cpp. Logits must be within

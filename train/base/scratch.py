@@ -21,7 +21,7 @@ from lilm.train.trainer.launch import is_for_many, launch
 from lilm.train.trainer.logbook import Logbook
 from lilm.train.trainer.loop import Job, train
 from lilm.train.trainer.measure import bits_per_byte, take_bytes
-from lilm.train.trainer.place import barrier, here
+from lilm.train.trainer.rank import barrier, current_rank
 
 EVAL_BYTES = 50_000
 
@@ -37,7 +37,7 @@ def train_scratch(config: BaseConfig, corpus: Path, out_dir: Path, context: Cont
     device = prepare_torch(context.seed, context.threads)
     shape = config.scratch
     texts = list(read_texts(corpus, context.base_language, "train"))
-    if here().rank == 0:
+    if current_rank().rank == 0:
         train_base_tokenizer(texts, shape.vocab_size, out_dir / TOKENIZER)
     barrier()
     tokenizer = sentencepiece.SentencePieceProcessor(model_file=str(out_dir / TOKENIZER))
@@ -69,7 +69,7 @@ def train_scratch(config: BaseConfig, corpus: Path, out_dir: Path, context: Cont
     logbook.end_stage(metrics)
     heldout = take_bytes(read_texts(corpus, context.base_language, "heldout"), EVAL_BYTES)
     bpb = bits_per_byte(model, tokenizer.encode, bos, heldout, shape.sequence_length)
-    if here().rank:
+    if current_rank().rank:
         return Artifact()  # the first process writes what all have
     model.generation_config = GenerationConfig(bos_token_id=bos, eos_token_id=eos)
     save_llama(model, out_dir)

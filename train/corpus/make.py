@@ -81,7 +81,7 @@ class _Making:
         self.peak_disk = self.peak_memory = 0
 
     def make(self, tasks: list[ShardTask], pool: Executor) -> dict[str, Any]:
-        """Answers report.json."""
+        """Returns report.json."""
         self.pool = pool
         memory = self.memory()
         blocks = self.read_all(tasks)
@@ -89,7 +89,7 @@ class _Making:
         size = sum(steps["filtered"]["bytes"] for steps in self.tally.steps.values() if "filtered" in steps)
         with self.tally.timed("deduplicate", size):
             copies = find_duplicates(blocks, self.config.dedup.near, memory, self.work / "duplicates", self.run)
-        self.look()
+        self.note_peak_disk()
         limits = self.cuts(own, copies)
         frequent = runs = None
         if self.config.dedup.line_documents:
@@ -128,8 +128,7 @@ class _Making:
                 bar.advance()
         return answers
 
-    def look(self) -> None:
-        """Keeps the most disk and memory seen."""
+    def note_peak_disk(self) -> None:
         self.peak_disk = max(self.peak_disk, disk_used(self.out_dir))
 
     def shard_tasks(self) -> list[ShardTask]:
@@ -188,7 +187,7 @@ class _Making:
             made = list(blocks_of(task, report, first))
             found += made
             first += sum(block.rows for block in made)
-        self.look()
+        self.note_peak_disk()
         return Blocks(tuple(found))
 
     def check_input(self) -> None:
@@ -259,7 +258,7 @@ class _Making:
         ]  # fmt: skip
         finished = self.run("write", finish_block, tasks)
         self.tally.add(Tally.total(Tally(**report["tally"]) for report in finished))
-        self.look()
+        self.note_peak_disk()
         return finished
 
     def artifact(self, report: dict[str, Any], predicted: Estimate, actual: Estimate) -> Artifact:

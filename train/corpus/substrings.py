@@ -34,11 +34,11 @@ class Substrings:
         return self.chars - self.size + 1
 
     def fingerprints(self, texts: Sequence[str]) -> Hashes:
-        """Of each text the different ones, text after text."""
+        """Distinct fingerprints of each text, concatenated in text order: uint64 [total]."""
         return _native.fingerprints(texts, self.size, self.window)
 
     def grams(self, texts: Sequence[str], frequent: Counts) -> Hashes:
-        """The n-grams around frequent fingerprints, of each text the different ones, text after text."""
+        """Distinct n-grams around frequent fingerprints of each text, concatenated in text order: uint64 [total]."""
         return _native.grams_near(texts, self.size, self.window, frequent)
 
     def runs(self, texts: Sequence[str], frequent: Counts, grams: Counts) -> list[list[tuple[int, int, int]]]:

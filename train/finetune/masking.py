@@ -47,7 +47,7 @@ def tokenise_chat(messages: Sequence[Message], turns: Turns, vocabulary: ChatVoc
 
 @dataclass(frozen=True)
 class ChatWindow:
-    """Three int64 arrays [sequence_length]; see `lilm.train.trainer.batches.Sequence`."""
+    """Three int64 arrays [sequence_length]; see `lilm.train.trainer.batches.TrainingSequence`."""
 
     input_ids: Int64
     position_ids: Int64

@@ -57,7 +57,7 @@ def compare_init(
 
     run_dir: a run whose stages corpus, base, tokenizer and pack are done; nothing in these is changed. Rates, batches
     and replay are those of `recipe.pretrain` (stage 1 for the new rows, stage 2 for all), warmed up and decayed over
-    `steps`. Writes compare-init.html and compare-init.json to `out_dir` (default: RUN/reports) and answers what the
+    `steps`. Writes compare-init.html and compare-init.json to `out_dir` (default: RUN/reports) and returns what the
     latter holds: steps, tokens, languages, and trials {init, trained, seconds, curve [{step, bits_per_byte_LANG}],
     loss [nats per token of each step], and what distillation measured}. Raises LilmError when a stage is not done.
     """

@@ -41,7 +41,7 @@ def compare_sizes(
     Writes compare-sizes.html and compare-sizes.json to `out_dir` (default: RUN/reports), and each finished pilot beside
     them, which is not run again while text, base, recipe and time stay the same.
 
-    Answers pilots (what `run_pilot` does, with `difference` from the best and its interval), best, winners (sizes that
+    Returns pilots (what `run_pilot` does, with `difference` from the best and its interval), best, winners (sizes that
     cannot be told from it), crossings [{pieces, …}] of the others within the planned training, and planned_seconds.
     Raises LilmError when a stage is not done, or the sizes or the time are none.
     """

@@ -47,7 +47,7 @@ def extend_embeddings(
 
 
 def freeze_old_rows(model: LlamaForCausalLM, n_old: int) -> Callable[[], None]:
-    """Make the new rows the only thing that learns; answers the hook to call after each backward pass.
+    """Make the new rows the only thing that learns; returns the hook to call after each backward pass.
 
     The hook clears the old rows' gradients. With zero gradients and no weight decay AdamW leaves them
     exactly as they are.

@@ -44,7 +44,7 @@ def distil_input_rows(
     """Train the rows of `merged`'s new pieces in the input matrix, in place; old rows and all else keep their bits.
 
     model: a LlamaForCausalLM with rows for all pieces, the new ones begun as means. texts: documents of the language to
-    learn, read as far as needed. Answers snippets, pieces_shown (share of the new pieces that stand in one) and the
+    learn, read as far as needed. Returns snippets, pieces_shown (share of the new pieces that stand in one) and the
     distance of hidden states before and after (mean square of the difference / mean square of the target). Where input
     and output matrix are one, the output side gets the learnt rows too. Raises LilmError when no text has a new piece.
     """

@@ -30,7 +30,7 @@ from lilm.train.trainer.curves import draw_curves, write_metrics
 from lilm.train.trainer.heldout import BITS, HeldOut
 from lilm.train.trainer.logbook import Logbook
 from lilm.train.trainer.loop import Job, train
-from lilm.train.trainer.place import here
+from lilm.train.trainer.rank import current_rank
 
 TOKENIZER_FILES = (TOKENIZER, "tokenizer.json", "tokenizer_config.json")
 
@@ -141,13 +141,13 @@ def pretrain(config: PretrainConfig, inputs: Mapping[str, Path], out_dir: Path, 
         measured = None if lora.path else measured  # an adapter of an earlier run says something else
         stage2 = job("pretrain 2/2 LoRA", 2, config.stage2, kept, measured, lora.embedding_lr_scale)
         metrics, speed = train(trained, stage2, context.reporter)
-        if here().rank == 0:
+        if current_rank().rank == 0:
             save_adapter(trained, out_dir / "adapter", lora, vocabulary)
         merge_lora(trained)
     logbook.end_stage(metrics)
     after = _bits(metrics[-1]) if config.method == "full" else heldout.bits(model, tokenizers.encode)
     context.reporter.say("  after:  " + _spoken(after))
-    if here().rank:
+    if current_rank().rank:
         return Artifact()  # the first process writes what all have
 
     _save(model, inputs["tokenizer"], out_dir)

@@ -63,7 +63,7 @@ def run_pilot(trial: Trial, size: int, work: Path) -> dict[str, Any]:
     takes is measured first, on a copy. Seconds are those in which rows are begun and steps are made; learning the
     pieces, packing and measuring are work of other kinds and do not count.
 
-    Answers pieces, pieces_added, vocab_size, chars_per_token and nats (of each passage) by language, bits_per_byte_…,
+    Returns pieces, pieces_added, vocab_size, chars_per_token and nats (of each passage) by language, bits_per_byte_…,
     curve [{seconds, stage, step, bits_per_byte_…}] (on one passage of EVERY), steps, seconds, planned_seconds (of the
     recipe's steps), tokens_per_s and mb by file type.
     """
@@ -232,7 +232,7 @@ class _Pilot:
         spent: float = 0.0,
         model: LlamaForCausalLM | None = None,
     ) -> Speedometer:
-        """Answers how long the steps took. model: measured on the way, the seconds counted from `spent` on."""
+        """Returns how long the steps took. model: measured on the way, the seconds counted from `spent` on."""
         every = max(1, optim.steps // POINTS)
         last: list[Speedometer] = []
 

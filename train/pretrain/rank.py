@@ -57,7 +57,7 @@ def rank_report(
     steps: int = 100,
     ranks: Sequence[int] = RANKS,
 ) -> dict[str, Any]:
-    """Write RUN/rank/rank.json and rank.html; answers what stands in the first.
+    """Write RUN/rank/rank.json and rank.html; returns what stands in the first.
 
     From the run's base with the merged vocabulary: stage 1 (at most `steps` steps of it), then `steps` steps of stage 2
     with all parameters, and as many with each rank of `ranks` that the model is wide enough for. All parameters learn

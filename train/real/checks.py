@@ -18,7 +18,7 @@ def compare_ids(trial: Trial, lines: int) -> dict[str, Any]:
     """Ids of `lines` different lines of each language, or all there are: by the tokenizer as it was trained with, by
     Hugging Face and by llama.cpp, and of English by the base.
 
-    Answers token_mismatches, lines_compared by language, and both chars_per_token of Japanese.
+    Returns token_mismatches, lines_compared by language, and both chars_per_token of Japanese.
     """
     chosen = {lang: _lines(trial.folder / "corpus", lang, lines) for lang in LANGUAGES}
     gguf = trial.bed.root / "vocabulary.gguf"

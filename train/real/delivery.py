@@ -14,7 +14,7 @@ FILES, PAGE = ("finetune", "export", "bench"), ("wasm", "site")
 
 
 def make_files(trial: Trial) -> dict[str, Any]:
-    """Chats, GGUF files and their measurement. Answers template_equal (transformers, training and llama.cpp give chats
+    """Chats, GGUF files and their measurement. Returns template_equal (transformers, training and llama.cpp give chats
     the same tokens), gguf_bytes, quality and answers by type, and samples: what the
     full file makes of the fixed prompts, greedily."""
     _run(trial, FILES)

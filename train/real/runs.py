@@ -55,7 +55,7 @@ class Runs:
 
     def choose_rates(self, speeds: Mapping[str, Speed]) -> Tried:
         """Try each contender's rates for a part of the seconds, and take the one that ends lowest in Japanese on the
-        text for choices. Answers the bits per byte by contender, rate and language."""
+        text for choices. Returns the bits per byte by contender, rate and language."""
         tried: Tried = {}
         for name, one in self.contenders.items():
             tried[name] = {}

@@ -40,7 +40,7 @@ def measure(reporter: Reporter, data: Path | None = None) -> dict[str, Any]:
     many the base has: a small base makes the task no easier. No training document that shares text with the evaluation
     is read, and the best-scored come first.
 
-    Answers chars_per_token_ja (JSQuAD paragraphs, normalised as the corpus is), vocab_size, mismatches (of all checks
+    Returns chars_per_token_ja (JSQuAD paragraphs, normalised as the corpus is), vocab_size, mismatches (of all checks
     but the next two), english_changed (lines, of all in en_text), unreachable, and base, base_vocab_size, pieces_added,
     vocab_size_with_llama (if the base had 32,000), base_chars_per_token_ja, lines_ja, lines_en, scored, target. Raises
     LilmError when text or base is missing.

@@ -83,7 +83,7 @@ def unreachable_pieces(proto: Any, pieces: Iterable[str]) -> list[str]:
 
 
 def _append(proto: Any, pieces: Sequence[str], kind: int, score: float) -> float:
-    """Append pieces with scores `score` - 1, - 2, …; answers the last one."""
+    """Append pieces with scores `score` - 1, - 2, …; returns the last one."""
     for piece in pieces:
         score -= 1
         proto.pieces.add(piece=piece, score=score, type=kind)

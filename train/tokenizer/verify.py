@@ -84,7 +84,7 @@ def verify(
     unchanged: the language whose ids must be the base's, on all lines but those with characters that new pieces may
     hold (Japanese in an English text) and do. gguf: where the vocabulary is written for llama.cpp. on_done: called
     with each finished language. multiple: what the vocabulary's size must be one of.
-    Answers all counts; `raise_on_mismatch` is the gate.
+    Returns all counts; `raise_on_mismatch` is the gate.
     """
     from transformers import AutoTokenizer
 

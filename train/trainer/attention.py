@@ -14,7 +14,7 @@ WIDEST_HEAD = 256  # that its kernels have
 
 
 def choose_attention(model: Any, device: torch.device, dtype: str) -> bool:
-    """Answers whether `train` may go through the documents one by one (`Job.flat_attention`).
+    """Returns whether `train` may go through the documents one by one (`Job.flat_attention`).
 
     That is torch's own FlashAttention over sequences of any length: it never looks at pairs of tokens of different
     documents, while SDPA, which trains everywhere else, looks and masks. It wants a GPU, bfloat16, and the batch as

@@ -7,10 +7,10 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from lilm.train.trainer.place import Place, here
+from lilm.train.trainer.rank import Rank, current_rank
 
 
-class Sequence(Protocol):
+class TrainingSequence(Protocol):
     """One training sequence; three int64 arrays of length [sequence_length].
 
     `labels[t]` is the token to predict at t, already shifted, or IGNORE; `position_ids` start at 0 in every
@@ -26,7 +26,7 @@ class Sequence(Protocol):
 
 
 class Sequences(Protocol):
-    def sequence(self, index: int) -> Sequence: ...
+    def sequence(self, index: int) -> TrainingSequence: ...
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Interleaved:
 
     sources: tuple[Sequences, ...]
 
-    def sequence(self, index: int) -> Sequence:
+    def sequence(self, index: int) -> TrainingSequence:
         turn, which = divmod(index, len(self.sources))
         return self.sources[which].sequence(turn)
 
@@ -87,7 +87,7 @@ class Interleaved:
 BatchAt = Callable[[int], Batch]  # step -> this process's share of its batch
 
 
-def stack(sequences: list[Sequence]) -> Batch:
+def stack(sequences: list[TrainingSequence]) -> Batch:
     def tensor(name: str) -> torch.Tensor:
         return torch.from_numpy(np.stack([getattr(one, name) for one in sequences]))
 
@@ -95,16 +95,16 @@ def stack(sequences: list[Sequence]) -> Batch:
 
 
 def mixed(
-    main: Sequences, replay: Sequences | None, share: float, batch_size: int, place: Place | None = None
+    main: Sequences, replay: Sequences | None, share: float, batch_size: int, rank: Rank | None = None
 ) -> BatchAt:
     """Batches with `share` of their sequences from `replay`, spread evenly.
 
-    batch_size: sequences of all processes together; place: whose part of them, by default this process's.
+    batch_size: sequences of all processes together; rank: whose part of them, by default this process's.
 
     Global sequence g is the floor(g·share)-th of `replay` when that number goes up after g, else the next of
     `main`: the share holds at every step, and g alone decides.
     """
-    mine = (place or here()).share(batch_size, "batch_size")
+    mine = (rank or current_rank()).share(batch_size, "batch_size")
 
     def at(step: int) -> Batch:
         chosen = []

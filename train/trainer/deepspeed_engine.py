@@ -14,7 +14,7 @@ from lilm.train.trainer.engine import MOMENTS, Named, State
 from lilm.train.trainer.hosts import require_deepspeed
 from lilm.train.trainer.loss import LossModel
 from lilm.train.trainer.optimizer import set_rate
-from lilm.train.trainer.place import here
+from lilm.train.trainer.rank import current_rank
 
 GATHERED_AT_ONCE = 50_000_000  # elements of ZeRO's buckets; DeepSpeed's own default reserves ten times as many
 
@@ -91,7 +91,7 @@ class DeepSpeedEngine:
         for inputs in self._loss_model.inputs(batch, self._micro):
             loss = self._engine(*inputs) / counted
             # DeepSpeed takes the mean over the processes; the loss is already the mean over all their labels
-            self._engine.backward(loss * here().ranks, scale_wrt_gas=False)
+            self._engine.backward(loss * current_rank().world_size, scale_wrt_gas=False)
             self._engine.step()
             total += loss.detach()
         return float(total), float(self._engine.get_global_grad_norm())
@@ -99,7 +99,7 @@ class DeepSpeedEngine:
     def state(self) -> State:
         from deepspeed.utils import safe_get_full_fp32_param, safe_get_full_optimizer_state
 
-        keep = here().rank == 0  # the others only bring their parts
+        keep = current_rank().rank == 0  # the others only bring their parts
         step = next(iter(self._zero.optimizer.state.values()))["step"].detach().cpu().reshape(()).clone()
         weights: Named = {}
         moments: Named = {}

@@ -10,7 +10,7 @@ from torch import distributed
 from lilm.train.trainer.batches import Batch
 from lilm.train.trainer.loss import LossModel
 from lilm.train.trainer.optimizer import set_rate
-from lilm.train.trainer.place import here
+from lilm.train.trainer.rank import current_rank
 
 Named = dict[str, torch.Tensor]
 MOMENTS = ("exp_avg", "exp_avg_sq")  # as torch's AdamW calls them
@@ -29,7 +29,7 @@ class Engine(Protocol):
     def step(self, batch: Batch, counted: int, rate: float) -> tuple[float, float]:
         """One optimizer step on this process's share of a batch of `counted` labels over all processes.
 
-        Answers (this process's part of the loss, in nats per counted label; the gradient norm before clipping).
+        Returns (this process's part of the loss, in nats per counted label; the gradient norm before clipping).
         """
         ...
 
@@ -61,7 +61,7 @@ class PlainEngine:
         self._loss_model, self._optimizer, self._named = loss_model, optimizer, named
         self._micro, self._max_norm, self._after_backward = micro_batch_size, max_grad_norm, after_backward
         self._device = loss_model.output_matrix().device
-        if here().ranks > 1:
+        if current_rank().world_size > 1:
             for parameter in loss_model.parameters():  # all begin as the first does
                 distributed.broadcast(parameter.data, 0)
 
@@ -71,7 +71,7 @@ class PlainEngine:
             loss = self._loss_model(*inputs) / counted
             torch.autograd.backward(loss)
             total += loss.detach()
-        if here().ranks > 1:
+        if current_rank().world_size > 1:
             self._sum_gradients()
         if self._after_backward is not None:
             self._after_backward()

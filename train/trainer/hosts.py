@@ -44,10 +44,10 @@ def rank_count(distributed: DistributedConfig) -> int:
 def check_ranks(distributed: DistributedConfig, optims: Mapping[str, OptimConfig]) -> None:
     """Raises LilmError when a batch of `optims` (by recipe key) cannot be shared out evenly, or when what ZeRO or a
     hostfile needs is not installed."""
-    ranks = rank_count(distributed)
+    world_size = rank_count(distributed)
     for key, optim in optims.items():
-        micro_batches(optim, ranks, key)
-    if distributed.hostfile or (ranks > 1 and distributed.zero):
+        micro_batches(optim, world_size, key)
+    if distributed.hostfile or (world_size > 1 and distributed.zero):
         require_deepspeed()
     for program in ("ssh", "pdsh") if distributed.hostfile else ():
         if shutil.which(program) is None:
@@ -69,16 +69,16 @@ def require_deepspeed() -> None:
         )
 
 
-def micro_batches(optim: OptimConfig, ranks: int, where: str) -> tuple[int, int]:
-    """(sequences of a forward pass, forward passes of a step) in each of `ranks` processes.
+def micro_batches(optim: OptimConfig, world_size: int, where: str) -> tuple[int, int]:
+    """(sequences of a forward pass, forward passes of a step) in each of `world_size` processes.
 
     Raises LilmError when the batch cannot be shared out evenly.
     """
-    size = optim.micro_batch_size or max(1, optim.batch_size // ranks)
-    if optim.batch_size % (size * ranks):
+    size = optim.micro_batch_size or max(1, optim.batch_size // world_size)
+    if optim.batch_size % (size * world_size):
         raise LilmError(
-            f"batch_size {optim.batch_size} is not a multiple of {ranks} processes × {size} sequences",
+            f"batch_size {optim.batch_size} is not a multiple of {world_size} processes × {size} sequences",
             where=where,
             remedy="change batch_size or micro_batch_size, or the number of processes",
         )
-    return size, optim.batch_size // (size * ranks)
+    return size, optim.batch_size // (size * world_size)

@@ -7,7 +7,7 @@ from typing import Any
 from lilm.artifact import files_below
 from lilm.progress import Reporter
 from lilm.train.trainer.loop import Metrics
-from lilm.train.trainer.place import here
+from lilm.train.trainer.rank import current_rank
 from lilm.train.trainer.report import write_report
 from lilm.train.trainer.speed import Speedometer
 
@@ -19,7 +19,7 @@ class Logbook:
     """Of one run in one or more stages, in `out_dir`; only the first process keeps it.
 
     Call `begin` before each stage and `end_stage` after it, with `see` as the job's observer; `end` writes the last
-    page and answers the names of the files, which hold times and so differ from run to run. note: a line for the page.
+    page and returns the names of the files, which hold times and so differ from run to run. note: a line for the page.
     """
 
     def __init__(self, title: str, out_dir: Path, reporter: Reporter, note: str = "") -> None:
@@ -28,7 +28,7 @@ class Logbook:
         self._figures: dict[str, Any] = {}
         self._stage, self._offset, self._page_at = 1, 0, 0.0
         self._writer: Any = None
-        if here().rank == 0:
+        if current_rank().rank == 0:
             self._writer = _summary_writer(out_dir / BOARD, reporter)
             reporter.say(f"  curves while it runs: {out_dir / PAGE}")
 
@@ -60,7 +60,7 @@ class Logbook:
         return [{"stage": self._stage, **entry, "step": entry["step"] + self._offset} for entry in metrics]
 
     def end(self) -> tuple[str, ...]:
-        if here().rank:
+        if current_rank().rank:
             return ()
         write_report(self._title, self.metrics, self._figures, self._folder / PAGE, self._note)
         if self._writer is not None:

@@ -28,7 +28,7 @@ from lilm.train.trainer.health import DivergenceGuard, check_finite, losses
 from lilm.train.trainer.hosts import micro_batches
 from lilm.train.trainer.loss import LossModel
 from lilm.train.trainer.optimizer import adamw, keep_level, rows_kept
-from lilm.train.trainer.place import all_sum, barrier, here
+from lilm.train.trainer.rank import all_sum, barrier, current_rank
 from lilm.train.trainer.schedule import learning_rate
 from lilm.train.trainer.speed import Speedometer
 
@@ -74,9 +74,9 @@ class Job:
 
 
 def _engine(model: torch.nn.Module, job: Job, named: dict[str, torch.nn.Parameter]) -> Engine:
-    ranks = here().ranks
-    size, passes = micro_batches(job.optim, ranks, job.label)
-    zero = job.zero if ranks > 1 else 0
+    world_size = current_rank().world_size
+    size, passes = micro_batches(job.optim, world_size, job.label)
+    zero = job.zero if world_size > 1 else 0
     loss_model = LossModel(model, job.dtype, job.flat_attention, cache_casts=zero < 3)
     if (
         job.compile and zero < 3 and not _on_cpu(named)
@@ -105,26 +105,26 @@ def _speedometer(model: Any, job: Job, named: dict[str, torch.nn.Parameter]) -> 
     trained = sum(parameter.numel() for parameter in named.values())
     device = next(iter(named.values())).device
     peak = peak_flops(torch.cuda.get_device_name(device)) if device.type == "cuda" else None
-    return Speedometer(flops_per_token(model.config, window, trained), peak and peak * here().ranks)
+    return Speedometer(flops_per_token(model.config, window, trained), peak and peak * current_rank().world_size)
 
 
 def _newest(job: Job, named: dict[str, torch.nn.Parameter]) -> Checkpoint | None:
     """The newest whole checkpoint, which the first process looks for."""
-    found = newest_step(job.checkpoints) if here().rank == 0 else None
-    step = int(all_sum([-1 if found is None and here().rank == 0 else found or 0])[0])
+    found = newest_step(job.checkpoints) if current_rank().rank == 0 else None
+    step = int(all_sum([-1 if found is None and current_rank().rank == 0 else found or 0])[0])
     return None if step < 0 else open_checkpoint(job.checkpoints, step, named, job.tokenizer_sha256)
 
 
 def train(model: torch.nn.Module, job: Job, reporter: Reporter) -> tuple[Metrics, float]:
     """Train the parameters of `model` that require gradients, in place.
 
-    Answers the metrics, one entry a step (loss in nats per token and grad_norm over all processes, lr, what `measure`
+    Returns the metrics, one entry a step (loss in nats per token and grad_norm over all processes, lr, what `measure`
     said), and the tokens per second of all processes while training. The same batches, threads and start give the
     same bits, with or without restarts. Raises LilmError when the loss is not a number or the run has diverged, when
     the disk has no room for a checkpoint, and for a checkpoint or a batch that does not fit.
     """
     named = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
-    micro_batches(job.optim, here().ranks, job.label)
+    micro_batches(job.optim, current_rank().world_size, job.label)
     needed = checkpoint_bytes(named)
     speed = _speedometer(model, job, named)
     checkpoint = _newest(job, named)
@@ -156,7 +156,7 @@ def train(model: torch.nn.Module, job: Job, reporter: Reporter) -> tuple[Metrics
                 metrics.append(entry)
                 if job.checkpoint_every and (done % job.checkpoint_every == 0 or done == job.optim.steps):
                     _save(engine, job, needed, done, metrics)
-                if job.observe is not None and here().rank == 0:
+                if job.observe is not None and current_rank().rank == 0:
                     job.observe(metrics, speed)
                 bar.advance(note=f"loss {entry['loss']:.3f} · {speed.spoken()}")
         engine.close()
@@ -187,7 +187,7 @@ def _measured(model: torch.nn.Module, job: Job) -> dict[str, Any]:
 
 
 def _require_room(job: Job, needed: int, step: int) -> None:
-    if here().rank == 0:
+    if current_rank().rank == 0:
         job.checkpoints.mkdir(parents=True, exist_ok=True)
         require_room(job.checkpoints, needed, step)
 
@@ -195,6 +195,6 @@ def _require_room(job: Job, needed: int, step: int) -> None:
 def _save(engine: Engine, job: Job, needed: int, done: int, metrics: Metrics) -> None:
     _require_room(job, needed, done)
     state = engine.state()
-    if here().rank == 0:
+    if current_rank().rank == 0:
         save_checkpoint(job.checkpoints, done, state, job.tokenizer_sha256, metrics)
     barrier()

@@ -95,7 +95,7 @@ def summed_loss(
 
 
 class LossModel(torch.nn.Module):
-    """A Llama, also one wrapped by peft, that answers the summed loss of a batch: what every engine runs.
+    """A Llama, also one wrapped by peft, that returns the summed loss of a batch: what every engine runs.
 
     dtype: "bfloat16" runs it under autocast; weights stay as they are. flat: the batch's rows are laid end to end as
     one sequence, which is how `flat_attention` wants packed documents; their borders keep them apart.

@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 
 from lilm.errors import LilmError
 from lilm.train.pack.packing import IGNORE
-from lilm.train.trainer.place import all_sum, here
+from lilm.train.trainer.rank import all_sum, current_rank
 
 Encode = Callable[[str], list[int]]
 LOGITS = 2**27  # held at once: 512 MB in float32
@@ -57,10 +57,10 @@ def text_nats(
     Several processes share the windows, and all must ask together. on_tokens: told how many tokens were just predicted,
     by all processes.
     """
-    device, place = model.device, here()
+    device, mine = model.device, current_rank()
     batches = _batches(windows, batch_size, model.config.vocab_size)
     nats = [0.0] * texts
-    for at in range(place.rank, -(-len(batches) // place.ranks) * place.ranks, place.ranks):
+    for at in range(mine.rank, -(-len(batches) // mine.world_size) * mine.world_size, mine.world_size):
         # one whose turn finds nothing left looks at a window that counts 0: ZeRO-3 wants all of them to run the model
         found = batches[at] if at < len(batches) else []
         rows = [window.ids for window in found] or [[0, 0]]
@@ -72,7 +72,7 @@ def text_nats(
         for window, row, wanted in zip(found, logits, labels, strict=False):
             losses = torch.nn.functional.cross_entropy(row.float(), wanted, ignore_index=IGNORE, reduction="none")
             nats[window.text] += float(losses.double().sum())
-        on_tokens(place.ranks * sum(len(window.ids) - 1 for window in found))
+        on_tokens(mine.world_size * sum(len(window.ids) - 1 for window in found))
     return all_sum(nats)
 
 

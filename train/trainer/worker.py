@@ -50,7 +50,7 @@ def _work(spec: dict[str, Any], folder: Path, rank: int) -> None:
 
     from lilm.recipe import Recipe
     from lilm.stage import Context, stage_named
-    from lilm.train.trainer.place import barrier
+    from lilm.train.trainer.rank import barrier
     from lilm.train.trainer.relay import RelayReporter
 
     if torch.cuda.is_available():

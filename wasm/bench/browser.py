@@ -25,8 +25,8 @@ from lilm.wasm.bench.real import divergences
 from lilm.wasm.bench.shapes import N_CTX, SHAPES, random_gguf
 from lilm.wasm.build import BuiltCore, build_variant
 from lilm.wasm.memory import read_shape
-from lilm.wasm.node import runtime_dir
-from lilm.wasm.stage import RUNTIME, memory_table
+from lilm.wasm.node import runtime_dir, runtime_files
+from lilm.wasm.stage import memory_table
 from lilm.wasm.toolchain import toolchains
 from lilm.wasm.variants import with_relaxed
 
@@ -103,7 +103,7 @@ def _lay_out(
     config = WasmConfig(variants=("threads",), n_ctx=N_CTX, max_threads=cores)
     for folder, built in builds.items():
         (root / folder / "runtime").mkdir(parents=True)
-        for name in RUNTIME:
+        for name in runtime_files():
             shutil.copyfile(runtime_dir() / name, root / folder / "runtime" / name)
         for core in built:
             core.copy_to(root / folder / core.variant)
@@ -206,7 +206,7 @@ def _sizes(core: BuiltCore) -> dict[str, int]:
         return len(gzip.compress(data, 9, mtime=0))
 
     modules = [core.folder / name for name in core.files]
-    page = [*page_files().values(), *((runtime_dir() / name).read_bytes() for name in RUNTIME)]
+    page = [*page_files().values(), *((runtime_dir() / name).read_bytes() for name in runtime_files())]
     page += [path.read_bytes() for path in modules if path.suffix != ".wasm"]
     return {
         "wasm_gzip_bytes": sum(zipped(path.read_bytes()) for path in modules if path.suffix == ".wasm"),

@@ -1,7 +1,7 @@
 // One loaded model: glue.h's functions with memory, text and errors as JavaScript has them. Blocks its thread
 // while llama.cpp works, so browsers run it in worker.mjs; node may use it directly.
 
-import { breathe } from "./breathe.mjs";
+import { yieldToMessages } from "./yield_to_messages.mjs";
 import { chooseBuild, makeCore, planMemory } from "./core.mjs";
 import { LilmError } from "./errors.mjs";
 import { Glue } from "./glue.mjs";
@@ -79,7 +79,7 @@ export class Engine {
       if ((options.adapt ?? true) && options.threads > 1) engine.#threads = new Threads(options.threads);
       return engine;
     } catch (error) {
-      // What is kept and no model would be no model at the next visit either.
+      // Delete a kept file that is no GGUF, or the next visit fails too.
       if (["not_a_gguf", "truncated"].includes(LilmError.from(error).kind)) await reader.discard?.();
       throw error;
     } finally {
@@ -138,7 +138,7 @@ export class Engine {
     Atomics.store(this.#flag(), 0, 0);
     this.#glue.call("lilm_try_token"); // the first one compiles
     await measure(this.#threads, this.#info.threads, async (count) => {
-      await breathe();
+      await yieldToMessages();
       if (this.#busy || this.#glue.dead) return null;
       this.#glue.call("lilm_set_threads", count);
       return this.#timed("lilm_try_token"); // fails as "aborted" when a waiting generation is stopped
@@ -216,12 +216,12 @@ export class Engine {
     try {
       result.cached_tokens = this.#prompt(prompt);
       do this.#mayGoOn();
-      while (this.#glue.call("lilm_prefill") > 0 && (await breathe(), true));
+      while (this.#glue.call("lilm_prefill") > 0 && (await yieldToMessages(), true));
       started = performance.now();
       this.#glue.call("lilm_sampler", sampling.temperature, sampling.top_k, sampling.top_p, sampling.min_p,
         sampling.repeat_penalty, sampling.repeat_last_n, sampling.seed >>> 0);
       while (result.tokens !== sampling.n_predict) {
-        await breathe();
+        await yieldToMessages();
         this.#mayGoOn();
         const id = this.#glue.call("lilm_sample");
         onId?.(id, this.#glue.core.module._lilm_gap());

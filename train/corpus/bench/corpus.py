@@ -15,7 +15,7 @@ def measure(reporter: Reporter, data: Path | None = None, megabytes: float = 128
     """One core; MB are of UTF-8. data: a folder with ja_text/aozora and ja_text/jaquad_wiki; None: made-up stories.
     megabytes: of the largest corpus that the whole stage is run on.
 
-    Answers dedup_mb_s, rensa_matrix_mb_s, rensa_string_mb_s, recall, precision, rules_mb_s, hojichar_mb_s (None when
+    Returns dedup_mb_s, rensa_matrix_mb_s, rensa_string_mb_s, recall, precision, rules_mb_s, hojichar_mb_s (None when
     HojiChar is not installed), stage_mb_s, bytes_per_token, peak_disk_ratio, peak_memory_mb, growth.
     """
     reporter.say("duplicates, beside rensa")

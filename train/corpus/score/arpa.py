@@ -23,7 +23,7 @@ def write_arpa(
     tables: Sequence[Ngrams],
     model: Iterable[tuple[Floats, Floats]],
 ) -> list[int]:
-    """Writes the model, whole or not at all; answers how many n-grams of each order are in it.
+    """Writes the model, whole or not at all; returns how many n-grams of each order are in it.
 
     names: of the symbols. symbols: the text that the tables point into. model: probabilities and backoffs of each
     order. Orders at the top that pruning left empty are left out.

@@ -14,7 +14,7 @@ LEAST_CHARS = 1_000
 
 
 def train_model(texts: Iterable[str], path: Path, order: int, train_chars: int, prune: int = PRUNE) -> list[int]:
-    """Trains on the first `train_chars` characters of `texts`, writes the ARPA file `path`; answers its number of
+    """Trains on the first `train_chars` characters of `texts`, writes the ARPA file `path`; returns its number of
     n-grams by order.
 
     order: characters of the longest n-gram, 2 … 6. prune: see `count_ngrams`; 0: keep all. The same texts in the same

@@ -33,8 +33,11 @@ class CompareTask:
 
 @dataclass(frozen=True)
 class _Pieces:
-    """Of buckets, SLICE members at most: which of the bands, where among its members and how many, and the first
-    member of the bucket where the piece begins later. All [pieces]."""
+    """Parts of buckets, of SLICE members at most, in columns of the length [parts].
+
+    band: int64, the band that the bucket is of. start, size: int64, which of the band's members the part has. first:
+    uint64, the bucket's first member. later: bool, whether the part begins behind it, and so has it besides.
+    """
 
     band: Places
     start: Places

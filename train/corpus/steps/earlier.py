@@ -32,7 +32,7 @@ def earlier_tasks(corpora: tuple[str, ...], threshold: float, folder: Path) -> l
 
 
 def sign_earlier(task: EarlierTask) -> int:
-    """Write the keys of the part's documents. Answers how many there are."""
+    """Write the keys of the part's documents. Returns how many there are."""
     if not task.keys.is_file():
         texts = pl.read_parquet(task.part, columns=["text"], glob=False)["text"].to_list()
         rows = np.arange(len(texts), dtype=np.uint64)

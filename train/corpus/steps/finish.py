@@ -59,7 +59,7 @@ class FinishTask:
 
 
 def finish_block(task: FinishTask) -> dict[str, Any]:
-    """Answers what `task.report` says: tally, figures per split and bucket, boilerplate lines and passages taken
+    """Returns what `task.report` says: tally, figures per split and bucket, boilerplate lines and passages taken
     out."""
     if not task.report.is_file():
         write_json(task.report, _finish(task))
@@ -133,7 +133,7 @@ def _copies(path: Path, block: Block, blocks: Blocks) -> list[tuple[int, str]]:
 def _without_boilerplate(
     task: FinishTask, texts: list[str], alive: "np.ndarray[tuple[int], np.dtype[np.bool_]]"
 ) -> tuple[dict[str, Any], dict[str, Any], list[int]]:
-    """Take boilerplate out of `texts`. Answers what went: lines, with removed (how many), bytes, samples {line: hash};
+    """Take boilerplate out of `texts`. Returns what went: lines, with removed (how many), bytes, samples {line: hash};
     passages, the same with samples {passage: documents}; and the rows of which too little is left."""
     lines: dict[str, Any] = {"removed": 0, "bytes": 0, "samples": {}}
     passages: dict[str, Any] = {"removed": 0, "bytes": 0, "samples": {}}

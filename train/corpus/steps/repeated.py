@@ -75,7 +75,7 @@ class LeaveOutTask:
 
 
 def leave_out(task: LeaveOutTask) -> dict[str, Any]:
-    """Write those blocks again that have records with a repeated id. Answers the shard's report, which counts these
+    """Write those blocks again that have records with a repeated id. Returns the shard's report, which counts these
     as broken. Raises LilmError at the first one when the recipe says so."""
     shard, report = task.shard, task.shard.read_report()
     if report["rewritten"] is not None:
@@ -87,7 +87,7 @@ def leave_out(task: LeaveOutTask) -> dict[str, Any]:
     here = here[:, np.argsort(here[0])]
     ids = pl.read_parquet(shard.ids, glob=False)[(here[0] - np.uint64(first)).astype(np.int64)]
     tally = Tally(**report["tally"])
-    key = f"id_field {shard.source.id_field!r}:"  # so that who has ids that are none finds what to set
+    key = f"id_field {shard.source.id_field!r}:"  # names the key to change when that field holds no real id
     for index, ((_, name, where), number) in enumerate(zip(ids.iter_rows(), here[1].tolist(), strict=True)):
         # only samples are shown, and to find the first place takes a look into another file
         what = f"{key} {name!r} stands already at {task.source.where(number)}" if index < SAMPLES else "repeated id"

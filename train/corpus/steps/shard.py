@@ -103,7 +103,7 @@ class _Documents:
 
 
 def work_shard(task: ShardTask) -> dict[str, Any]:
-    """Answers what `task.report` says: blocks (rows of each), which of them were rewritten, ids, tally, peak memory,
+    """Returns what `task.report` says: blocks (rows of each), which of them were rewritten, ids, tally, peak memory,
     bytes written. Done work is read back. Raises LilmError for what the reader cannot go on from."""
     if task.report.is_file():
         return task.read_report()
@@ -256,7 +256,7 @@ def _drop(
 
 
 def _write_block(task: ShardTask, number: int, kept: _Documents, tally: Tally) -> int:
-    """Answers how many documents it has."""
+    """Returns how many documents it has."""
     scores = kept.perplexities if task.model is not None else None
     with tally.timed("sign", kept.size):
         places = np.array(kept.places, dtype=np.uint64)

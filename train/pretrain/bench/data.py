@@ -140,7 +140,7 @@ def base_writes(base: Path, count: int, seed: int) -> list[str]:
 
 
 def _scratch_base(reporter: Reporter, texts: list[str], work: Path) -> Path:
-    """A Llama of stories260K's shape trained on `texts` for a few steps; answers its folder."""
+    """A Llama of stories260K's shape trained on `texts` for a few steps; returns its folder."""
     folder = work / "base"
     folder.mkdir()
     train_base_tokenizer(texts, SCRATCH["vocab_size"], folder / TOKENIZER)

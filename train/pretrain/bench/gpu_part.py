@@ -38,7 +38,7 @@ Part = Callable[[Any, Teller], None]
 def run_part(part: Part, settings: Any, deadline: float, told: Callable[[dict[str, Any]], None]) -> str:
     """Run `part(settings, teller)` until `deadline`; `told` gets what it tells, as it comes.
 
-    settings: anything that can be pickled. Answers how it ended: "" when it was done, else a few words.
+    settings: anything that can be pickled. Returns how it ended: "" when it was done, else a few words.
     Raises the LilmError that it raises.
     """
     context = get_context("spawn")

@@ -130,7 +130,7 @@ def _stores(tokens: Path | None) -> dict[str, TokenStore]:
 
 
 def _add_rows(model: Any, tokens: Path | None) -> int:
-    """Rows for the ids that the base lacks, begun as transformers begins them; answers how many."""
+    """Rows for the ids that the base lacks, begun as transformers begins them; returns how many."""
     if tokens is None:
         return 0
     ids = TokenStore.vocab_size(tokens)

@@ -57,7 +57,7 @@ def train_by_defaults(
     watchers: Sequence[TrainerCallback] = (),
     **chosen: Any,
 ) -> dict[str, Any]:
-    """Train in place; answers what it ran with. Nothing is saved and nothing is printed.
+    """Train in place; returns what it ran with. Nothing is saved and nothing is printed.
 
     watchers: told of each step too. chosen: of TrainingArguments, instead of its defaults.
     """

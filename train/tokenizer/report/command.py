@@ -29,7 +29,7 @@ def report_run(
     """Write tokenizer.html and tokenizer.json about the tokenizer of `run_dir` to `out_dir` (default: RUN/reports).
 
     others: tokenizers to compare with (see `open_tokenizer`). Measured on the corpus's held-out text; dead pieces are
-    those of which its training text, the best-scored part, has none. Answers what `tokenizer_report` does, and
+    those of which its training text, the best-scored part, has none. Returns what `tokenizer_report` does, and
     `choice`: what `lilm tokenizer compare-sizes` found about this size, or nothing. Raises LilmError when a stage is
     not done or a tokenizer cannot be read.
     """

@@ -38,7 +38,7 @@ def tokenizer_report(
     the others measure it too. others: tokenizer.model or tokenizer.json files to compare with, each under its file's or
     folder's name. corpus: text in which a piece that is never used counts as dead. shape: of the base's embeddings.
 
-    Answers vocab_size, base_vocab_size, hidden_size, tied, tokenizers [{name, vocab_size, texts: {name: {tokens,
+    Returns vocab_size, base_vocab_size, hidden_size, tied, tokenizers [{name, vocab_size, texts: {name: {tokens,
     chars_per_token, bytes_per_token}}}], pieces (see `piece_table`) of base and new, usage (see `usage`) with the
     characters read, curve (see `vocabulary_curve`) and samples {name: [{text, splits: {tokenizer: [piece]}}]}. Raises
     LilmError when a tokenizer cannot be read, or is not merged into `base`.

@@ -1,7 +1,7 @@
 // Between two tokens.
 
 /** Let waiting messages in, among them the one that stops the generation. */
-export const breathe = (() => {
+export const yieldToMessages = (() => {
   if (typeof setImmediate === "function") return () => new Promise((resolve) => setImmediate(resolve));
   const { port1, port2 } = new MessageChannel();
   /** @type {(() => void)[]} */

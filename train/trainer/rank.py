@@ -8,30 +8,30 @@ from torch import distributed
 
 
 @dataclass(frozen=True)
-class Place:
-    """rank: number of this process, from 0; ranks: how many there are."""
+class Rank:
+    """rank: number of this process, from 0. world_size: number of processes."""
 
     rank: int = 0
-    ranks: int = 1
+    world_size: int = 1
 
     def share(self, whole: int, what: str) -> range:
         """The part of range(whole) that is this process's. Raises ValueError when it cannot be shared evenly."""
-        if whole % self.ranks:
-            raise ValueError(f"{what} {whole} is not a multiple of {self.ranks} processes")
-        each = whole // self.ranks
+        if whole % self.world_size:
+            raise ValueError(f"{what} {whole} is not a multiple of {self.world_size} processes")
+        each = whole // self.world_size
         return range(self.rank * each, (self.rank + 1) * each)
 
 
-def here() -> Place:
-    """The place in the process group that the worker has joined, or the only one."""
+def current_rank() -> Rank:
+    """In the process group that the worker has joined; alone: 0 of 1."""
     if distributed.is_available() and distributed.is_initialized():
-        return Place(distributed.get_rank(), distributed.get_world_size())
-    return Place()
+        return Rank(distributed.get_rank(), distributed.get_world_size())
+    return Rank()
 
 
 def all_sum(values: Sequence[float]) -> list[float]:
     """The sums of `values` over all processes, in float64; alone: the values."""
-    if here().ranks == 1:
+    if current_rank().world_size == 1:
         return list(values)
     device = "cuda" if distributed.get_backend() == "nccl" else "cpu"
     total = torch.tensor(values, dtype=torch.float64, device=device)
