@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lilm.demo.hosts import is_for_us, names_of
 from lilm.errors import LilmError
 from lilm.llamacpp.chat import ChatEngine
 from lilm.recipe import SamplingConfig
@@ -191,7 +192,7 @@ def launch(
             ssr_mode=False,
             theme=local_theme(),
             i18n=translations(),
-            app_kwargs={"middleware": [policy_middleware()]},
+            app_kwargs={"middleware": [host_middleware(frozenset() if share else names_of(host)), policy_middleware()]},
         )
     except OSError as error:
         remedy = "stop the other server, or choose with --port"
@@ -207,6 +208,30 @@ def local_theme() -> Any:
     return gr.themes.Soft(
         primary_hue="indigo", neutral_hue="slate", font=fonts, font_mono=["ui-monospace", "monospace"]
     )
+
+
+def host_middleware(names: frozenset[str]) -> Any:
+    """Starlette middleware that refuses what was meant for another server (see `lilm.demo.hosts`), and files: this chat
+    takes none."""
+    from starlette.datastructures import Headers
+    from starlette.middleware import Middleware
+    from starlette.responses import PlainTextResponse
+
+    class Hosts:
+        def __init__(self, app: Any) -> None:
+            self.app = app
+
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            answer = self.app
+            if scope["type"] == "http":
+                headers = Headers(scope=scope)
+                if not is_for_us(headers.get("host"), headers.get("origin"), names):
+                    answer = PlainTextResponse("421 Misdirected Request\n", status_code=421)
+                elif scope["path"].rstrip("/").endswith("/upload"):
+                    answer = PlainTextResponse("404 Not Found\n", status_code=404)
+            await answer(scope, receive, send)
+
+    return Middleware(Hosts)
 
 
 def policy_middleware() -> Any:

@@ -7,6 +7,8 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from lilm.demo.hosts import LOCAL, is_for_us, names_of
+
 MIME = {
     ".css": "text/css; charset=utf-8",
     ".gguf": "application/octet-stream",
@@ -66,9 +68,10 @@ def find_range(header: str, size: int) -> tuple[int, int] | None:
 
 
 class SiteHandler(BaseHTTPRequestHandler):
-    """A subclass sets `root`, a resolved folder."""
+    """A subclass sets `root`, a resolved folder, and `names`, under which it is asked; see `lilm.demo.hosts`."""
 
     root: Path
+    names: frozenset[str] = names_of(LOCAL[0])
     protocol_version = "HTTP/1.1"
     server_version = "lilm"
     sys_version = ""
@@ -84,6 +87,9 @@ class SiteHandler(BaseHTTPRequestHandler):
         self._answer(with_body=False)
 
     def _answer(self, with_body: bool) -> None:
+        if not is_for_us(self.headers.get("Host"), self.headers.get("Origin"), self.names):
+            self._refuse(HTTPStatus.MISDIRECTED_REQUEST, with_body)
+            return
         path = find_file(self.root, self.path)
         if path is None:
             self._refuse(HTTPStatus.NOT_FOUND, with_body)

@@ -8,11 +8,11 @@ from pathlib import Path
 from rich.console import Console
 
 from lilm.demo.handler import SiteHandler
+from lilm.demo.hosts import LOCAL, names_of
 from lilm.errors import LilmError
 
 FIRST_PORT = 8000
 PORTS_TO_TRY = 100
-LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
 def site_folder(folder: Path) -> Path:
@@ -31,7 +31,7 @@ def make_server(folder: Path, port: int = 0, host: str = "127.0.0.1") -> Threadi
     port: 0 takes the first free one from 8000 on. Raises LilmError when the port cannot be had.
     """
     root = site_folder(folder)
-    handler = type("BoundSiteHandler", (SiteHandler,), {"root": root})
+    handler = type("BoundSiteHandler", (SiteHandler,), {"root": root, "names": names_of(host)})
     candidates = range(FIRST_PORT, FIRST_PORT + PORTS_TO_TRY) if port == 0 else (port,)
     for candidate in candidates:
         try:

@@ -71,3 +71,20 @@ def test_a_taken_port_is_one_line(chat_gguf: Path, client: Any) -> None:
     port = int(client.src.rstrip("/").rsplit(":", 1)[1])
     with pytest.raises(LilmError, match=f"cannot listen on port {port}"):
         launch(chat_gguf, port, block=False)
+
+
+@pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"Origin": "https://evil.example"}])
+def test_a_page_of_another_site_is_not_answered(client: Any, headers: dict[str, str]) -> None:
+    import httpx
+
+    assert httpx.get(client.src).status_code == 200
+    for path in ("", "config", "gradio_api/queue/join"):
+        assert httpx.post(client.src + path, headers=headers, json={}).status_code == 421
+        assert httpx.get(client.src + path, headers=headers).status_code == 421
+
+
+def test_no_file_can_be_left_here(client: Any) -> None:
+    import httpx
+
+    response = httpx.post(client.src + "gradio_api/upload", files={"files": ("note.txt", b"words")})
+    assert response.status_code == 404

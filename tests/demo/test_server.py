@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lilm.demo.hosts import is_for_us, names_of
 from lilm.demo.serve import make_server
 from lilm.errors import LilmError
 
@@ -140,3 +141,40 @@ def test_a_folder_without_a_site_is_told_how_to_get_one(tmp_path: Path) -> None:
         make_server(tmp_path)
     with pytest.raises(LilmError, match="no such folder"):
         make_server(tmp_path / "absent")
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "127.0.0.1:8000"}, 200),
+        ({"Host": "LOCALHOST"}, 200),
+        ({"Host": "[::1]:8000"}, 200),
+        ({"Host": "localhost", "Origin": "http://localhost:8000"}, 200),
+        ({"Host": "evil.example"}, 421),
+        ({"Host": "127.0.0.1.evil.example"}, 421),
+        ({"Host": "[::1"}, 421),
+        ({"Host": ""}, 421),
+        ({}, 421),
+        ({"Host": "localhost", "Origin": "https://evil.example"}, 421),
+        ({"Host": "localhost", "Origin": "null"}, 421),
+    ],
+)
+def test_only_the_machine_s_own_names_are_answered(client: Client, headers: dict[str, str], status: int) -> None:
+    connection = http.client.HTTPConnection(client.host, timeout=10)
+    for path in ("/", "/nothing", "/models/letters.gguf"):
+        connection.putrequest("GET", path, skip_host=True, skip_accept_encoding=True)
+        for name, value in headers.items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        response = connection.getresponse()
+        body = response.read()
+        assert response.status == (404 if status == 200 and path == "/nothing" else status)
+        assert status == 200 or b"abcdefghij" not in body
+    connection.close()
+
+
+def test_a_server_for_all_answers_to_any_name() -> None:
+    assert names_of("::") == frozenset()
+    assert is_for_us("laptop.local:8000", None, names_of("::"))
+    assert is_for_us("192.168.0.7:8000", "http://192.168.0.7:8000", names_of("192.168.0.7"))
+    assert not is_for_us("192.168.0.8:8000", None, names_of("192.168.0.7"))
