@@ -196,11 +196,13 @@ class _Making:
             entry = self.tally.bad.get(source.name, {"records": 0, "bad": 0, "samples": []})
             if entry["bad"] > self.config.max_bad * entry["records"]:
                 first = entry["samples"][0]
+                restart = 'if ids start again in each file, set `id_field = ""` of that source; else '
                 raise LilmError(
                     f"{first['what']}; of {entry['records']} records of source {source.name} {entry['bad']} "
                     f"{'is' if entry['bad'] == 1 else 'are'} broken",
                     where=first["where"],
-                    remedy=f"mend what is broken, leave it out, or raise corpus.max_bad ({self.config.max_bad})",
+                    remedy=restart * first["what"].startswith("id_field")
+                    + f"mend what is broken, leave it out, or raise corpus.max_bad ({self.config.max_bad})",
                 )
             if not entry["records"] - entry["bad"]:
                 raise LilmError(
