@@ -1,5 +1,6 @@
 """Reading, checking and writing recipes."""
 
+import codecs
 import tomllib
 from importlib import resources
 from pathlib import Path
@@ -39,8 +40,11 @@ def load_recipe(name_or_path: str) -> Recipe:
     if path.suffix == ".toml" or path.exists():
         if not path.is_file():
             raise LilmError("no such recipe", where=name_or_path, remedy="`lilm init DIR` writes one")
+        data = path.read_bytes()
+        if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise LilmError("UTF-16, not UTF-8", where=name_or_path, remedy="save it as UTF-8")
         try:
-            text = path.read_text(encoding="utf-8")
+            text = data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise LilmError(f"not UTF-8 ({error})", where=name_or_path, remedy="save it as UTF-8") from error
         return parse_recipe(text, str(path), path.resolve().parent)
@@ -49,11 +53,15 @@ def load_recipe(name_or_path: str) -> Recipe:
 
 def parse_recipe(text: str, where: str, folder: Path) -> Recipe:
     try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise LilmError(f"not TOML: {error}", where=where, remedy="mend that line") from error
+        data = _absolute(tomllib.loads(text.replace("\r\n", "\n")), folder)
+    except ValueError as error:  # also a number of thousands of digits
+        paths = "; a path with \\ stands in 'single quotes'" if "\\" in text else ""
+        remedy = f"mend that line{paths}"
+        raise LilmError(f"not TOML: {_short(str(error))}", where=where, remedy=remedy) from error
+    except RecursionError as error:
+        raise LilmError("not a recipe: nested too deep", where=where, remedy="take out what is nested") from error
     try:
-        return Recipe.model_validate(_absolute(data, folder))
+        return Recipe.model_validate(data)
     except ValidationError as error:
         # an unknown key first: a misspelt one also makes the right one missing
         first = min(error.errors(), key=lambda entry: entry["type"] != "extra_forbidden")
@@ -64,13 +72,20 @@ def parse_recipe(text: str, where: str, folder: Path) -> Recipe:
 
 def _explained(error: Any) -> tuple[str, str]:
     """(what was found at which key, what is allowed) of one pydantic error."""
-    key = ".".join(str(part) for part in error["loc"]) or "recipe"
-    found = "" if isinstance(error["input"], dict | list | BaseModel) else f" (found {error['input']!r})"
+    key = _short(".".join(str(part) for part in error["loc"])) or "recipe"
+    given = error["input"]
+    found = "" if isinstance(given, dict | list | BaseModel) else f" (found {_short(repr(given))})"
     if error["type"] == "extra_forbidden":
         return f"unknown key {key}{found}", "known here: " + ", ".join(_known_keys(error["loc"][:-1]))
     if error["type"] == "missing":
         return f"missing key {key}", "add it"
-    return f"{key}: {error['msg'].removeprefix('Value error, ')}{found}", "correct that key"
+    code = CODES.get(given.strip().lower()) if error["loc"][-1:] in LANGUAGES and isinstance(given, str) else None
+    said = _short(error["msg"].removeprefix("Value error, "), 1_000)
+    return f"{key}: {said}{found}", f'write "{code}"' if code else "correct that key"
+
+
+def _short(text: str, longest: int = 200) -> str:
+    return text if len(text) <= longest else text[:longest] + "…"
 
 
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:
@@ -84,6 +99,12 @@ def _known_keys(location: tuple[int | str, ...]) -> list[str]:
     return sorted(model.model_fields)
 
 
+LANGUAGES = (("language",), ("base_language",), ("lang",))  # last parts of keys whose values are codes
+CODES = {"japanese": "ja", "jp": "ja", "jpn": "ja", "ja-jp": "ja", "日本語": "ja", "english": "en", "eng": "en",
+         "en-us": "en", "us": "en", "chinese": "zh", "cn": "zh", "korean": "ko", "kr": "ko", "german": "de",
+         "french": "fr", "spanish": "es"}  # fmt: skip
+
+
 PATHS = frozenset({"path", "earlier", "models", "hostfile"})  # keys whose values are paths, relative to the recipe
 
 
@@ -93,6 +114,8 @@ def _absolute(value: Any, folder: Path, is_path: bool = False) -> Any:
         return [_absolute(item, folder, is_path) for item in value]
     if isinstance(value, dict):
         return {key: _absolute(item, folder, is_path or key in PATHS) for key, item in value.items()}
+    if is_path and isinstance(value, str):
+        value = value.replace("\\", "/")  # of Windows
     return str(folder / Path(value).expanduser()) if is_path and isinstance(value, str) and value else value
 
 

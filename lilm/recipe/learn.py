@@ -10,9 +10,9 @@ from lilm.recipe.section import Section
 class OptimConfig(Section):
     """AdamW with linear warm-up and decay to `final_lr` times the peak."""
 
-    steps: int = Field(ge=0)
+    steps: int = Field(ge=0, le=100_000_000)
     lr: float = Field(gt=0, le=1)
-    batch_size: int = Field(default=16, ge=1)
+    batch_size: int = Field(default=16, ge=1, le=1_000_000)
     """Sequences per optimizer step."""
     micro_batch_size: int = Field(default=0, ge=0)
     """Sequences per forward pass; 0: the whole batch at once."""
@@ -79,6 +79,18 @@ class ScratchConfig(Section):
     optim: OptimConfig = OptimConfig(steps=300, lr=3e-3)
     distributed: DistributedConfig = DistributedConfig()
 
+    @model_validator(mode="after")
+    def _has_heads(self) -> "ScratchConfig":
+        heads, groups = self.num_attention_heads, self.num_key_value_heads
+        if self.hidden_size % (2 * heads):
+            raise ValueError(
+                f"hidden_size {self.hidden_size} gives no even head size with num_attention_heads {heads}: it must be "
+                f"a multiple of {2 * heads}"
+            )
+        if heads % groups:
+            raise ValueError(f"num_attention_heads {heads} is no multiple of num_key_value_heads {groups}")
+        return self
+
 
 class BaseConfig(Section):
     kind: Literal["scratch", "path", "hub", "gguf"]
@@ -111,11 +123,11 @@ class TokenizerConfig(Section):
     """A base with a byte-level BPE tokenizer.json (Llama 3, SmolLM) is added to like one with a tokenizer.model. It has
     its own pre-tokenizer and is no Unigram, so there `model_type` and `split_by_unicode_script` stay as they are."""
 
-    pieces: int = Field(default=18_700, ge=0)
+    pieces: int = Field(default=18_700, ge=0, le=1_000_000)
     """Pieces to learn; the merged size is rounded up to `multiple`. 0: no new vocabulary, which is right for a short
     training (new rows must first learn what the base's own pieces know already), for a language in Latin letters, and
     where each megabyte counts; text then takes more tokens. `lilm tokenizer compare-sizes` tries it on your text."""
-    multiple: int = Field(default=64, ge=1)
+    multiple: int = Field(default=64, ge=1, le=65_536)
     """The merged vocabulary's size is a multiple of this, by unused pieces."""
     model_type: Literal["bpe", "unigram"] = "bpe"
     """How pieces are learnt. What is written is a BPE model in either case, as the base's is one: of Unigram's pieces
@@ -154,7 +166,7 @@ class LoraConfig(Section):
 
 
 class PretrainConfig(Section):
-    sequence_length: int = Field(default=1024, ge=16)
+    sequence_length: int = Field(default=1024, ge=16, le=1_048_576)
     replay: float = Field(default=0.25, ge=0, lt=1)
     """Share of base-language sequences in stage 2. Stage 1 has none: the rows that learn there do not stand in them."""
     init: Literal["mean", "covariance", "random", "distillation", "frequency"] = "mean"
@@ -225,7 +237,7 @@ class FinetuneConfig(Section):
     one, else LiLM's."""
     replay: float = Field(default=0.0, ge=0, lt=1)
     """Share of pretraining text, half of it in the base language, mixed in so that it is not forgotten."""
-    sequence_length: int = Field(default=512, ge=16)
+    sequence_length: int = Field(default=512, ge=16, le=1_048_576)
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
     optim: OptimConfig = OptimConfig(steps=200, lr=1e-4)
     checkpoint_every: int = Field(default=100, ge=1)

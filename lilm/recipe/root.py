@@ -14,8 +14,8 @@ class Recipe(Section):
     """The language to learn."""
     base_language: str = Field(default="en", pattern=r"^[a-z]{2,3}$")
     """The language the base model knows; it is replayed and measured beside the new one."""
-    seed: int = Field(default=0, ge=0)
-    threads: int = Field(default=2, ge=1)
+    seed: int = Field(default=0, ge=0, lt=1 << 32)
+    threads: int = Field(default=2, ge=1, le=1024)
     """CPU threads of numeric work. Fixed here because the order of a sum decides its last bits."""
 
     corpus: CorpusConfig

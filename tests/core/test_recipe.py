@@ -29,6 +29,16 @@ def test_every_shipped_recipe_begins_with_a_line_about_itself() -> None:
         ('"Q8_0", "Q6_K"', '"Q7_0"', ["export.quants", "Q7_0", "Q8_0"]),
         ("[corpus]", "[corpuss]", ["unknown key corpuss", "corpus"]),
         ('name = "quickstart"', 'name = "quick', ["not TOML"]),
+        ('name = "quickstart"', 'name = "q"\nx = ' + "[" * 3_000, ["nested too deep"]),
+        ('name = "quickstart"', "a." * 3_000 + "a = 1\nname = 'q'", ["nested too deep"]),
+        ('name = "quickstart"', 'name = "q"\nseed = ' + "9" * 5_000, ["not TOML"]),
+        ("hidden_size = 256", "hidden_size = 250", ["base.scratch", "even head size"]),
+        ('name = "quickstart"', 'name = "C:\\Users\\x"', ["not TOML", "'single quotes'"]),
+        ('name = "quickstart"', 'name = "q"\n' + "k" * 1_000_000 + " = 1", ["unknown key kkk"]),
+        ('name = "quickstart"', f'name = "{"q/" * 500_000}"', ["name: ", "q/q/"]),
+        ('language = "ja"', 'language = "Japanese"', ["language", 'write "ja"']),
+        ("seed = 0", "seed = 18446744073709551616", ["seed", "less than"]),
+        ("threads = 2", "threads = 100000", ["threads", "less than"]),
     ],
 )
 def test_a_wrong_key_is_named_with_what_was_found_and_what_is_allowed(old: str, new: str, expected: list[str]) -> None:
@@ -39,6 +49,7 @@ def test_a_wrong_key_is_named_with_what_was_found_and_what_is_allowed(old: str, 
     line = caught.value.line()
     assert "\n" not in line
     assert line.startswith("lilm.toml: ")
+    assert len(line) < 2_000
     for part in expected:
         assert part in line
 
@@ -47,8 +58,19 @@ def test_paths_are_relative_to_the_recipe(tmp_path: Path) -> None:
     text = recipe_text("quickstart").replace('format = "stories"\nlimit = 12000', 'format = "text"\npath = "a/*.txt"')
     (tmp_path / "lilm.toml").write_text(text, encoding="utf-8")
     assert load_recipe(str(tmp_path / "lilm.toml")).corpus.sources[0].path == str(tmp_path / "a/*.txt")
+    (tmp_path / "lilm.toml").write_text(text.replace('"a/*.txt"', r"'a\*.txt'"), encoding="utf-8")
+    assert load_recipe(str(tmp_path / "lilm.toml")).corpus.sources[0].path == str(tmp_path / "a/*.txt")
 
 
 def test_an_unknown_recipe_names_the_known_ones() -> None:
     with pytest.raises(LilmError, match="quickstart"):
         load_recipe("quikstart")
+
+
+def test_recipes_of_other_editors(tmp_path: Path) -> None:
+    text, path = recipe_text("quickstart"), tmp_path / "lilm.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+    assert load_recipe(str(path)) == parse_recipe(text, "copy", tmp_path)
+    path.write_bytes(text.encode("utf-16"))
+    with pytest.raises(LilmError, match="UTF-16"):
+        load_recipe(str(path))

@@ -31,7 +31,7 @@ from lilm.train.corpus.steps.estimate import Estimate, check_disk, disk_used, es
 from lilm.train.corpus.steps.finish import Findings, FinishTask, finish_block
 from lilm.train.corpus.steps.lines import find_boilerplate
 from lilm.train.corpus.steps.passages import find_passages
-from lilm.train.corpus.steps.repeated import without_repeated
+from lilm.train.corpus.steps.repeated import REMEDY, without_repeated
 from lilm.train.corpus.steps.report import corpus_report
 from lilm.train.corpus.steps.shard import ShardTask, blocks_of, work_shard
 from lilm.train.corpus.steps.split import TooFew, choose_heldout
@@ -195,11 +195,12 @@ class _Making:
             entry = self.tally.bad.get(source.name, {"records": 0, "bad": 0, "samples": []})
             if entry["bad"] > self.config.max_bad * entry["records"]:
                 first = entry["samples"][0]
+                mend = REMEDY if "stands already" in first["what"] else "mend what is broken, leave it out"
                 raise LilmError(
                     f"{first['what']}; of {entry['records']} records of source {source.name} {entry['bad']} "
                     f"{'is' if entry['bad'] == 1 else 'are'} broken",
                     where=first["where"],
-                    remedy=f"mend what is broken, leave it out, or raise corpus.max_bad ({self.config.max_bad})",
+                    remedy=f"{mend}, or raise corpus.max_bad ({self.config.max_bad})",
                 )
             if not entry["records"] - entry["bad"]:
                 raise LilmError(

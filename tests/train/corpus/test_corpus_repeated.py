@@ -59,8 +59,9 @@ def test_a_repeated_id_may_stop_it(repeating: CorpusConfig, tmp_path: Path, cont
     with pytest.raises(LilmError, match="'7' stands already at") as caught:
         made(repeating.model_copy(update={"bad_input": "stop"}), tmp_path / "out", context)
     assert caught.value.where == f"{tmp_path / 'a.jsonl'}:121"
-    with pytest.raises(LilmError, match="of 300 records of source ja 2 are broken"):
+    with pytest.raises(LilmError, match="of 300 records of source ja 2 are broken") as caught:
         made(repeating.model_copy(update={"max_bad": 0.005}), tmp_path / "strict", context)
+    assert 'if ids start again in each file, set `id_field = ""`' in caught.value.remedy
 
 
 def test_ids_may_be_left_alone(repeating: CorpusConfig, tmp_path: Path, context: Context) -> None:

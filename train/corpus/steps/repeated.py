@@ -20,7 +20,7 @@ from lilm.train.corpus.steps.shard import ShardTask
 from lilm.train.corpus.steps.tally import SAMPLES, Tally, utf8_size
 
 BYTES_PER_ID = 100  # of a pass: mark, number, the sort's copies
-REMEDY = "delete the repeated records, or set `id_field` of that source (empty: ids are not looked at)"
+REMEDY = 'if ids start again in each file, set `id_field = ""` of that source; else delete the repeated records'
 
 
 @dataclass(frozen=True)
