@@ -79,10 +79,12 @@ def _of_gguf(path: Path) -> ChatFormat:
 
     names, types = value("ggml.tokens", []), value("ggml.token_type", [])
     ends = {f"{key}_token": value(f"ggml.{key}_token_id", None) for key in ("bos", "eos")}
+    bos = ends["bos_token"]
     kinds = list(zip(names, types, strict=False))
     return ChatFormat(
         value("chat_template", None),
         {key: "" if number is None else names[number] for key, number in ends.items()},
-        {name: at for at, (name, kind) in enumerate(kinds) if kind in (CONTROL, UNKNOWN)},
+        # some files do not mark their BOS as special
+        {name: at for at, (name, kind) in enumerate(kinds) if kind in (CONTROL, UNKNOWN) or at == bos},
         frozenset(name for name, kind in kinds if kind == gguf.TokenType.USER_DEFINED),
     )

@@ -21,11 +21,18 @@ class ChatVocabulary:
     encode: Callable[[str], list[int]]
 
     def ids(self, parts: Iterable[Part]) -> list[int]:
-        """BOS, if there is one, and the chat. A BOS that the template writes as well stands there once."""
+        """BOS, if there is one, and the chat. A BOS that the template writes as well stands there once, also after
+        white space, which transformers keeps before it."""
+        parts = joined(parts)
+        found = self._encoded(parts)
+        opening = self._encoded(Part(part.text.lstrip(), False) for part in parts[:1] if not part.typed)
+        return found if self.bos_id in (None, *opening[:1]) else [self.bos_id, *found]
+
+    def _encoded(self, parts: Iterable[Part]) -> list[int]:
         found: list[int] = []
         for stretch in stretches(parts, self.control):
             found += self.encode(stretch) if isinstance(stretch, str) else [stretch]
-        return found if self.bos_id is None or found[:1] == [self.bos_id] else [self.bos_id, *found]
+        return found
 
 
 def stretches(parts: Iterable[Part], control: Mapping[str, int]) -> list[str | int]:

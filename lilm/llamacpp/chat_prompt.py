@@ -22,12 +22,16 @@ class ChatPrompt:
             raise NativeError("the file has no chat template (tokenizer.chat_template)")
         vocab = model.vocab
 
+        def is_special(token: int) -> bool:
+            return bool(llama.llama_vocab_get_attr(vocab, token) & CONTROL)
+
         def text(token: int) -> str:
             return str(llama.llama_vocab_get_text(vocab, token).decode()) if token >= 0 else ""
 
-        control = {text(at): at for at in range(model.n_vocab) if llama.llama_vocab_get_attr(vocab, at) & CONTROL}
+        # some files do not mark their BOS as special
+        special = (at for at in range(model.n_vocab) if is_special(at) or at == model.bos_id)
         self._vocabulary = ChatVocabulary(
-            control,
+            {text(at): at for at in special},
             model.bos_id if llama.llama_vocab_get_add_bos(vocab) else None,
             lambda text: model.tokenize(text, add_bos=False, parse_special=False),
         )

@@ -42,6 +42,15 @@ def _metadata(model: Any, key: str) -> str:
     return buffer.value.decode()
 
 
+def without_oldest(messages: Messages) -> Messages | None:
+    """The messages without the oldest exchange, a question with all its answers, as wasm/runtime/turns.mjs does it. The
+    system messages at the start stay. None when only one exchange is left."""
+    head = list(takewhile(lambda message: message["role"] == "system", messages))
+    later = range(len(head) + 1, len(messages))
+    following = next((at for at in later if messages[at]["role"] == "user"), None)
+    return None if following is None else [*head, *messages[following:]]
+
+
 class Chat:
     """One model and the tokens that its context holds, so that a longer chat reads only what is new."""
 
@@ -55,18 +64,16 @@ class Chat:
     def prompt(self, messages: Messages, n_predict: int) -> list[int]:
         """Token ids of the chat. The oldest exchanges go when there is no room for them and a short answer.
 
-        Raises NativeError when the last message alone does not fit.
+        Raises NativeError when the system messages and the last exchange alone do not fit.
         """
         room = self.n_ctx - min(n_predict, self.n_ctx // 4)
-        head = [message for message in messages[:1] if message["role"] == "system"]
-        start = len(head)
-        while True:
-            tokens = self.asked.ids([*head, *messages[start:]])
-            if len(tokens) <= room:
-                return tokens
-            if start + 2 >= len(messages):
+        tokens = self.asked.ids(messages)
+        while len(tokens) > room:
+            left = without_oldest(messages)
+            if left is None:
                 raise NativeError(f"the message has {len(tokens)} tokens; the model's context has room for {room}")
-            start += 2
+            messages, tokens = left, self.asked.ids(left)
+        return tokens
 
     def read(self, tokens: list[int]) -> None:
         """Bring the context to `tokens`, keeping the part that it already has."""

@@ -70,6 +70,25 @@ def test_the_oldest_exchanges_go_when_the_context_is_full(engine: ChatEngine) ->
     assert both[0] == both[1]
 
 
+@pytest.mark.parametrize(
+    ("left_out", "kept"),
+    [
+        (["user", "assistant"], ["user", "assistant"]),
+        (["user"], ["user", "assistant"]),  # an error came instead of the answer
+        (["user", "assistant", "assistant"], []),
+    ],
+)
+@pytest.mark.parametrize("system", [1, 2])
+def test_the_system_messages_stay_and_whole_exchanges_go(
+    engine: ChatEngine, system: int, left_out: list[str], kept: list[str]
+) -> None:
+    head = [{"role": "system", "content": f"The cat {number}."} for number in range(system)]
+    old = [{"role": role, "content": "The dog. " * 60} for role in left_out]
+    rest = [*({"role": role, "content": "むかし"} for role in kept), *HELLO]
+    both = [list(engine.chat([*head, *before, *rest], GREEDY, n_predict=20)) for before in (old, [])]
+    assert both[0] == both[1] != list(engine.chat(rest, GREEDY, n_predict=20))
+
+
 def test_a_message_beyond_the_context_is_an_error_and_the_next_one_works(engine: ChatEngine) -> None:
     with pytest.raises(LilmError, match="the model's context has room for"):
         list(engine.chat([{"role": "user", "content": "cat " * 400}], GREEDY))

@@ -37,10 +37,10 @@ def template_equal(folder: Path, gguf: Path) -> bool:
         for chat in CHATS:
             if not turns.takes(chat, add_generation_prompt=True):
                 continue
-            bos = [] if vocabulary.bos_id is None else [vocabulary.bos_id]
+            text: Any = tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
+            written = vocabulary.bos_id is None or text.lstrip().startswith(tokenizer.bos_token)
             encoding: Any = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=True)
-            theirs = list(encoding["input_ids"])
-            theirs = theirs if theirs[:1] == bos else bos + theirs
+            theirs = [*([] if written else [vocabulary.bos_id]), *encoding["input_ids"]]
             ours = vocabulary.ids(turns.parts(chat, add_generation_prompt=True))
             if not ours == theirs == engine.tokenize_chat(chat):
                 return False

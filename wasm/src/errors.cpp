@@ -13,7 +13,8 @@ std::string  error_text;
 const char * error_kind = "internal";
 int32_t      abort_flag = 0;
 std::mutex   log_mutex;
-std::string  log_errors;
+std::string  log_errors;  // llama.cpp's threads write it, so it is only touched with the lock
+std::string  log_shown;   // answer of lilm_log
 
 void on_log(ggml_log_level level, const char * line, void *) {
     if (level == GGML_LOG_LEVEL_ERROR) {
@@ -22,11 +23,14 @@ void on_log(ggml_log_level level, const char * line, void *) {
     }
 }
 
-bool log_has(const char * part) { return log_errors.find(part) != std::string::npos; }
+std::string log_so_far() {
+    std::lock_guard<std::mutex> lock(log_mutex);
+    return log_errors;
+}
 
 // The first error line is the cause; the later ones only say that loading failed.
-std::string log_cause() {
-    std::string line = log_errors.substr(0, log_errors.find('\n'));
+std::string cause_in(const std::string & log) {
+    std::string line = log.substr(0, log.find('\n'));
     for (const char * prefix : { "error loading model: ", "tensor_info: ", "_impl: ", ": " }) {
         const size_t at = line.find(prefix);
         if (at != std::string::npos) {
@@ -39,11 +43,17 @@ std::string log_cause() {
 }  // namespace
 
 void listen() { llama_log_set(on_log, nullptr); }
-void forget_log() { log_errors.clear(); }
+
+void forget_log() {
+    std::lock_guard<std::mutex> lock(log_mutex);
+    log_errors.clear();
+}
 
 void fail_from_log(const char * doing, bool past_end) {
-    const std::string cause = log_cause();
-    const char *      kind  = "internal";
+    const std::string log     = log_so_far();
+    const std::string cause   = cause_in(log);
+    const char *      kind    = "internal";
+    const auto        log_has = [&](const char * part) { return log.find(part) != std::string::npos; };
     // "failed to read" as the first complaint: nothing was wrong with what was there.
     if (past_end || cause.compare(0, 14, "failed to read") == 0 || log_has("file bounds") || log_has("end of file") || log_has("remaining file size")) {
         kind = "truncated";
@@ -80,5 +90,8 @@ bool asked_to_stop(void *) { return __atomic_load_n(&abort_flag, __ATOMIC_RELAXE
 
 EXPORT const char * lilm_error(void) { return lilm::error_text.c_str(); }
 EXPORT const char * lilm_error_kind(void) { return lilm::error_kind; }
-EXPORT const char * lilm_log(void) { return lilm::log_errors.c_str(); }
+EXPORT const char * lilm_log(void) {
+    lilm::log_shown = lilm::log_so_far();
+    return lilm::log_shown.c_str();
+}
 EXPORT int32_t * lilm_abort_flag(void) { return &lilm::abort_flag; }

@@ -45,15 +45,29 @@ struct Special {
 // The tokens that text must not become, longest first.
 std::vector<Special> specials() {
     const llama_vocab *  vocab = llama_model_get_vocab(model);
+    const llama_token    bos   = llama_vocab_bos(vocab);  // some files do not mark it as special
     std::vector<Special> found;
     for (llama_token id = 0; id < llama_vocab_n_tokens(vocab); id++) {
-        if (llama_vocab_get_attr(vocab, id) & (LLAMA_TOKEN_ATTR_CONTROL | LLAMA_TOKEN_ATTR_UNKNOWN)) {
+        if (id == bos || llama_vocab_get_attr(vocab, id) & (LLAMA_TOKEN_ATTR_CONTROL | LLAMA_TOKEN_ATTR_UNKNOWN)) {
             found.push_back({ llama_vocab_get_text(vocab, id), id });
         }
     }
     std::sort(found.begin(), found.end(),
               [](const Special & a, const Special & b) { return a.text.size() > b.text.size(); });
     return found;
+}
+
+// Does the template begin with BOS, white space aside?
+bool writes_bos(const std::vector<ChatPart> & parts, const std::string & bos) {
+    std::string opening;
+    for (const auto & part : parts) {
+        if (part.typed && !part.text.empty()) {
+            break;
+        }
+        opening += part.text;
+    }
+    opening.erase(0, opening.find_first_not_of(" \t\r\n"));
+    return !bos.empty() && opening.compare(0, bos.size(), bos) == 0;
 }
 
 // The chat's tokens, as lilm/chat/tokens.py makes them: special ones in the template's own text, and what is between
@@ -96,7 +110,7 @@ void tokenize(const std::vector<ChatPart> & parts) {
     end_stretch();
     const llama_vocab * vocab = llama_model_get_vocab(model);
     const llama_token   bos   = llama_vocab_bos(vocab);
-    if (llama_vocab_get_add_bos(vocab) && (ids.empty() || ids[0] != bos)) {  // the template may write it as well
+    if (llama_vocab_get_add_bos(vocab) && !writes_bos(parts, llama_vocab_get_text(vocab, bos))) {
         ids.insert(ids.begin(), bos);
     }
     tokens = ids;

@@ -40,6 +40,7 @@ std::string all_of(FILE * file) {
 // The prompt's tokens, after BOS where the model wants it; none when the prompt is not written as it should be.
 std::vector<llama_token> read_prompt(const llama_vocab * vocab, const std::string & prompt) {
     std::vector<llama_token> tokens;
+    size_t                   blank = 0;  // tokens of white space at the start
     for (size_t at = 0; at < prompt.size();) {
         const size_t line = prompt.find('\n', at);
         const long   n    = strtol(prompt.c_str() + at + 1, nullptr, 10);
@@ -59,10 +60,13 @@ std::vector<llama_token> read_prompt(const llama_vocab * vocab, const std::strin
             return {};
         }
         tokens.resize(had + count);
+        if (blank == had && text.find_first_not_of(" \t\r\n") == std::string::npos) {
+            blank = tokens.size();
+        }
         at = line + 1 + text.size();
     }
     const llama_token bos = llama_vocab_bos(vocab);
-    if (llama_vocab_get_add_bos(vocab) && (tokens.empty() || tokens[0] != bos)) {  // a template may write it as well
+    if (llama_vocab_get_add_bos(vocab) && (blank == tokens.size() || tokens[blank] != bos)) {  // a template may write it
         tokens.insert(tokens.begin(), bos);
     }
     return tokens;

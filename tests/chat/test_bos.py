@@ -1,0 +1,49 @@
+"""A file of somebody else's whose template writes BOS: the chat has one, as transformers gives it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import gguf
+import pytest
+
+from lilm.chat import CHAT_TEMPLATE
+from lilm.chat.files import read_format
+from lilm.llamacpp.engine import Engine
+from tests.chat.formats import instruct_base, instruct_gguf
+
+BOS_ID = 1
+CHAT = [{"role": "user", "content": "Who is <s> there?"}]
+
+
+@pytest.fixture(scope="module")
+def foreign(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Writes a GGUF that puts BOS before a text, with a template before the turns of CHAT_TEMPLATE."""
+    folder = instruct_base(tmp_path_factory.mktemp("foreign") / "base", "plain")
+
+    def write(before: str) -> Path:
+        (folder / "chat_template.jinja").write_text(before + CHAT_TEMPLATE, encoding="utf-8")
+        return instruct_gguf(folder)
+
+    return write
+
+
+def ids_of(file: Path) -> list[int]:
+    with Engine(file, n_ctx=512, threads=1) as engine:
+        return engine.tokenize_chat(CHAT)
+
+
+@pytest.mark.parametrize("before", ["", "{{ bos_token }}", "<s>", "\n{{ bos_token }}", " \n<s>\n"])
+def test_there_is_one_bos_however_the_template_writes_it(foreign: Callable[[str], Path], before: str) -> None:
+    ids = ids_of(foreign(before))
+    assert ids.count(BOS_ID) == 1
+    assert ids[0] == BOS_ID or before[0].isspace(), "only the template itself puts something before BOS"
+
+
+def test_a_bos_that_is_not_marked_as_special_is_one_all_the_same(foreign: Callable[[str], Path]) -> None:
+    right = ids_of(foreign("{{ bos_token }}"))
+    file = foreign("{{ bos_token }}")
+    types = gguf.GGUFReader(file, "r+").fields["tokenizer.ggml.token_type"]
+    types.parts[types.data[BOS_ID]][0] = gguf.TokenType.NORMAL
+    types.parts[types.data[BOS_ID]].base.flush()
+    assert read_format(file).special["<s>"] == BOS_ID
+    assert ids_of(file) == right
