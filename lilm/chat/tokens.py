@@ -26,7 +26,7 @@ class ChatVocabulary:
         parts = joined(parts)
         found = self._encoded(parts)
         opening = self._encoded(Part(part.text.lstrip(), False) for part in parts[:1] if not part.typed)
-        return found if self.bos_id in (None, *opening[:1]) else [self.bos_id, *found]
+        return found if self.bos_id is None or self.bos_id in opening[:1] else [self.bos_id, *found]
 
     def _encoded(self, parts: Iterable[Part]) -> list[int]:
         found: list[int] = []
