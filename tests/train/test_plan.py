@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,12 +13,13 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from lilm.errors import LilmError
 from lilm.progress import Reporter
-from lilm.recipe import LoraConfig, Recipe, load_recipe
+from lilm.recipe import ExportConfig, LoraConfig, Recipe, load_recipe
+from lilm.train.pack.megatron import ShardWriter, data_file, token_dtype
 from lilm.train.plan.calibrate import this_machine
 from lilm.train.plan.estimate import plan
 from lilm.train.plan.flops import flops_per_token, trained_parameters
 from lilm.train.plan.hardware import HARDWARE, named_hardware
-from lilm.train.plan.memory import Setting, device_memory, layer_activations
+from lilm.train.plan.memory import Setting, device_memory, disk, layer_activations
 from lilm.train.plan.shape import KNOWN, Shape
 from lilm.train.plan.show import show_plan
 from lilm.train.pretrain.lora import with_lora
@@ -196,6 +198,16 @@ def test_without_new_pieces_nothing_is_planned_for_them() -> None:
     assert found.shape.vocab == 32_000
     assert [phase.name for phase in found.phases] == ["stage 2: full"]
     assert found.tokens == plan(recipe, HARDWARE["h100"]).main.tokens
+
+
+@pytest.mark.parametrize(("pieces", "each"), [(65_499, 2), (65_500, 4), (65_536, 4)])
+def test_a_token_takes_on_the_disk_what_its_store_takes(pieces: int, each: int, tmp_path: Path) -> None:
+    shape = replace(plan(load_recipe("seed-2023"), HARDWARE["h100"]).shape, vocab=pieces)
+    writer = ShardWriter(tmp_path / "store", token_dtype(pieces))
+    writer.add([0, pieces - 1])
+    writer.close()
+    assert data_file(tmp_path / "store").stat().st_size == 2 * each
+    assert disk(shape, 1, 2, ExportConfig()).tokens == 2 * each
 
 
 def test_disk_holds_two_bytes_a_token_and_the_exports() -> None:

@@ -26,6 +26,11 @@ def token_dtype(pieces: int) -> str:
     return "uint16" if pieces < UINT16_PIECES else "int32"
 
 
+def token_bytes(pieces: int) -> int:
+    """Bytes of an id on the disk."""
+    return np.dtype(token_dtype(pieces)).itemsize
+
+
 class ShardWriter:
     """Writes one .bin/.idx pair; the index last, so that a shard without it is not whole."""
 

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 
 from lilm.recipe import ExportConfig, LoraConfig
+from lilm.train.pack.megatron import token_bytes
 from lilm.train.plan.flops import Method, trained_parameters
 from lilm.train.plan.shape import Shape
 from lilm.train.tokenizer.report.curve import Shape as Matrices
@@ -20,7 +21,6 @@ BITS = {  # of a weight in a GGUF file, scales included (llama.cpp's block layou
     "Q4_0": 4.55,
     "IQ4_NL": 4.5,
 }
-UINT16 = 65_536
 PIECE_BYTES = 30  # of one in a GGUF's metadata
 
 
@@ -130,7 +130,7 @@ def file_bytes(shape: Shape, file_type: str) -> float:
 def disk(shape: Shape, trained: int, tokens: float, export: ExportConfig) -> Disk:
     """trained: parameters with optimizer state, whose weights and moments a checkpoint holds in float32."""
     return Disk(
-        tokens=tokens * (2 if shape.vocab <= UINT16 else 4),
+        tokens=tokens * token_bytes(shape.vocab),
         checkpoints=2 * 12.0 * trained,
         model=4.0 * shape.parameters,
         exports=shape.parameters * (16 + sum(BITS[name] for name in export.quants)) / 8,
