@@ -80,8 +80,8 @@ def _turn(item: Any, role_key: str, text_key: str, where: str) -> tuple[str, str
 def _text(content: Any) -> str | None:
     """A message's text, out of parts of text too; None when it has none, or something else beside it."""
     if isinstance(content, list):
-        said = [part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"]
-        texts = [text for text in said if isinstance(text, str)]
+        parts = [part for part in content if isinstance(part, dict) and part.get("type") == "text"]
+        texts = [str(part["text"]) for part in parts if isinstance(part.get("text"), str)]
         return "\n".join(texts) if texts and len(texts) == len(content) else None
     return content if isinstance(content, str) else None
 

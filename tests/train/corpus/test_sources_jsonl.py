@@ -121,3 +121,17 @@ def test_what_is_not_squad_is_named(tmp_path: Path, text: str, message: str) -> 
     (tmp_path / "a.json").write_text(text)
     (bad,) = read(source(tmp_path / "a.json", "squad"))
     assert isinstance(bad, Bad) and message in bad.what and bad.where == str(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        ('{"text": "あ"}\n'.encode("utf-16"), "UTF-16"),
+        (b'[\n {"text": "a"},\n {"text": "b"}\n]', "one JSON list"),
+        (b'\xef\xbb\xbf[{"text": "a"}]', "one JSON list"),
+    ],
+)
+def test_what_is_no_json_lines_is_named_once(tmp_path: Path, data: bytes, what: str) -> None:
+    (tmp_path / "a.jsonl").write_bytes(data)
+    (bad,) = read(source(tmp_path / "a.jsonl", "jsonl"))
+    assert isinstance(bad, Bad) and bad.where == str(tmp_path / "a.jsonl") and what in bad.what

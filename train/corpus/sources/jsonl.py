@@ -2,6 +2,7 @@
 ids come from their position."""
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,8 @@ import orjson
 
 from lilm.recipe import SourceConfig
 from lilm.train.corpus.sources import base
-from lilm.train.corpus.sources.base import MB, Bad, Identified, Item
-from lilm.train.corpus.sources.decoding import Undecodable, decode
+from lilm.train.corpus.sources.base import MB, Bad, Damaged, Identified, Item
+from lilm.train.corpus.sources.decoding import BOM_UTF16, Undecodable, decode
 from lilm.train.corpus.sources.files import opened
 from lilm.train.corpus.sources.records import lines
 
@@ -23,9 +24,14 @@ def read_file(path: Path, source: SourceConfig, begin: int = 0, end: int | None 
     """The texts of the lines that begin in the bytes [begin, end); blank lines and texts are passed over.
 
     Bad at path:line (path@byte when begin > 0): bytes that are no text, no JSON, no such field or no string in it, a
-    line longer than RECORD_LIMIT.
+    line longer than RECORD_LIMIT. Raises Damaged for UTF-16 and for a JSON list.
     """
     with opened(path) as stream:
+        head = stream.peek(4)[:8].split(b"{")[0]
+        if not begin and head.startswith(BOM_UTF16):
+            raise Damaged(str(path), "UTF-16, not UTF-8", "save it as UTF-8")
+        if not begin and head.removeprefix(BOM_UTF8).strip() == b"[":
+            raise Damaged(str(path), "one JSON list, not JSON Lines", "write one object a line: jq -c '.[]'")
         for number, (offset, line) in enumerate(lines(stream, begin, end), start=1):
             where = f"{path}@{offset}" if begin else f"{path}:{number}"
             if line is None:
