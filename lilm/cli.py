@@ -33,7 +33,7 @@ RecipeOption = Annotated[
     str, typer.Option("--recipe", help="A shipped recipe's name or a lilm.toml. Default: RUN/lilm.toml or ./lilm.toml.")
 ]
 RunOption = Annotated[
-    Path | None, typer.Option("--run", help="Run folder. Default: runs/NAME, or `run` beside your lilm.toml.")
+    Path | None, typer.Option("--run", help="Run folder. Default: the one that you are in, runs/NAME, or `run` beside lilm.toml.")
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Run again what is up to date.")]
 
@@ -41,6 +41,7 @@ ForceOption = Annotated[bool, typer.Option("--force", help="Run again what is up
 def _load(recipe: str, run_dir: Path | None) -> tuple[Any, Path]:
     """(recipe, run folder) from the two options and what lies in the current folder."""
     from lilm.recipe import load_recipe
+    from lilm.runner import LOCK
 
     if not recipe:
         found = [path for path in ((run_dir or Path()) / "lilm.toml", Path("lilm.toml")) if path.is_file()]
@@ -54,7 +55,10 @@ def _load(recipe: str, run_dir: Path | None) -> tuple[Any, Path]:
     loaded = load_recipe(recipe)
     if run_dir is None:
         path = Path(recipe)
-        run_dir = path.parent / "run" if path.suffix == ".toml" else Path("runs") / loaded.name
+        if path.suffix != ".toml":
+            run_dir = Path("runs") / loaded.name
+        else:  # a run folder's own recipe is the one that it remembers
+            run_dir = path.parent if (path.parent / LOCK).is_file() else path.parent / "run"
     return loaded, run_dir
 
 

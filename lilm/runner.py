@@ -18,6 +18,7 @@ from lilm.stage import STAGES, Context, Stage, stage_named
 from lilm.work import Work, why_again, work_of
 
 WORK = ".work"  # unfinished stage folders, inside the run folder
+LOCK = ".lock"  # every run folder has one, from its first moment on
 CHECKPOINTS = "checkpoints"  # a stage's resume state; never part of its output
 
 
@@ -34,7 +35,7 @@ def make_context(recipe: Recipe, reporter: Reporter) -> Context:
 @contextmanager
 def locked(run_dir: Path) -> Iterator[None]:
     """Hold the run folder for this process. The lock goes with the process, however it ends."""
-    with (run_dir / ".lock").open("w") as file:
+    with (run_dir / LOCK).open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -25,6 +25,15 @@ def test_init_then_a_stage_alone(tmp_path: Path) -> None:
     assert "up to date" in run_lilm("corpus", cwd=recipe.parent).stderr
 
 
+def test_inside_a_run_folder_it_is_that_run_that_goes_on(tmp_path: Path) -> None:
+    run_lilm("init", tmp_path, "--recipe", "quickstart")
+    recipe = tmp_path / "lilm.toml"
+    recipe.write_text(recipe.read_text().replace("limit = 12000", "limit = 120").replace("limit = 8000", "limit = 80"))
+    run_lilm("corpus", "--run", tmp_path / "runs" / "x", cwd=tmp_path)
+    assert "corpus: up to date" in run_lilm("run", "--to", "corpus", cwd=tmp_path / "runs" / "x").stderr
+    assert not (tmp_path / "runs" / "x" / "run").exists()
+
+
 def test_the_end_of_a_run_shows_a_sample_the_table_and_how_to_go_on(small_recipe: Path, finished_run: Path) -> None:
     shown = run_lilm("run", "--recipe", small_recipe, "--run", finished_run).stdout
     for part in ("Q4_K_M says", "こんにちは。 →", "sizes and quality", "Q8_0", "lilm serve", "lilm chat"):
