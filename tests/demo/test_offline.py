@@ -71,10 +71,10 @@ def test_a_new_version_is_there_at_the_next_visit(browser: Any, site: Path, serv
         ready(page)
         wait_until_kept(page, site / "site")
         renew(site / "site")
-        for _ in range(3):  # so soon after the first visit Chromium puts off looking for new versions
+        for _ in range(10):  # so soon after the first visit Chromium puts off looking for new versions
             page.wait_for_timeout(1500)
             page.reload()
-            page.wait_for_timeout(300)
+            page.wait_for_timeout(1000)
             if page.locator("[data-ready] body.new").count():
                 break
         page.wait_for_selector("[data-ready] body.new")
