@@ -62,6 +62,8 @@ def why_again(stage: Stage, run_dir: Path, work: Work, any_code: bool = False) -
         return "its manifest cannot be read" if (folder / MANIFEST).exists() else "it is not done"
     if manifest.key != work.key(stage):
         return _difference(manifest, work)
+    if not any_code and not manifest.code:
+        return "an older LiLM made it"
     if not any_code and (changed := changed_code(manifest.code, work.code)):
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
         return f"LiLM's code has changed: {changed[0]}{more}"
