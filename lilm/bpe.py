@@ -161,7 +161,7 @@ def _knows_its_marks(processor: dict[str, Any]) -> bool:
         return True
     parts = [*processor["single"], *processor["pair"]]
     marks = {part["SpecialToken"]["id"] for part in parts if "SpecialToken" in part}
-    return marks <= processor["special_tokens"].keys()
+    return marks <= set(processor["special_tokens"])
 
 
 def _check_merges(merges: Sequence[Sequence[str]], vocab: dict[str, int], path: Path) -> None:
