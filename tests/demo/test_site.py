@@ -13,6 +13,7 @@ from lilm.artifact import files_below
 from lilm.errors import LilmError
 from lilm.hashing import sha256_file
 from lilm.stage import Context
+from tests.conftest import ROOT
 
 Inputs = Callable[[Path], dict[str, Path]]
 
@@ -55,6 +56,11 @@ def test_only_what_the_browser_needs_is_on_it(made: Path) -> None:
     names = set(hashes(made))
     assert {"index.html", "wasm/memory.json", "wasm/threads/lilm-core.wasm"} <= names
     assert not {"wasm/runtime/run_node.mjs", "wasm/report.json", "bench/speed.svg", "bench/manifest.json"} & names
+
+
+def test_the_readmes_paths_are_those_of_a_site(site: Path) -> None:
+    named = re.findall(r"`(site/[^` ]+)`", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert named and [path for path in named if not (site / path).exists()] == []
 
 
 def test_a_model_that_was_not_exported_is_an_error(
