@@ -58,9 +58,12 @@ def add_wasm_commands(group: typer.Typer) -> None:
 
         Examples: `lilm wasm run model-Q4_K_M.gguf --chat こんにちは。` · `lilm wasm run model.gguf -p "Once" --wasi`
         """
+        from lilm.errors import LilmError
         from lilm.progress import Reporter
         from lilm.wasm.run import run_model
 
+        if prompt and chat:
+            raise LilmError("--prompt and --chat are both given", where="lilm wasm run", remedy="give one of them")
         text = prompt or chat or sys.stdin.read()
         sampling = {"n_predict": n_predict, "temperature": temperature, "seed": seed}
         run_model(model, text, chat=bool(chat), wasi=wasi, sampling=sampling, reporter=Reporter())

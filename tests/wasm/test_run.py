@@ -95,3 +95,9 @@ def test_the_command_line_needs_a_gguf(tmp_path: Path) -> None:
     done = lilm("wasm", "run", tmp_path / "text.gguf", "-p", "a")
     assert done.returncode == 2
     assert "not a GGUF file" in done.stderr
+
+
+def test_a_prompt_and_a_chat_at_once_are_refused() -> None:
+    done = lilm("wasm", "run", "model.gguf", "-p", "S", "--chat", "a")
+    assert done.returncode == 2
+    assert done.stderr == "lilm: lilm wasm run: --prompt and --chat are both given — give one of them\n"
