@@ -12,9 +12,10 @@ from lilm.train.corpus.steps.blocks import PIECE_BITS, Block, make_keys, save_ar
 
 @dataclass(frozen=True)
 class EarlierTask:
-    """part: of a corpus stage's docs. number: of the part among all earlier ones."""
+    """part: of a corpus stage's docs. name: its documents' ids begin so. number: of the part among all earlier ones."""
 
     part: Path
+    name: str
     lang: str
     number: int
     threshold: float
@@ -27,8 +28,19 @@ class EarlierTask:
 
 def earlier_tasks(corpora: tuple[str, ...], threshold: float, folder: Path) -> list[EarlierTask]:
     """One for each part of the finished corpus stages `corpora`."""
-    parts = [part for corpus in corpora for part in sorted(Path(corpus).glob("docs/*/*/part-*.parquet"))]
-    return [EarlierTask(part, part.parts[-3], number, threshold, folder) for number, part in enumerate(parts)]
+    parts = [
+        (part, f"earlier/{_name(place, Path(corpus))}/{part.parts[-3]}/{part.parts[-2]}/{part.stem}")
+        for place, corpus in enumerate(corpora, 1)
+        for part in sorted(Path(corpus).glob("docs/*/*/part-*.parquet"))
+    ]
+    return [
+        EarlierTask(part, name, part.parts[-3], number, threshold, folder) for number, (part, name) in enumerate(parts)
+    ]
+
+
+def _name(place: int, corpus: Path) -> str:
+    """Its run's name, where it is a run's stage. The place in the recipe tells runs of one name apart."""
+    return f"{place}-{corpus.parent.name if corpus.name == 'corpus' else corpus.name}"
 
 
 def sign_earlier(task: EarlierTask) -> int:
@@ -41,5 +53,4 @@ def sign_earlier(task: EarlierTask) -> int:
 
 
 def earlier_block(task: EarlierTask, first: int, rows: int) -> Block:
-    name = f"earlier/{task.part.parts[-5]}/{task.part.stem}"
-    return Block(task.part, task.keys, task.lang, "earlier", name, first, rows, earlier=True)
+    return Block(task.part, task.keys, task.lang, "earlier", task.name, first, rows, earlier=True)
