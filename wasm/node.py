@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from lilm.errors import LilmError
 from lilm.wasm.toolchain import find_node
@@ -117,11 +117,11 @@ def _streamed(command: Sequence[str], job: str, on_text: Callable[[str], object]
         subprocess.Popen(command, stdin=pipe, stdout=out, stderr=pipe, text=True, errors="replace") as process,
     ):
         try:
-            assert process.stdin and process.stderr
-            process.stdin.write(job)
-            process.stdin.close()
+            asked, answered = cast(IO[str], process.stdin), cast(IO[str], process.stderr)
+            asked.write(job)
+            asked.close()
             said = ""
-            while part := process.stderr.read(1):
+            while part := answered.read(1):
                 said += part
                 on_text(part)
             code = process.wait()

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, cast
 
 from lilm.errors import LilmError
 from lilm.llamacpp.engine import check_gguf
@@ -65,15 +66,15 @@ def run_wasi(
         errors="replace",
     ) as process:
         try:
-            assert process.stdin and process.stdout and process.stderr
-            process.stdin.write("".join(map(_written, prompt)))
-            process.stdin.close()
+            asked, answered = cast(IO[str], process.stdin), cast(IO[str], process.stdout)
+            asked.write("".join(map(_written, prompt)))
+            asked.close()
             text = ""
-            while part := process.stdout.read(1):
+            while part := answered.read(1):
                 text += part
                 if on_text is not None:
                     on_text(part)
-            said = process.stderr.read().strip().splitlines()
+            said = cast(IO[str], process.stderr).read().strip().splitlines()
         except BaseException:
             process.kill()
             raise
