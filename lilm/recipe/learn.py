@@ -147,8 +147,6 @@ class LoraConfig(Section):
     """Embedding and output matrix are trained beside the adapter."""
     embedding_lr_scale: float = Field(default=0.2, gt=0, le=1)
     """Their rate, as a part of the adapter's: whole matrices want a fifth to a tenth of what an adapter does."""
-    freeze_old_rows: bool = False
-    """Of both matrices only the new pieces' rows learn; the base's keep their bits."""
     path: str = ""
     """An `adapter` folder of an earlier run to go on from. It must have been made with this vocabulary."""
 

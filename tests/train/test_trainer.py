@@ -12,7 +12,7 @@ from lilm.errors import LilmError
 from lilm.progress import Reporter
 from lilm.recipe import LoraConfig, OptimConfig
 from lilm.recipe.learn import NewRowsOptimConfig
-from lilm.train.pretrain.embeddings import both_matrices, extend_embeddings, freeze_old_rows
+from lilm.train.pretrain.embeddings import both_matrices, extend_embeddings
 from lilm.train.pretrain.lora import merge_lora, with_lora
 from lilm.train.trainer.batches import IGNORE, Batch, mixed
 from lilm.train.trainer.flops import flops_per_token, peak_flops
@@ -142,8 +142,10 @@ def test_stage_one_moves_only_new_rows(tmp_path: Path, reporter: Reporter, tied:
     model = tiny(tied=tied)
     before = weights(model)
     old = 80
-    clear = freeze_old_rows(model, old)
-    one = job(tmp_path, after_backward=clear)
+    model.requires_grad_(False)
+    for matrix in both_matrices(model):
+        matrix.requires_grad_(True)
+    one = job(tmp_path, kept_rows=old)
     optim = NewRowsOptimConfig(**one.optim.model_dump(exclude={"weight_decay"}))
     train(model, Job(**{**one.__dict__, "optim": optim}), reporter)
     for name, value in model.state_dict().items():

@@ -1,6 +1,5 @@
-"""The two matrices that know the vocabulary: made longer by new rows, and trained with the old rows kept."""
+"""The two matrices that know the vocabulary: made longer by new rows."""
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -40,22 +39,3 @@ def extend_embeddings(
             matrix[:n_old] = rows
             if spelling:
                 matrix[n_old:] = new_rows(init, rows, spelling, seed)
-
-
-def freeze_old_rows(model: LlamaForCausalLM, n_old: int) -> Callable[[], None]:
-    """Make the new rows the only thing that learns; answers the hook to call after each backward pass.
-
-    The hook clears the old rows' gradients. With zero gradients and no weight decay AdamW leaves them
-    exactly as they are.
-    """
-    model.requires_grad_(False)
-    matrices = {id(matrix): matrix for matrix in both_matrices(model)}
-    for matrix in matrices.values():
-        matrix.requires_grad_(True)
-
-    def clear() -> None:
-        for matrix in matrices.values():
-            if matrix.grad is not None:
-                matrix.grad[:n_old] = 0
-
-    return clear

@@ -135,9 +135,8 @@ def pretrain(config: PretrainConfig, inputs: Mapping[str, Path], out_dir: Path, 
     else:
         lora = config.lora
         trained = load_adapter(model, lora, vocabulary) if lora.path else with_lora(model, lora)
-        kept = n_old if lora.freeze_old_rows else 0
         measured = None if lora.path else measured  # an adapter of an earlier run says something else
-        stage2 = job("pretrain 2/2 LoRA", 2, config.stage2, kept, measured, lora.embedding_lr_scale)
+        stage2 = job("pretrain 2/2 LoRA", 2, config.stage2, 0, measured, lora.embedding_lr_scale)
         metrics, speed = train(trained, stage2, context.reporter)
         if here().rank == 0:
             save_adapter(trained, out_dir / "adapter", lora, vocabulary)

@@ -217,7 +217,7 @@ class _Pilot:
         return {
             "compile": compiles(model, self._device, pretrain.compile),
             "flat_attention": choose_attention(model, self._device, pretrain.dtype),
-            "kept_rows": n_old if stage == 1 or (lora and pretrain.lora.freeze_old_rows) else 0,
+            "kept_rows": n_old if stage == 1 else 0,
             "level": self._teaching.level if stage == 1 else None,
             "embedding_lr_scale": pretrain.lora.embedding_lr_scale if lora else 1.0,
         }

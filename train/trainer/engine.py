@@ -1,6 +1,5 @@
 """What runs a step: one process with torch alone, several with summed gradients, or DeepSpeed (its own file)."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -56,10 +55,9 @@ class PlainEngine:
         named: dict[str, torch.nn.Parameter],
         micro_batch_size: int,
         max_grad_norm: float,
-        after_backward: Callable[[], None] | None = None,
     ) -> None:
         self._loss_model, self._optimizer, self._named = loss_model, optimizer, named
-        self._micro, self._max_norm, self._after_backward = micro_batch_size, max_grad_norm, after_backward
+        self._micro, self._max_norm = micro_batch_size, max_grad_norm
         self._device = loss_model.output_matrix().device
         if here().ranks > 1:
             for parameter in loss_model.parameters():  # all begin as the first does
@@ -73,8 +71,6 @@ class PlainEngine:
             total += loss.detach()
         if here().ranks > 1:
             self._sum_gradients()
-        if self._after_backward is not None:
-            self._after_backward()
         norm = torch.nn.utils.clip_grad_norm_(list(self._named.values()), self._max_norm)
         set_rate(self._optimizer, rate)
         self._optimizer.step()

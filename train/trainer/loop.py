@@ -41,8 +41,8 @@ class Job:
     batch_at: this process's share of a step's batch. checkpoints: folder of its own. measure: called before the first
     step, every `eval_every` steps and after the last; what it answers (figures, samples) stands in the metrics.
     measured: what it would answer before the first step, where that is known. checkpoint_every: 0: no checkpoints.
-    after_backward: may change gradients before clipping (in one process). zero: see DistributedConfig; counts when
-    there are several processes. kept_rows: the first rows of the input and output matrix that keep their bits.
+    zero: see DistributedConfig; counts when there are several processes. kept_rows: the first rows of the input and
+    output matrix that keep their bits.
     level: unit vector [hidden_size] along which the other rows of the output matrix do not move either, without ZeRO
     (see `keep_level`). embedding_lr_scale: the rate of these two matrices as a part of the rest's. tokenizer_sha256: of
     the tokenizer.json that made the ids, to refuse a checkpoint of another. observe: told the metrics so far and the
@@ -58,7 +58,6 @@ class Job:
     eval_every: int = 0
     measure: Callable[[], dict[str, Any]] | None = None
     measured: dict[str, Any] | None = None
-    after_backward: Callable[[], None] | None = None
     zero: int = 0
     compile: bool = False
     flat_attention: bool = False
@@ -86,9 +85,7 @@ def _engine(model: torch.nn.Module, job: Job, named: dict[str, torch.nn.Paramete
     if job.level is not None and zero == 0:
         keep_level(optimizer, loss_model.output_matrix(), job.kept_rows, job.level)
     if zero == 0:
-        return PlainEngine(loss_model, optimizer, named, size, job.optim.max_grad_norm, job.after_backward)
-    if job.after_backward is not None:
-        raise ValueError("after_backward cannot change gradients that are shared out; use kept_rows")
+        return PlainEngine(loss_model, optimizer, named, size, job.optim.max_grad_norm)
     from lilm.train.trainer.deepspeed_engine import DeepSpeedEngine
 
     return DeepSpeedEngine(loss_model, optimizer, named, zero, size, passes, job.optim.max_grad_norm)
