@@ -33,7 +33,8 @@ RecipeOption = Annotated[
     str, typer.Option("--recipe", help="A shipped recipe's name or a lilm.toml. Default: RUN/lilm.toml or ./lilm.toml.")
 ]
 RunOption = Annotated[
-    Path | None, typer.Option("--run", help="Run folder. Default: the one that you are in, runs/NAME, or `run` beside lilm.toml.")
+    Path | None,
+    typer.Option("--run", help="Run folder. Default: runs/NAME, or `run` beside your lilm.toml; in one, that one."),
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Run again what is up to date.")]
 

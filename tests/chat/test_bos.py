@@ -42,8 +42,9 @@ def test_there_is_one_bos_however_the_template_writes_it(foreign: Callable[[str]
 def test_a_bos_that_is_not_marked_as_special_is_one_all_the_same(foreign: Callable[[str], Path]) -> None:
     right = ids_of(foreign("{{ bos_token }}"))
     file = foreign("{{ bos_token }}")
-    types = gguf.GGUFReader(file, "r+").fields["tokenizer.ggml.token_type"]
+    reader = gguf.GGUFReader(file, "r+")
+    types = reader.fields["tokenizer.ggml.token_type"]
     types.parts[types.data[BOS_ID]][0] = gguf.TokenType.NORMAL
-    types.parts[types.data[BOS_ID]].base.flush()
+    reader.data.flush()
     assert read_format(file).special["<s>"] == BOS_ID
     assert ids_of(file) == right
