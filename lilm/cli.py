@@ -1,6 +1,7 @@
 """The command line. Each command imports what it needs only when it is called, so `--help` answers at once."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -37,6 +38,8 @@ RunOption = Annotated[
     typer.Option("--run", help="Run folder. Default: the one that you are in, runs/NAME, or `run` beside lilm.toml."),
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Run again what is up to date.")]
+
+TYPERS_CODE = 130  # typer ends so, and says nothing, where a KeyboardInterrupt comes through
 
 
 def _load(recipe: str, run_dir: Path | None) -> tuple[Any, Path]:
@@ -276,14 +279,32 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     # cmake and ninja lie beside python, also when the venv was not activated
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    stopped = _stop_by_signals()
     try:
         app()
     except LilmError as error:
         typer.echo(f"lilm: {error.line()}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
+    except SystemExit as end:
+        if end.code != TYPERS_CODE or not stopped:
+            raise
         typer.echo("lilm: stopped; the same command goes on from here", err=True)
-        sys.exit(130)
+        sys.exit(128 + stopped[0])
+
+
+def _stop_by_signals() -> list[int]:
+    """Let Ctrl-C and SIGTERM end the work in the same way, so that child processes and temporary folders go with it.
+    Answers the list that the signals come into."""
+    stopped: list[int] = []
+
+    def stop(number: int, frame: object) -> None:
+        stopped.append(number)
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup and others want it ignored
+            signal.signal(number, stop)
+    return stopped
 
 
 if __name__ == "__main__":

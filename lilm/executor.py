@@ -5,12 +5,13 @@ may run anywhere, in any order, and again after a kill.
 """
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from typing import Any, Literal, Protocol, TypeVar
 
 from lilm.errors import LilmError
@@ -40,7 +41,12 @@ def executor(kind: Kind, workers: int) -> Iterator[Executor]:
         with ProcessPoolExecutor(
             workers, mp_context=get_context("spawn"), initializer=_start_worker, initargs=(os.getpid(),)
         ) as pool:
-            yield _Pool(pool, workers)
+            try:
+                yield _Pool(pool, workers)
+            except KeyboardInterrupt:  # otherwise the pool waits until the tasks at work are done
+                for process in active_children():
+                    process.terminate()
+                raise
 
 
 class _Inline:
@@ -69,6 +75,7 @@ def _start_worker(parent: int) -> None:
     # one process a core: threads inside them would only get into each other's way
     os.environ["POLARS_MAX_THREADS"] = "1"
     os.environ["RAYON_NUM_THREADS"] = "1"
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C reaches the workers too; the parent says what there is to say
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 

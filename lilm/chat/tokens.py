@@ -25,8 +25,10 @@ class ChatVocabulary:
         white space, which transformers keeps before it."""
         parts = joined(parts)
         found = self._encoded(parts)
+        if self.bos_id is None:
+            return found
         opening = self._encoded(Part(part.text.lstrip(), False) for part in parts[:1] if not part.typed)
-        return found if self.bos_id is None or self.bos_id in opening[:1] else [self.bos_id, *found]
+        return found if opening[:1] == [self.bos_id] else [self.bos_id, *found]
 
     def _encoded(self, parts: Iterable[Part]) -> list[int]:
         found: list[int] = []

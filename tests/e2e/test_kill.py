@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 import tomlkit
 
 from lilm.stage import STAGES
@@ -85,6 +86,37 @@ def test_shards_read_before_a_kill_are_not_read_again(small_recipe: Path, tmp_pa
     assert (
         len({json.dumps({name: entry["sha256"] for name, entry in one["outputs"].items()}) for one in manifests}) == 1
     )
+
+
+@pytest.mark.parametrize(("number", "everyone"), [(signal.SIGINT, True), (signal.SIGTERM, False)])
+def test_a_stopped_run_says_that_it_goes_on_and_leaves_nothing_behind(
+    small_recipe: Path, tmp_path: Path, number: signal.Signals, everyone: bool
+) -> None:
+    """Ctrl-C reaches the workers too, `kill` does not."""
+    recipe = tomlkit.parse(small_recipe.read_text()).unwrap()
+    names = ("ja1", "ja2", "ja3", "en1", "en2", "en3")
+    sources = [{"name": name, "lang": name[:2], "format": "stories", "limit": 2500} for name in names]
+    recipe["corpus"] |= {"sources": sources, "workers": 2}
+    (tmp_path / "lilm.toml").write_text(tomlkit.dumps(recipe))
+    (tmp_path / "tmp").mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lilm", "corpus"],
+        cwd=tmp_path,
+        env={**os.environ, "TMPDIR": str(tmp_path / "tmp")},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while process.poll() is None and not any(tmp_path.glob("run/.work/corpus-*/checkpoints/shards/*.json")):
+        time.sleep(0.005)
+    assert process.poll() is None, process.communicate()[1]
+    (os.killpg if everyone else os.kill)(process.pid, number)
+    said = process.communicate(timeout=60)[1]  # over when the workers, who share it, are gone
+    assert process.returncode == 128 + number
+    assert "Traceback" not in said
+    assert said.splitlines()[-1] == "lilm: stopped; the same command goes on from here"
+    assert not list((tmp_path / "tmp").iterdir())
 
 
 def test_a_second_run_has_nothing_to_do(small_recipe: Path, finished_run: Path) -> None:

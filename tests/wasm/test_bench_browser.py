@@ -1,6 +1,7 @@
 """`lilm bench browser` on a model small enough to be over in seconds: every engine is asked, and told apart."""
 
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,19 @@ def test_what_a_page_says_is_an_error_here(tmp_path: Path) -> None:
     </script>""")
     with serving(tmp_path) as server, pytest.raises(LilmError, match=r"no memory for \?model=a"):
         ask_page(server, "index.html", {"model": "a"})
+
+
+@needs_chromium
+def test_chromium_leaves_no_temporary_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("""<!doctype html><script type="module">
+        await fetch("/result", {method: "POST", body: "{}"});
+    </script>""")
+    with tempfile.TemporaryDirectory() as temporary:  # short, as the names of Chromium's sockets must be
+        monkeypatch.setenv("TMPDIR", temporary)
+        monkeypatch.setattr("tempfile.tempdir", temporary)
+        with serving(tmp_path) as server:
+            ask_page(server, "index.html", {})
+        assert not list(Path(temporary).iterdir())
 
 
 def test_another_archive_than_the_known_one_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

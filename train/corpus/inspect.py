@@ -1,6 +1,5 @@
 """What each rule says of one document, for people who wonder why it is gone: `lilm corpus inspect FILE`."""
 
-import glob
 import re
 from itertools import islice
 from pathlib import Path
@@ -16,7 +15,7 @@ from lilm.train.corpus.pieces import pieces
 from lilm.train.corpus.rules import Verdict, mask_pii, verdicts, without_boilerplate
 from lilm.train.corpus.sample import sample
 from lilm.train.corpus.sources import Bad, Skip, read, shards
-from lilm.train.corpus.sources.files import is_compressed, matching_files
+from lilm.train.corpus.sources.files import globbed, is_compressed
 from lilm.train.corpus.sources.registry import MADE
 
 FORMATS = {
@@ -79,9 +78,9 @@ def _place(name: str) -> tuple[Path, int]:
 
 def _source(path: Path, config: CorpusConfig, lang: str) -> SourceConfig:
     """How the recipe reads this file, without a limit."""
-    only = {"path": glob.escape(str(path.resolve())), "limit": 0}
+    only = {"path": str(path.resolve()), "limit": 0}
     for source in config.sources:
-        files = [] if source.format in MADE or not glob.glob(source.path, recursive=True) else matching_files(source)  # noqa: PTH207
+        files = [] if source.format in MADE else globbed(source.path)
         if path.resolve() in (file.resolve() for file in files):
             return source.model_copy(update=only)
     suffix = Path(path.stem).suffix if is_compressed(path) else path.suffix

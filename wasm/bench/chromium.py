@@ -104,7 +104,12 @@ def ask_page(
         if os.geteuid() == 0:
             command.append("--no-sandbox")  # which Chromium refuses to root
         command.append(f"http://127.0.0.1:{server.server_port}/{where}")
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "TMPDIR": fresh},  # it is killed, and leaves its temporary folders
+        )
         try:
             memory = {"peak_bytes": _watch(server, process, patience)} if watch_memory else {}
             _wait(server, process, patience)

@@ -10,6 +10,14 @@ from lilm.train.corpus.sources import Bad, base, check_source, fingerprints
 from tests.train.corpus.conftest import JAPANESE, read, source
 
 
+@pytest.mark.parametrize("pattern", ["a[1].txt", "*.txt", "**/*.txt", "a[[]1].txt"])
+def test_a_folder_with_brackets_in_its_name_is_that_folder(tmp_path: Path, pattern: str) -> None:
+    folder = tmp_path / "my [v2] model"
+    (folder / "texts [ja]").mkdir(parents=True)
+    (folder / "texts [ja]" / "a[1].txt").write_text(JAPANESE, encoding="utf-8")
+    assert read(source(folder / "texts [ja]" / pattern)) == [JAPANESE]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp932", "euc_jp", "iso2022_jp"])
 def test_encodings_are_detected(tmp_path: Path, encoding: str) -> None:
     text = JAPANESE * 3 + "①㈱" * (encoding == "cp932")

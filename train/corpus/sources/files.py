@@ -13,13 +13,22 @@ from lilm.train.corpus.sources.base import MB, Damaged
 from lilm.train.corpus.sources.compressed import CHUNK, UNPACK, Unpacked
 
 
+def globbed(pattern: str) -> list[Path]:
+    """The files that an absolute pattern matches, sorted. A folder or file of exactly that name is no pattern: people
+    have brackets in the names of theirs."""
+    known, rest = Path(pattern), ""
+    while not known.exists():
+        known, rest = known.parent, str(Path(known.name) / rest)
+    names = glob.glob(str(Path(glob.escape(str(known))) / rest), recursive=True)  # noqa: PTH207 - absolute patterns
+    return sorted(path for path in map(Path, names) if path.is_file())
+
+
 def matching_files(source: SourceConfig) -> list[Path]:
     """The files of `source.path`, sorted by path. Raises LilmError when there are none."""
     where = f"corpus source {source.name}: {source.path}"
     if Path(source.path).is_dir():
         raise LilmError("is a folder", where=where, remedy=f"name the files in it, such as {source.path}/**/*.txt")
-    files = sorted(Path(name) for name in glob.glob(source.path, recursive=True))  # noqa: PTH207 - absolute patterns
-    files = [path for path in files if path.is_file()]
+    files = globbed(source.path)
     if not files:
         what = "no file matches" if glob.has_magic(source.path) else "no such file"
         raise LilmError(what, where=where, remedy="correct the path (it is relative to the recipe)")

@@ -4,7 +4,6 @@ Both sides are folded first (NFKC, case, letters and digits only), so that width
 nothing. (GPT-3's decontamination, Brown et al. 2020, appendix C, on characters instead of words.)
 """
 
-import glob
 import json
 import re
 import unicodedata
@@ -20,7 +19,7 @@ from lilm.hashing import write_json
 from lilm.train.corpus.ngrams import Hashes, code_points, ngram_hashes
 from lilm.train.corpus.sources.base import Damaged
 from lilm.train.corpus.sources.decoding import Undecodable, decode
-from lilm.train.corpus.sources.files import read_bytes
+from lilm.train.corpus.sources.files import globbed, read_bytes
 from lilm.train.corpus.steps.blocks import save_array
 
 _BITS = 24  # of the filter that spares most look-ups
@@ -69,7 +68,7 @@ def evaluation_files(patterns: Sequence[str]) -> list[Path]:
     """Raises LilmError when a pattern matches nothing."""
     files: list[Path] = []
     for pattern in patterns:
-        found = sorted(Path(name) for name in glob.glob(pattern, recursive=True) if Path(name).is_file())  # noqa: PTH207
+        found = globbed(pattern)
         if not found:
             raise LilmError("no file matches", where=f"corpus.decontaminate.path {pattern}", remedy="correct the path")
         files += found
