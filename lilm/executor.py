@@ -66,9 +66,10 @@ class _Pool:
         try:
             for future in as_completed(futures):
                 yield futures[future], future.result()
-        finally:
+        except (Exception, GeneratorExit):  # not Ctrl-C: the pool's thread fails on cancelled futures of dead workers
             for future in futures:
                 future.cancel()
+            raise
 
 
 def _start_worker(parent: int) -> None:
