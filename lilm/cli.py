@@ -294,7 +294,7 @@ def main() -> None:
 
 def _stop_by_signals() -> list[int]:
     """Let Ctrl-C and SIGTERM end the work in the same way, so that child processes and temporary folders go with it.
-    Answers the list that the signals come into."""
+    Returns the list that the signals come into."""
     stopped: list[int] = []
 
     def stop(number: int, frame: object) -> None:
