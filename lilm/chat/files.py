@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from lilm.bpe import CONFIG, FILE
+from lilm.errors import LilmError
 from lilm.json_file import read_json_object
 from lilm.spm import CONTROL, MODEL, UNKNOWN, has_model, read_proto
 
@@ -70,6 +71,13 @@ def _content(token: Any) -> str:
 
 
 def _of_gguf(path: Path) -> ChatFormat:
+    try:
+        return _in_head(path)
+    except (IndexError, KeyError, OverflowError, TypeError, ValueError) as error:  # as the reader meets what is odd
+        raise LilmError(f"corrupt GGUF ({error})", where=str(path), remedy="fetch the file again") from error
+
+
+def _in_head(path: Path) -> ChatFormat:
     import gguf
 
     fields = gguf.GGUFReader(path).fields

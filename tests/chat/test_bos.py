@@ -8,6 +8,7 @@ import pytest
 
 from lilm.chat import CHAT_TEMPLATE
 from lilm.chat.files import read_format
+from lilm.errors import LilmError
 from lilm.llamacpp.engine import Engine
 from tests.chat.formats import instruct_base, instruct_gguf
 
@@ -48,3 +49,17 @@ def test_a_bos_that_is_not_marked_as_special_is_one_all_the_same(foreign: Callab
     reader.data.flush()
     assert read_format(file).special["<s>"] == BOS_ID
     assert ids_of(file) == right
+
+
+def test_a_head_that_is_damaged_anywhere_is_one_line(foreign: Callable[[str], Path], tmp_path: Path) -> None:
+    head = foreign("").read_bytes()[:6000]
+    file = tmp_path / "damaged.gguf"
+    refused = 0
+    for at in range(4, len(head), 97):
+        file.write_bytes(head[:at] + b"\xff" * 8 + head[at + 8 :])
+        try:
+            read_format(file)
+        except LilmError as error:
+            assert "fetch the file again" in error.line()
+            refused += 1
+    assert refused > 10
