@@ -15,7 +15,7 @@ from lilm.progress import Reporter
 from lilm.recipe import PackConfig, TokenizerConfig, load_recipe
 from lilm.stage import Context
 from lilm.train.base.model_folder import save_llama
-from lilm.train.corpus.steps.report import NO_CLUSTERS
+from lilm.train.corpus.finishing.report import NO_CLUSTERS
 from lilm.train.pack import stage as pack_stage
 from lilm.train.stories import stories
 from lilm.train.tokenizer import stage as tokenizer_stage

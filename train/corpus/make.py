@@ -19,24 +19,24 @@ from lilm.hashing import write_atomic, write_json
 from lilm.progress import clock
 from lilm.recipe import CorpusConfig
 from lilm.stage import Context
+from lilm.train.corpus.blocks import RANK, Block, Blocks, rank_perplexities
+from lilm.train.corpus.boilerplate.lines import find_boilerplate
+from lilm.train.corpus.boilerplate.passages import find_passages
+from lilm.train.corpus.duplicates.clusters import cluster_figures
+from lilm.train.corpus.duplicates.find import Copies, find_duplicates, without
+from lilm.train.corpus.finishing.finish import Findings, FinishTask, finish_block
+from lilm.train.corpus.finishing.report import corpus_report
+from lilm.train.corpus.finishing.split import TooFew, choose_heldout
+from lilm.train.corpus.reading.contamination import write_evaluation
+from lilm.train.corpus.reading.earlier import earlier_block, earlier_tasks, sign_earlier
+from lilm.train.corpus.reading.estimate import Estimate, check_disk, disk_used, estimate
+from lilm.train.corpus.reading.repeated import REMEDY, without_repeated
+from lilm.train.corpus.reading.shard import ShardTask, blocks_of, work_shard
+from lilm.train.corpus.reading.trusted import score_models
 from lilm.train.corpus.report.page import report_page
 from lilm.train.corpus.score import Cuts, cuts, histogram, merge
 from lilm.train.corpus.sources import shards
-from lilm.train.corpus.steps.blocks import RANK, Block, Blocks, rank_perplexities
-from lilm.train.corpus.steps.clusters import cluster_figures
-from lilm.train.corpus.steps.contamination import write_evaluation
-from lilm.train.corpus.steps.duplicates import Copies, find_duplicates, without
-from lilm.train.corpus.steps.earlier import earlier_block, earlier_tasks, sign_earlier
-from lilm.train.corpus.steps.estimate import Estimate, check_disk, disk_used, estimate
-from lilm.train.corpus.steps.finish import Findings, FinishTask, finish_block
-from lilm.train.corpus.steps.lines import find_boilerplate
-from lilm.train.corpus.steps.passages import find_passages
-from lilm.train.corpus.steps.repeated import REMEDY, without_repeated
-from lilm.train.corpus.steps.report import corpus_report
-from lilm.train.corpus.steps.shard import ShardTask, blocks_of, work_shard
-from lilm.train.corpus.steps.split import TooFew, choose_heldout
-from lilm.train.corpus.steps.tally import Tally
-from lilm.train.corpus.steps.trusted import score_models
+from lilm.train.corpus.tally import Tally
 
 MB = 1_000_000
 WORKER_MB = 500  # a block, its texts and keys, and the libraries

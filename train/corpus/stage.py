@@ -15,7 +15,7 @@ def check(config: CorpusConfig, context: Context) -> None:
     for source in config.sources:
         check_source(source)
     if config.decontaminate.path:
-        from lilm.train.corpus.steps.contamination import evaluation_files
+        from lilm.train.corpus.reading.contamination import evaluation_files
 
         evaluation_files(config.decontaminate.path)
     for corpus in config.dedup.earlier:
@@ -32,7 +32,7 @@ def external(config: CorpusConfig, context: Context) -> dict[str, str]:
     marks = {path: mark for source in config.sources for path, mark in fingerprints(source).items()}
     files = [Path(model) for model in config.score.models.values()]
     if config.decontaminate.path:
-        from lilm.train.corpus.steps.contamination import evaluation_files
+        from lilm.train.corpus.reading.contamination import evaluation_files
 
         files += evaluation_files(config.decontaminate.path)
     marks |= {str(path): f"{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in files}

@@ -11,13 +11,13 @@ import polars as pl
 import pytest
 
 from lilm.train.corpus import _native
-from lilm.train.corpus.near_duplicates import band_hashes, clusters, groups, verified_pairs
+from lilm.train.corpus.blocks import Block, Blocks, make_keys, make_ranks, save_array
+from lilm.train.corpus.boilerplate.frequent import count_hashes, kept, save_frequent
+from lilm.train.corpus.duplicates.clusters import cluster_figures
+from lilm.train.corpus.duplicates.find import find_duplicates
+from lilm.train.corpus.duplicates.minhash import band_hashes, clusters, groups, verified_pairs
+from lilm.train.corpus.records import RecordWriter, Sorter, group_firsts, read_records, save_columns
 from lilm.train.corpus.sample import sample
-from lilm.train.corpus.steps.blocks import Block, Blocks, make_keys, make_ranks, save_array
-from lilm.train.corpus.steps.clusters import cluster_figures
-from lilm.train.corpus.steps.duplicates import find_duplicates
-from lilm.train.corpus.steps.frequent import count_hashes, kept, save_frequent
-from lilm.train.corpus.steps.records import RecordWriter, Sorter, group_firsts, read_records, save_columns
 
 BIG = 1 << 28
 RANKS = (1.5, 2.0, 3.0)
@@ -146,7 +146,7 @@ def test_records_are_sorted_in_memory_and_on_disk(columns: int, memory: int, tmp
 
 
 def test_groups_reach_over_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lilm.train.corpus.steps.records.CHUNK", 4)
+    monkeypatch.setattr("lilm.train.corpus.records.CHUNK", 4)
     values = [0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 2, 3, 3]
     records = np.array([[value, at] for at, value in enumerate(values)], dtype=np.uint64)
     found = [place for _, firsts in group_firsts(records, 1) for place in firsts.tolist()]
@@ -209,8 +209,8 @@ import resource, sys
 from pathlib import Path
 import numpy as np
 import polars as pl
-from lilm.train.corpus.steps.blocks import Block, Blocks, save_array
-from lilm.train.corpus.steps.duplicates import find_duplicates
+from lilm.train.corpus.blocks import Block, Blocks, save_array
+from lilm.train.corpus.duplicates.find import find_duplicates
 
 folder, rows, mix = Path(sys.argv[1]), 100_000, np.uint64(0x9E3779B97F4A7C15)
 pl.DataFrame({"text": ["同じ文。"] * rows}).write_parquet(folder / "same.parquet")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lilm.train.corpus import _native
 from lilm.train.corpus.bench.near import quality
 from lilm.train.corpus.bench.near_data import plant
-from lilm.train.corpus.near_duplicates import (
+from lilm.train.corpus.duplicates.minhash import (
     Edges,
     Indices,
     band_hashes,

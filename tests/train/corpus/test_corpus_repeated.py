@@ -11,7 +11,7 @@ from lilm.errors import LilmError
 from lilm.recipe import CorpusConfig
 from lilm.stage import Context
 from lilm.train.corpus import stage
-from lilm.train.corpus.steps import repeated
+from lilm.train.corpus.reading import repeated
 from tests.train.corpus.made import LOOSE, config, english_houses, hashes, japanese_houses, made, report_of
 
 

@@ -17,9 +17,10 @@ from lilm.progress import Reporter
 from lilm.recipe import CorpusConfig, DecontaminateConfig, ScoreConfig
 from lilm.stage import Context
 from lilm.train.corpus import make, stage
-from lilm.train.corpus.steps import finish, shard
-from lilm.train.corpus.steps.earlier import earlier_block, earlier_tasks, sign_earlier
-from lilm.train.corpus.steps.finish import FinishTask
+from lilm.train.corpus.finishing import finish
+from lilm.train.corpus.finishing.finish import FinishTask
+from lilm.train.corpus.reading import shard
+from lilm.train.corpus.reading.earlier import earlier_block, earlier_tasks, sign_earlier
 from lilm.train.pack.mix import copies, read_mixed, read_weights
 from tests.train.corpus.made import LOOSE, config, drops_of, english_houses, hashes, japanese_houses, made, report_of
 

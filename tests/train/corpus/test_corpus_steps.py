@@ -10,14 +10,14 @@ import polars as pl
 import pytest
 
 from lilm.errors import LilmError
+from lilm.train.corpus.blocks import Block, Blocks, content_hashes, make_keys, make_ranks, save_array
+from lilm.train.corpus.boilerplate.frequent import FrequentTask, find_frequent
+from lilm.train.corpus.boilerplate.lines import LinesTask, count_lines, without_frequent
+from lilm.train.corpus.duplicates import compare
+from lilm.train.corpus.duplicates.find import find_duplicates
+from lilm.train.corpus.finishing.heldout import Finder, Passages, least, lots
 from lilm.train.corpus.ngrams import code_points, ngram_hashes
-from lilm.train.corpus.steps import compare
-from lilm.train.corpus.steps.blocks import Block, Blocks, content_hashes, make_keys, make_ranks, save_array
-from lilm.train.corpus.steps.contamination import EvaluationNgrams, write_evaluation
-from lilm.train.corpus.steps.duplicates import find_duplicates
-from lilm.train.corpus.steps.frequent import FrequentTask, find_frequent
-from lilm.train.corpus.steps.heldout import Finder, Passages, least, lots
-from lilm.train.corpus.steps.lines import LinesTask, count_lines, without_frequent
+from lilm.train.corpus.reading.contamination import EvaluationNgrams, write_evaluation
 
 BIG = 1 << 30
 

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from lilm.recipe import DedupConfig
 from lilm.train.corpus import _native
-from lilm.train.corpus.steps.blocks import Block, make_keys, make_ranks, save_array
-from lilm.train.corpus.steps.duplicates import Copies
-from lilm.train.corpus.steps.frequent import count_hashes
-from lilm.train.corpus.steps.lines import without_frequent
-from lilm.train.corpus.steps.passages import block_runs, find_passages
-from lilm.train.corpus.substrings import Counts, Substrings
+from lilm.train.corpus.blocks import Block, make_keys, make_ranks, save_array
+from lilm.train.corpus.boilerplate.frequent import count_hashes
+from lilm.train.corpus.boilerplate.lines import without_frequent
+from lilm.train.corpus.boilerplate.passages import block_runs, find_passages
+from lilm.train.corpus.boilerplate.substrings import Counts, Substrings
+from lilm.train.corpus.duplicates.find import Copies
 
 NOTICE = (
     "この記事は編集部の許可を得て掲載しています、無断で転載や複製をすることはできませんので、ご利用になるときは"

@@ -13,7 +13,7 @@ import numpy as np
 
 from lilm.errors import LilmError
 from lilm.train.corpus.bench.near_data import Planted, plant
-from lilm.train.corpus.near_duplicates import NGRAM, Indices, near_duplicate_leaders
+from lilm.train.corpus.duplicates.minhash import NGRAM, Indices, near_duplicate_leaders
 
 THRESHOLD = 0.8
 SURE = 0.9  # recall is told of pairs as similar as this

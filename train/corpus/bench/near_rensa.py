@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import rensa
 
-from lilm.train.corpus.near_duplicates import BANDS, ROWS
+from lilm.train.corpus.duplicates.minhash import BANDS, ROWS
 
 NGRAM = 5
 SEED = 42

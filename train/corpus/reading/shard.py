@@ -14,14 +14,7 @@ import polars as pl
 
 from lilm.hashing import write_json
 from lilm.recipe import CorpusConfig, SourceConfig
-from lilm.train.corpus.language import other_language
-from lilm.train.corpus.normalise import normalise_all
-from lilm.train.corpus.pieces import pieces
-from lilm.train.corpus.rules import mask_pii, refusals, without_boilerplate
-from lilm.train.corpus.sample import sample
-from lilm.train.corpus.score import Scorer
-from lilm.train.corpus.sources import Bad, Identified, Shard, Skip, read
-from lilm.train.corpus.steps.blocks import (
+from lilm.train.corpus.blocks import (
     PIECE_BITS,
     Block,
     content_hashes,
@@ -30,8 +23,15 @@ from lilm.train.corpus.steps.blocks import (
     save_array,
     save_frame,
 )
-from lilm.train.corpus.steps.contamination import EvaluationNgrams
-from lilm.train.corpus.steps.tally import Tally, utf8_size
+from lilm.train.corpus.language import other_language
+from lilm.train.corpus.normalise import normalise_all
+from lilm.train.corpus.pieces import pieces
+from lilm.train.corpus.reading.contamination import EvaluationNgrams
+from lilm.train.corpus.rules import mask_pii, refusals, without_boilerplate
+from lilm.train.corpus.sample import sample
+from lilm.train.corpus.score import Scorer
+from lilm.train.corpus.sources import Bad, Identified, Shard, Skip, read
+from lilm.train.corpus.tally import Tally, utf8_size
 
 BATCH = 256  # records judged at once
 BLOCK_BYTES = 32_000_000  # UTF-8 of a block's documents

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lilm.train.corpus.steps.blocks import Block, Column
-from lilm.train.corpus.steps.records import RecordWriter, chunks, read_records
+from lilm.train.corpus.blocks import Block, Column
+from lilm.train.corpus.records import RecordWriter, chunks, read_records
 
 GROUPS = 64  # files of texts, all open at once where they are read; no more than that are unpacked at once
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from lilm.train.corpus.near_duplicates import verified_pairs
-from lilm.train.corpus.steps.blocks import Column
-from lilm.train.corpus.steps.buckets import FIRST, HEAD, MARK, SIZE, START, BandTask, spread
-from lilm.train.corpus.steps.records import Places, RecordWriter, read_records
-from lilm.train.corpus.steps.suspects import SuspectsTask, SuspectTexts
+from lilm.train.corpus.blocks import Column
+from lilm.train.corpus.duplicates.buckets import FIRST, HEAD, MARK, SIZE, START, BandTask, spread
+from lilm.train.corpus.duplicates.minhash import verified_pairs
+from lilm.train.corpus.duplicates.suspects import SuspectsTask, SuspectTexts
+from lilm.train.corpus.records import Places, RecordWriter, read_records
 
 BYTES_PER_BUCKET = 300  # heads, their order, pieces
 BYTES_PER_MEMBER = 500  # numbers, and what refers to its text

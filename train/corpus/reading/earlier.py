@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from lilm.train.corpus.steps.blocks import PIECE_BITS, Block, make_keys, save_array
+from lilm.train.corpus.blocks import PIECE_BITS, Block, make_keys, save_array
 
 
 @dataclass(frozen=True)

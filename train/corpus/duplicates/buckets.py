@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lilm.train.corpus.steps.blocks import BANDS, HASH_HIGH, HASH_LOW, RANK, Block, Column, save_array
-from lilm.train.corpus.steps.exact import part_of
-from lilm.train.corpus.steps.records import CHUNK, Places, Records, RecordWriter, Sorter, group_firsts
+from lilm.train.corpus.blocks import BANDS, HASH_HIGH, HASH_LOW, RANK, Block, Column, save_array
+from lilm.train.corpus.duplicates.exact import part_of
+from lilm.train.corpus.records import CHUNK, Places, Records, RecordWriter, Sorter, group_firsts
 
 BYTES_PER_DOCUMENT = 100  # of a pass: five columns; half of the memory is for them, and parts differ in size
 FIRST, MARK, START, SIZE, HEAD = 0, 1, 2, 3, 4  # rows of the heads, see BandTask, and how many these are

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lilm.train.corpus.steps.blocks import HASH_HIGH, HASH_LOW, Block, Blocks
-from lilm.train.corpus.steps.records import RecordWriter, Sorter, group_firsts, read_records, save_columns
+from lilm.train.corpus.blocks import HASH_HIGH, HASH_LOW, Block, Blocks
+from lilm.train.corpus.records import RecordWriter, Sorter, group_firsts, read_records, save_columns
 
 BYTES_PER_DOCUMENT = 60  # of a pass: hash and number; half of the memory is for them, and parts differ in size
 Numbers = np.ndarray[tuple[int, int], np.dtype[np.uint64]]

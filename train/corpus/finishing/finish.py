@@ -11,15 +11,15 @@ import polars as pl
 from lilm.documents import Split, write_documents
 from lilm.hashing import write_json
 from lilm.recipe import CorpusConfig
+from lilm.train.corpus.blocks import RANK, Block, Blocks, Column, rank_perplexities, save_array, save_frame
+from lilm.train.corpus.boilerplate.frequent import kept
+from lilm.train.corpus.boilerplate.lines import counts_of, without_frequent
+from lilm.train.corpus.boilerplate.passages import block_runs
+from lilm.train.corpus.finishing.heldout import Finder, Passages
+from lilm.train.corpus.reading.shard import DROP_COLUMNS
 from lilm.train.corpus.sample import sample
 from lilm.train.corpus.score import Cuts, bucket_of
-from lilm.train.corpus.steps.blocks import RANK, Block, Blocks, Column, rank_perplexities, save_array, save_frame
-from lilm.train.corpus.steps.frequent import kept
-from lilm.train.corpus.steps.heldout import Finder, Passages
-from lilm.train.corpus.steps.lines import counts_of, without_frequent
-from lilm.train.corpus.steps.passages import block_runs
-from lilm.train.corpus.steps.shard import DROP_COLUMNS
-from lilm.train.corpus.steps.tally import SAMPLES, Tally, utf8_size
+from lilm.train.corpus.tally import SAMPLES, Tally, utf8_size
 
 
 @dataclass(frozen=True)

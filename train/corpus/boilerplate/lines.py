@@ -13,9 +13,9 @@ import numpy as np
 from xxhash import xxh3_64_intdigest
 
 from lilm.recipe import DedupConfig
-from lilm.train.corpus.steps.blocks import Block, Run, save_array
-from lilm.train.corpus.steps.duplicates import Copies, without
-from lilm.train.corpus.steps.frequent import count_hashes, save_frequent
+from lilm.train.corpus.blocks import Block, Run, save_array
+from lilm.train.corpus.boilerplate.frequent import count_hashes, save_frequent
+from lilm.train.corpus.duplicates.find import Copies, without
 
 SENTENCE_CHARS = 40  # shorter sentences are said by many people
 _SENTENCE = re.compile(r"(?<=[。！？.!?])(?=[^。！？.!?」』）)\"'])")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lilm.train.corpus.steps.blocks import Column, Run, save_array
-from lilm.train.corpus.steps.exact import Numbers
-from lilm.train.corpus.steps.records import save_columns
+from lilm.train.corpus.blocks import Column, Run, save_array
+from lilm.train.corpus.duplicates.exact import Numbers
+from lilm.train.corpus.records import save_columns
 
 BYTES_PER_HASH = 60  # of a pass: hash, count, the sort's copies
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from lilm.train.corpus.blocks import Blocks, Column
+from lilm.train.corpus.duplicates.exact import Numbers
+from lilm.train.corpus.records import CHUNK, Places, Records, Sorter, group_firsts
 from lilm.train.corpus.sample import sample
-from lilm.train.corpus.steps.blocks import Blocks, Column
-from lilm.train.corpus.steps.exact import Numbers
-from lilm.train.corpus.steps.records import CHUNK, Places, Records, Sorter, group_firsts
 
 SHOWN = 20  # clusters
 COPIES = 5  # of a cluster

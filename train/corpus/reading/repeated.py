@@ -14,10 +14,10 @@ import polars as pl
 
 from lilm.errors import LilmError
 from lilm.hashing import write_json
-from lilm.train.corpus.steps.blocks import PIECE_BITS, PLACE, Run, save_array, save_frame
-from lilm.train.corpus.steps.exact import part_of
-from lilm.train.corpus.steps.shard import ShardTask
-from lilm.train.corpus.steps.tally import SAMPLES, Tally, utf8_size
+from lilm.train.corpus.blocks import PIECE_BITS, PLACE, Run, save_array, save_frame
+from lilm.train.corpus.duplicates.exact import part_of
+from lilm.train.corpus.reading.shard import ShardTask
+from lilm.train.corpus.tally import SAMPLES, Tally, utf8_size
 
 BYTES_PER_ID = 100  # of a pass: mark, number, the sort's copies
 REMEDY = 'if ids start again in each file, set `id_field = ""` of that source; else delete the repeated records'

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from lilm.train.corpus.near_duplicates import band_hashes
+from lilm.train.corpus.duplicates.minhash import band_hashes
 
 PLACE, RANK, HASH_LOW, HASH_HIGH, BANDS = 0, 1, 2, 3, 4  # rows of the keys
 PIECE_BITS = np.uint64(24)  # of a place: record << 24 | 0, or the piece of the record + 1

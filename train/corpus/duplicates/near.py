@@ -10,12 +10,12 @@ import numpy as np
 
 from lilm.hashing import write_json
 from lilm.train.corpus import _native
-from lilm.train.corpus.near_duplicates import shape
-from lilm.train.corpus.steps.blocks import HASH_HIGH, HASH_LOW, RANK, Blocks, Run
-from lilm.train.corpus.steps.buckets import BandTask, band_passes, find_buckets, first_ranges
-from lilm.train.corpus.steps.compare import BYTES_PER_BUCKET, BYTES_PER_MEMBER, CompareTask, compare
-from lilm.train.corpus.steps.records import Sorter, chunks, group_firsts, read_records, save_columns
-from lilm.train.corpus.steps.suspects import mark_suspects, suspects_tasks, write_suspects
+from lilm.train.corpus.blocks import HASH_HIGH, HASH_LOW, RANK, Blocks, Run
+from lilm.train.corpus.duplicates.buckets import BandTask, band_passes, find_buckets, first_ranges
+from lilm.train.corpus.duplicates.compare import BYTES_PER_BUCKET, BYTES_PER_MEMBER, CompareTask, compare
+from lilm.train.corpus.duplicates.minhash import shape
+from lilm.train.corpus.duplicates.suspects import mark_suspects, suspects_tasks, write_suspects
+from lilm.train.corpus.records import Sorter, chunks, group_firsts, read_records, save_columns
 
 
 def save_near(blocks: Blocks, exact: Path, threshold: float, memory: int, path: Path, run: Run) -> None:

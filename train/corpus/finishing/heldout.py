@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from lilm.hashing import write_json
+from lilm.train.corpus.blocks import Block, Column, save_array
 from lilm.train.corpus.ngrams import Hashes, code_points, ngram_hashes
-from lilm.train.corpus.steps.blocks import Block, Column, save_array
 
 GRAM = 30  # characters; about a clause in English and a sentence in Japanese
 LEAST_LINE = 10

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from lilm.train.corpus.steps.blocks import Block, Blocks, Run, save_array
-from lilm.train.corpus.steps.exact import ExactTask, Numbers, exact_passes, find_copies, save_copies
-from lilm.train.corpus.steps.near import save_near
-from lilm.train.corpus.steps.records import Places
+from lilm.train.corpus.blocks import Block, Blocks, Run, save_array
+from lilm.train.corpus.duplicates.exact import ExactTask, Numbers, exact_passes, find_copies, save_copies
+from lilm.train.corpus.duplicates.near import save_near
+from lilm.train.corpus.records import Places
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 
 from lilm.errors import LilmError
-from lilm.train.corpus.steps.shard import ShardTask, work_shard
+from lilm.train.corpus.reading.shard import ShardTask, work_shard
 
 SHARE = 0.01
 FIRST, MOST = 100, 20_000  # records of a source's sample

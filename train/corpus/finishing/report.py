@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from lilm.recipe import CorpusConfig
+from lilm.train.corpus.blocks import Block
+from lilm.train.corpus.finishing.heldout import GRAM, Passages
+from lilm.train.corpus.finishing.split import Held
 from lilm.train.corpus.score import Cuts, figures
-from lilm.train.corpus.steps.blocks import Block
-from lilm.train.corpus.steps.heldout import GRAM, Passages
-from lilm.train.corpus.steps.split import Held
-from lilm.train.corpus.steps.tally import SAMPLES, Tally
+from lilm.train.corpus.tally import SAMPLES, Tally
 
 NO_CLUSTERS: dict[str, Any] = {"clusters": 0, "copies": 0, "sizes": {}, "biggest": []}
 

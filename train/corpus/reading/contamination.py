@@ -16,11 +16,11 @@ import numpy as np
 
 from lilm.errors import LilmError
 from lilm.hashing import write_json
+from lilm.train.corpus.blocks import save_array
 from lilm.train.corpus.ngrams import Hashes, code_points, ngram_hashes
 from lilm.train.corpus.sources.base import Damaged
 from lilm.train.corpus.sources.decoding import Undecodable, decode
 from lilm.train.corpus.sources.files import globbed, read_bytes
-from lilm.train.corpus.steps.blocks import save_array
 
 _BITS = 24  # of the filter that spares most look-ups
 _MASK = np.uint64((1 << _BITS) - 1)

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from lilm.recipe import DedupConfig
-from lilm.train.corpus.steps.blocks import Block, Run, save_array
-from lilm.train.corpus.steps.duplicates import Copies, without
-from lilm.train.corpus.steps.frequent import count_hashes, kept, save_frequent
-from lilm.train.corpus.substrings import Counts, Substrings
+from lilm.train.corpus.blocks import Block, Run, save_array
+from lilm.train.corpus.boilerplate.frequent import count_hashes, kept, save_frequent
+from lilm.train.corpus.boilerplate.substrings import Counts, Substrings
+from lilm.train.corpus.duplicates.find import Copies, without
 
 NONE: Counts = np.empty((2, 0), dtype=np.uint64)
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from lilm.recipe import CorpusConfig
+from lilm.train.corpus.blocks import HASH_HIGH, HASH_LOW, RANK, Block, Column, rank_perplexities, save_array
+from lilm.train.corpus.duplicates.find import Copies, without
+from lilm.train.corpus.finishing.heldout import Passages, held_texts, least, lots
 from lilm.train.corpus.score import Cuts, buckets_of
-from lilm.train.corpus.steps.blocks import HASH_HIGH, HASH_LOW, RANK, Block, Column, rank_perplexities, save_array
-from lilm.train.corpus.steps.duplicates import Copies, without
-from lilm.train.corpus.steps.heldout import Passages, held_texts, least, lots
 
 
 @dataclass(frozen=True)
