@@ -1,7 +1,7 @@
 """Writes a Hugging Face Llama as a GGUF file of half floats, tensor by tensor."""
 
-import os
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from lilm.chat.files import read_chat_template
+from lilm.disk import replacing
 from lilm.errors import LilmError
 from lilm.export.safetensors_reader import Weights
 from lilm.llamacpp.layout import Entry, LlamaShape, layout, permute_rows, read_shape
@@ -60,8 +61,7 @@ def write_gguf(
         for entry in entries:
             kind = np.dtype(np.float16 if is_half(entry) else np.float32)
             writer.add_tensor_info(entry.target, entry.shape, kind, int(np.prod(entry.shape)) * kind.itemsize)
-        part = target.with_name(target.name + ".part")
-        try:
+        with replacing(target, sync=True) as part, closing(writer):
             writer.write_header_to_file(part)
             writer.write_kv_data_to_file()
             writer.write_ti_data_to_file()
@@ -71,17 +71,7 @@ def write_gguf(
                 writer.write_tensor_data(_converted(entry, weights, is_half(entry)))
                 if on_tensor is not None:
                     on_tensor(done, len(entries))
-        finally:
-            writer.close()
-    settle(part, target)
     return parameters
-
-
-def settle(part: Path, target: Path) -> None:
-    """Give a finished file its name, once its bytes are on the disk."""
-    with part.open("rb") as file:
-        os.fsync(file.fileno())
-    part.replace(target)
 
 
 def _check(entries: list[Entry], weights: Weights, folder: Path) -> None:

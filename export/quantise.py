@@ -6,8 +6,8 @@ from pathlib import Path
 
 import gguf
 
+from lilm.disk import replacing
 from lilm.export.gguf_info import TensorInfo, read_tensors
-from lilm.export.gguf_writer import settle
 from lilm.llamacpp.engine import quantize
 from lilm.recipe.deliver import QuantType
 
@@ -44,11 +44,9 @@ def quantise(source: Path, target: Path, quant: QuantType, threads: int, on_tens
 
     Raises LilmError with llama.cpp's message; RuntimeError when a matrix has a type nobody asked for.
     """
-    part = target.with_name(target.name + ".part")
-    quantize(source, part, QUANTS[quant].ftype, threads=threads, on_progress=on_tensor)
-    note = verify_types(read_tensors(part), quant)
-    settle(part, target)
-    return note
+    with replacing(target, sync=True) as part:
+        quantize(source, part, QUANTS[quant].ftype, threads=threads, on_progress=on_tensor)
+        return verify_types(read_tensors(part), quant)
 
 
 def block_size(name: str) -> int:

@@ -1,10 +1,7 @@
-"""How many bytes the files of an export need, and whether the disk has them."""
+"""How many bytes the files of an export need."""
 
-import shutil
 from collections.abc import Iterable
-from pathlib import Path
 
-from lilm.errors import LilmError
 from lilm.recipe.deliver import QuantType
 
 F16_BITS = 16.0
@@ -27,14 +24,3 @@ def bytes_needed(parameters: int, vocab_size: int, quants: Iterable[QuantType], 
     """
     bits = [F16_BITS] + [WIDEST[quant][0 if whole_rows else 1] for quant in quants]
     return int(sum(bits) / 8 * parameters) + len(bits) * (vocab_size * VOCAB_BYTES + (1 << 20))
-
-
-def check_space(folder: Path, needed: int) -> None:
-    """Raises LilmError when the disk of `folder` has less than `needed` bytes left."""
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise LilmError(
-            f"the GGUF files need up to {needed / 1e6:,.0f} MB, {free / 1e6:,.0f} MB are free",
-            where=str(folder),
-            remedy="free some space, or list fewer export.quants",
-        )

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from lilm.artifact import Artifact
+from lilm.disk import require_space
 from lilm.errors import LilmError
 from lilm.hashing import write_json
 from lilm.recipe.deliver import ExportConfig
@@ -28,7 +29,7 @@ def gguf_name(quant: str) -> str:
 def run(config: ExportConfig, inputs: Mapping[str, Path], out_dir: Path, context: Context) -> Artifact:
     from lilm.export.gguf_writer import write_gguf
     from lilm.export.quantise import SUPER_BLOCK, quantise
-    from lilm.export.space import bytes_needed, check_space
+    from lilm.export.space import bytes_needed
     from lilm.llamacpp.layout import layout, read_shape
 
     source = inputs["finetune"]
@@ -38,7 +39,8 @@ def run(config: ExportConfig, inputs: Mapping[str, Path], out_dir: Path, context
     parameters = sum(shape[0] * (shape[1] if len(shape) > 1 else 1) for shape in shapes)
     for leftover in (*out_dir.glob("*.gguf"), *out_dir.glob("*.part")):
         leftover.unlink()
-    check_space(out_dir, bytes_needed(parameters, model.vocab_size, config.quants, whole_rows))
+    needed = bytes_needed(parameters, model.vocab_size, config.quants, whole_rows)
+    require_space(out_dir, needed, "the export", "free some space, or list fewer export.quants")
 
     full = out_dir / gguf_name(FULL)
     notes = {FULL: ""}

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from lilm.disk import replacing
 from lilm.errors import LilmError
 
 if TYPE_CHECKING:
@@ -26,9 +27,8 @@ def write_documents(corpus_dir: Path, lang: str, split: Split, frame: "pl.DataFr
     """
     path = _folder(corpus_dir, lang, split) / f"part-{part}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(path.name + ".new")
-    frame.select(COLUMNS).write_parquet(new, compression="zstd")
-    new.replace(path)
+    with replacing(path) as part_path:
+        frame.select(COLUMNS).write_parquet(part_path, compression="zstd")
 
 
 def _parts(corpus_dir: Path, lang: str, split: Split) -> list[Path]:

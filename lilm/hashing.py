@@ -1,10 +1,11 @@
-"""SHA-256 of files and of JSON values, and writes that are whole or not there."""
+"""SHA-256 of files and of JSON values, and JSON files that are whole or not there."""
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
+
+from lilm.disk import write_atomic
 
 CHUNK = 1 << 20
 
@@ -23,15 +24,6 @@ def sha256_json(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def write_atomic(path: Path, text: str) -> None:
-    """Write `text` so that a reader sees the old file or the whole new one, also after a power cut."""
-    part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-
-
 def write_json(path: Path, value: Any) -> None:
+    """As `write_atomic`."""
     write_atomic(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")

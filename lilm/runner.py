@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lilm.artifact import MANIFEST, Artifact, Manifest, changed_output, describe_outputs, read_manifest
+from lilm.disk import write_atomic
 from lilm.errors import LilmError
-from lilm.hashing import sha256_json, write_atomic
+from lilm.hashing import sha256_json
 from lilm.made_by import libraries_of
 from lilm.progress import Reporter, clock
 from lilm.recipe import Recipe, recipe_toml

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from lilm.artifact import Artifact
+from lilm.disk import write_atomic
 from lilm.errors import LilmError
-from lilm.hashing import write_atomic, write_json
+from lilm.hashing import write_json
 from lilm.recipe.deliver import BenchConfig
 from lilm.stage import Context
 

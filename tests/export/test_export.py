@@ -193,7 +193,7 @@ def test_no_space(
     random_model: Path, session_context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9, 1000))
-    with pytest.raises(LilmError, match="MB are free"):
+    with pytest.raises(LilmError, match="no space: the export needs"):
         run_export(ExportConfig(), {"finetune": random_model}, tmp_path, session_context)
     assert list(tmp_path.iterdir()) == []
 

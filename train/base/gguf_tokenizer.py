@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from lilm.bpe import CONFIG, FILE, UNUSED_NAME, UNUSED_START
+from lilm.disk import write_atomic
 from lilm.errors import LilmError
 from lilm.gguf_file import GGUFFile
-from lilm.hashing import write_atomic, write_json
+from lilm.hashing import write_json
 from lilm.pretokenizers import find_pre, pre_tokenizer_json
 from lilm.spm import BPE, BYTE, CONTROL, NORMAL, UNKNOWN, UNUSED, USER_DEFINED, empty_proto
 

@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from lilm.disk import replacing
 from lilm.train.corpus.duplicates.minhash import band_hashes
+from lilm.train.corpus.records import Places
 
 PLACE, RANK, HASH_LOW, HASH_HIGH, BANDS = 0, 1, 2, 3, 4  # rows of the keys
 PIECE_BITS = np.uint64(24)  # of a place: record << 24 | 0, or the piece of the record + 1
@@ -54,6 +56,18 @@ class Block:
         rows: Keys = np.load(self.keys, mmap_mode="r")
         return np.array(rows[row])
 
+    def numbers(self, rows: Places) -> Column:
+        """Of the documents in these rows."""
+        return rows.astype(np.uint64) + np.uint64(self.first)
+
+    def among(self, numbers: Column) -> slice:
+        """Where the block's documents stand in sorted `numbers`."""
+        return slice(*np.searchsorted(numbers, [self.first, self.first + self.rows]).tolist())
+
+    def rows_among(self, numbers: Column) -> Places:
+        """Rows of the block's documents that sorted `numbers` has."""
+        return np.array(numbers[self.among(numbers)]).astype(np.int64) - self.first
+
     def ids(self, rows: Sequence[int]) -> list[str]:
         """Of the documents in these rows."""
         places = np.load(self.keys, mmap_mode="r")[PLACE][list(rows)].tolist()
@@ -76,10 +90,15 @@ class Blocks:
         return np.array([block.first for block in self.all], dtype=np.uint64)
 
     @property
+    def own(self) -> list[Block]:
+        """Not of an earlier corpus."""
+        return [block for block in self.all if not block.earlier]
+
+    @property
     def documents(self) -> int:
         return self.all[-1].first + self.all[-1].rows if self.all else 0
 
-    def of(self, numbers: Column) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+    def of(self, numbers: Column) -> Places:
         """Index of the block of each document."""
         return np.searchsorted(self._firsts, numbers, side="right").astype(np.int64) - 1
 
@@ -128,13 +147,11 @@ def make_keys(places: Column, texts: Sequence[str], ranks: Column, threshold: fl
 
 def save_array(path: Path, array: "np.ndarray[Any, Any]") -> None:
     """Whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
+    with replacing(path) as part, part.open("wb") as file:
         np.save(file, array, allow_pickle=False)
-    part.replace(path)
 
 
 def save_frame(path: Path, frame: pl.DataFrame) -> None:
-    part = path.with_name(path.name + ".part")
-    frame.write_parquet(part, compression="zstd")
-    part.replace(path)
+    """Whole or not at all."""
+    with replacing(path) as part:
+        frame.write_parquet(part, compression="zstd")

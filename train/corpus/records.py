@@ -5,12 +5,14 @@ system's to keep or to forget.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 
+from lilm.disk import replacing
 from lilm.train.corpus import _native
 
 CHUNK = 1 << 16  # records looked at together
@@ -28,26 +30,22 @@ def read_records(path: Path, columns: int) -> Records:
 
 
 class RecordWriter:
-    """A file of records, written from its beginning to its end; whole or not at all."""
+    """Writes a file of records from its beginning to its end. written: records so far."""
 
-    def __init__(self, path: Path) -> None:
-        self._path, self._part = path, path.with_name(path.name + ".part")
-        self._file = self._part.open("wb")
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
         self.written = 0
 
     def write(self, records: "np.ndarray[Any, np.dtype[np.uint64]]") -> None:
         self._file.write(np.ascontiguousarray(records).data)
         self.written += len(records)
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._file.close()
-        if kind is None:
-            self._part.replace(self._path)
+@contextmanager
+def write_records(path: Path) -> Iterator[RecordWriter]:
+    """Yields a writer of the file `path`, which is there whole when the block ends, or not at all."""
+    with replacing(path) as part, part.open("wb") as file:
+        yield RecordWriter(file)
 
 
 class Sorter:
@@ -132,17 +130,15 @@ def group_firsts(records: Records, columns: int) -> Iterator[tuple[int, Places]]
 
 def save_columns(path: Path, sources: Sequence[Path | Records]) -> None:
     """Write arrays [columns, records], or .npy files of such, side by side as one, whole or not at all."""
-    part = path.with_name(path.name + ".part")
     shapes = [_columns(source).shape for source in sources]
     shape = (shapes[0][0], sum(records for _, records in shapes))
-    with part.open("wb") as file:
+    with replacing(path) as part, part.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, {"descr": "<u8", "fortran_order": False, "shape": shape})
         for column in range(shape[0]):
             for source in sources:
                 values = _columns(source)[column]
                 for at in range(0, len(values), CHUNK):
                     file.write(np.ascontiguousarray(values[at : at + CHUNK]).data)
-    part.replace(path)
 
 
 def _columns(source: Path | Records) -> Records:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lilm.artifact import Artifact, read_manifest
+from lilm.disk import file_version
 from lilm.errors import LilmError
 from lilm.recipe import CorpusConfig
 from lilm.stage import Context
@@ -35,7 +36,7 @@ def external(config: CorpusConfig, context: Context) -> dict[str, str]:
         from lilm.train.corpus.reading.contamination import evaluation_files
 
         files += evaluation_files(config.decontaminate.path)
-    marks |= {str(path): f"{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in files}
+    marks |= {str(path): file_version(path) for path in files}
     return marks | {corpus: _earlier(corpus) for corpus in config.dedup.earlier}
 
 

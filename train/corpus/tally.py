@@ -96,6 +96,10 @@ class Tally:
             whole.add(one)
         return whole
 
+    def bytes_after(self, step: str) -> int:
+        """Of all sources' documents."""
+        return sum(steps[step]["bytes"] for steps in self.steps.values() if step in steps)
+
     def sources(self) -> dict[str, dict[str, dict[str, int]]]:
         """source -> step -> documents and bytes, steps in the order of the work."""
         return {

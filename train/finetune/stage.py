@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lilm.artifact import Artifact
+from lilm.disk import file_version
 from lilm.recipe import FinetuneConfig
 from lilm.stage import Context
 from lilm.train.finetune.sources import check_chat_source
@@ -22,7 +23,7 @@ def check_base(config: FinetuneConfig, base: Path, context: Context) -> None:
 
 def external(config: FinetuneConfig, context: Context) -> dict[str, str]:
     files = [Path(source.path) for source in config.sources if source.path]
-    return {str(path): f"{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in files}
+    return {str(path): file_version(path) for path in files}
 
 
 def run(config: FinetuneConfig, inputs: Mapping[str, Path], out_dir: Path, context: Context) -> Artifact:

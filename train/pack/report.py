@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lilm.hashing import write_atomic, write_json
+from lilm.disk import write_atomic
+from lilm.hashing import write_json
 from lilm.train.corpus.report.page import report_page
 
 FIGURES, PAGE = "report.json", "report.html"

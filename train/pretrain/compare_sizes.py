@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from lilm.artifact import read_manifest
+from lilm.disk import write_atomic
 from lilm.errors import LilmError
-from lilm.hashing import sha256_json, write_atomic, write_json
+from lilm.hashing import sha256_json, write_json
 from lilm.progress import Reporter, clock
 from lilm.recipe import Recipe
 from lilm.report.units import size

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from lilm.hashing import write_atomic
+from lilm.disk import write_atomic
 from lilm.llamacpp.chat import ChatEngine
 from lilm.progress import Reporter
 from lilm.recipe import SamplingConfig

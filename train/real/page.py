@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from lilm.hashing import write_atomic
+from lilm.disk import write_atomic
 from lilm.progress import clock
 from lilm.report.svg import svg_chart
 from lilm.train.real.prompts import CHATS, ENGLISH, JAPANESE

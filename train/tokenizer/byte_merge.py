@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from lilm.bpe import CONFIG, FILE, UNUSED_NAME, ByteLevel, bare_model, piece_bytes
-from lilm.hashing import write_atomic, write_json
+from lilm.disk import write_atomic
+from lilm.hashing import write_json
 from lilm.train.tokenizer.byte_characters import Merge
 from lilm.train.tokenizer.byte_learn import ByteLearnt
 

@@ -12,7 +12,6 @@ from safetensors.torch import load_file, save_file
 
 from lilm.errors import LilmError
 from lilm.hashing import sha256_file, write_json
-from lilm.report.units import size
 from lilm.train.trainer.engine import MOMENTS, Named, State
 
 STATE, WEIGHTS, OPTIMIZER = "state.json", "weights.safetensors", "optimizer.safetensors"
@@ -34,17 +33,6 @@ class Checkpoint:
 def checkpoint_bytes(named: dict[str, torch.nn.Parameter]) -> int:
     """Disk that one checkpoint of these parameters takes: the weights, and AdamW's moments beside them."""
     return HEADERS + sum(p.numel() * p.element_size() for p in named.values()) * (1 + len(MOMENTS))
-
-
-def require_room(folder: Path, needed: int, step: int) -> None:
-    """Raises LilmError when the disk of `folder` has less than `needed` bytes left, before any of them is written."""
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise LilmError(
-            f"no space for a checkpoint at step {step}: it takes {size(needed)} and the disk has {size(free)}",
-            where=str(folder),
-            remedy="free some space and start again; it goes on from the last checkpoint",
-        )
 
 
 def save_checkpoint(folder: Path, step: int, state: State, tokenizer_sha256: str, extra: Any) -> None:

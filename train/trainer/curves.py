@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from lilm.hashing import write_atomic
+from lilm.disk import write_atomic
 from lilm.train.trainer.loop import Metrics
 
 

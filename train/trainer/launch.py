@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from lilm.artifact import Artifact
+from lilm.disk import replacing
 from lilm.errors import LilmError
 from lilm.hashing import write_json
 from lilm.recipe.learn import DistributedConfig
@@ -122,9 +123,8 @@ def _run(command: list[str], log: IO[bytes], folder: Path, token: str, context: 
 
 def _beat(folder: Path, token: str, count: int) -> None:
     """A reader sees the old beat or the new one; unlike write_atomic, the disk may take its time."""
-    part = folder / "alive.part"
-    part.write_text(f"{token} {count}", encoding="utf-8")
-    part.replace(folder / "alive")
+    with replacing(folder / "alive") as part:
+        part.write_text(f"{token} {count}", encoding="utf-8")
 
 
 def _failure(folder: Path, code: int) -> LilmError:

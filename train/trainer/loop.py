@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from lilm.disk import require_space
 from lilm.errors import LilmError
 from lilm.progress import Reporter
 from lilm.recipe import OptimConfig
@@ -18,7 +19,6 @@ from lilm.train.trainer.checkpoint import (
     checkpoint_bytes,
     newest_step,
     open_checkpoint,
-    require_room,
     save_checkpoint,
 )
 from lilm.train.trainer.compiled import compiled_layers, eager
@@ -186,7 +186,8 @@ def _measured(model: torch.nn.Module, job: Job) -> dict[str, Any]:
 def _require_room(job: Job, needed: int, step: int) -> None:
     if current_rank().rank == 0:
         job.checkpoints.mkdir(parents=True, exist_ok=True)
-        require_room(job.checkpoints, needed, step)
+        remedy = "free some space and start again; it goes on from the last checkpoint"
+        require_space(job.checkpoints, needed, f"a checkpoint at step {step}", remedy)
 
 
 def _save(engine: Engine, job: Job, needed: int, done: int, metrics: Metrics) -> None:

@@ -5,7 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from lilm.hashing import write_atomic
+from lilm.disk import write_atomic
 from lilm.report.page import render_page
 from lilm.report.svg import COLOURS, INK, svg_chart
 from lilm.report.units import count, percent

@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from lilm.cache import cache_dir
+from lilm.disk import replacing
 from lilm.errors import LilmError
 from lilm.hashing import sha256_file, sha256_json
 from lilm.progress import Reporter
@@ -44,9 +45,8 @@ def build_wasi(reporter: Reporter) -> Path:
             _configure(zig, copied, source, work)
             _compile(zig, work, reporter)
             program.parent.mkdir(exist_ok=True)
-            part = program.with_name(PROGRAM + ".part")
-            shutil.copyfile(work / "build" / "out" / PROGRAM, part)
-            part.replace(program)
+            with replacing(program) as part:
+                shutil.copyfile(work / "build" / "out" / PROGRAM, part)
     return program
 
 

@@ -16,7 +16,7 @@ from lilm.train.corpus.boilerplate.frequent import count_hashes, kept, save_freq
 from lilm.train.corpus.duplicates.clusters import cluster_figures
 from lilm.train.corpus.duplicates.find import find_duplicates
 from lilm.train.corpus.duplicates.minhash import band_hashes, clusters, groups, verified_pairs
-from lilm.train.corpus.records import RecordWriter, Sorter, group_firsts, read_records, save_columns
+from lilm.train.corpus.records import Sorter, group_firsts, read_records, save_columns, write_records
 from lilm.train.corpus.sample import sample
 
 BIG = 1 << 28
@@ -155,15 +155,15 @@ def test_groups_reach_over_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_record_files_are_whole_or_not_there(tmp_path: Path) -> None:
     rows = np.arange(12, dtype=np.uint64).reshape(6, 2)
-    with RecordWriter(tmp_path / "rows") as writer:
+    with write_records(tmp_path / "rows") as writer:
         writer.write(rows[:2])
         writer.write(rows[2:])
         assert not (tmp_path / "rows").exists()
     assert read_records(tmp_path / "rows", 2).tolist() == rows.tolist()
-    with RecordWriter(tmp_path / "none"):
+    with write_records(tmp_path / "none"):
         pass
     assert read_records(tmp_path / "none", 3).shape == (0, 3)
-    with pytest.raises(RuntimeError), RecordWriter(tmp_path / "broken"):
+    with pytest.raises(RuntimeError), write_records(tmp_path / "broken"):
         raise RuntimeError
     assert not (tmp_path / "broken").exists()
     save_columns(tmp_path / "columns.npy", [rows.T, rows[:1].T])

@@ -15,7 +15,7 @@ from lilm.spm import read_proto
 from lilm.stage import Context
 from lilm.train.corpus import stage
 from lilm.train.corpus.bench.data import Written, real_sentences, write_jsonl_zst
-from lilm.train.corpus.reading.estimate import disk_used
+from lilm.train.corpus.work import disk_used
 from lilm.train.pack import stage as pack_stage
 from lilm.train.tokenizer.hf import write_tokenizer
 from lilm.train.tokenizer.train import train_base_tokenizer

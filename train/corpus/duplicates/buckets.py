@@ -12,7 +12,7 @@ import numpy as np
 
 from lilm.train.corpus.blocks import BANDS, HASH_HIGH, HASH_LOW, RANK, Block, Column, save_array
 from lilm.train.corpus.duplicates.exact import part_of
-from lilm.train.corpus.records import CHUNK, Places, Records, RecordWriter, Sorter, group_firsts
+from lilm.train.corpus.records import CHUNK, Places, Records, Sorter, group_firsts, write_records
 
 BYTES_PER_DOCUMENT = 100  # of a pass: five columns; half of the memory is for them, and parts differ in size
 FIRST, MARK, START, SIZE, HEAD = 0, 1, 2, 3, 4  # rows of the heads, see BandTask, and how many these are
@@ -59,10 +59,10 @@ def find_buckets(task: BandTask) -> None:
         for block in task.blocks:
             hashes = block.key(BANDS + task.band)
             here = part_of(hashes, task.parts) == task.part
-            here[rows_among(copies, block)] = False
+            here[block.rows_among(copies)] = False
             rows = np.flatnonzero(here)
             ranks = np.zeros(len(rows), dtype=np.uint64) if block.earlier else block.key(RANK)[rows]
-            numbers = rows.astype(np.uint64) + np.uint64(block.first)
+            numbers = block.numbers(rows)
             keys = [hashes[rows], ranks, block.key(HASH_LOW)[rows], block.key(HASH_HIGH)[rows], numbers]
             sorter.add(np.stack(keys, axis=1))
         _write_buckets(sorter.sorted(), task)
@@ -78,7 +78,7 @@ def _write_buckets(records: Records, task: BandTask) -> None:
     order = np.argsort(firsts)
     begin, sizes, firsts = begin[order], sizes[order], firsts[order]
     marks = sizes.astype(np.uint64) * MIX
-    with RecordWriter(task.members) as writer:
+    with write_records(task.members) as writer:
         for owners, places in spread(begin, sizes):
             members = np.array(records[places, -1])
             writer.write(members)
@@ -104,12 +104,6 @@ def spread(starts: Places, sizes: Places) -> Iterator[tuple[Places, Places]]:
         places = np.arange(at, min(at + CHUNK, int(ends[-1])))
         owners = np.searchsorted(ends, places, side="right")
         yield owners, places - shifts[owners]
-
-
-def rows_among(numbers: Column, block: Block) -> Places:
-    """Rows of a block among the sorted `numbers`."""
-    start, stop = np.searchsorted(numbers, [block.first, block.first + block.rows]).tolist()
-    return np.array(numbers[start:stop]).astype(np.int64) - block.first
 
 
 def first_ranges(bands: Sequence[BandTask], documents: int, buckets: int, members: int) -> list[tuple[int, int]]:

@@ -1,5 +1,6 @@
 """What the report says of near-duplicate clusters; read from the blocks before they go."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from lilm.hashing import write_json
 from lilm.train.corpus.blocks import Blocks, Column
 from lilm.train.corpus.duplicates.exact import Numbers
 from lilm.train.corpus.records import CHUNK, Places, Records, Sorter, group_firsts
@@ -23,6 +25,14 @@ class _Language:
 
     sizes: Counter[int] = field(default_factory=Counter)
     biggest: list[tuple[int, int, int]] = field(default_factory=list)
+
+
+def read_clusters(blocks: Blocks, near: Numbers, memory: int, path: Path) -> dict[str, Any]:
+    """What `cluster_figures` says, kept at `path`: the blocks' documents go before the report is made."""
+    if not path.is_file():
+        write_json(path, cluster_figures(blocks, near, memory, path.with_suffix(".sort")))
+    figures: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return figures
 
 
 def cluster_figures(blocks: Blocks, near: Numbers, memory: int, path: Path) -> dict[str, dict[str, Any]]:

@@ -11,7 +11,7 @@ from lilm.train.corpus.blocks import Column
 from lilm.train.corpus.duplicates.buckets import FIRST, HEAD, MARK, SIZE, START, BandTask, spread
 from lilm.train.corpus.duplicates.minhash import verified_pairs
 from lilm.train.corpus.duplicates.suspects import SuspectsTask, SuspectTexts
-from lilm.train.corpus.records import Places, RecordWriter, read_records
+from lilm.train.corpus.records import Places, read_records, write_records
 
 BYTES_PER_BUCKET = 300  # heads, their order, pieces
 BYTES_PER_MEMBER = 500  # numbers, and what refers to its text
@@ -55,7 +55,7 @@ def compare(task: CompareTask) -> None:
     if task.output.is_file():
         return
     pieces, store = _pieces(task), SuspectTexts(task.texts)
-    with RecordWriter(task.output) as writer:
+    with write_records(task.output) as writer:
         for first, last in _batches(pieces.members, task.memory // 2 // BYTES_PER_MEMBER):
             members = _members(task, pieces, first, last)
             offsets = np.concatenate([[0], np.cumsum(pieces.members[first:last])]).astype(np.uint64)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from lilm.train.corpus.blocks import HASH_HIGH, HASH_LOW, Block, Blocks
-from lilm.train.corpus.records import RecordWriter, Sorter, group_firsts, read_records, save_columns
+from lilm.train.corpus.records import Sorter, group_firsts, read_records, save_columns, write_records
 
 BYTES_PER_DOCUMENT = 60  # of a pass: hash and number; half of the memory is for them, and parts differ in size
 Numbers = np.ndarray[tuple[int, int], np.dtype[np.uint64]]
@@ -34,11 +34,11 @@ def find_copies(task: ExactTask) -> None:
     if task.output.is_file():
         return
     blocks = Blocks(task.blocks)
-    with Sorter(task.output, 3, task.memory // 2) as sorter, RecordWriter(task.output) as writer:
+    with Sorter(task.output, 3, task.memory // 2) as sorter, write_records(task.output) as writer:
         for block in blocks.all:
             low = block.key(HASH_LOW)
             here = np.flatnonzero(part_of(low, task.parts) == task.part)
-            numbers = here.astype(np.uint64) + np.uint64(block.first)
+            numbers = block.numbers(here)
             sorter.add(np.stack([low[here], block.key(HASH_HIGH)[here], numbers], axis=1))
         records = sorter.sorted()
         for start, firsts in group_firsts(records, 2):

@@ -43,6 +43,5 @@ def without(block: Block, *copies: Numbers) -> Places:
     """Rows of a block that are no copies."""
     alive = np.ones(block.rows, dtype=bool)
     for numbers, _ in copies:
-        start, stop = np.searchsorted(numbers, [block.first, block.first + block.rows]).tolist()
-        alive[numbers[start:stop].astype(np.int64) - block.first] = False
+        alive[block.rows_among(numbers)] = False
     return np.flatnonzero(alive)

@@ -30,7 +30,7 @@ def save_near(blocks: Blocks, exact: Path, threshold: float, memory: int, path: 
             roots = _native.set_roots(parents, block.first, block.first + block.rows)
             rows = np.flatnonzero(roots)
             ranks = np.zeros(len(rows), dtype=np.uint64) if block.earlier else block.key(RANK)[rows]
-            numbers = rows.astype(np.uint64) + np.uint64(block.first)
+            numbers = block.numbers(rows)
             keys = [roots[rows], ranks, block.key(HASH_LOW)[rows], block.key(HASH_HIGH)[rows], numbers]
             members.add(np.stack(keys, axis=1))
         records = members.sorted()

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from lilm.train.corpus.blocks import Block, Column
-from lilm.train.corpus.records import RecordWriter, chunks, read_records
+from lilm.train.corpus.records import chunks, read_records, write_records
 
 GROUPS = 64  # files of texts, all open at once where they are read; no more than that are unpacked at once
 
@@ -49,7 +49,7 @@ def write_suspects(task: SuspectsTask) -> None:
         return
     marks = np.memmap(task.marks, dtype=np.uint8, mode="r")
     at = 0
-    with task.texts.open("wb") as file, RecordWriter(task.ends) as ends:
+    with task.texts.open("wb") as file, write_records(task.ends) as ends:
         for block in task.blocks:
             rows = np.flatnonzero(marks[block.first : block.first + block.rows])
             texts = block.texts() if len(rows) else []

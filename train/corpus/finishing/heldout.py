@@ -83,9 +83,10 @@ class Finder:
 def held_texts(blocks: list[Block], numbers: Column) -> list[str]:
     """Texts of some documents, block by block."""
     texts: list[str] = []
+    ordered = np.sort(numbers)
     for block in blocks:
-        rows = numbers[(numbers >= block.first) & (numbers < block.first + block.rows)].astype(np.int64) - block.first
+        rows = block.rows_among(ordered)
         if len(rows):
             whole = block.texts()
-            texts += [whole[row] for row in np.sort(rows).tolist()]
+            texts += [whole[row] for row in rows.tolist()]
     return texts

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from lilm.recipe import CorpusConfig
-from lilm.train.corpus.blocks import Block
+from lilm.train.corpus.finishing.cuts import ScoreCuts
+from lilm.train.corpus.finishing.finish import FinishReport, Removed
 from lilm.train.corpus.finishing.heldout import GRAM, Passages
 from lilm.train.corpus.finishing.split import Held
-from lilm.train.corpus.score import Cuts, figures
+from lilm.train.corpus.score import figures
 from lilm.train.corpus.tally import SAMPLES, Tally
 
 NO_CLUSTERS: dict[str, Any] = {"clusters": 0, "copies": 0, "sizes": {}, "biggest": []}
@@ -20,32 +21,32 @@ NO_CLUSTERS: dict[str, Any] = {"clusters": 0, "copies": 0, "sizes": {}, "biggest
 def corpus_report(
     config: CorpusConfig,
     tally: Tally,
-    blocks: Sequence[Block],
-    finished: Sequence[Mapping[str, Any]],
+    finished: Sequence[FinishReport],
     held: Held,
-    limits: Mapping[str, tuple[Cuts, Any]],
+    cuts: Mapping[str, ScoreCuts],
     clusters: Mapping[str, Any],
     frequent: Path | None,
-    seen: Path,
 ) -> dict[str, Any]:
-    """finished: what `finish_block` answered for each of `blocks`. seen: folder of the blocks' marked passages."""
+    """clusters: see `cluster_figures`. frequent: file of frequent lines."""
     weights = {source.name: source.weight for source in config.sources}
     languages: dict[str, Any] = {}
     weighted: Counter[str] = Counter()
     for lang in held.passages:
-        mine = [(block, report) for block, report in zip(blocks, finished, strict=True) if block.lang == lang]
-        training = [(block, _sum(report["figures"]["train"].values())) for block, report in mine]
-        weighted[lang] = sum(round(one["bytes"] * weights[block.source]) for block, one in training)
+        mine = [report for report in finished if report.block.lang == lang]
+        training = [_sum(report.figures["train"].values()) for report in mine]
+        weighted[lang] = sum(
+            round(one["bytes"] * weights[report.block.source]) for report, one in zip(mine, training, strict=True)
+        )
         languages[lang] = {
-            "train": _sum(one for _, one in training),
+            "train": _sum(training),
             "heldout": {
-                **_sum(_sum(report["figures"]["heldout"].values()) for _, report in mine),
-                **_repeats(held.passages[lang], [seen / f"{block.name}.seen.npy" for block, _ in mine]),
+                **_sum(_sum(report.figures["heldout"].values()) for report in mine),
+                **_repeats(held.passages[lang], [report.seen for report in mine]),
             },
             "near_duplicates": clusters.get(lang, NO_CLUSTERS),
-            "boilerplate_lines": _lines([report["lines"] for _, report in mine], frequent),
-            "boilerplate_passages": _passages([report["passages"] for _, report in mine]),
-            "score": _score(limits[lang], [report for _, report in mine]) if lang in limits else None,
+            "boilerplate_lines": _lines([report.lines for report in mine], frequent),
+            "boilerplate_passages": _passages([report.passages for report in mine]),
+            "score": _score(cuts[lang], mine) if lang in cuts else None,
         }
     total = sum(entry["train"]["bytes"] for entry in languages.values())
     for lang, entry in languages.items():
@@ -85,10 +86,10 @@ def _repeats(passages: Path, seen: Sequence[Path]) -> dict[str, float]:
     }
 
 
-def _lines(found: Sequence[Mapping[str, Any]], frequent: Path | None) -> dict[str, Any]:
+def _lines(found: Sequence[Removed], frequent: Path | None) -> dict[str, Any]:
     samples: dict[str, int] = {}
     for one in found:
-        samples.update(one["samples"])
+        samples.update(one.samples)
     hashes, documents = np.load(frequent, mmap_mode="r") if frequent is not None else np.empty((2, 0), dtype=np.uint64)
     counted = {text: int(documents[np.searchsorted(hashes, np.uint64(mark))]) for text, mark in samples.items()}
     return {
@@ -97,29 +98,29 @@ def _lines(found: Sequence[Mapping[str, Any]], frequent: Path | None) -> dict[st
     }
 
 
-def _passages(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _passages(found: Sequence[Removed]) -> dict[str, Any]:
     samples: dict[str, int] = {}
     for one in found:
-        samples.update(one["samples"])
+        samples.update(one.samples)
     return _removed(found, samples)
 
 
-def _removed(found: Sequence[Mapping[str, Any]], samples: Mapping[str, int]) -> dict[str, Any]:
+def _removed(found: Sequence[Removed], samples: Mapping[str, int]) -> dict[str, Any]:
     """samples: what was taken out, and in how many documents it stood."""
     shown = sorted(samples.items(), key=lambda item: (-item[1], item[0]))
     return {
-        "removed": sum(one["removed"] for one in found),
-        "bytes": sum(one["bytes"] for one in found),
+        "removed": sum(one.removed for one in found),
+        "bytes": sum(one.bytes for one in found),
         "samples": [{"text": text, "documents": documents} for text, documents in shown[:SAMPLES]],
     }
 
 
-def _score(limits: tuple[Cuts, Any], finished: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _score(limits: ScoreCuts, finished: Sequence[FinishReport]) -> dict[str, Any]:
     """Histogram and cuts, with the documents and bytes of each bucket as they were written."""
-    found = figures(limits[1], limits[0])
+    found = figures(limits.counts, limits.cuts)
     cut = found["drop_from"] if found["dropped"] else None
     buckets = [
-        {**_sum(report["figures"]["train"].get(str(bucket)) or _sum(()) for report in finished), "up_to": upto}
+        {**_sum(report.figures["train"].get(str(bucket)) or _sum(()) for report in finished), "up_to": upto}
         for bucket, upto in enumerate([*found["cuts"], cut or found["edges"][-1]])
     ]
     return {"edges": found["edges"], "counts": found["documents"], "cut": cut, "buckets": buckets}

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from lilm.recipe import CorpusConfig
+from lilm.errors import LilmError
 from lilm.train.corpus.blocks import HASH_HIGH, HASH_LOW, RANK, Block, Column, rank_perplexities, save_array
 from lilm.train.corpus.duplicates.find import Copies, without
+from lilm.train.corpus.finishing.cuts import ScoreCuts
 from lilm.train.corpus.finishing.heldout import Passages, held_texts, least, lots
-from lilm.train.corpus.score import Cuts, buckets_of
+from lilm.train.corpus.score import buckets_of
+from lilm.train.corpus.tally import Tally
+from lilm.train.corpus.work import Work
 
 
 @dataclass(frozen=True)
@@ -22,51 +25,51 @@ class Held:
     passages: dict[str, Path]
 
 
-class TooFew(Exception):
-    """No document to train on, or none to measure with."""
-
-    def __init__(self, documents: int, lang: str) -> None:
-        self.documents, self.lang = documents, lang
-        super().__init__(f"{documents} of {lang}")
-
-
-def choose_heldout(
-    blocks: list[Block], copies: Copies, cuts: Mapping[str, Cuts], config: CorpusConfig, seed: int, folder: Path
-) -> Held:
+def choose_heldout(blocks: list[Block], copies: Copies, cuts: Mapping[str, ScoreCuts], work: Work) -> Held:
     """The share `heldout` of each language's documents, `heldout_max` at most: those with the least lots.
 
-    Raises TooFew when a language has fewer than two documents.
+    Raises LilmError when a language has fewer than two documents, one to train on and one to measure.
     """
     passages: dict[str, Path] = {}
     chosen = [np.empty(0, dtype=np.uint64)]
-    for lang in dict.fromkeys(source.lang for source in config.sources):
+    for lang in dict.fromkeys(source.lang for source in work.config.sources):
         mine = [block for block in blocks if block.lang == lang]
-        numbers = _chosen(mine, lang, copies, cuts.get(lang), config, seed)
+        numbers = _chosen(mine, lang, copies, cuts.get(lang), work)
         chosen.append(numbers)
-        path = folder / f"passages-{lang}.npy"
+        path = work.folder / f"passages-{lang}.npy"
         if not path.is_file():
             Passages.of(held_texts(mine, numbers)).save(path)
         passages[lang] = path
-    held = folder / "heldout.npy"
+    held = work.folder / "heldout.npy"
     save_array(held, np.sort(np.concatenate(chosen)))
     return Held(held, passages)
 
 
-def _chosen(
-    blocks: list[Block], lang: str, copies: Copies, limits: Cuts | None, config: CorpusConfig, seed: int
-) -> Column:
+def _chosen(blocks: list[Block], lang: str, copies: Copies, limits: ScoreCuts | None, work: Work) -> Column:
+    config = work.config
     drawn, numbers, documents = np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.uint64), 0
     for block in blocks:
         rows = without(block, copies.exact, copies.near)
         if limits is not None:
-            rows = rows[buckets_of(rank_perplexities(block.key(RANK)[rows]).astype(np.float32), limits) >= 0]
+            rows = rows[buckets_of(rank_perplexities(block.key(RANK)[rows]).astype(np.float32), limits.cuts) >= 0]
         documents += len(rows)
-        new = lots(seed, block.key(HASH_LOW)[rows], block.key(HASH_HIGH)[rows])
+        new = lots(work.context.seed, block.key(HASH_LOW)[rows], block.key(HASH_HIGH)[rows])
         drawn, numbers = least(
             np.concatenate([drawn, new]),
-            np.concatenate([numbers, rows.astype(np.uint64) + np.uint64(block.first)]),
+            np.concatenate([numbers, block.numbers(rows)]),
             config.heldout_max,
         )
     if documents < 2:
-        raise TooFew(documents, lang)
+        raise _too_few(documents, lang, work.tally)
     return numbers[: min(config.heldout_max, max(1, round(config.heldout * documents)), documents - 1)]
+
+
+def _too_few(documents: int, lang: str, tally: Tally) -> LilmError:
+    drops = sorted(tally.drops.items(), key=lambda item: -item[1]["documents"])[:3]
+    most = "; ".join(f"{rule} {entry['documents']} (such as: {entry['samples'][0]['reason']})" for rule, entry in drops)
+    return LilmError(
+        f"{documents} document{'s' * (documents != 1)} left of language {lang!r}; one is needed to train on and one to "
+        "measure",
+        where="corpus",
+        remedy=f"add text, lower max_chars, or loosen the rules that drop most: {most or 'none'}",
+    )

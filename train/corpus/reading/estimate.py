@@ -1,7 +1,7 @@
 """Time, disk and memory of the stage, told before it starts: a hundredth of each source is worked on and thrown
 away."""
 
-import shutil
+import json
 import tempfile
 import time
 from collections.abc import Sequence
@@ -11,7 +11,8 @@ from typing import Any
 
 import psutil
 
-from lilm.errors import LilmError
+from lilm.disk import require_space
+from lilm.hashing import write_json
 from lilm.train.corpus.reading.shard import ShardTask, work_shard
 
 SHARE = 0.01
@@ -37,6 +38,21 @@ class Estimate:
         return asdict(self)
 
 
+def predict(tasks: Sequence[ShardTask], folder: Path, out_dir: Path) -> Estimate:
+    """The estimate; a run that goes on reads in `folder` what was found at its beginning.
+
+    Raises LilmError when the disk of `out_dir` has no room.
+    """
+    path = folder / "estimate.json"
+    if path.is_file():
+        return Estimate(**json.loads(path.read_text(encoding="utf-8")))
+    found = estimate(tasks)
+    remedy = "free some space, use --run on another disk, or set a `limit` for a source"
+    require_space(out_dir, found.disk_bytes, "the corpus", remedy)
+    write_json(path, asdict(found))
+    return found
+
+
 def estimate(tasks: Sequence[ShardTask]) -> Estimate:
     """For one process, from the first shard of each source. A source of unknown size (hub, no limit) counts for what
     was sampled."""
@@ -58,13 +74,13 @@ def _sample(task: ShardTask, weight: int) -> tuple[float, int, int, float]:
             before, started = _bytes_read(), time.perf_counter()
             report = work_shard(replace(task, folder=Path(folder), most=most))
             took, used = time.perf_counter() - started, _bytes_read() - before
-        records = sum(entry["records"] for entry in report["tally"]["bad"].values())
+        records = sum(entry["records"] for entry in report.tally.bad.values())
         if records < most:  # the whole shard
             share = task.shard.weight / weight
         else:
             share = (records if task.source.format in ("stories", "hub") else used) / weight
         if records < most or share >= SHARE or most >= MOST:
-            return took, report["bytes"], report["peak_memory"], min(1.0, max(share, 1e-9))
+            return took, report.bytes, report.peak_memory, min(1.0, max(share, 1e-9))
         most = min(MOST, max(most * 4, round(most * SHARE / max(share, 1e-9))))
 
 
@@ -72,19 +88,3 @@ def _bytes_read() -> int:
     """By this process, from files; on systems that do not tell, 0."""
     counters = getattr(psutil.Process(), "io_counters", None)
     return int(getattr(counters(), "read_chars", 0)) if counters else 0
-
-
-def check_disk(found: Estimate, folder: Path) -> None:
-    """Raises LilmError when the disk of `folder` has less than the estimate asks for."""
-    free = shutil.disk_usage(folder).free
-    if free < found.disk_bytes:
-        raise LilmError(
-            f"no space: the corpus needs about {found.disk_bytes / 1e6:,.0f} MB on the disk, {free / 1e6:,.0f} MB are "
-            "free",
-            where=str(folder),
-            remedy="free some space, use --run on another disk, or set a `limit` for a source",
-        )
-
-
-def disk_used(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -7,17 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 
 from lilm.errors import LilmError
-from lilm.hashing import write_json
 from lilm.train.corpus.blocks import PIECE_BITS, PLACE, Run, save_array, save_frame
 from lilm.train.corpus.duplicates.exact import part_of
-from lilm.train.corpus.reading.shard import ShardTask
-from lilm.train.corpus.tally import SAMPLES, Tally, utf8_size
+from lilm.train.corpus.reading.shard import ShardReport, ShardTask
+from lilm.train.corpus.tally import SAMPLES, utf8_size
 
 BYTES_PER_ID = 100  # of a pass: mark, number, the sort's copies
 REMEDY = 'if ids start again in each file, set `id_field = ""` of that source; else delete the repeated records'
@@ -74,19 +72,19 @@ class LeaveOutTask:
     repeated: tuple[Path, ...]
 
 
-def leave_out(task: LeaveOutTask) -> dict[str, Any]:
+def leave_out(task: LeaveOutTask) -> ShardReport:
     """Write those blocks again that have records with a repeated id. Returns the shard's report, which counts these
     as broken. Raises LilmError at the first one when the recipe says so."""
     shard, report = task.shard, task.shard.read_report()
-    if report["rewritten"] is not None:
+    if report.rewritten is not None:
         return report
     first = task.source.firsts[task.source.shards.index(shard)]
     found = [np.load(path, mmap_mode="r") for path in task.repeated]
-    edges = [np.searchsorted(numbers[0], [first, first + report["ids"]]).tolist() for numbers in found]
+    edges = [np.searchsorted(numbers[0], [first, first + report.ids]).tolist() for numbers in found]
     here = np.concatenate([one[:, start:stop] for one, (start, stop) in zip(found, edges, strict=True)], axis=1)
     here = here[:, np.argsort(here[0])]
     ids = pl.read_parquet(shard.ids, glob=False)[(here[0] - np.uint64(first)).astype(np.int64)]
-    tally = Tally(**report["tally"])
+    tally = report.tally
     key = f"id_field {shard.source.id_field!r}:"  # names the key to change when that field holds no real id
     for index, ((_, name, where), number) in enumerate(zip(ids.iter_rows(), here[1].tolist(), strict=True)):
         # only samples are shown, and to find the first place takes a look into another file
@@ -94,18 +92,16 @@ def leave_out(task: LeaveOutTask) -> dict[str, Any]:
         if shard.config.bad_input == "stop":
             raise LilmError(what, where=where, remedy=REMEDY)
         tally.broken(shard.source.name, where, what)
-    rewritten = [
-        number for number in range(len(report["rows"])) if _rewrite(shard, number, ids["record"], report, tally)
-    ]
-    report |= {"tally": tally.as_json(), "rewritten": rewritten}
-    write_json(shard.report, report)
+    rewritten = [number for number in range(len(report.rows)) if _rewrite(shard, number, ids["record"], report)]
+    report.rewritten = rewritten
+    report.save(shard.report)
     for number in rewritten:
         for path in shard.block(number):
             path.unlink()
     return report
 
 
-def _rewrite(shard: ShardTask, number: int, records: pl.Series, report: dict[str, Any], tally: Tally) -> bool:
+def _rewrite(shard: ShardTask, number: int, records: pl.Series, report: ShardReport) -> bool:
     """Whether the block had any of the records; then it stands again without them, beside the old one."""
     documents, keys = shard.block(number)
     table = np.load(keys)
@@ -114,26 +110,26 @@ def _rewrite(shard: ShardTask, number: int, records: pl.Series, report: dict[str
         return False
     frame = pl.read_parquet(documents, glob=False)
     gone = frame.filter(~keep)["text"].to_list()
-    tally.count(shard.source.name, "filtered", -len(gone), -sum(map(utf8_size, gone)))
+    report.tally.count(shard.source.name, "filtered", -len(gone), -sum(map(utf8_size, gone)))
     new_documents, new_keys = shard.block(number, rewritten=True)
     new_keys.parent.mkdir(exist_ok=True)
     save_frame(new_documents, frame.filter(keep))
     save_array(new_keys, table[:, keep])
-    report["rows"][number] = int(keep.sum())
+    report.rows[number] = int(keep.sum())
     return True
 
 
 def without_repeated(
-    tasks: Sequence[ShardTask], reports: Sequence[dict[str, Any]], memory: int, folder: Path, run: Run
-) -> list[dict[str, Any]]:
+    tasks: Sequence[ShardTask], reports: Sequence[ShardReport], memory: int, folder: Path, run: Run
+) -> list[ShardReport]:
     """The shards' reports, after records with repeated ids were left out. memory: bytes that a task may take."""
     found = list(reports)
     by_source: dict[str, list[int]] = {}
     for index, (task, report) in enumerate(zip(tasks, reports, strict=True)):
-        if report["ids"]:
+        if report.ids:
             by_source.setdefault(task.source.name, []).append(index)
     for name, members in by_source.items():
-        counts = [reports[index]["ids"] for index in members]
+        counts = [reports[index].ids for index in members]
         firsts = tuple(accumulate(counts, initial=0))[:-1]
         source = SourceIds(tuple(tasks[index] for index in members), firsts)
         folder.mkdir(exist_ok=True)

@@ -2,8 +2,8 @@
 
 import json
 import resource
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -81,15 +81,32 @@ class ShardTask:
         """Hash of each of these ids, uint64 [ids]."""
         return self.folder / f"{self.name}.ids.npy"
 
-    def read_report(self) -> dict[str, Any]:
-        done: dict[str, Any] = json.loads(self.report.read_text(encoding="utf-8"))
-        return done
+    def read_report(self) -> "ShardReport":
+        done = json.loads(self.report.read_text(encoding="utf-8"))
+        return ShardReport(**{**done, "tally": Tally(**done["tally"])})
 
     def block(self, number: int, rewritten: bool = False) -> tuple[Path, Path]:
         """Documents and keys of a block; rewritten: without the records that repeat an id."""
         folder = self.folder / "rewritten" if rewritten else self.folder
         name = f"{self.name}-{number:05d}"
         return folder / f"{name}.parquet", folder / f"{name}.npy"
+
+
+@dataclass
+class ShardReport:
+    """What a shard's work came to. rows: of each block. rewritten: blocks that stand again without the records that
+    repeat an id; None: not looked at yet. ids: how many records have one. peak_memory: of the process, in bytes. bytes:
+    written."""
+
+    rows: list[int]
+    rewritten: list[int] | None
+    ids: int
+    tally: Tally
+    peak_memory: int
+    bytes: int
+
+    def save(self, path: Path) -> None:
+        write_json(path, asdict(self))
 
 
 @dataclass
@@ -102,9 +119,9 @@ class _Documents:
     size: int = 0
 
 
-def work_shard(task: ShardTask) -> dict[str, Any]:
-    """Returns what `task.report` says: blocks (rows of each), which of them were rewritten, ids, tally, peak memory,
-    bytes written. Done work is read back. Raises LilmError for what the reader cannot go on from."""
+def work_shard(task: ShardTask) -> ShardReport:
+    """Returns what `task.report` says. Done work is read back. Raises LilmError for what the reader cannot go on
+    from."""
     if task.report.is_file():
         return task.read_report()
     tally = Tally()
@@ -124,22 +141,22 @@ def work_shard(task: ShardTask) -> dict[str, Any]:
     if ids:
         save_frame(task.ids, pl.DataFrame(ids, schema=ID_COLUMNS, orient="row"))
         save_array(task.marks, content_hashes([name for _, name, _ in ids])[0])
-    report = {
-        "rows": rows,
-        "rewritten": None,  # not looked at yet
-        "ids": len(ids),
-        "tally": tally.as_json(),
-        "peak_memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        "bytes": sum(path.stat().st_size for path in task.folder.glob(f"{task.name}*")),
-    }
-    write_json(task.report, report)
+    report = ShardReport(
+        rows=rows,
+        rewritten=None,
+        ids=len(ids),
+        tally=tally,
+        peak_memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        bytes=sum(path.stat().st_size for path in task.folder.glob(f"{task.name}*")),
+    )
+    report.save(task.report)
     return report
 
 
-def blocks_of(task: ShardTask, report: Mapping[str, Any], first: int) -> Iterator[Block]:
+def blocks_of(task: ShardTask, report: ShardReport, first: int) -> Iterator[Block]:
     """The blocks that the shard made, as its report says. first: number of the first document."""
-    for number, count in enumerate(report["rows"]):
-        documents, keys = task.block(number, number in (report["rewritten"] or ()))
+    for number, count in enumerate(report.rows):
+        documents, keys = task.block(number, number in (report.rewritten or ()))
         yield Block(documents, keys, task.source.lang, task.source.name, task.prefix, first, count)
         first += count
 

@@ -1,12 +1,12 @@
 """The ARPA format of n-gram models: text, log10 probabilities, read by KenLM and every other toolkit."""
 
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from lilm.disk import replacing
 from lilm.train.corpus.score.counts import Ngrams
 from lilm.train.corpus.score.smoothing import Floats
 from lilm.train.corpus.score.symbols import BEGIN, Symbols
@@ -32,8 +32,7 @@ def write_arpa(
     while len(counts) > 2 and not counts[-1]:
         counts.pop()
     words = pl.Series(names, dtype=pl.String)
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
+    with replacing(path, sync=True) as part, part.open("wb") as file:
         file.write(b"\\data\\\n")
         file.writelines(b"ngram %d=%d\n" % (order, count) for order, count in enumerate(counts, 1))
         for order, (count, table, (probability, backoff)) in enumerate(zip(counts, tables, model, strict=False), 1):
@@ -51,9 +50,6 @@ def write_arpa(
                     file, include_header=False, separator="\t", quote_style="never", float_precision=DIGITS
                 )
         file.write(b"\n\\end\\\n")
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
     return counts
 
 

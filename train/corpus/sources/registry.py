@@ -4,6 +4,7 @@ import importlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from lilm.disk import file_version
 from lilm.errors import LilmError
 from lilm.recipe import SourceConfig
 from lilm.train.corpus.sources.base import Bad, Damaged, Item, Shard
@@ -83,5 +84,4 @@ def fingerprints(source: SourceConfig) -> dict[str, str]:
     """path -> "size:mtime_ns" of the source's files; empty for sources without files."""
     if source.format in MADE:
         return {}
-    stats = {str(path): path.stat() for path in matching_files(source)}
-    return {path: f"{stat.st_size}:{stat.st_mtime_ns}" for path, stat in stats.items()}
+    return {str(path): file_version(path) for path in matching_files(source)}

@@ -1,0 +1,51 @@
+"""The disk: files that are whole or not there, whether it has room, and which version of a file lies on it."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lilm.errors import LilmError
+from lilm.report.units import size
+
+
+@contextmanager
+def replacing(path: Path, sync: bool = False) -> Iterator[Path]:
+    """Yields a path beside `path` to write to; when the block ends, the file there replaces `path`, else it goes.
+
+    A reader sees the old file or the whole new one, also when the process is killed. sync: also after a power cut.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        yield part
+        if sync:
+            with part.open("rb") as file:
+                os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def write_atomic(path: Path, text: str) -> None:
+    """Write `text` as UTF-8 so that a reader sees the old file or the whole new one, also after a power cut."""
+    with replacing(path, sync=True) as part:
+        part.write_text(text, encoding="utf-8", newline="")
+
+
+def require_space(folder: Path, needed: float, what: str, remedy: str) -> None:
+    """Raises LilmError when the disk of `folder` has less than `needed` bytes left. what: what needs them."""
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise LilmError(
+            f"no space: {what} needs {size(needed)} on the disk, {size(free)} are free",
+            where=str(folder),
+            remedy=remedy,
+        )
+
+
+def file_version(path: Path) -> str:
+    """ "size:mtime_ns": another one when the file was written to, without reading it."""
+    stat = path.stat()
+    return f"{stat.st_size}:{stat.st_mtime_ns}"
