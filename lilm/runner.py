@@ -205,7 +205,9 @@ def run_stages(
     force: bool = False,
     any_code: bool = False,
 ) -> list[str]:
-    """Run `stages` in `run_dir`, in order. Returns the names of those that had work to do. any_code: as `run_stage`."""
+    """Run `stages` in `run_dir`, in order, but a base that needs no text first: what it cannot be is then said before
+    the hours that the text may take. Returns the names of those that had work to do. any_code: as `run_stage`."""
+    stages = sorted(stages, key=lambda stage: stage.name != "base" or bool(stage.needs(recipe)))
     context = make_context(recipe, reporter)
     check_all(stages, recipe, context)
     given = Path(recipe.base.path) if recipe.base.path else run_dir / "base"
