@@ -22,12 +22,13 @@ from lilm.train.pack.packing import PackedSequences
 from lilm.train.pack.token_store import TokenStore
 from lilm.train.trainer.batches import Interleaved, mixed
 from lilm.train.trainer.compiled import compiles
-from lilm.train.trainer.curves import draw_curves, write_metrics
-from lilm.train.trainer.loop import Job, Metrics, train
+from lilm.train.trainer.logbook import Logbook
+from lilm.train.trainer.loop import Job, train
 
 
 def finetune(config: FinetuneConfig, pretrained: Path, pack: Path, out_dir: Path, context: Context) -> Artifact:
-    """Writes a Hugging Face folder whose tokenizer carries the chat template, and the report."""
+    """Writes a Hugging Face folder whose tokenizer carries the chat template, and metrics.jsonl, report.json and
+    report.html."""
     device = prepare_torch(context.seed, context.threads)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(pretrained)
     model = load_llama(pretrained, device)
@@ -36,7 +37,7 @@ def finetune(config: FinetuneConfig, pretrained: Path, pack: Path, out_dir: Path
     chosen = choose_format(config, read_format(pretrained), vocabulary.bos_id is not None, str(pretrained))
     context.reporter.say(f"  {_described(chosen)}")
     report: dict[str, object] = {"chats": 0}
-    metrics: Metrics = []
+    volatile: tuple[str, ...] = ()
     speed = 0.0
     if config.sources:
         left_out: Counter[str] = Counter()
@@ -57,6 +58,8 @@ def finetune(config: FinetuneConfig, pretrained: Path, pack: Path, out_dir: Path
                 for language in (context.language, context.base_language)
             )
         )
+        logbook = Logbook("finetune", out_dir, context.reporter)
+        logbook.begin(1, 0)
         job = Job(
             "finetune",
             config.optim,
@@ -65,6 +68,7 @@ def finetune(config: FinetuneConfig, pretrained: Path, pack: Path, out_dir: Path
             dtype=config.dtype,
             checkpoint_every=config.checkpoint_every,
             compile=device.type == "cpu" and compiles(model, device, "auto"),
+            observe=logbook.see,
         )
         metrics, speed = train(model, job, context.reporter)
         report = {
@@ -75,8 +79,8 @@ def finetune(config: FinetuneConfig, pretrained: Path, pack: Path, out_dir: Path
             "first_loss": metrics[0]["loss"],
             "final_loss": metrics[-1]["loss"],
         }
-        write_metrics(metrics, out_dir / "metrics.jsonl")
-        draw_curves(metrics, out_dir / "curves.svg")
+        logbook.end_stage(metrics)
+        volatile = logbook.end()
     end_turns_with(model, vocabulary.control[chosen.end_token])
     save_llama(model, out_dir)
     tokenizer.chat_template, tokenizer.eos_token = chosen.template, chosen.end_token
@@ -84,7 +88,7 @@ def finetune(config: FinetuneConfig, pretrained: Path, pack: Path, out_dir: Path
     if (pretrained / TOKENIZER).is_file():  # a byte-level BPE has none
         shutil.copyfile(pretrained / TOKENIZER, out_dir / TOKENIZER)  # save_pretrained writes none
     write_json(out_dir / "report.json", report)
-    return Artifact({**report, "tokens_per_s": round(speed)})
+    return Artifact({**report, "tokens_per_s": round(speed)}, volatile)
 
 
 def end_turns_with(model: Any, token: int) -> None:

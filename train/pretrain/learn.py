@@ -26,7 +26,6 @@ from lilm.train.tokenizer.report.choice import run_choice
 from lilm.train.trainer.attention import choose_attention
 from lilm.train.trainer.batches import mixed
 from lilm.train.trainer.compiled import compiles
-from lilm.train.trainer.curves import draw_curves, write_metrics
 from lilm.train.trainer.heldout import BITS, HeldOut
 from lilm.train.trainer.logbook import Logbook
 from lilm.train.trainer.loop import Job, train
@@ -38,7 +37,7 @@ TOKENIZER_FILES = (TOKENIZER, "tokenizer.json", "tokenizer_config.json")
 def pretrain(config: PretrainConfig, inputs: Mapping[str, Path], out_dir: Path, context: Context) -> Artifact:
     """Embeddings of the new pieces first, then the whole model (or an adapter, merged at the end).
 
-    Writes a Hugging Face folder, metrics.jsonl, report.json, curves.svg, report.html, and the adapter if there is one.
+    Writes a Hugging Face folder, metrics.jsonl, report.json, report.html, and the adapter if there is one.
     Raises LilmError for inputs that do not belong together.
     """
     choice = run_choice(inputs["tokenizer"].parent)
@@ -150,8 +149,6 @@ def pretrain(config: PretrainConfig, inputs: Mapping[str, Path], out_dir: Path, 
         return Artifact()  # the first process writes what all have
 
     _save(model, inputs["tokenizer"], out_dir)
-    write_metrics(logbook.metrics, out_dir / "metrics.jsonl")
-    draw_curves(logbook.metrics, out_dir / "curves.svg")
     report = {
         "before": before,
         "after": after,

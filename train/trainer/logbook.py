@@ -1,25 +1,29 @@
-"""While a run goes on: TensorBoard, and a page with the curves that is written again now and then."""
+"""What training says: lines of JSON at its end; while it goes on TensorBoard, and a page with curves, written again now
+and then."""
 
+import json
 import time
 from pathlib import Path
 from typing import Any
 
 from lilm.artifact import files_below
+from lilm.disk import write_atomic
 from lilm.progress import Reporter
 from lilm.train.trainer.loop import Metrics
 from lilm.train.trainer.rank import current_rank
 from lilm.train.trainer.report import write_report
 from lilm.train.trainer.speed import Speedometer
 
-PAGE, BOARD = "report.html", "tensorboard"
+METRICS, PAGE, BOARD = "metrics.jsonl", "report.html", "tensorboard"
 PAGE_SECONDS = 60.0  # at least so long between two writings of the page
 
 
 class Logbook:
     """Of one run in one or more stages, in `out_dir`; only the first process keeps it.
 
-    Call `begin` before each stage and `end_stage` after it, with `see` as the job's observer; `end` writes the last
-    page and returns the names of the files, which hold times and so differ from run to run. note: a line for the page.
+    Call `begin` before each stage and `end_stage` after it, with `see` as the job's observer; `end` writes
+    metrics.jsonl and the last page, and returns the names of those files that hold times and so differ from run to
+    run. note: a line for the page.
     """
 
     def __init__(self, title: str, out_dir: Path, reporter: Reporter, note: str = "") -> None:
@@ -62,6 +66,7 @@ class Logbook:
     def end(self) -> tuple[str, ...]:
         if current_rank().rank:
             return ()
+        write_atomic(self._folder / METRICS, "".join(json.dumps(entry) + "\n" for entry in self.metrics))
         write_report(self._title, self.metrics, self._figures, self._folder / PAGE, self._note)
         if self._writer is not None:
             self._writer.close()
