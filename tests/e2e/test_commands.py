@@ -45,6 +45,13 @@ def test_each_stage_has_a_command_and_knows_that_it_is_done(finished_run: Path) 
         assert f"{stage.name}: up to date" in run_lilm(stage.name, "--run", finished_run).stderr
 
 
+def test_chat_tuning_has_a_page_of_its_curves(finished_run: Path) -> None:
+    metrics = (finished_run / "finetune" / "metrics.jsonl").read_text().splitlines()
+    page = (finished_run / "finetune" / "report.html").read_text()
+    assert f"{json.loads(metrics[-1])['loss']:.3f}" in page
+    assert page.count("<svg") == 3, "loss, gradient norm, rate"
+
+
 def test_bench_stages_answers_seconds(small_recipe: Path, finished_run: Path, tmp_path: Path) -> None:
     figures = tmp_path / "stages.json"
     run_lilm("bench", "stages", "--recipe", small_recipe, "--run", finished_run, "--json", figures)

@@ -46,7 +46,7 @@ def make_corpus(config: CorpusConfig, out_dir: Path, context: Context) -> Artifa
         with tally.timed("train score", 0):
             models = score_models(config, context.seed, folder / "score", context.reporter)
         tasks = shard_tasks(config, context.seed, folder, models)
-        alone = predict(tasks, folder, out_dir)
+        alone = predict(tasks, time.monotonic() - started, folder, out_dir)
         most = worker_count(config)
         with executor(config.executor, most if config.workers or alone.seconds > ALONE_SECONDS else 1) as pool:
             predicted = alone.shared(min(pool.workers, len(tasks)))

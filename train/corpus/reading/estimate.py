@@ -14,6 +14,7 @@ import psutil
 from lilm.disk import require_space
 from lilm.hashing import write_json
 from lilm.train.corpus.reading.shard import ShardTask, work_shard
+from lilm.train.corpus.work import disk_used
 
 SHARE = 0.01
 FIRST, MOST = 100, 20_000  # records of a source's sample
@@ -38,17 +39,19 @@ class Estimate:
         return asdict(self)
 
 
-def predict(tasks: Sequence[ShardTask], folder: Path, out_dir: Path) -> Estimate:
+def predict(tasks: Sequence[ShardTask], spent: float, folder: Path, out_dir: Path) -> Estimate:
     """The estimate; a run that goes on reads in `folder` what was found at its beginning.
 
-    Raises LilmError when the disk of `out_dir` has no room.
+    spent: seconds that went by until now. Raises LilmError when the disk of `out_dir` has no room.
     """
     path = folder / "estimate.json"
     if path.is_file():
         return Estimate(**json.loads(path.read_text(encoding="utf-8")))
+    kept = disk_used(out_dir)  # score models, for the most part
     found = estimate(tasks)
+    found = replace(found, seconds=round(found.seconds + spent, 1), disk_bytes=found.disk_bytes + kept)
     remedy = "free some space, use --run on another disk, or set a `limit` for a source"
-    require_space(out_dir, found.disk_bytes, "the corpus", remedy)
+    require_space(out_dir, found.disk_bytes - kept, "the corpus", remedy)
     write_json(path, asdict(found))
     return found
 
