@@ -58,9 +58,8 @@ def _spoilt(data: bytes, file: str, way: str, rng: random.Random) -> bytes:
         if rng.random() < 0.5:
             return SPOILERS["bytes"](data, rng)
         return PACK[ending](SPOILERS[way](_unpacked(ending, data), rng))
-    for _ in range(1 if rng.random() < 0.8 else 3):
-        data = SPOILERS[way](data, rng)
-    return data
+    data = SPOILERS[way](data, rng)
+    return SPOILERS["bytes"](data, rng) if rng.random() < 0.1 else data
 
 
 def _unpacked(ending: str, data: bytes) -> bytes:
