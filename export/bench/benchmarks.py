@@ -90,5 +90,6 @@ BENCHMARKS = {
     "train": "lilm.train.pretrain.bench.train:measure",
     "gpu": "lilm.train.pretrain.bench.gpu:measure",
     "real": "lilm.train.real.bench:measure",
+    "faults": "lilm.train.faults.bench:measure",
     "browser": "lilm.wasm.bench.browser:measure",
 }

@@ -82,7 +82,10 @@ def _conversation(entry: Mapping[str, Any], field: str, role_key: str, text_key:
     list. Raises LilmError for an entry without any."""
     messages, system = entry.get(field), entry.get("system")
     if field not in entry and isinstance(entry.get("instruction"), str) and "output" in entry:
-        question = "\n".join(text for text in (entry["instruction"], entry.get("input")) if text)
+        given = entry.get("input") or ""
+        if not isinstance(given, str):
+            raise LilmError(f"an input that is {shown(given)}", where=where, remedy="input is a string, or left out")
+        question = "\n".join(text for text in (entry["instruction"], given) if text)
         messages = [{role_key: "user", text_key: question}, {role_key: "assistant", text_key: entry["output"]}]
     elif field not in entry:
         raise LilmError(

@@ -1,6 +1,7 @@
 """Tables of others: Parquet files and datasets of the hub."""
 
 import gzip
+import random
 from pathlib import Path
 
 import polars as pl
@@ -43,7 +44,7 @@ def test_a_parquet_file_without_rows_holds_nothing(tmp_path: Path) -> None:
     ("data", "message"),
     [
         ({"body": ["x"]}, "no column 'text' (found body)"),
-        ({"text": [1]}, "column 'text' is Int64, not text"),
+        ({"text": [1]}, "column 'text' is int64, not text"),
         (b"PAR1 no more", "no Parquet, broken or cut short"),
         (b"", "no Parquet, broken or cut short"),
         ("cut", "no Parquet, broken or cut short"),
@@ -77,6 +78,30 @@ def test_a_broken_page_takes_few_rows_with_it(tmp_path: Path, monkeypatch: pytes
     good = [item for item in items if isinstance(item, str)]
     assert 1 <= len(bad) <= 3 and all("rows " in one.where and "broken" in one.what for one in bad)
     assert len(good) > 200 and good == [text for text in TEXTS if text in set(good)]
+
+
+def test_whatever_is_damaged_is_named_and_nothing_panics(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.parquet"
+    pl.DataFrame({"id": range(40), "text": TEXTS[:40]}).write_parquet(path, row_group_size=16)
+    whole, rng = path.read_bytes(), random.Random(0)
+    bad = 0
+    for number in range(400):
+        begin = rng.randrange(len(whole))
+        size = rng.choice((1, 4, 40))
+        path.write_bytes(whole[:begin] + rng.randbytes(size) + whole[begin + size :])
+        items = read(source(path, "parquet"))
+        bad += any(isinstance(item, Bad) for item in items)
+        assert all(str(path) in item.error().line() for item in items if isinstance(item, Bad)), number
+    assert bad > 100
+    assert capfd.readouterr().err == ""
+
+
+def test_fewer_rows_than_its_footer_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pl.DataFrame({"text": TEXTS[:10]}).write_parquet(tmp_path / "a.parquet")
+    monkeypatch.setattr("lilm.train.corpus.sources.parquet._groups", lambda file, path: [12])
+    *texts, bad = read(source(tmp_path / "a.parquet", "parquet"))
+    assert texts == TEXTS[:10]
+    assert isinstance(bad, Bad) and bad.where.endswith("rows 10 to 11") and "there are 10 rows" in bad.what
 
 
 def test_hub_dataset(tmp_path: Path) -> None:

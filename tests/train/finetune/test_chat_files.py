@@ -104,6 +104,8 @@ def lines(*entries: Any) -> bytes:
         ("messages", lines({"messages": {"a": "b" * 10_000}}), ":1", "no list of messages but {'a': 'bbb"),
         ("messages", lines({"text": "a", "id": 1}), ":1", "no 'messages' in it (found 'text, id')"),
         ("messages", lines({"messages": [{"role": "r" * 10_000, "content": "a"}]}), ":1", "role='rrr"),
+        ("messages", lines({"instruction": "a", "input": 7, "output": "b"}), ":1", "an input that is 7"),
+        ("messages", lines({"instruction": "a", "output": None}), ":1", "content=None"),
         ("messages", lines([GOOD], 1), "", "not JSON"),
         ("messages", lines(GOOD, None), ":2", "None instead of a JSON object"),
         ("messages", lines(GOOD) + b"[" * 100_000, ":2", "JSON nested too deep"),

@@ -1,69 +1,115 @@
-"""Parquet, one document in each row's column `field`. Ids in another column only tell repeated rows."""
+"""Parquet, one document in each row's column `field`. Ids in another column only tell repeated rows.
 
-import io
+By pyarrow, since polars' reader panics over bytes that are damaged, or takes the process with it.
+"""
+
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import polars as pl
-from polars.exceptions import PanicException, PolarsError
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from lilm.recipe import SourceConfig
 from lilm.train.corpus.sources.base import MB, Bad, Damaged, Identified, Item
 from lilm.train.corpus.sources.files import is_compressed, read_bytes
 
 SLICE = 2 * MB  # bytes on disk that are read at once: one row group may be the whole file
+MOST_ROWS = 1 << 16  # that are read at once, whatever a damaged file says of their number
+BROKEN = (pa.ArrowException, OSError, ValueError, OverflowError)  # the third for text that is not UTF-8
+FETCH = "fetch the file again"
 
 
 def rows(path: Path) -> int:
     """How many there are. Raises Damaged when it is no Parquet, or cut short."""
-    return _opened(path, path)[1]
+    with _opened(path, path) as file:
+        return sum(_groups(file, path))
 
 
 def read_file(path: Path, source: SourceConfig, begin: int = 0, end: int | None = None) -> Iterator[Item]:
     """The texts of the rows [begin, end); blank ones are passed over.
 
-    Bad: a row without text; rows in a broken page, as many as are read at once. Raises Damaged when it is no Parquet,
-    or has no such column of text.
+    Bad: a row without text; rows from a broken page to the end of their row group. Raises Damaged when it is no
+    Parquet, or has no such column of text.
     """
-    file = io.BytesIO(read_bytes(path)) if is_compressed(path) else path
-    frame, total = _opened(file, path)
-    schema, remedy = frame.collect_schema(), f"set `field` of corpus source {source.name}"
-    if source.field not in schema:
-        raise Damaged(str(path), f"no column {source.field!r} (found {', '.join(schema)})", remedy)
-    if schema[source.field] not in (pl.String, pl.Categorical, pl.Enum):
-        raise Damaged(str(path), f"column {source.field!r} is {schema[source.field]}, not text", remedy)
-
-    named = source.id_field in schema and source.id_field != source.field
-    own = pl.col(source.id_field) if named else pl.lit(None)
-    columns = frame.select(pl.col(source.field).cast(pl.String).alias("text"), own.alias("id"))
-    size = len(file.getvalue()) if isinstance(file, io.BytesIO) else path.stat().st_size
-    step = max(1, total * SLICE // size)
-    end = total if end is None else end
-    for first in range(begin, end, step):
-        height = min(step, end - first)
-        try:
-            part = columns.slice(first, height).collect()
-            texts, ids = part["text"].to_list(), part["id"].to_list()
-        except (PolarsError, PanicException) as error:
-            yield Bad(f"{path}, rows {first} to {first + height - 1}", _broken(error), "fetch the file again")
-            continue
-        for number, (text, name) in enumerate(zip(texts, ids, strict=True), start=first):
-            where = f"{path}, row {number}"
-            if text is None:
-                yield Bad(where, f"null in {source.field!r}", "mend or delete that row")
-            elif text.strip():
-                yield text if name is None else Identified(text, str(name), where)
+    data = read_bytes(path) if is_compressed(path) else None
+    size = path.stat().st_size if data is None else len(data)
+    with _opened(path if data is None else pa.BufferReader(data), path) as file:
+        groups = _groups(file, path)
+        columns = _columns(file, path, source)
+        step = min(MOST_ROWS, max(1, sum(groups) * SLICE // max(1, size)))
+        first = 0
+        for number, count in enumerate(groups):
+            last = first + count if end is None else min(end, first + count)
+            if max(first, begin) < last:
+                yield from _rows(file, path, columns, step, number, range(max(first, begin), last), first)
+            first += count
 
 
-def _opened(file: Path | io.BytesIO, path: Path) -> tuple[pl.LazyFrame, int]:
-    """The file, of which only the footer has been read, and the number of its rows."""
-    frame = pl.scan_parquet(file, glob=False)
+def _rows(
+    file: pq.ParquetFile, path: Path, columns: list[str], step: int, group: int, wanted: range, at: int
+) -> Iterator[Item]:
+    """The items of the `wanted` rows of a row group, which begins with row `at`. columns: of text, and of ids."""
     try:
-        frame.collect_schema()
-        return frame, frame.select(pl.len()).collect().item()
-    except (PolarsError, PanicException) as error:
-        raise Damaged(str(path), _broken(error), "fetch the file again") from error
+        for batch in file.iter_batches(step, [group], columns, use_threads=False):
+            skipped = max(0, wanted.start - at)
+            part = batch.slice(skipped, max(0, wanted.stop - at - skipped))
+            texts = part.column(columns[0]).to_pylist()
+            ids = part.column(columns[1]).to_pylist() if len(columns) > 1 else [None] * len(texts)
+            yield from _items(path, columns[0], at + skipped, texts, ids)
+            at += batch.num_rows
+            if at >= wanted.stop:
+                return
+        what = f"no Parquet, broken or cut short (there are {at} rows)"
+    except BROKEN as error:
+        what = _broken(error)
+    yield Bad(f"{path}, rows {max(at, wanted.start)} to {wanted.stop - 1}", what, FETCH)
+
+
+def _items(path: Path, field: str, first: int, texts: list[Any], ids: list[Any]) -> Iterator[Item]:
+    for number, (text, name) in enumerate(zip(texts, ids, strict=True), start=first):
+        where = f"{path}, row {number}"
+        if text is None:
+            yield Bad(where, f"null in {field!r}", "mend or delete that row")
+        elif text.strip():
+            yield text if name is None else Identified(text, str(name), where)
+
+
+def _opened(file: Path | pa.BufferReader, path: Path) -> pq.ParquetFile:
+    """The file, of which only the footer has been read."""
+    try:
+        return pq.ParquetFile(file, buffer_size=SLICE, pre_buffer=False)
+    except BROKEN as error:
+        raise Damaged(str(path), _broken(error), FETCH) from error
+
+
+def _groups(file: pq.ParquetFile, path: Path) -> list[int]:
+    """Rows of each row group."""
+    found = [file.metadata.row_group(at).num_rows for at in range(file.metadata.num_row_groups)]
+    if any(count < 0 for count in found):
+        raise Damaged(str(path), "no Parquet, broken or cut short (a row group has fewer than 0 rows)", FETCH)
+    return found
+
+
+def _columns(file: pq.ParquetFile, path: Path, source: SourceConfig) -> list[str]:
+    """The names of the column of text and, where there is one, of ids."""
+    remedy = f"set `field` of corpus source {source.name}"
+    try:
+        schema = file.schema_arrow
+    except BROKEN as error:
+        raise Damaged(str(path), _broken(error), FETCH) from error
+    if schema.names.count(source.field) != 1:
+        what = "two columns" if source.field in schema.names else "no column"
+        raise Damaged(str(path), f"{what} {source.field!r} (found {', '.join(schema.names)})", remedy)
+    kind = schema.field(source.field).type
+    plain = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if not any(is_text(plain) for is_text in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)):
+        raise Damaged(str(path), f"column {source.field!r} is {kind}, not text", remedy)
+    named = schema.names.count(source.id_field) == 1 and source.id_field != source.field
+    return [source.field, source.id_field] if named else [source.field]
 
 
 def _broken(error: BaseException) -> str:
-    return f"no Parquet, broken or cut short ({str(error).splitlines()[0]})"
+    if isinstance(error, OSError) and error.errno is not None:  # the disk, not the data
+        raise error
+    return f"no Parquet, broken or cut short ({(str(error).splitlines() or [''])[0]})"
