@@ -77,9 +77,13 @@ async function loadModel(entry) {
   hideNotice();
   loading.show(entry.label);
   try {
-    await engine.load(entry, (progress) => loading.update(progress), ({ kind, message }) => {
-      if (kind !== "kept") showNotice(t(`notice_${kind}`, { message }), "hint");
-    });
+    await engine.load(
+      entry,
+      (progress) => loading.update(progress),
+      ({ kind, message }) => {
+        if (kind !== "kept") showNotice(t(`notice_${kind}`, { message }), "hint");
+      },
+    );
     showSpeed();
     return true;
   } catch (error) {

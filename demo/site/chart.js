@@ -4,7 +4,7 @@ import { $, el } from "./dom.js";
 import { formatBytes, languageName, t } from "./texts.js";
 
 const NS = "http://www.w3.org/2000/svg";
-const LEFT = 17, RIGHT = 98, TOP = 10, BOTTOM = 80; // of the plot, in percent of the figure
+const [LEFT, RIGHT, TOP, BOTTOM] = [17, 98, 10, 80]; // of the plot, in percent of the figure
 
 /** Draw `entries` that were measured in `lang`; gives whether there was anything to compare. */
 export function drawChart(entries, chosen, lang, onChoose) {
@@ -15,8 +15,10 @@ export function drawChart(entries, chosen, lang, onChoose) {
   $("points").hidden = points.length < 2;
   if (points.length < 2) return false;
   points.sort((one, other) => one.size - other.size);
-  const sizes = points.map(({ size }) => size), values = points.map(({ value }) => value);
-  const across = scale(sizes, LEFT, RIGHT), up = scale(values, BOTTOM, TOP);
+  const sizes = points.map(({ size }) => size);
+  const values = points.map(({ value }) => value);
+  const across = scale(sizes, LEFT, RIGHT);
+  const up = scale(values, BOTTOM, TOP);
   const ends = [Math.min, Math.max];
   const labels = [
     ...ends.map((end) => label("size-label", formatBytes(end(...sizes)), across(end(...sizes)), BOTTOM + 5)),
@@ -39,7 +41,8 @@ export function drawChart(entries, chosen, lang, onChoose) {
 
 /** From values to percent; equal values lie in the middle. */
 function scale(values, from, to) {
-  const least = Math.min(...values), most = Math.max(...values);
+  const least = Math.min(...values);
+  const most = Math.max(...values);
   const inset = (to - from) * 0.17;
   if (most === least) return () => (from + to) / 2;
   return (value) => from + inset + ((value - least) / (most - least)) * (to - from - 2 * inset);

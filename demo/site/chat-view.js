@@ -70,7 +70,12 @@ export class ChatView {
   #turn(role, content) {
     const who = el("span", { className: "hidden-text" }, `${t(role === "user" ? "you" : "model")}: `);
     const parts = role === "user" ? [content] : markdown(content);
-    return el("article", { className: `turn ${role}` }, who, el("div", { className: "text", lang: this.lang }, ...parts));
+    return el(
+      "article",
+      { className: `turn ${role}` },
+      who,
+      el("div", { className: "text", lang: this.lang }, ...parts),
+    );
   }
 
   #edit(message, at) {

@@ -17,7 +17,7 @@ const INLINE = new RegExp([CODE, STRONG, EM].map(({ source }) => source).join("|
 export function markdown(source) {
   const lines = source.split("\n");
   const blocks = [];
-  for (let at = 0; at < lines.length; ) {
+  for (let at = 0; at < lines.length;) {
     const [block, next] = readBlock(lines, at);
     if (block) blocks.push(block);
     at = next;

@@ -129,7 +129,8 @@ function facts(quality) {
   return Object.entries(quality ?? {}).map(([lang, figures]) => {
     const pieces = [t("bitsPerByte", { value: figures.bits_per_byte.toFixed(3) })];
     if (figures.kld_mean !== null) pieces.push(t("divergence", { value: significant(figures.kld_mean) }));
-    if (figures.top1_agreement !== null) pieces.push(t("sameTop", { value: (100 * figures.top1_agreement).toFixed(1) }));
+    if (figures.top1_agreement !== null)
+      pieces.push(t("sameTop", { value: (100 * figures.top1_agreement).toFixed(1) }));
     const unbroken = pieces.map((piece) => piece.replaceAll(" ", "\u00a0"));
     return el("span", {}, el("b", {}, languageName(lang)), ` ${unbroken.join(" · ")}`);
   });

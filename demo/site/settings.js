@@ -47,14 +47,28 @@ export class Settings {
       const digits = step < 1 ? 2 : 0;
       const value = this.values[name];
       const output = el("output", {}, value.toFixed(digits));
-      const input = el("input", { id: `set-${name}`, type: "range", min, max, step, "aria-describedby": `help-${name}` });
+      const input = el("input", {
+        id: `set-${name}`,
+        type: "range",
+        min,
+        max,
+        step,
+        "aria-describedby": `help-${name}`,
+      });
       input.value = value;
       input.addEventListener("input", () => {
         output.textContent = input.valueAsNumber.toFixed(digits);
         this.set(name, input.valueAsNumber);
       });
       const label = el("label", { htmlFor: input.id }, t(name));
-      return el("div", { className: "setting" }, label, output, input, el("p", { id: `help-${name}` }, t(`${name}Help`)));
+      return el(
+        "div",
+        { className: "setting" },
+        label,
+        output,
+        input,
+        el("p", { id: `help-${name}` }, t(`${name}Help`)),
+      );
     });
     $("setting-list").replaceChildren(...rows);
   }

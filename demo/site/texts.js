@@ -2,6 +2,8 @@
 
 import { kept } from "./store.js";
 
+// Short texts that belong together share a line.
+// prettier-ignore
 const TEXTS = {
   en: {
     skip: "Skip to the message box", tag: "Runs on this device",

@@ -1,6 +1,12 @@
-export class LilmError extends Error { constructor(kind, message) { super(message); this.kind = kind; } }
+export class LilmError extends Error {
+  constructor(kind, message) {
+    super(message);
+    this.kind = kind;
+  }
+}
 export const listKept = async () => globalThis.keptModels ?? [];
-export const forgetKept = async (key) => void (globalThis.keptModels = globalThis.keptModels.filter((one) => one.key !== key));
+export const forgetKept = async (key) =>
+  void (globalThis.keptModels = globalThis.keptModels.filter((one) => one.key !== key));
 export const support = () => ({ threads: globalThis.crossOriginIsolated, reason: "" });
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const TEXT = "猫は<img src=x onerror=alert(1)>庭で" + "あ".repeat(400);
@@ -20,11 +26,13 @@ export async function load(source, { onProgress, signal }) {
     chat: async (messages, options) => {
       globalThis.lastChat = { messages, temperature: options.temperature, repeat_penalty: options.repeat_penalty };
       if (messages.at(-1).content === "crash") throw new LilmError("internal", "worker died");
-      if (messages.at(-1).content === "silence") return { text: " ", tokens: 1, seconds: 1, stop_reason: "eos", dropped_turns: 0 };
+      if (messages.at(-1).content === "silence")
+        return { text: " ", tokens: 1, seconds: 1, stop_reason: "eos", dropped_turns: 0 };
       const dropped_turns = Math.max(0, (messages.length - 3) / 2);
       let text = "";
       for (const letter of TEXT.slice(0, options.n_predict)) {
-        if (options.signal.aborted) return { text, tokens: text.length, seconds: 1, stop_reason: "aborted", dropped_turns };
+        if (options.signal.aborted)
+          return { text, tokens: text.length, seconds: 1, stop_reason: "aborted", dropped_turns };
         await pause(5);
         text += letter;
         options.onToken(letter, { tokens: text.length, seconds: text.length / 100 });

@@ -45,7 +45,13 @@ const scenarios = {
     const vectors = await model.embed(["Sa", "zS", "Sa"]);
     const after = await model.complete("S", { ...GREEDY, n_predict: 4 });
     const long = await model.embed(["S".repeat(600)]).catch((error) => error.kind);
-    return { vectors: vectors.map((one) => [...one]), same: before.text === after.text, text: before.text, kept: after.cached_tokens, long };
+    return {
+      vectors: vectors.map((one) => [...one]),
+      same: before.text === after.text,
+      text: before.text,
+      kept: after.cached_tokens,
+      long,
+    };
   },
   async unload(model) {
     await model.unload();
@@ -57,7 +63,12 @@ async function main() {
   const progress = [];
   const controller = new AbortController();
   if (scenario === "abort-load") controller.abort();
-  const model = await load(gguf, { base, threads: 2, signal: controller.signal, onProgress: (one) => void progress.push(one) });
+  const model = await load(gguf, {
+    base,
+    threads: 2,
+    signal: controller.signal,
+    onProgress: (one) => void progress.push(one),
+  });
   const answer = await scenarios[scenario](model);
   await model.unload();
   return { answer, progress };

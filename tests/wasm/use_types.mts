@@ -8,7 +8,10 @@ const model: Model = await load(new URL("https://example.org/m.gguf"), {
   onProgress: ({ phase, loaded, total, speed }) => console.log(phase === "download" && loaded / total, speed),
   onNotice: (notice) => void notices.push(notice),
 });
-const result = await model.chat([{ role: "user", content: "hi" }], { n_predict: 8, signal: new AbortController().signal });
+const result = await model.chat([{ role: "user", content: "hi" }], {
+  n_predict: 8,
+  signal: new AbortController().signal,
+});
 const words: string = result.text + result.stop_reason + (result.dropped_turns ?? 0);
 // @ts-expect-error: a role that is none
 model.chat([{ role: "robot", content: words }]);

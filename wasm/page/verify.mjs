@@ -7,7 +7,14 @@ async function fill() {
   const { load } = await import("./runtime/lilm.mjs");
   const threads = Number(ask.threads);
   const base = new URL("./", location.href).href;
-  const model = await load(ask.model, { base, threads, variant: ask.variant, n_ctx: Number(ask.n_ctx), keep: false, adapt: false });
+  const model = await load(ask.model, {
+    base,
+    threads,
+    variant: ask.variant,
+    n_ctx: Number(ask.n_ctx),
+    keep: false,
+    adapt: false,
+  });
   const { n_ctx } = await model.stats();
   const sample = "a b c d ".repeat(64);
   const { length } = await model.tokenize(sample, { add_special: true });

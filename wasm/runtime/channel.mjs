@@ -24,7 +24,11 @@ export class Channel {
     const onMessage = (/** @type {any} */ message) => this.#receive(message);
     const onError = (/** @type {any} */ error) =>
       this.close(new LilmError("internal", `the worker died: ${error.message || "its script cannot be loaded"}`));
-    if (NODE) worker.on("message", onMessage).on("error", onError).on("exit", () => this.close(died()));
+    if (NODE)
+      worker
+        .on("message", onMessage)
+        .on("error", onError)
+        .on("exit", () => this.close(died()));
     else {
       worker.onmessage = (/** @type {MessageEvent} */ event) => onMessage(event.data);
       worker.onerror = onError;

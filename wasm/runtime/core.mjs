@@ -19,7 +19,10 @@ export function support() {
 }
 
 // (module (func (result v128) i32.const 0 i8x16.splat i32.const 0 i8x16.splat i8x16.relaxed_swizzle))
-const RELAXED = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 15, 1, 13, 0, 65, 0, 253, 15, 65, 0, 253, 15, 253, 128, 2, 11];
+const RELAXED = [
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 15, 1, 13, 0, 65, 0, 253, 15, 65, 0, 253, 15,
+  253, 128, 2, 11,
+];
 // (module (memory i64 0))
 const MEMORY64 = [0, 97, 115, 109, 1, 0, 0, 0, 5, 3, 1, 4, 0];
 
@@ -83,7 +86,10 @@ function planFor(table, wish) {
   const largest = isMemory64(variant) ? LARGEST64 : LARGEST;
   if (wish.file_bytes + SMALLEST > largest) {
     const [gib, most] = [(wish.file_bytes / 2 ** 30).toFixed(2), Math.round(largest / 2 ** 30)];
-    throw new LilmError("too_big", `the file has ${gib} GiB and a browser's wasm memory ends at ${most} GiB; use a smaller quantisation`);
+    throw new LilmError(
+      "too_big",
+      `the file has ${gib} GiB and a browser's wasm memory ends at ${most} GiB; use a smaller quantisation`,
+    );
   }
   const row = findRow(table, wish);
   if (row?.reason) {
@@ -97,7 +103,8 @@ function planFor(table, wish) {
 /** @param {any} table @param {Wish} wish */
 function findRow(table, wish) {
   const model = table.models?.[wish.name];
-  if (model?.file_bytes !== wish.file_bytes || wish.n_batch > table.n_batch || wish.threads > table.threads) return null;
+  if (model?.file_bytes !== wish.file_bytes || wish.n_batch > table.n_batch || wish.threads > table.threads)
+    return null;
   // llama.cpp makes no longer context than the model was trained with, which is what 0 asks for.
   const n_ctx = Math.min(wish.n_ctx || Infinity, model.n_ctx_train);
   const row = model[wish.variant]?.find((/** @type {any} */ one) => one.n_ctx >= n_ctx);
@@ -111,11 +118,16 @@ function makeMemory(plan) {
   const initial = Math.max(SMALLEST, Math.ceil(plan.initial_bytes / PAGE) * PAGE);
   const maximum = Math.max(initial, Math.min(wide ? LARGEST64 : LARGEST, Math.ceil(plan.maximum_bytes / PAGE) * PAGE));
   const [first, last] = [initial / PAGE, maximum / PAGE];
-  const sizes = wide ? { address: "i64", initial: BigInt(first), maximum: BigInt(last) } : { initial: first, maximum: last };
+  const sizes = wide
+    ? { address: "i64", initial: BigInt(first), maximum: BigInt(last) }
+    : { initial: first, maximum: last };
   try {
     return new WebAssembly.Memory(/** @type {any} */ ({ ...sizes, shared: plan.variant !== "single" }));
   } catch (error) {
-    throw new LilmError("out_of_memory", `this device does not give ${Math.ceil(initial / MIB)} MiB of memory to a page`);
+    throw new LilmError(
+      "out_of_memory",
+      `this device does not give ${Math.ceil(initial / MIB)} MiB of memory to a page`,
+    );
   }
 }
 
@@ -145,14 +157,17 @@ export async function makeCore(folder, threads, plan) {
     printErr: (/** @type {string} */ line) => void (line.startsWith("Aborted(") || (words = line)),
     locateFile: (/** @type {string} */ name) => toPlace(new URL(name, folder).href),
     // Old Emscriptens would fetch() a path in node.
-    ...(NODE ? { wasmBinary: await readBytes(toPlace(script.replace(/js$/, "wasm"))) } : { mainScriptUrlOrBlob: script, lilmScript: script }),
+    ...(NODE
+      ? { wasmBinary: await readBytes(toPlace(script.replace(/js$/, "wasm"))) }
+      : { mainScriptUrlOrBlob: script, lilmScript: script }),
   };
   let module;
   try {
     module = await (await importFactory(script))(options);
   } catch (error) {
     const text = /** @type {any} */ (error)?.message ?? String(error);
-    const kind = error instanceof WebAssembly.CompileError || error instanceof WebAssembly.LinkError ? "unsupported" : "network";
+    const kind =
+      error instanceof WebAssembly.CompileError || error instanceof WebAssembly.LinkError ? "unsupported" : "network";
     throw new LilmError(kind, `cannot start ${script}: ${text}`);
   }
   if (module._lilm_protocol() !== PROTOCOL) {

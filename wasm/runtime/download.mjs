@@ -153,7 +153,10 @@ export class Download {
     const all = Array.from({ length: countPieces(size, this.#pieceBytes) }, (_, piece) => piece);
     const missing = all.filter((piece) => !pieces.has(piece));
     this.#loaded = 0;
-    this.#count(all.reduce((sum, piece) => sum + (pieces.has(piece) ? this.#length(piece, size) : 0), 0), size);
+    this.#count(
+      all.reduce((sum, piece) => sum + (pieces.has(piece) ? this.#length(piece, size) : 0), 0),
+      size,
+    );
     return missing;
   }
 
@@ -190,7 +193,7 @@ export class Download {
       };
       return async (/** @type {Uint8Array} */ bytes) => {
         if (!bytes.length && filled) return finish(); // the end
-        for (let at = 0; at < bytes.length; ) {
+        for (let at = 0; at < bytes.length;) {
           const n = Math.min(buffer.length - filled, bytes.length - at);
           buffer.set(bytes.subarray(at, at + n), filled);
           [filled, at] = [filled + n, at + n];

@@ -44,7 +44,9 @@ export class Engine {
     const n_ctx = options.n_ctx ?? options.table.n_ctx;
     const n_batch = options.n_batch ?? options.table.n_batch;
     const plan = (/** @type {number} */ file_bytes) =>
-      options.memory ? { variant: options.variant, ...options.memory } : planMemory(options.table, { ...options, n_ctx, n_batch, file_bytes });
+      options.memory
+        ? { variant: options.variant, ...options.memory }
+        : planMemory(options.table, { ...options, n_ctx, n_batch, file_bytes });
     const reader = await openReader(source, {
       name: options.name,
       chunks: options.chunks ?? null,
@@ -69,7 +71,11 @@ export class Engine {
         };
         core.module._lilm_watch(1);
       }
-      engine.#open(reader, [n_ctx, n_batch, options.threads, KV_TYPES[options.table.kv_type ?? "f16"]], (loaded, total) => tell("load", loaded, total));
+      engine.#open(
+        reader,
+        [n_ctx, n_batch, options.threads, KV_TYPES[options.table.kv_type ?? "f16"]],
+        (loaded, total) => tell("load", loaded, total),
+      );
       engine.#info = {
         variant: wish.variant,
         relaxed_simd: build !== wish.variant,
@@ -204,7 +210,15 @@ export class Engine {
    */
   async #generate(prompt, wishes, onText, onId) {
     const sampling = { ...DEFAULTS, seed: crypto.getRandomValues(new Uint32Array(1))[0], ...wishes };
-    const result = { text: "", tokens: 0, prompt_tokens: prompt.length, cached_tokens: 0, prompt_seconds: 0, seconds: 0, stop_reason: "length" };
+    const result = {
+      text: "",
+      tokens: 0,
+      prompt_tokens: prompt.length,
+      cached_tokens: 0,
+      prompt_seconds: 0,
+      seconds: 0,
+      stop_reason: "length",
+    };
     const decoder = new TextDecoder();
     const begun = performance.now();
     let started = begun;
@@ -218,8 +232,16 @@ export class Engine {
       do this.#mayGoOn();
       while (this.#glue.call("lilm_prefill") > 0 && (await yieldToMessages(), true));
       started = performance.now();
-      this.#glue.call("lilm_sampler", sampling.temperature, sampling.top_k, sampling.top_p, sampling.min_p,
-        sampling.repeat_penalty, sampling.repeat_last_n, sampling.seed >>> 0);
+      this.#glue.call(
+        "lilm_sampler",
+        sampling.temperature,
+        sampling.top_k,
+        sampling.top_p,
+        sampling.min_p,
+        sampling.repeat_penalty,
+        sampling.repeat_last_n,
+        sampling.seed >>> 0,
+      );
       while (result.tokens !== sampling.n_predict) {
         await yieldToMessages();
         this.#mayGoOn();
@@ -269,7 +291,9 @@ export class Engine {
   embed(/** @type {string} */ text) {
     return this.#alone(() => {
       const ids = Int32Array.from(this.tokenize(text, true, false));
-      const size = this.#glue.withBytes(new Uint8Array(ids.buffer), (at) => this.#glue.call("lilm_embed", at, ids.length));
+      const size = this.#glue.withBytes(new Uint8Array(ids.buffer), (at) =>
+        this.#glue.call("lilm_embed", at, ids.length),
+      );
       return new Float32Array(this.#glue.core.memory.buffer, this.#glue.at("lilm_embedding"), size).slice();
     });
   }
@@ -297,7 +321,9 @@ export class Engine {
 
   /** How many of the tokens are in the context already. */
   #prompt(/** @type {number[]} */ tokens) {
-    return this.#glue.withBytes(new Uint8Array(Int32Array.from(tokens).buffer), (at) => this.#glue.call("lilm_prompt", at, tokens.length));
+    return this.#glue.withBytes(new Uint8Array(Int32Array.from(tokens).buffer), (at) =>
+      this.#glue.call("lilm_prompt", at, tokens.length),
+    );
   }
 
   #mayGoOn() {

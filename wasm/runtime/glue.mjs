@@ -36,7 +36,10 @@ export class Glue {
       // A trap or an abort: the instance must not be used again, but what it said can still be read.
       const log = this.string("lilm_log").trim();
       const words = log || this.core.lastWords() || LilmError.from(error).message;
-      throw (this.dead = new LilmError(/allocate/.test(log) ? "out_of_memory" : "internal", `llama.cpp stopped: ${words}`));
+      throw (this.dead = new LilmError(
+        /allocate/.test(log) ? "out_of_memory" : "internal",
+        `llama.cpp stopped: ${words}`,
+      ));
     }
     if (answer < 0) {
       const text = this.string("lilm_error");
@@ -46,7 +49,11 @@ export class Glue {
     return answer;
   }
 
-  tokens(/** @type {"lilm_tokenize"|"lilm_tokenize_chat"} */ name, /** @type {string} */ text, /** @type {number[]} */ ...flags) {
+  tokens(
+    /** @type {"lilm_tokenize"|"lilm_tokenize_chat"} */ name,
+    /** @type {string} */ text,
+    /** @type {number[]} */ ...flags
+  ) {
     const bytes = new TextEncoder().encode(text);
     const n = this.withBytes(bytes, (at) => this.call(name, at, bytes.length, ...flags));
     return n ? Array.from(new Int32Array(this.core.memory.buffer, this.at("lilm_tokens"), n)) : [];

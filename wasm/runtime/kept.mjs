@@ -58,7 +58,8 @@ export async function listKept() {
 /** Delete a kept model. One that is being downloaded is "in use" and stays. @param {string} key */
 export async function forgetKept(key) {
   const place = await folder(false);
-  for (const file of place ? [`${key}.gguf`, `${key}.journal`] : []) { // what has no journal is seen by nobody
+  // What has no journal is seen by nobody.
+  for (const file of place ? [`${key}.gguf`, `${key}.journal`] : []) {
     try {
       await /** @type {FileSystemDirectoryHandle} */ (place).removeEntry(file);
     } catch (error) {
@@ -76,12 +77,15 @@ export async function forgetKept(key) {
 export async function reserve(key, onWait) {
   const name = `lilm-model:${key}`;
   /** @type {(options: any) => Promise<(() => void) | null>} */
-  const ask = (options) => new Promise((resolve, reject) => {
-    navigator.locks.request(name, options, (lock) => {
-      if (!lock) return void resolve(null);
-      return new Promise((release) => resolve(() => release(undefined)));
-    }).catch(reject);
-  });
+  const ask = (options) =>
+    new Promise((resolve, reject) => {
+      navigator.locks
+        .request(name, options, (lock) => {
+          if (!lock) return void resolve(null);
+          return new Promise((release) => resolve(() => release(undefined)));
+        })
+        .catch(reject);
+    });
   const free = await ask({ ifAvailable: true });
   if (free) return free;
   onWait();

@@ -145,7 +145,10 @@ class Model {
       }
       return vectors;
     });
-    this.#queue = run.then(() => {}, () => {});
+    this.#queue = run.then(
+      () => {},
+      () => {},
+    );
     return run;
   }
 
@@ -180,7 +183,15 @@ class Model {
   /** @param {"chat"|"complete"} method @param {any} args @param {GenerateOptions} options @returns {Promise<Result>} */
   async #run(method, args, { onToken, onNotice, signal, ...sampling }) {
     if (signal?.aborted) {
-      return { text: "", tokens: 0, prompt_tokens: 0, cached_tokens: 0, prompt_seconds: 0, seconds: 0, stop_reason: "aborted" };
+      return {
+        text: "",
+        tokens: 0,
+        prompt_tokens: 0,
+        cached_tokens: 0,
+        prompt_seconds: 0,
+        seconds: 0,
+        stop_reason: "aborted",
+      };
     }
     const stop = () => {
       // The flag ends an evaluation under way; the message ends the loop between two.
@@ -206,7 +217,10 @@ function chooseVariant(built, wanted) {
   const order = wanted ? [wanted] : threads ? ["threads", "single"] : ["single"];
   const found = order.find((variant) => built.includes(variant));
   if (found) return found;
-  throw new LilmError("unsupported", wanted ? `the ${wanted} build is not here` : `only the threads build is here, and ${reason}`);
+  throw new LilmError(
+    "unsupported",
+    wanted ? `the ${wanted} build is not here` : `only the threads build is here, and ${reason}`,
+  );
 }
 
 /** All cores of a small device; on others one is left for the page. */
@@ -224,7 +238,7 @@ function absolute(/** @type {string} */ source) {
 function nameOf(/** @type {string | Blob | Blob[] | {opfs: string}} */ place) {
   if (Array.isArray(place)) return nameOf(place[0]);
   if (typeof place === "string") return lastPart(place);
-  return "opfs" in place ? place.opfs : /** @type {File} */ (place).name ?? "";
+  return "opfs" in place ? place.opfs : (/** @type {File} */ (place).name ?? "");
 }
 
 /** Ask the browser not to throw the models away when its disk gets full; some ask the user. */

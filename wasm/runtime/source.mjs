@@ -44,9 +44,12 @@ async function openOne(source, options) {
 /** One after the other; each is downloaded and kept like a whole file. @param {Place[]} places @param {DownloadOptions} options */
 async function openParts(places, options) {
   const { chunks } = options;
-  const lists = chunks === null ? null : typeof chunks === "string" ? partsOf(chunks) ?? [] : [];
+  const lists = chunks === null ? null : typeof chunks === "string" ? (partsOf(chunks) ?? []) : [];
   if (lists && lists.length !== places.length) {
-    throw new LilmError("unsupported", "each part of a model has a list of chunks of its own, as in …-00001-of-00002.gguf.chunks.json");
+    throw new LilmError(
+      "unsupported",
+      "each part of a model has a list of chunks of its own, as in …-00001-of-00002.gguf.chunks.json",
+    );
   }
   /** @type {Reader[]} */
   const readers = [];
@@ -56,7 +59,8 @@ async function openParts(places, options) {
       const onProgress = (/** @type {number} */ loaded, /** @type {number} */ total) =>
         options.onProgress(i * total + loaded, places.length * total); // parts are of about one size
       const onSize = (/** @type {number} */ bytes) => options.onSize(before + bytes);
-      const name = typeof place === "string" ? decodeURIComponent(place.split(/[?#]/)[0].split("/").pop() ?? "") : options.name;
+      const name =
+        typeof place === "string" ? decodeURIComponent(place.split(/[?#]/)[0].split("/").pop() ?? "") : options.name;
       readers.push(await openOne(place, { ...options, name, chunks: lists?.[i] ?? null, onProgress, onSize }));
     }
     return joinParts(readers);

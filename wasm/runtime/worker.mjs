@@ -33,7 +33,12 @@ const methods = {
   },
   async chat({ messages, options }, tell) {
     const tokenize = (/** @type {any} */ some) => engine.tokenizeChat(some);
-    const { tokens, dropped_turns } = fitTurns(messages, tokenize, engine.n_ctx, options.n_predict ?? DEFAULTS.n_predict);
+    const { tokens, dropped_turns } = fitTurns(
+      messages,
+      tokenize,
+      engine.n_ctx,
+      options.n_predict ?? DEFAULTS.n_predict,
+    );
     const message = `the context is full; the oldest turns (${dropped_turns}) were left out`;
     if (dropped_turns) tell("notice", { kind: "turns_dropped", message });
     return { ...(await generate(tokens, options, tell)), dropped_turns };
