@@ -16,7 +16,7 @@ NPM_BIN := dev/node_modules/.bin
 JAVASCRIPT := '{demo,tests,wasm}/**/*.{js,mjs,mts}' '!**/*.d.mts'
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --progress-bar off
 
-.PHONY: quickstart test setup tools wheel-env lint lint-python lint-js format-js clean
+.PHONY: quickstart test setup tools wheel-env lint lint-python lint-js format-js types clean
 
 quickstart: setup tools
 	$(BIN)/lilm run --recipe quickstart
@@ -74,6 +74,9 @@ lint-python: $(VENV)/.installed-dev
 	$(BIN)/mypy -p lilm
 
 lint-js: dev/node_modules/.installed
+	$(NPM_BIN)/tsc -p dev/tsconfig.json
+	$(NPM_BIN)/tsc -p dev/tsconfig.site.json
+	$(NPM_BIN)/tsc -p dev/tsconfig.service-worker.json
 	$(NPM_BIN)/prettier --config dev/prettier.json --log-level warn --check $(JAVASCRIPT)
 
 # What checks the JavaScript, as pinned; no user needs it.
@@ -85,6 +88,11 @@ dev/node_modules/.installed: dev/package-lock.json
 
 format-js: dev/node_modules/.installed
 	$(NPM_BIN)/prettier --config dev/prettier.json --log-level warn --write $(JAVASCRIPT)
+
+# The types of the runtime, from its JSDoc. They are kept in git, since they are installed, and users have no npm.
+types: dev/node_modules/.installed
+	$(NPM_BIN)/tsc -p dev/tsconfig.types.json
+	cp build/types/lilm.d.mts build/types/errors.d.mts wasm/runtime/
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info runs

@@ -10,7 +10,7 @@ async function fill() {
   const model = await load(ask.model, {
     base,
     threads,
-    variant: ask.variant,
+    variant: /** @type {"threads" | "single" | "threads-memory64"} */ (ask.variant),
     n_ctx: Number(ask.n_ctx),
     keep: false,
     adapt: false,
@@ -23,12 +23,12 @@ async function fill() {
   return { ...(await model.stats()), stop_reason, characters: text.length };
 }
 
-async function answer(/** @type {any} */ figures) {
+async function answer(/** @type {object} */ figures) {
   await fetch("/result", { method: "POST", body: JSON.stringify(figures) });
 }
 
 try {
   await answer(await fill());
 } catch (error) {
-  await answer({ failed: String(/** @type {any} */ (error)?.message ?? error) });
+  await answer({ failed: error instanceof Error ? error.message : String(error) });
 }

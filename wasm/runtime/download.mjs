@@ -11,8 +11,7 @@ const AT_ONCE = 4;
 const PIECE = 8 << 20; // bytes, where no list says how long a chunk is
 
 /**
- * What a file's bytes have to be: chunk i (of chunk_bytes, the last one shorter) has SHA-256 chunks[i], in hex.
- * @typedef {{bytes: number, sha256: string, chunk_bytes: number, chunks: string[]}} ChunkList
+ * @typedef {import("./lilm.mjs").ChunkList} ChunkList
  *
  * @typedef {Object} DownloadOptions
  * @property {string} name for people
@@ -80,7 +79,10 @@ export class Download {
     return blobReader(pieces.memory.blob());
   }
 
-  /** Null, and a notice, when the storage has no room. @param {string} key @param {import("./http.mjs").Remote} remote */
+  /**
+   * Null, and a notice, when the storage has no room.
+   * @param {string} key @param {import("./http.mjs").Remote} remote
+   */
   async #openStorage(key, remote) {
     const { name, onNotice } = this.options;
     const version = { bytes: remote.size, piece_bytes: this.#pieceBytes, tag: this.list?.sha256 ?? remote.tag };

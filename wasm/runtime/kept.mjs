@@ -14,7 +14,7 @@ const TEXT = new TextEncoder();
  * @property {number} piece_bytes
  * @property {string} tag the version: the file's SHA-256, or what the server calls it
  *
- * @typedef {{key: string, name: string, url: string, bytes: number, tag: string, complete: boolean}} Kept
+ * @typedef {import("./lilm.mjs").Kept} Kept
  */
 
 /** Whether this realm (a worker) can read and write such files as the engine needs. */
@@ -43,9 +43,9 @@ export async function listKept() {
   if (!globalThis.navigator?.storage?.getDirectory) return [];
   const place = await folder(false);
   const found = [];
-  for await (const [file, handle] of /** @type {any} */ (place ?? new Map()).entries()) {
+  for await (const [file, handle] of place?.entries() ?? []) {
     if (!file.endsWith(".journal")) continue;
-    const journal = parse(await (await handle.getFile()).text());
+    const journal = parse(await (await /** @type {FileSystemFileHandle} */ (handle).getFile()).text());
     if (!journal) continue;
     const { name, url, bytes, tag } = journal.header;
     const key = file.slice(0, -".journal".length);
@@ -76,7 +76,7 @@ export async function forgetKept(key) {
  */
 export async function reserve(key, onWait) {
   const name = `lilm-model:${key}`;
-  /** @type {(options: any) => Promise<(() => void) | null>} */
+  /** @type {(options: LockOptions) => Promise<(() => void) | null>} */
   const ask = (options) =>
     new Promise((resolve, reject) => {
       navigator.locks
@@ -145,7 +145,7 @@ export class KeptFile {
     try {
       for (const file of [`${key}.journal`, `${key}.gguf`]) {
         const handle = await /** @type {FileSystemDirectoryHandle} */ (place).getFileHandle(file, { create });
-        opened.push(await /** @type {any} */ (handle).createSyncAccessHandle());
+        opened.push(await handle.createSyncAccessHandle());
       }
       const [journal, data] = opened;
       const text = new Uint8Array(journal.getSize());

@@ -12,16 +12,16 @@ const NODE = typeof process === "object" && Boolean(process.versions?.node);
 /**
  * @typedef {import("./reader.mjs").Reader} Reader
  * @typedef {import("./download.mjs").DownloadOptions} DownloadOptions
- * @typedef {import("./download.mjs").ChunkList} ChunkList
+ * @typedef {import("./lilm.mjs").ChunkList} ChunkList
  */
 
 /**
  * @typedef {string | Blob | {opfs: string}} Place an absolute URL, a Blob, a kept model's name, or in node a path
+ * @typedef {Place | Blob[]} Source a place, also that of the first part of a split file; or all parts as Blobs
  */
 
 /**
- * @param {Place | Blob[]} source a place, also that of the first part of a split file; or all parts as Blobs
- * @param {DownloadOptions} options
+ * @param {Source} source @param {DownloadOptions} options
  * @returns {Promise<Reader>} of a file that begins like a GGUF
  */
 export async function openReader(source, options) {
@@ -41,7 +41,10 @@ async function openOne(source, options) {
   }
 }
 
-/** One after the other; each is downloaded and kept like a whole file. @param {Place[]} places @param {DownloadOptions} options */
+/**
+ * One after the other; each is downloaded and kept like a whole file.
+ * @param {Place[]} places @param {DownloadOptions} options
+ */
 async function openParts(places, options) {
   const { chunks } = options;
   const lists = chunks === null ? null : typeof chunks === "string" ? (partsOf(chunks) ?? []) : [];
@@ -109,7 +112,7 @@ async function openUrl(url, options) {
 async function readList(url, chunks, keep) {
   if (typeof chunks !== "string") return chunks;
   try {
-    return await readJson(chunks);
+    return /** @type {ChunkList} */ (await readJson(chunks));
   } catch (error) {
     if (keep && (await listKept()).some((one) => one.complete && one.url === url)) return "kept";
     throw error;

@@ -6,7 +6,8 @@ import { LilmError } from "./errors.mjs";
 /** @typedef {import("./reader.mjs").Reader} Reader */
 
 const PART = /-(\d{5})-of-(\d{5})(\.gguf(?:\.[^/]*)?)$/i;
-const SIZES = [1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8]; // of a value, by type; a string's and an array's are told in the file
+// Of a value, by type; a string's and an array's are told in the file.
+const SIZES = [1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8];
 const [STRING, ARRAY] = [8, 9];
 const MOST_HEADER = 256 << 20; // bytes
 
@@ -59,6 +60,7 @@ class Cursor {
     return new TextDecoder().decode(this.take(this.u64()));
   }
 
+  /** @returns {undefined} */
   skip(/** @type {number} */ n) {
     this.at += n;
   }
