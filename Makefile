@@ -12,9 +12,11 @@ TORCH_INDEX = $(if $(shell command -v nvidia-smi),,$(shell $(PYTHON) -c "from ur
 export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF '-DCMAKE_PROJECT_llama.cpp_INCLUDE=$(CURDIR)/lilm/llamacpp/build.cmake'
 # DeepSpeed compiles what it needs when it is first used.
 export DS_BUILD_OPS ?= 0
+NPM_BIN := dev/node_modules/.bin
+JAVASCRIPT := '{demo,tests,wasm}/**/*.{js,mjs,mts}' '!**/*.d.mts'
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --progress-bar off
 
-.PHONY: quickstart test setup tools wheel-env lint clean
+.PHONY: quickstart test setup tools wheel-env lint lint-python lint-js format-js types clean
 
 quickstart: setup tools
 	$(BIN)/lilm run --recipe quickstart
@@ -64,10 +66,33 @@ wheel-env: constraints.txt pyproject.toml
 	@$(PIP) -c constraints.txt "$$(ls dist/lilm-*.whl)[dev]"
 	@touch $(VENV)/.installed $(VENV)/.installed-dev
 
-lint: $(VENV)/.installed-dev
+lint: lint-python lint-js
+
+lint-python: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p lilm
+
+lint-js: dev/node_modules/.installed
+	$(NPM_BIN)/tsc -p dev/tsconfig.json
+	$(NPM_BIN)/tsc -p dev/tsconfig.site.json
+	$(NPM_BIN)/tsc -p dev/tsconfig.service-worker.json
+	$(NPM_BIN)/prettier --config dev/prettier.json --log-level warn --check $(JAVASCRIPT)
+
+# What checks the JavaScript, as pinned; no user needs it.
+dev/node_modules/.installed: dev/package-lock.json
+	@command -v npm >/dev/null || { \
+	  echo "no npm, which brings what checks the JavaScript — type: sudo apt-get install npm"; exit 2; }
+	@npm ci --prefix dev --silent --no-audit --no-fund || { echo "npm cannot fetch what dev/package.json names"; exit 2; }
+	@touch $@
+
+format-js: dev/node_modules/.installed
+	$(NPM_BIN)/prettier --config dev/prettier.json --log-level warn --write $(JAVASCRIPT)
+
+# The types of the runtime, from its JSDoc. They are kept in git, since they are installed, and users have no npm.
+types: dev/node_modules/.installed
+	$(NPM_BIN)/tsc -p dev/tsconfig.types.json
+	cp build/types/lilm.d.mts build/types/errors.d.mts wasm/runtime/
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info runs

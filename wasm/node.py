@@ -64,7 +64,7 @@ def runtime_dir() -> Path:
 def runtime_files() -> tuple[str, ...]:
     """Names of the runtime's files that a page needs: what `lilm.mjs` names, what that names, and so on, with the types
     and package.json."""
-    found = {"lilm.d.mts", "package.json"}
+    found = {"package.json", *(path.name for path in runtime_dir().glob("*.d.mts"))}
     waiting = ["lilm.mjs"]
     while waiting:
         name = waiting.pop()

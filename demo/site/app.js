@@ -10,8 +10,31 @@ import { LoadingView } from "./loading.js";
 import { ModelsView } from "./models-view.js";
 import { hideNotice, showError, showNotice } from "./notice.js";
 import { Settings } from "./settings.js";
-import { firstLanguage, formatBytes, language, setLanguage, t } from "./texts.js";
+import { firstLanguage, formatBytes, isText, language, setLanguage, t } from "./texts.js";
 import { startTheme } from "./theme.js";
+
+/**
+ * @typedef {import("./models-view.js").Entry} Entry
+ *
+ * @typedef {Object} SiteModel
+ * @property {string} file address
+ * @property {string} chunks address of its list of chunks
+ * @property {string} quant
+ * @property {number} bytes
+ * @property {string} sha256
+ * @property {Record<string, number | undefined>} memory bytes that it needs, by variant of the engine
+ * @property {import("./models-view.js").Quality} [quality]
+ *
+ * @typedef {Object} Site models.json, as the site stage writes it
+ * @property {string} title
+ * @property {string} language
+ * @property {SiteModel[]} models
+ * @property {string[]} prompts
+ * @property {import("./settings.js").Sampling} sampling
+ * @property {string[]} variants
+ * @property {string[]} charts addresses
+ * @property {string | null} report address
+ */
 
 const engine = new Engine();
 const chat = new Conversation();
@@ -19,9 +42,12 @@ const loading = new LoadingView();
 const view = new ChatView({ onAgain: answerAgain, onEdit: edit });
 // Errors after which a second try can succeed.
 const CURABLE = ["network", "truncated", "wrong_hash", "out_of_memory", "worker_died", "internal"];
-let site, models, settings, composer;
-let takeUpdate = null; // lets a new version of the page take over, once one waits
-let writing = null; // AbortController of the answer being written
+/** @type {Site} */ let site;
+/** @type {ModelsView} */ let models;
+/** @type {Settings} */ let settings;
+/** @type {Composer} */ let composer;
+/** @type {(() => void) | null} */ let takeUpdate = null; // lets a new version of the page take over, once one waits
+/** @type {AbortController | null} */ let writing = null; // of the answer being written
 let written = Promise.resolve(); // settles when that answer ends
 
 async function start() {
@@ -34,13 +60,13 @@ async function start() {
     if (!response.ok) throw new Error(`HTTP ${response.status}`);
     site = await response.json();
   } catch (error) {
-    showError({ kind: "no_models", message: error.message });
+    showError({ kind: "no_models", message: /** @type {Error} */ (error).message });
     return;
   }
   const variant = support().threads && site.variants.includes("threads") ? "threads" : "single";
   const wide = `${variant}-memory64`; // for what 4 GiB do not hold
   const entries = site.models.map(({ file, chunks, quant, bytes, sha256, memory, quality }) => {
-    const name = file.split("/").at(-1);
+    const name = file.split("/").at(-1) ?? file;
     const need = { memory: memory[variant] ?? memory[wide], memory64: !(variant in memory) && wide in memory };
     return { name, label: quant, source: file, chunks, bytes, sha256, ...need, quality };
   });
@@ -66,36 +92,46 @@ function renderAll() {
   $("suggestions").replaceChildren(...suggestions);
 }
 
+/** @param {Entry} entry */
 async function changeModel(entry) {
   stop();
   await written;
   await loadModel(entry);
 }
 
-/** Load `entry`, with progress; gives whether it is ready. */
+/** Load `entry`, with progress; gives whether it is ready. @param {Entry} entry */
 async function loadModel(entry) {
   hideNotice();
   loading.show(entry.label);
   try {
-    await engine.load(entry, (progress) => loading.update(progress), ({ kind, message }) => {
-      if (kind !== "kept") showNotice(t(`notice_${kind}`, { message }), "hint");
-    });
+    await engine.load(
+      entry,
+      (progress) => loading.update(progress),
+      ({ kind, message }) => {
+        const key = `notice_${kind}`;
+        if (isText(key)) showNotice(t(key, { message }), "hint"); // that it is kept needs no words
+      },
+    );
     showSpeed();
     return true;
-  } catch (error) {
+  } catch (thrown) {
     if (engine.state === "loading") return false; // another one was chosen meanwhile
+    const error = /** @type {Partial<import("./engine.js").LilmError>} */ (thrown);
     const again = () => (chat.waitsForAnswer ? answer() : loadModel(entry));
     if (entry.local && error.kind !== "aborted") models.discard(entry);
     // A model that is not this page's may be the new version's.
     if (error.kind === "wrong_hash" && takeUpdate) showError(error, takeUpdate, t("updateNow"));
-    else showError(error, CURABLE.includes(error.kind) ? again : undefined);
+    else showError(error, CURABLE.includes(error.kind ?? "") ? again : undefined);
     return false;
   } finally {
     if (engine.state !== "loading") loading.hide();
   }
 }
 
-/** Ask `text`, in the place of an earlier message where one is given; gives whether it was taken. */
+/**
+ * Ask `text`, in the place of an earlier message where one is given; gives whether it was taken.
+ * @param {string} text @param {number | null} [place]
+ */
 function ask(text, place = null) {
   if (writing || !text.trim()) return false;
   if (place !== null) chat.cut(place);
@@ -106,6 +142,7 @@ function ask(text, place = null) {
   return true;
 }
 
+/** @param {string} text @param {number} place */
 function edit(text, place) {
   if (!writing) composer.edit(text, place);
 }
@@ -130,6 +167,7 @@ async function writeAnswer() {
   try {
     if (engine.state !== "ready" && !(await loadModel(models.chosen))) return;
     if (abort.signal.aborted) return;
+    /** @type {import("./wasm/runtime/lilm.mjs").GenerateOptions["onToken"]} */
     const onToken = (text, { tokens, seconds }) => {
       write(text);
       if (seconds > 0) showSpeed(tokens / seconds);
@@ -148,6 +186,7 @@ async function writeAnswer() {
   }
 }
 
+/** @param {AbortController} abort */
 function begin(abort) {
   writing = abort;
   hideNotice();
@@ -180,6 +219,7 @@ function newChat() {
   $("prompt").focus();
 }
 
+/** What is said under an answer. @param {import("./wasm/runtime/lilm.mjs").Result} result */
 function note({ tokens, seconds, stop_reason }) {
   const parts = [t("answerNote", { tokens, speed: speedText(tokens / Math.max(seconds, 1e-3)) })];
   if (stop_reason === "aborted") parts.push(t("stopped"));
@@ -188,11 +228,15 @@ function note({ tokens, seconds, stop_reason }) {
   return parts.join(" · ");
 }
 
+/** @param {number} rate tokens per second */
 function speedText(rate) {
   return t("speed", { n: rate < 10 ? rate.toFixed(1) : Math.round(rate) });
 }
 
-/** The line under the message box: tokens per second, threads and memory, as far as known. */
+/**
+ * The line under the message box, as far as known.
+ * @param {number | null} [rate] tokens per second @param {number | null} [memory] bytes
+ */
 function showSpeed(rate = null, memory = null) {
   const threads = engine.model?.info.threads;
   const parts = rate === null ? [] : [speedText(rate)];
@@ -202,13 +246,15 @@ function showSpeed(rate = null, memory = null) {
   $("speed").textContent = parts.join(" · ");
 }
 
+/** @param {() => void} takeOver */
 function offerUpdate(takeOver) {
   takeUpdate = takeOver;
   showNotice(t("update"), "hint", takeOver, t("updateNow"));
 }
 
-/** The browser ended the model's worker, most likely for want of memory. */
-function modelDied({ detail: { entry, reason } }) {
+/** The browser ended the model's worker, most likely for want of memory. @param {Event} event "died" */
+function modelDied(event) {
+  const { entry, reason } = /** @type {CustomEvent<import("./engine.js").Died>} */ (event).detail;
   if (writing) return; // the answer's failure tells it
   showError(reason, () => loadModel(entry), t("reload"));
 }
@@ -237,7 +283,7 @@ function connect() {
     if (!writing) renderAll();
   });
   for (const button of document.querySelectorAll("[data-close]")) {
-    button.addEventListener("click", () => button.closest("dialog").close());
+    button.addEventListener("click", () => button.closest("dialog")?.close());
   }
   for (const dialog of document.querySelectorAll("dialog")) {
     dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());

@@ -4,9 +4,15 @@ import { $, el } from "./dom.js";
 import { formatBytes, languageName, t } from "./texts.js";
 
 const NS = "http://www.w3.org/2000/svg";
-const LEFT = 17, RIGHT = 98, TOP = 10, BOTTOM = 80; // of the plot, in percent of the figure
+const [LEFT, RIGHT, TOP, BOTTOM] = [17, 98, 10, 80]; // of the plot, in percent of the figure
 
-/** Draw `entries` that were measured in `lang`; gives whether there was anything to compare. */
+/** @typedef {import("./models-view.js").Entry} Entry */
+
+/**
+ * Draw `entries` that were measured in `lang`; gives whether there was anything to compare.
+ * @param {Entry[]} entries @param {Entry | undefined} chosen @param {string} lang
+ * @param {(entry: Entry) => void} onChoose
+ */
 export function drawChart(entries, chosen, lang, onChoose) {
   const points = entries.flatMap((entry) => {
     const figures = entry.quality?.[lang];
@@ -15,8 +21,10 @@ export function drawChart(entries, chosen, lang, onChoose) {
   $("points").hidden = points.length < 2;
   if (points.length < 2) return false;
   points.sort((one, other) => one.size - other.size);
-  const sizes = points.map(({ size }) => size), values = points.map(({ value }) => value);
-  const across = scale(sizes, LEFT, RIGHT), up = scale(values, BOTTOM, TOP);
+  const sizes = points.map(({ size }) => size);
+  const values = points.map(({ value }) => value);
+  const across = scale(sizes, LEFT, RIGHT);
+  const up = scale(values, BOTTOM, TOP);
   const ends = [Math.min, Math.max];
   const labels = [
     ...ends.map((end) => label("size-label", formatBytes(end(...sizes)), across(end(...sizes)), BOTTOM + 5)),
@@ -37,14 +45,19 @@ export function drawChart(entries, chosen, lang, onChoose) {
   return true;
 }
 
-/** From values to percent; equal values lie in the middle. */
+/**
+ * From values to percent; equal values lie in the middle.
+ * @param {number[]} values @param {number} from @param {number} to
+ */
 function scale(values, from, to) {
-  const least = Math.min(...values), most = Math.max(...values);
+  const least = Math.min(...values);
+  const most = Math.max(...values);
   const inset = (to - from) * 0.17;
   if (most === least) return () => (from + to) / 2;
-  return (value) => from + inset + ((value - least) / (most - least)) * (to - from - 2 * inset);
+  return (/** @type {number} */ value) => from + inset + ((value - least) / (most - least)) * (to - from - 2 * inset);
 }
 
+/** @param {[across: number, up: number][]} places in percent */
 function axes(places) {
   const svg = document.createElementNS(NS, "svg");
   svg.setAttribute("viewBox", "0 0 100 100");
@@ -56,10 +69,12 @@ function axes(places) {
   return svg;
 }
 
+/** @param {string} className @param {string} text @param {number} x @param {number} y in percent */
 function label(className, text, x, y) {
   return place(el("span", { className, "aria-hidden": "true" }, text), x, y);
 }
 
+/** @template {HTMLElement} E @param {E} node @param {number} x @param {number} y in percent @returns {E} */
 function place(node, x, y) {
   node.style.left = `${x}%`;
   node.style.top = `${y}%`;

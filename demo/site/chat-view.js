@@ -7,10 +7,15 @@ import { t } from "./texts.js";
 
 const NEAR_END = 90; // pixels from the end within which new text scrolls along
 
+/** @typedef {import("./conversation.js").Said} Said */
+
 export class ChatView {
+  lang = "";
+
+  /** @param {{onAgain: () => void, onEdit: (text: string, place: number) => void}} does */
   constructor({ onAgain, onEdit }) {
     this.log = $("log");
-    this.scroller = document.querySelector("main");
+    this.scroller = /** @type {HTMLElement} */ (document.querySelector("main"));
     this.onAgain = onAgain;
     this.onEdit = onEdit;
     this.follow = true;
@@ -20,7 +25,10 @@ export class ChatView {
     });
   }
 
-  /** Draw all messages; the last answer gets the button to answer again. */
+  /**
+   * Draw all messages; the last answer gets the button to answer again.
+   * @param {Said[]} messages @param {string} lang
+   */
   render(messages, lang) {
     this.lang = lang;
     $("welcome").hidden = messages.length > 0;
@@ -38,7 +46,7 @@ export class ChatView {
   /** An empty answer to be filled; gives a function that adds text to it. */
   beginAnswer() {
     const turn = this.#turn("assistant", "");
-    const text = turn.querySelector(".text");
+    const text = /** @type {HTMLElement} */ (turn.querySelector(".text"));
     turn.classList.add("writing");
     this.log.append(turn);
     this.log.ariaBusy = "true";
@@ -50,7 +58,7 @@ export class ChatView {
       text.replaceChildren(...markdown(said));
       if (this.follow) this.scroller.scrollTop = this.scroller.scrollHeight;
     };
-    return (piece) => {
+    return (/** @type {string} */ piece) => {
       said = (said + piece).trimStart();
       if (!due) requestAnimationFrame(draw); // drawn once per frame, however many tokens come in it
       due = true;
@@ -67,22 +75,30 @@ export class ChatView {
     this.scroller.scrollTop = this.scroller.scrollHeight;
   }
 
+  /** @param {Said["role"]} role @param {string} content */
   #turn(role, content) {
     const who = el("span", { className: "hidden-text" }, `${t(role === "user" ? "you" : "model")}: `);
     const parts = role === "user" ? [content] : markdown(content);
-    return el("article", { className: `turn ${role}` }, who, el("div", { className: "text", lang: this.lang }, ...parts));
+    return el(
+      "article",
+      { className: `turn ${role}` },
+      who,
+      el("div", { className: "text", lang: this.lang }, ...parts),
+    );
   }
 
+  /** @param {Said} message @param {number} at */
   #edit(message, at) {
     return iconButton("edit", t("edit"), () => this.onEdit(message.content, at));
   }
 
+  /** @param {Said} message @param {boolean} isLast */
   #acts(message, isLast) {
     const copy = iconButton("copy", t("copy"), async () => {
       try {
         await navigator.clipboard.writeText(message.content); // not there without https, or not allowed
       } catch (error) {
-        return showError({ kind: "cannot_copy", message: error.message });
+        return showError({ kind: "cannot_copy", message: /** @type {Error} */ (error).message });
       }
       copy.replaceChildren(icon("check"));
       $("announce").textContent = t("copied");

@@ -3,9 +3,12 @@
 import { $ } from "./dom.js";
 
 export class Composer {
-  #editing = null; // place of the message that the text replaces
+  /** @type {number | null} */ #editing = null; // place of the message that the text replaces
 
-  /** onSend(text, place): place of the message that is asked anew, or null. Gives whether it was taken. */
+  /**
+   * @param {{onSend: (text: string, place: number | null) => boolean}} does place: of the message that is asked anew,
+   *   or null. Gives whether it was taken.
+   */
   constructor({ onSend }) {
     this.box = $("prompt");
     this.box.addEventListener("input", () => this.#grow());
@@ -32,6 +35,7 @@ export class Composer {
     return this.#editing !== null;
   }
 
+  /** @param {string} text @param {number} place */
   edit(text, place) {
     this.#editing = place;
     $("editing").hidden = false;

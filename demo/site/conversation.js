@@ -5,8 +5,10 @@ import { kept, tab } from "./store.js";
 
 const KEY = "lilm.chat";
 
+/** @typedef {{role: "user" | "assistant", content: string, note?: string}} Said */
+
 export class Conversation {
-  /** [{role: "user" | "assistant", content, note?}] */
+  /** @type {Said[]} */
   messages = [];
 
   constructor() {
@@ -14,18 +16,22 @@ export class Conversation {
     if (Array.isArray(stored)) this.messages = stored.filter(isMessage);
   }
 
+  /** @param {Said["role"]} role @param {string} content @param {string} [note] */
   add(role, content, note = "") {
     this.messages.push({ role, content, note });
     this.#store();
   }
 
-  /** Drop the last message if it is `role`'s: an answer to be given again, a question never answered. */
+  /**
+   * Drop the last message if it is `role`'s: an answer to be given again, a question never answered.
+   * @param {Said["role"]} role
+   */
   dropLast(role) {
     if (this.messages.at(-1)?.role === role) this.messages.pop();
     this.#store();
   }
 
-  /** Drop the message at `place` and all after it. */
+  /** Drop the message at `place` and all after it. @param {number} place */
   cut(place) {
     this.messages = this.messages.slice(0, place);
     this.#store();
@@ -50,6 +56,7 @@ export class Conversation {
   }
 }
 
+/** @param {Partial<Said> | null} one @returns {one is Said} */
 function isMessage(one) {
   return (one?.role === "user" || one?.role === "assistant") && typeof one.content === "string";
 }

@@ -4,13 +4,25 @@ import { forgetKept, listKept, load, LilmError, support } from "./wasm/runtime/l
 
 export { forgetKept, LilmError, listKept, support };
 
-export class Engine extends EventTarget {
-  state = "idle"; // idle | loading | ready
-  entry = null; // what is loaded or being loaded
-  model = null;
-  #loading = null; // { entry, abort, promise }
+/**
+ * @typedef {import("./models-view.js").Entry} Entry
+ * @typedef {import("./wasm/runtime/lilm.mjs").Model} Model
+ * @typedef {import("./wasm/runtime/lilm.mjs").LoadOptions} LoadOptions
+ * @typedef {import("./wasm/runtime/lilm.mjs").GenerateOptions} GenerateOptions
+ * @typedef {import("./wasm/runtime/lilm.mjs").Message} Message
+ * @typedef {{entry: Entry, reason: LilmError}} Died of the event "died": a model ended by itself
+ */
 
-  /** Load `entry` ({name, source, chunks?}) unless it is loaded; a load of another one is given up first. */
+export class Engine extends EventTarget {
+  /** @type {"idle" | "loading" | "ready"} */ state = "idle";
+  /** @type {Entry | null} */ entry = null; // what is loaded or being loaded
+  /** @type {Model | null} */ model = null;
+  /** @type {{entry: Entry, abort: AbortController, promise: Promise<void>} | null} */ #loading = null;
+
+  /**
+   * Load `entry` unless it is loaded; a load of another one is given up first.
+   * @param {Entry} entry @param {LoadOptions["onProgress"]} onProgress @param {LoadOptions["onNotice"]} onNotice
+   */
   async load(entry, onProgress, onNotice) {
     if (this.model && this.entry === entry) return;
     if (this.#loading?.entry === entry) return this.#loading.promise;
@@ -22,6 +34,7 @@ export class Engine extends EventTarget {
     return this.#loading.promise;
   }
 
+  /** @param {Entry} entry @param {LoadOptions & {signal: AbortSignal}} options */
   async #load(entry, options) {
     const { signal } = options;
     this.#become("loading", entry);
@@ -32,7 +45,7 @@ export class Engine extends EventTarget {
         throw new LilmError("aborted", "the load was given up");
       }
       this.model = model;
-      model.ended?.then((reason) => this.#end(model, entry, reason));
+      model.ended.then((reason) => this.#end(model, entry, reason));
       this.#loading = null;
       this.#become("ready", entry);
     } catch (error) {
@@ -44,7 +57,10 @@ export class Engine extends EventTarget {
     }
   }
 
-  /** The model ended by itself: the event "died" has {entry, reason}. */
+  /**
+   * The model ended by itself: the event "died" tells it.
+   * @param {Model} model @param {Entry} entry @param {LilmError} reason
+   */
   #end(model, entry, reason) {
     if (this.model !== model) return; // we unloaded it
     this.model = null;
@@ -70,12 +86,17 @@ export class Engine extends EventTarget {
     }
   }
 
-  /** The runtime's result for `messages`. After an error the model may be broken; it is loaded again when needed. */
+  /**
+   * The runtime's result for `messages`. After an error the model may be broken; it is loaded again when needed.
+   * @param {Message[]} messages @param {GenerateOptions} options
+   */
   async chat(messages, options) {
     try {
+      if (!this.model) throw new LilmError("worker_died", "the model ended");
       return await this.model.chat(messages, options);
     } catch (error) {
-      if (error.kind !== "context_full") await this.unload().catch(() => {}); // the error below is the news
+      const { kind } = /** @type {Partial<LilmError>} */ (error);
+      if (kind !== "context_full") await this.unload().catch(() => {}); // the error below is the news
       throw error;
     }
   }
@@ -85,6 +106,7 @@ export class Engine extends EventTarget {
     return this.model ? (await this.model.stats()).heap_bytes : null;
   }
 
+  /** @param {Engine["state"]} state @param {Entry | null} entry */
   #become(state, entry) {
     this.state = state;
     this.entry = entry;

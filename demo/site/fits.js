@@ -5,8 +5,11 @@ const LARGEST = 65535; // pages: all that 32-bit memory can have
 const LARGEST64 = 262143; // and 64-bit memory in browsers
 const BESIDE = 64e6; // bytes for a model whose memory is not known, beside its file
 
-/** "fits" | "tight" | "too_big" | "unknown", for a model that needs `memory` bytes (or has a file of `bytes`); memory64:
- *  in a build with 64-bit memory. */
+/**
+ * For a model that needs `memory` bytes (or has a file of `bytes`); memory64: in a build with 64-bit memory.
+ * @param {{memory?: number, bytes: number, memory64?: boolean}} model
+ * @returns {"fits" | "tight" | "too_big" | "unknown"}
+ */
 export function fitOf({ memory, bytes, memory64 = false }) {
   const need = memory ?? bytes + BESIDE;
   if (!canHave(need, memory64)) return "too_big";
@@ -17,13 +20,15 @@ export function fitOf({ memory, bytes, memory64 = false }) {
   return share > 0.5 && device < 8 ? "too_big" : share > 0.25 ? "tight" : "fits";
 }
 
+/** @param {number} need bytes @param {boolean} memory64 */
 function canHave(need, memory64) {
   const pages = Math.ceil(need / PAGE);
   if (pages > (memory64 ? LARGEST64 : LARGEST)) return false;
   const size = memory64 ? BigInt(pages) : pages;
   try {
-    const memory = { initial: size, maximum: size, ...(memory64 && { address: "i64" }) };
-    return Boolean(new WebAssembly.Memory(memory)); // untouched, so that it costs nothing
+    const memory = /** @type {unknown} */ ({ initial: size, maximum: size, ...(memory64 && { address: "i64" }) });
+    // Untouched, so that it costs nothing. TypeScript knows no BigInt here.
+    return Boolean(new WebAssembly.Memory(/** @type {WebAssembly.MemoryDescriptor} */ (memory)));
   } catch {
     return false;
   }

@@ -8,7 +8,8 @@ const WAIT_MS = 5000; // a worker that fails to install never becomes ready
 
 /**
  * Resolves when the page is as isolated as it can be; may reload the page once to get there.
- * onUpdate: called when a new version of the page waits, with the function that lets it take over.
+ * @param {(takeOver: () => void) => void} onUpdate called when a new version of the page waits, with the function that
+ *   lets it take over
  */
 export async function startServiceWorker(onUpdate) {
   if (!globalThis.isSecureContext || !("serviceWorker" in navigator)) return;
@@ -29,8 +30,9 @@ export async function startServiceWorker(onUpdate) {
   await new Promise(() => {}); // nothing else happens before the reload
 }
 
+/** @param {ServiceWorkerRegistration} registration @param {(takeOver: () => void) => void} onUpdate */
 function watch(registration, onUpdate) {
-  navigator.serviceWorker.ready.then(({ active }) => active.postMessage("keep"));
+  navigator.serviceWorker.ready.then(({ active }) => active?.postMessage("keep"));
   const look = () => {
     const { waiting } = registration;
     if (!waiting || !navigator.serviceWorker.controller) return; // the first version takes over by itself

@@ -5,32 +5,35 @@ import { $, el, iconButton } from "./dom.js";
 import { showError } from "./notice.js";
 import { formatBytes, t } from "./texts.js";
 
+/** @typedef {import("./wasm/runtime/lilm.mjs").Kept} Kept */
+
 export class KeptView {
-  /** What is kept, as of the last look: [{key, name, url, bytes, tag, complete}]. */
+  /** What is kept, as of the last look. @type {Kept[]} */
   models = [];
 
   async refresh() {
     this.models = await listKept().catch(() => []); // storage is blocked: then nothing is kept
     $("kept").hidden = this.models.length === 0;
     $("kept-list").replaceChildren(...this.models.map((one) => this.#row(one)));
-    const { usage, quota } = this.models.length ? await navigator.storage.estimate() : {};
+    const { usage = 0, quota } = this.models.length ? await navigator.storage.estimate() : {};
     $("kept-room").textContent = quota ? t("keptRoom", { usage: formatBytes(usage), quota: formatBytes(quota) }) : "";
   }
 
-  /** Whether this version of a model of the site is kept. */
-  isKept({ local, source, sha256 }) {
-    if (local) return false;
+  /** Whether this version of a model of the site is kept. @param {import("./models-view.js").Entry} entry */
+  isKept({ source, sha256 }) {
+    if (typeof source !== "string") return false; // a file of the user's
     const { href } = new URL(source, document.baseURI);
     return this.models.some((one) => one.complete && one.url === href && one.tag === sha256);
   }
 
+  /** @param {Kept} one */
   #row(one) {
     const state = one.complete ? "" : ` · ${t("keptPart")}`;
     const remove = iconButton("trash", t("forget", { name: one.name }), async () => {
       try {
         await forgetKept(one.key);
       } catch (error) {
-        showError({ kind: "in_use", message: error.message });
+        showError({ kind: "in_use", message: /** @type {Error} */ (error).message });
       }
       await this.refresh();
       $("kept-title").focus();

@@ -3,7 +3,12 @@
 import { $ } from "./dom.js";
 import { formatBytes, formatTime, t } from "./texts.js";
 
+/** @typedef {import("./wasm/runtime/lilm.mjs").Progress} Progress */
+
 export class LoadingView {
+  name = "";
+
+  /** @param {string} name */
   show(name) {
     this.name = name;
     $("loading-text").textContent = t("preparing", { name });
@@ -11,19 +16,21 @@ export class LoadingView {
     $("loading").hidden = false;
   }
 
-  /** Takes the runtime's progress events. */
-  update({ phase, loaded, total, speed }) {
+  /** @param {Progress} progress */
+  update(progress) {
+    const { loaded, total } = progress;
     const bar = $("loading-bar");
     if (total) bar.value = loaded / total;
     else bar.removeAttribute("value");
-    $("loading-text").textContent = this.#text(phase, loaded, total, speed);
+    $("loading-text").textContent = this.#text(progress);
   }
 
   hide() {
     $("loading").hidden = true;
   }
 
-  #text(phase, loaded, total, speed) {
+  /** @param {Progress} progress */
+  #text({ phase, loaded, total, speed }) {
     if (phase === "wait") return t("waiting", { name: this.name });
     if (phase === "load") return t("starting", { name: this.name });
     if (speed <= 0) return t("preparing", { name: this.name });

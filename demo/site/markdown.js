@@ -13,11 +13,16 @@ const STRONG = /\*\*(?=\S)(.+?)(?<=\S)\*\*/;
 const EM = /(?<![\w*])\*(?=[^\s*])([^*\n]+?)(?<=\S)\*(?![\w*])/;
 const INLINE = new RegExp([CODE, STRONG, EM].map(({ source }) => source).join("|"), "gs");
 
-/** The elements of `source`, which may end in the middle (a fence still open is code up to the end). */
+/** @typedef {[block: HTMLElement | null, next: number]} Read a block (null for an empty line), and the line after it */
+
+/**
+ * The elements of `source`, which may end in the middle (a fence still open is code up to the end).
+ * @param {string} source
+ */
 export function markdown(source) {
   const lines = source.split("\n");
-  const blocks = [];
-  for (let at = 0; at < lines.length; ) {
+  /** @type {HTMLElement[]} */ const blocks = [];
+  for (let at = 0; at < lines.length;) {
     const [block, next] = readBlock(lines, at);
     if (block) blocks.push(block);
     at = next;
@@ -25,42 +30,50 @@ export function markdown(source) {
   return blocks;
 }
 
-/** The block that begins at line `at` (null for an empty line), and the line after it. */
+/** The block that begins at line `at`. @param {string[]} lines @param {number} at @returns {Read} */
 function readBlock(lines, at) {
   const line = lines[at];
   if (!line.trim()) return [null, at + 1];
   if (FENCE.test(line)) return readCode(lines, at);
   const heading = HEADING.exec(line);
   // The page has h1 and h2; an answer's headings stand below them.
-  if (heading) return [el(`h${Math.min(6, heading[1].length + 2)}`, {}, ...inline(heading[2])), at + 1];
+  if (heading) {
+    const tag = /** @type {"h3" | "h4" | "h5" | "h6"} */ (`h${Math.min(6, heading[1].length + 2)}`);
+    return [el(tag, {}, ...inline(heading[2])), at + 1];
+  }
   if (ITEM.test(line)) return readList(lines, at);
   if (QUOTE.test(line)) {
     const end = endOf(lines, at, (one) => QUOTE.test(one));
-    const inner = lines.slice(at, end).map((one) => QUOTE.exec(one)[1]);
+    const inner = lines.slice(at, end).map((one) => one.replace(QUOTE, "$1"));
     return [el("blockquote", {}, ...markdown(inner.join("\n"))), end];
   }
   const end = endOf(lines, at, (one) => one.trim() && ![FENCE, HEADING, ITEM, QUOTE].some((kind) => kind.test(one)));
   return [el("p", {}, ...inline(lines.slice(at, end).join("\n"))), end];
 }
 
+/** @param {string[]} lines @param {number} at @param {(line: string) => unknown} belongs */
 function endOf(lines, at, belongs) {
   let end = at + 1;
   while (end < lines.length && belongs(lines[end])) end += 1;
   return end;
 }
 
+/** @param {string[]} lines @param {number} at of a fence @returns {Read} */
 function readCode(lines, at) {
-  const mark = FENCE.exec(lines[at])[1];
+  const [, mark] = /** @type {RegExpExecArray} */ (FENCE.exec(lines[at]));
   const end = endOf(lines, at, (one) => !one.trim().startsWith(mark));
   const code = el("code", {}, lines.slice(at + 1, end).join("\n"));
   return [el("pre", { tabIndex: 0 }, code), end + 1]; // with the focus it can be scrolled by keys
 }
 
-/** Items at the first one's depth; deeper lines are the blocks of their item. */
+/**
+ * Items at the first one's depth; deeper lines are the blocks of their item.
+ * @param {string[]} lines @param {number} at @returns {Read}
+ */
 function readList(lines, at) {
-  const [, indent, number] = ITEM.exec(lines[at]);
-  const list = el(number === undefined ? "ul" : "ol");
-  if (number !== undefined && number !== "1") list.start = Number(number);
+  const [, indent, number] = /** @type {RegExpExecArray} */ (ITEM.exec(lines[at]));
+  const start = number === undefined || number === "1" ? {} : { start: Number(number) };
+  const list = el(number === undefined ? "ul" : "ol", start);
   while (at < lines.length) {
     const item = ITEM.exec(lines[at]);
     if (!item || item[1].length < indent.length || (item[2] === undefined) !== (number === undefined)) break;
@@ -72,8 +85,9 @@ function readList(lines, at) {
   return [list, at];
 }
 
+/** @param {string} text @returns {(Node | string)[]} */
 function inline(text) {
-  const nodes = [];
+  /** @type {(Node | string)[]} */ const nodes = [];
   let done = 0;
   for (const match of text.matchAll(INLINE)) {
     const [whole, , code, strong, em] = match;

@@ -1,5 +1,5 @@
-// The picker: each file's size, memory, whether it fits, and measured quality; the chart that compares them; and what is
-// kept on the device.
+// The picker: each file's size, memory, whether it fits, and measured quality; the chart that compares them; and what
+// is kept on the device.
 
 import { drawChart } from "./chart.js";
 import { $, el } from "./dom.js";
@@ -7,14 +7,31 @@ import { fitOf } from "./fits.js";
 import { KeptView } from "./kept-view.js";
 import { formatBytes, languageName, t } from "./texts.js";
 
+/**
+ * @typedef {{bits_per_byte: number, kld_mean: number | null, top1_agreement: number | null}} Figures
+ * @typedef {Record<string, Figures>} Quality by language
+ *
+ * @typedef {Object} Entry a model that can be chosen
+ * @property {string} name
+ * @property {string} label
+ * @property {string | File} source
+ * @property {number} bytes
+ * @property {string} [chunks] address of the list of chunks
+ * @property {string} [sha256]
+ * @property {number} [memory] bytes that it needs
+ * @property {boolean} [memory64] in a build with 64-bit memory
+ * @property {Quality} [quality]
+ * @property {boolean} [local] a file of the user's
+ */
+
 export class ModelsView {
   /**
-   * `entries`: {name, label, source, bytes, sha256, memory?, quality?}; the first is the default.
-   * lang: the language whose quality the chart shows.
+   * @param {Entry[]} entries the first is the default @param {import("./engine.js").Engine} engine
+   * @param {{lang: string, onLoad: (entry: Entry) => void}} does lang: the language whose quality the chart shows
    */
   constructor(entries, engine, { lang, onLoad }) {
     this.entries = entries;
-    this.chosen = entries[0];
+    /** @type {Entry} */ this.chosen = entries[0];
     this.engine = engine;
     this.lang = lang;
     this.kept = new KeptView();
@@ -29,9 +46,9 @@ export class ModelsView {
       onLoad(this.chosen);
     });
     $("open-file").addEventListener("click", () => $("file").click());
-    $("file").addEventListener("change", (event) => {
-      const [file] = event.target.files;
-      event.target.value = ""; // so that the same file can be chosen again
+    $("file").addEventListener("change", () => {
+      const [file] = $("file").files ?? [];
+      $("file").value = ""; // so that the same file can be chosen again
       if (!file) return;
       this.chosen = { name: file.name, label: file.name, source: file, bytes: file.size, local: true };
       this.entries = [...this.entries.filter((entry) => !entry.local), this.chosen];
@@ -59,14 +76,17 @@ export class ModelsView {
     this.#renderButton();
   }
 
-  /** Forget a file of the user's that turned out to be no model. */
+  /** Forget a file of the user's that turned out to be no model. @param {Entry} entry */
   discard(entry) {
     this.entries = this.entries.filter((other) => other !== entry);
     this.chosen = this.entries[0];
     this.renderChip();
   }
 
-  /** The report, and its chart where the page has too little to draw its own. */
+  /**
+   * The report, and its chart where the page has too little to draw its own.
+   * @param {string[]} charts addresses @param {string | null} report address
+   */
   showReport(charts, report) {
     const image = this.#renderChart() ? undefined : charts[0];
     $("chart").hidden = !image && !report;
@@ -81,10 +101,11 @@ export class ModelsView {
     return drawChart(this.entries, this.chosen, this.lang, (entry) => {
       this.#choose(entry);
       this.render();
-      $("plot").querySelector("[aria-pressed=true]").focus();
+      /** @type {HTMLElement | null} */ ($("plot").querySelector("[aria-pressed=true]"))?.focus();
     });
   }
 
+  /** @param {Entry} entry */
   #choose(entry) {
     this.chosen = entry;
     this.renderChip();
@@ -97,6 +118,7 @@ export class ModelsView {
     $("load").textContent = isLoaded ? t("loaded") : t("load", { size: formatBytes(entry?.bytes ?? 0) });
   }
 
+  /** @param {Entry} entry @param {number} at */
   #card(entry, at) {
     const radio = el("input", { type: "radio", name: "model", value: entry.name, checked: entry === this.chosen });
     radio.addEventListener("change", () => {
@@ -113,28 +135,31 @@ export class ModelsView {
     if (entry.memory) size.append(` · ${t("memory", { size: formatBytes(entry.memory) })}`);
     const fit = fitOf(entry);
     const fitting = el("span", { className: "fit", "data-fit": fit }, t(`fit_${fit}`));
-    const lines = el("span", { className: "facts" }, fitting, ...facts(entry.quality));
+    const lines = el("span", { className: "facts" }, fitting, ...facts(entry.quality ?? {}));
     return el("label", { className: "model" }, radio, name, size, lines);
   }
 }
 
+/** @param {string} text @param {string} [state] */
 function badge(text, state = "") {
   const node = el("span", { className: "badge" }, text);
   if (state) node.dataset.state = state;
   return node;
 }
 
-/** The measured figures, a line per language. */
+/** The measured figures, a line per language. @param {Quality} quality */
 function facts(quality) {
-  return Object.entries(quality ?? {}).map(([lang, figures]) => {
+  return Object.entries(quality).map(([lang, figures]) => {
     const pieces = [t("bitsPerByte", { value: figures.bits_per_byte.toFixed(3) })];
     if (figures.kld_mean !== null) pieces.push(t("divergence", { value: significant(figures.kld_mean) }));
-    if (figures.top1_agreement !== null) pieces.push(t("sameTop", { value: (100 * figures.top1_agreement).toFixed(1) }));
+    if (figures.top1_agreement !== null)
+      pieces.push(t("sameTop", { value: (100 * figures.top1_agreement).toFixed(1) }));
     const unbroken = pieces.map((piece) => piece.replaceAll(" ", "\u00a0"));
     return el("span", {}, el("b", {}, languageName(lang)), ` ${unbroken.join(" · ")}`);
   });
 }
 
+/** @param {number} value */
 function significant(value) {
   return value >= 0.001 ? value.toPrecision(2) : value.toExponential(1);
 }

@@ -3,7 +3,7 @@
 // FILES, so browsers see a new version of this script. It takes over when the page is opened, or, while other tabs have
 // the page as it was, when a visitor says so.
 
-/* global FILES */
+const worker = /** @type {ServiceWorkerGlobalScope} */ (/** @type {unknown} */ (self));
 const KEPT = "lilm-files";
 const PATIENCE_MS = 1000; // so long an opening page waits for its new version
 const HEADERS = {
@@ -13,22 +13,25 @@ const HEADERS = {
 };
 
 // The first version begins at once, since the page may wait for the headers; a later one when it has all its files.
-self.addEventListener("install", (event) => self.registration.active && event.waitUntil(keepFiles()));
-self.addEventListener("activate", (event) => event.waitUntil(dropOldFiles().then(() => self.clients.claim())));
-self.addEventListener("message", (event) => {
-  if (event.data === "take over") self.skipWaiting();
+worker.addEventListener("install", (event) => worker.registration.active && event.waitUntil(keepFiles()));
+worker.addEventListener("activate", (event) => event.waitUntil(dropOldFiles().then(() => worker.clients.claim())));
+worker.addEventListener("message", (event) => {
+  if (event.data === "take over") worker.skipWaiting();
   if (event.data === "keep") event.waitUntil(keepFiles());
 });
-self.addEventListener("fetch", (event) => {
+worker.addEventListener("fetch", (event) => {
   const { request } = event;
-  const { scope } = self.registration;
+  const { scope } = worker.registration;
   if (request.method !== "GET" || !request.url.startsWith(scope)) return;
   const path = decodeURIComponent(new URL(request.url).pathname.slice(new URL(scope).pathname.length)) || "index.html";
   if (path.endsWith(".gguf")) return; // models are kept by the engine
   event.respondWith(request.mode === "navigate" ? open(request, FILES[path]) : answer(request, FILES[path]));
 });
 
-/** The page; or, when its new version is ready, word to the browser to ask again, which that version answers. */
+/**
+ * The page; or, when its new version is ready, word to the browser to ask again, which that version answers.
+ * @param {Request} request @param {string | undefined} hash
+ */
 async function open(request, hash) {
   const late = new Promise((resolve) => setTimeout(resolve, PATIENCE_MS));
   const next = await Promise.race([newVersion(), late]);
@@ -38,32 +41,36 @@ async function open(request, hash) {
 }
 
 async function newVersion() {
-  const { registration } = self;
+  const { registration } = worker;
   await registration.update().catch(() => {}); // no network: there is no new version then
   const { installing } = registration;
   if (installing) await new Promise((done) => installing.addEventListener("statechange", done, { once: true }));
-  const tabs = await self.clients.matchAll({ type: "window" }); // also the one that is opening, when it is a reload
+  const tabs = await worker.clients.matchAll({ type: "window" }); // also the one that is opening, when it is a reload
   return tabs.length > 1 ? null : registration.waiting;
 }
 
-/** Content is kept under its hash: a file that did not change is not fetched for the next version. */
+/**
+ * Content is kept under its hash: a file that did not change is not fetched for the next version.
+ * @param {string} hash
+ */
 function place(hash) {
-  return new URL(`kept/${hash}`, self.registration.scope).href;
+  return new URL(`kept/${hash}`, worker.registration.scope).href;
 }
 
 async function keepFiles() {
   const cache = await caches.open(KEPT);
-  const keep = async ([path, hash]) => {
+  const keep = async (/** @type {[string, string]} */ [path, hash]) => {
     if (await cache.match(place(hash))) return;
-    const response = await fetch(new URL(path, self.registration.scope), { cache: "no-cache" });
+    const response = await fetch(new URL(path, worker.registration.scope), { cache: "no-cache" });
     const body = await response.arrayBuffer();
     if (!response.ok || (await sha256(body)) !== hash) throw new Error(`${path} is not the file of this version`);
-    const headers = { "Content-Type": response.headers.get("Content-Type") };
+    const type = response.headers.get("Content-Type");
+    const headers = new Headers(type === null ? {} : { "Content-Type": type });
     await cache.put(place(hash), new Response(body, { headers }));
   };
   const results = await Promise.allSettled(Object.entries(FILES).map(keep));
   // A host that changes files, or no room: then the page needs the network, but it still needs the headers too.
-  for (const { reason } of results) if (reason) console.warn(reason);
+  for (const one of results) if (one.status === "rejected") console.warn(one.reason);
 }
 
 async function dropOldFiles() {
@@ -72,11 +79,16 @@ async function dropOldFiles() {
   for (const { url } of await cache.keys()) if (!wanted.has(url)) await cache.delete(url);
 }
 
+/** In hex. @param {ArrayBuffer} body */
 async function sha256(body) {
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", body));
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+/**
+ * What is kept, else what the network has, with the headers.
+ * @param {Request} request @param {string | undefined} hash
+ */
 async function answer(request, hash) {
   const kept = hash && (await caches.match(place(hash), { cacheName: KEPT }));
   const response = kept || (await fetch(request));

@@ -5,6 +5,9 @@ import { kept } from "./store.js";
 import { t } from "./texts.js";
 
 const KEY = "lilm.sampling";
+/** @typedef {Pick<Required<import("./wasm/runtime/lilm.mjs").GenerateOptions>, keyof typeof RANGES>} Sampling */
+
+/** @satisfies {Record<string, [least: number, most: number, step: number]>} */
 const RANGES = {
   temperature: [0, 2, 0.05],
   top_p: [0.05, 1, 0.01],
@@ -14,13 +17,14 @@ const RANGES = {
   n_predict: [16, 1024, 16],
 };
 
-/** The kept changes, without what is not a value of ours. */
+/** The kept changes, without what is not a value of ours. @returns {Partial<Sampling>} */
 function stored() {
   const pairs = Object.entries(kept.get(KEY) ?? {});
   return Object.fromEntries(pairs.filter(([name, value]) => name in RANGES && Number.isFinite(value)));
 }
 
 export class Settings {
+  /** @param {Sampling} defaults */
   constructor(defaults) {
     this.defaults = defaults;
     this.changed = stored();
@@ -31,6 +35,7 @@ export class Settings {
     return { ...this.defaults, ...this.changed };
   }
 
+  /** @param {keyof Sampling} name @param {number} value */
   set(name, value) {
     this.changed[name] = value;
     kept.set(KEY, this.changed);
@@ -43,18 +48,34 @@ export class Settings {
   }
 
   render() {
-    const rows = Object.entries(RANGES).map(([name, [min, max, step]]) => {
+    const names = /** @type {(keyof Sampling)[]} */ (Object.keys(RANGES));
+    const rows = names.map((name) => {
+      const [min, max, step] = RANGES[name];
       const digits = step < 1 ? 2 : 0;
       const value = this.values[name];
       const output = el("output", {}, value.toFixed(digits));
-      const input = el("input", { id: `set-${name}`, type: "range", min, max, step, "aria-describedby": `help-${name}` });
-      input.value = value;
+      const input = el("input", {
+        id: `set-${name}`,
+        type: "range",
+        min,
+        max,
+        step,
+        "aria-describedby": `help-${name}`,
+      });
+      input.valueAsNumber = value;
       input.addEventListener("input", () => {
         output.textContent = input.valueAsNumber.toFixed(digits);
         this.set(name, input.valueAsNumber);
       });
       const label = el("label", { htmlFor: input.id }, t(name));
-      return el("div", { className: "setting" }, label, output, input, el("p", { id: `help-${name}` }, t(`${name}Help`)));
+      return el(
+        "div",
+        { className: "setting" },
+        label,
+        output,
+        input,
+        el("p", { id: `help-${name}` }, t(`${name}Help`)),
+      );
     });
     $("setting-list").replaceChildren(...rows);
   }

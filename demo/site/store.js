@@ -1,5 +1,6 @@
 // Browser storage that may be switched off: then nothing is kept and nothing breaks.
 
+/** @template T @param {() => T} action */
 function safely(action) {
   try {
     return action();
@@ -8,11 +9,17 @@ function safely(action) {
   }
 }
 
-/** JSON values by key; `area` is localStorage (stays) or sessionStorage (goes with the tab). */
+/**
+ * JSON values by key; who reads them checks them.
+ * @param {"localStorage" | "sessionStorage"} area stays, or goes with the tab
+ */
 function storeIn(area) {
   return {
-    get: (key) => safely(() => JSON.parse(globalThis[area].getItem(key))),
+    /** @param {string} key @returns {unknown} null when there is none */
+    get: (key) => safely(() => JSON.parse(globalThis[area].getItem(key) ?? "null")),
+    /** @param {string} key @param {unknown} value */
     set: (key, value) => safely(() => globalThis[area].setItem(key, JSON.stringify(value))),
+    /** @param {string} key */
     remove: (key) => safely(() => globalThis[area].removeItem(key)),
   };
 }

@@ -2,6 +2,12 @@
 
 import { kept } from "./store.js";
 
+/** @typedef {"en" | "ja"} Language */
+/** @typedef {keyof typeof TEXTS.en} Key */
+/** @typedef {Record<string, string | number>} Values */
+
+// Short texts that belong together share a line.
+// prettier-ignore
 const TEXTS = {
   en: {
     skip: "Skip to the message box", tag: "Runs on this device",
@@ -116,46 +122,59 @@ const TEXTS = {
 };
 
 const KEY = "lilm.language";
-let current = "en";
+/** @type {Language} */ let current = "en";
 
 export function language() {
   return current;
 }
 
-/** The text `key` in the chosen language, with {name} replaced from `values`. */
+/** The text `key` in the chosen language, with {name} replaced from `values`. @param {Key} key @param {Values} [values] */
 export function t(key, values = {}) {
-  return (TEXTS[current][key] ?? key).replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+  return TEXTS[current][key].replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole));
 }
 
+/** Whether there is a text of this name. @param {string} key @returns {key is Key} */
+export function isText(key) {
+  return key in TEXTS.en;
+}
+
+/** @returns {Language} */
 export function firstLanguage() {
   const stored = kept.get(KEY);
-  if (stored in TEXTS) return stored;
+  if (stored === "en" || stored === "ja") return stored;
   return navigator.language.toLowerCase().startsWith("ja") ? "ja" : "en";
 }
 
-/** Switch the page's language and rewrite all fixed texts in `root`. */
+/** Switch the page's language and rewrite all fixed texts in `root`. @param {Language} code @param {ParentNode} [root] */
 export function setLanguage(code, root = document) {
   current = code;
   kept.set(KEY, code);
   document.documentElement.lang = code;
-  for (const node of root.querySelectorAll("[data-t]")) node.textContent = t(node.dataset.t);
-  for (const node of root.querySelectorAll("[data-placeholder]")) node.placeholder = t(node.dataset.placeholder);
-  for (const node of root.querySelectorAll("[data-label]")) {
-    node.setAttribute("aria-label", t(node.dataset.label));
-    if (node.localName === "button") node.title = t(node.dataset.label);
+  const told = (/** @type {"t" | "placeholder" | "label"} */ name) =>
+    [.../** @type {NodeListOf<HTMLElement>} */ (root.querySelectorAll(`[data-${name}]`))].map(
+      (node) => /** @type {const} */ ([node, t(/** @type {Key} */ (node.dataset[name]))]),
+    );
+  for (const [node, text] of told("t")) node.textContent = text;
+  for (const [node, text] of told("placeholder")) node.setAttribute("placeholder", text);
+  for (const [node, text] of told("label")) {
+    node.setAttribute("aria-label", text);
+    if (node.localName === "button") node.title = text;
   }
 }
 
+/** @param {string} code */
 export function languageName(code) {
-  return new Intl.DisplayNames([current], { type: "language" }).of(code);
+  return new Intl.DisplayNames([current], { type: "language" }).of(code) ?? code;
 }
 
+/** @param {number} bytes */
 export function formatBytes(bytes) {
   if (bytes >= 1e9) return `${(bytes / 1e9).toFixed(2)} GB`;
   if (bytes >= 1e6) return `${(bytes / 1e6).toFixed(bytes >= 1e8 ? 0 : 1)} MB`;
   return `${Math.max(1, Math.round(bytes / 1e3))} kB`;
 }
 
+/** @param {number} seconds */
 export function formatTime(seconds) {
   return seconds < 90 ? t("seconds", { n: Math.ceil(seconds) }) : t("minutes", { n: Math.ceil(seconds / 60) });
 }

@@ -8,7 +8,9 @@ const KEY = "lilm.theme";
 export function startTheme() {
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const apply = () => {
-    document.documentElement.dataset.theme = kept.get(KEY) ?? (dark.matches ? "dark" : "light");
+    const chosen = kept.get(KEY);
+    const own = chosen === "dark" || chosen === "light" ? chosen : null;
+    document.documentElement.dataset.theme = own ?? (dark.matches ? "dark" : "light");
   };
   dark.addEventListener("change", apply);
   $("theme").addEventListener("click", () => {

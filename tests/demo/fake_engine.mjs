@@ -1,30 +1,53 @@
-export class LilmError extends Error { constructor(kind, message) { super(message); this.kind = kind; } }
-export const listKept = async () => globalThis.keptModels ?? [];
-export const forgetKept = async (key) => void (globalThis.keptModels = globalThis.keptModels.filter((one) => one.key !== key));
+// Stands for lilm.mjs in the tests of the page. They put what it should keep into globalThis, and read there what it
+// was asked.
+
+/**
+ * @typedef {import("../../wasm/runtime/lilm.mjs").LoadOptions} LoadOptions
+ * @typedef {import("../../wasm/runtime/lilm.mjs").GenerateOptions} GenerateOptions
+ * @typedef {import("../../wasm/runtime/lilm.mjs").Message} Message
+ * @typedef {{keptModels?: {key: string}[], loadedSource?: string, killModel?: () => void, lastChat?: object}} World
+ */
+
+export class LilmError extends Error {
+  /** @param {string} kind @param {string} message */
+  constructor(kind, message) {
+    super(message);
+    this.kind = kind;
+  }
+}
+const world = /** @type {World} */ (/** @type {unknown} */ (globalThis));
+
+export const listKept = async () => world.keptModels ?? [];
+export const forgetKept = async (/** @type {string} */ key) =>
+  void (world.keptModels = world.keptModels?.filter((one) => one.key !== key));
 export const support = () => ({ threads: globalThis.crossOriginIsolated, reason: "" });
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const pause = (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const TEXT = "猫は<img src=x onerror=alert(1)>庭で" + "あ".repeat(400);
+/** @param {string | File} source @param {Required<LoadOptions>} options */
 export async function load(source, { onProgress, signal }) {
   for (let part = 0; part <= 4; part++) {
     onProgress({ phase: "download", loaded: part * 1e6, total: 4e6, speed: 1e6 });
     await pause(20);
     if (signal.aborted) throw new LilmError("aborted", "given up");
   }
-  globalThis.loadedSource = String(source);
+  world.loadedSource = String(source);
   if (source instanceof File) throw new LilmError("not_a_gguf", "not GGUF");
   return {
     info: { threads: 2 },
     stats: async () => ({ heap_bytes: 40e6 }),
-    ended: new Promise((resolve) => (globalThis.killModel = () => resolve(new LilmError("worker_died", "ended")))),
+    ended: new Promise((resolve) => (world.killModel = () => resolve(new LilmError("worker_died", "ended")))),
     unload: async () => {},
+    /** @param {Message[]} messages @param {Required<GenerateOptions>} options */
     chat: async (messages, options) => {
-      globalThis.lastChat = { messages, temperature: options.temperature, repeat_penalty: options.repeat_penalty };
-      if (messages.at(-1).content === "crash") throw new LilmError("internal", "worker died");
-      if (messages.at(-1).content === "silence") return { text: " ", tokens: 1, seconds: 1, stop_reason: "eos", dropped_turns: 0 };
+      world.lastChat = { messages, temperature: options.temperature, repeat_penalty: options.repeat_penalty };
+      const asked = messages.at(-1)?.content;
+      if (asked === "crash") throw new LilmError("internal", "worker died");
+      if (asked === "silence") return { text: " ", tokens: 1, seconds: 1, stop_reason: "eos", dropped_turns: 0 };
       const dropped_turns = Math.max(0, (messages.length - 3) / 2);
       let text = "";
       for (const letter of TEXT.slice(0, options.n_predict)) {
-        if (options.signal.aborted) return { text, tokens: text.length, seconds: 1, stop_reason: "aborted", dropped_turns };
+        if (options.signal.aborted)
+          return { text, tokens: text.length, seconds: 1, stop_reason: "aborted", dropped_turns };
         await pause(5);
         text += letter;
         options.onToken(letter, { tokens: text.length, seconds: text.length / 100 });

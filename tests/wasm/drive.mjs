@@ -1,13 +1,15 @@
 // Uses lilm.mjs as a page does, in node: `node drive.mjs RUNTIME_DIR BASE GGUF SCENARIO`; prints one JSON value.
 
 const [runtime, base, gguf, scenario] = process.argv.slice(2);
+/** @type {typeof import("../../wasm/runtime/lilm.mjs")} */
 const { load, LilmError } = await import(`${runtime}/lilm.mjs`);
 const GREEDY = { temperature: 0, repeat_penalty: 1 };
 
+/** @type {Record<string, (model: import("../../wasm/runtime/lilm.mjs").Model) => Promise<unknown>>} */
 const scenarios = {
   /** Every text as it came, and the result. */
   async stream(model) {
-    const texts = [];
+    /** @type {string[]} */ const texts = [];
     const result = await model.complete("S", { ...GREEDY, onToken: (text) => void texts.push(text) });
     return { texts, result };
   },
@@ -30,6 +32,7 @@ const scenarios = {
   },
   /** A second turn evaluates only what is new. */
   async turns(model) {
+    /** @type {import("../../wasm/runtime/lilm.mjs").Message[]} */
     const messages = [{ role: "user", content: "S" }];
     const first = await model.chat(messages, { ...GREEDY, n_predict: 8 });
     messages.push({ role: "assistant", content: first.text }, { role: "user", content: "S" });
@@ -45,7 +48,13 @@ const scenarios = {
     const vectors = await model.embed(["Sa", "zS", "Sa"]);
     const after = await model.complete("S", { ...GREEDY, n_predict: 4 });
     const long = await model.embed(["S".repeat(600)]).catch((error) => error.kind);
-    return { vectors: vectors.map((one) => [...one]), same: before.text === after.text, text: before.text, kept: after.cached_tokens, long };
+    return {
+      vectors: vectors.map((one) => [...one]),
+      same: before.text === after.text,
+      text: before.text,
+      kept: after.cached_tokens,
+      long,
+    };
   },
   async unload(model) {
     await model.unload();
@@ -54,10 +63,15 @@ const scenarios = {
 };
 
 async function main() {
-  const progress = [];
+  /** @type {import("../../wasm/runtime/lilm.mjs").Progress[]} */ const progress = [];
   const controller = new AbortController();
   if (scenario === "abort-load") controller.abort();
-  const model = await load(gguf, { base, threads: 2, signal: controller.signal, onProgress: (one) => void progress.push(one) });
+  const model = await load(gguf, {
+    base,
+    threads: 2,
+    signal: controller.signal,
+    onProgress: (one) => void progress.push(one),
+  });
   const answer = await scenarios[scenario](model);
   await model.unload();
   return { answer, progress };

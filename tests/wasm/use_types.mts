@@ -8,12 +8,20 @@ const model: Model = await load(new URL("https://example.org/m.gguf"), {
   onProgress: ({ phase, loaded, total, speed }) => console.log(phase === "download" && loaded / total, speed),
   onNotice: (notice) => void notices.push(notice),
 });
-const result = await model.chat([{ role: "user", content: "hi" }], { n_predict: 8, signal: new AbortController().signal });
+const result = await model.chat([{ role: "user", content: "hi" }], {
+  n_predict: 8,
+  signal: new AbortController().signal,
+});
 const words: string = result.text + result.stop_reason + (result.dropped_turns ?? 0);
+model.complete(words, { n_predict: 8, ignore_eos: true });
+const wide: boolean = (await model.stats()).variant === "threads-memory64" || model.info.relaxed_simd;
+// @ts-expect-error: what was loaded stays
+model.info = await model.stats();
 // @ts-expect-error: a role that is none
 model.chat([{ role: "robot", content: words }]);
 // @ts-expect-error: not an option
 model.complete(words, { n_predicts: 3 });
 for (const { key, complete } of await listKept()) if (!complete) await forgetKept(key);
 await load({ opfs: "m.gguf" }).catch((error: LilmError) => error.kind === "not_kept");
+console.log(wide);
 await model.ended.then(({ kind }) => kind === "worker_died" && support().threads);

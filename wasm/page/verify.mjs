@@ -7,7 +7,14 @@ async function fill() {
   const { load } = await import("./runtime/lilm.mjs");
   const threads = Number(ask.threads);
   const base = new URL("./", location.href).href;
-  const model = await load(ask.model, { base, threads, variant: ask.variant, n_ctx: Number(ask.n_ctx), keep: false, adapt: false });
+  const model = await load(ask.model, {
+    base,
+    threads,
+    variant: /** @type {"threads" | "single" | "threads-memory64"} */ (ask.variant),
+    n_ctx: Number(ask.n_ctx),
+    keep: false,
+    adapt: false,
+  });
   const { n_ctx } = await model.stats();
   const sample = "a b c d ".repeat(64);
   const { length } = await model.tokenize(sample, { add_special: true });
@@ -16,12 +23,12 @@ async function fill() {
   return { ...(await model.stats()), stop_reason, characters: text.length };
 }
 
-async function answer(/** @type {any} */ figures) {
+async function answer(/** @type {object} */ figures) {
   await fetch("/result", { method: "POST", body: JSON.stringify(figures) });
 }
 
 try {
   await answer(await fill());
 } catch (error) {
-  await answer({ failed: String(/** @type {any} */ (error)?.message ?? error) });
+  await answer({ failed: error instanceof Error ? error.message : String(error) });
 }

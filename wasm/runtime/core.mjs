@@ -19,7 +19,10 @@ export function support() {
 }
 
 // (module (func (result v128) i32.const 0 i8x16.splat i32.const 0 i8x16.splat i8x16.relaxed_swizzle))
-const RELAXED = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 15, 1, 13, 0, 65, 0, 253, 15, 65, 0, 253, 15, 253, 128, 2, 11];
+const RELAXED = [
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 15, 1, 13, 0, 65, 0, 253, 15, 65, 0, 253, 15,
+  253, 128, 2, 11,
+];
 // (module (memory i64 0))
 const MEMORY64 = [0, 97, 115, 109, 1, 0, 0, 0, 5, 3, 1, 4, 0];
 
@@ -33,13 +36,28 @@ function isMemory64(/** @type {string} */ build) {
   return build.includes("-memory64");
 }
 
-/** The folder of the fastest build of a variant that this engine runs. @param {any} table memory.json */
+/**
+ * memory.json, as far as it is read here. A row without `reason` fits. Models of other versions may lack things.
+ * @typedef {{n_ctx: number, initial_bytes: number, maximum_bytes: number, reason?: undefined}
+ *   | {n_ctx: number, reason: string, longest_n_ctx: number}} Row
+ * @typedef {{file_bytes: number, n_ctx_train: number} & {[variant: string]: Row[] | undefined}} ModelRows
+ * @typedef {Object} Table
+ * @property {number} n_ctx
+ * @property {number} n_batch
+ * @property {string} [kv_type]
+ * @property {number} threads
+ * @property {string[]} [variants]
+ * @property {string[]} [relaxed] variants that have a build with relaxed SIMD, too
+ * @property {Record<string, ModelRows | undefined>} [models]
+ */
+
+/** The folder of the fastest build of a variant that this engine runs. @param {Table} table */
 export function chooseBuild(table, /** @type {string} */ variant) {
   const relaxed = `${variant}-relaxed`;
   return table.relaxed?.includes(variant) && canRun(relaxed) ? relaxed : variant;
 }
 
-/** Read JSON from a URL; in node also from file: URLs. */
+/** Read JSON from a URL; in node also from file: URLs. @returns {Promise<unknown>} */
 export async function readJson(/** @type {string} */ url) {
   try {
     if (NODE && url.startsWith("file:")) {
@@ -61,7 +79,7 @@ export async function readJson(/** @type {string} */ url) {
 
 /**
  * The variant for a model and its memory: the one wished for, or that with 64-bit memory for what 4 GiB do not hold.
- * @param {any} table memory.json @param {Wish} wish @returns {Plan}
+ * @param {Table} table @param {Wish} wish @returns {Plan}
  */
 export function planMemory(table, wish) {
   try {
@@ -76,17 +94,20 @@ export function planMemory(table, wish) {
 /**
  * Bytes of memory to begin with and to end at, for the next longer context in memory.json. What memory.json does not
  * know begins with room for its file and grows as needed.
- * @param {any} table @param {Wish} wish @returns {Plan}
+ * @param {Table} table @param {Wish} wish @returns {Plan}
  */
 function planFor(table, wish) {
   const { variant } = wish;
   const largest = isMemory64(variant) ? LARGEST64 : LARGEST;
   if (wish.file_bytes + SMALLEST > largest) {
     const [gib, most] = [(wish.file_bytes / 2 ** 30).toFixed(2), Math.round(largest / 2 ** 30)];
-    throw new LilmError("too_big", `the file has ${gib} GiB and a browser's wasm memory ends at ${most} GiB; use a smaller quantisation`);
+    throw new LilmError(
+      "too_big",
+      `the file has ${gib} GiB and a browser's wasm memory ends at ${most} GiB; use a smaller quantisation`,
+    );
   }
   const row = findRow(table, wish);
-  if (row?.reason) {
+  if (row?.reason !== undefined) {
     const remedy = row.longest_n_ctx ? `use an n_ctx of ${row.longest_n_ctx} or less` : "use a smaller quantisation";
     throw new LilmError("too_big", `${row.reason}; ${remedy}`);
   }
@@ -94,15 +115,16 @@ function planFor(table, wish) {
   return { variant, initial_bytes: Math.min(wish.file_bytes + SMALLEST, largest), maximum_bytes: largest };
 }
 
-/** @param {any} table @param {Wish} wish */
+/** @param {Table} table @param {Wish} wish */
 function findRow(table, wish) {
   const model = table.models?.[wish.name];
-  if (model?.file_bytes !== wish.file_bytes || wish.n_batch > table.n_batch || wish.threads > table.threads) return null;
+  if (model?.file_bytes !== wish.file_bytes || wish.n_batch > table.n_batch || wish.threads > table.threads)
+    return null;
   // llama.cpp makes no longer context than the model was trained with, which is what 0 asks for.
   const n_ctx = Math.min(wish.n_ctx || Infinity, model.n_ctx_train);
-  const row = model[wish.variant]?.find((/** @type {any} */ one) => one.n_ctx >= n_ctx);
+  const row = model[wish.variant]?.find((one) => one.n_ctx >= n_ctx);
   // The next longer context does not fit; this one may.
-  return row?.reason && n_ctx <= row.longest_n_ctx ? null : row;
+  return row?.reason !== undefined && n_ctx <= row.longest_n_ctx ? null : row;
 }
 
 /** @param {Plan} plan @returns {WebAssembly.Memory} */
@@ -111,17 +133,33 @@ function makeMemory(plan) {
   const initial = Math.max(SMALLEST, Math.ceil(plan.initial_bytes / PAGE) * PAGE);
   const maximum = Math.max(initial, Math.min(wide ? LARGEST64 : LARGEST, Math.ceil(plan.maximum_bytes / PAGE) * PAGE));
   const [first, last] = [initial / PAGE, maximum / PAGE];
-  const sizes = wide ? { address: "i64", initial: BigInt(first), maximum: BigInt(last) } : { initial: first, maximum: last };
+  const sizes = wide
+    ? { address: "i64", initial: BigInt(first), maximum: BigInt(last) }
+    : { initial: first, maximum: last };
   try {
-    return new WebAssembly.Memory(/** @type {any} */ ({ ...sizes, shared: plan.variant !== "single" }));
+    // TypeScript knows no BigInt here.
+    const descriptor = /** @type {unknown} */ ({ ...sizes, shared: plan.variant !== "single" });
+    return new WebAssembly.Memory(/** @type {WebAssembly.MemoryDescriptor} */ (descriptor));
   } catch (error) {
-    throw new LilmError("out_of_memory", `this device does not give ${Math.ceil(initial / MIB)} MiB of memory to a page`);
+    throw new LilmError(
+      "out_of_memory",
+      `this device does not give ${Math.ceil(initial / MIB)} MiB of memory to a page`,
+    );
   }
 }
 
 /**
+ * Emscripten's Module: glue.h's functions, each with a _ before its name, malloc and free, and what they call.
+ * @typedef {{[name: `_${string}`]: (...values: (number | bigint)[]) => number | bigint}} Functions
+ * @typedef {Functions & {
+ *   lilmRead?: (offset: number, into: Uint8Array) => number,
+ *   lilmLoaded?: (part: number) => boolean,
+ *   lilmWatched?: (values: Float32Array) => void,
+ * }} Module
+ * @typedef {(options: Record<string, unknown>) => Promise<Module>} Factory
+ *
  * @typedef {Object} Core
- * @property {any} module Emscripten's Module
+ * @property {Module} module
  * @property {WebAssembly.Memory} memory
  * @property {boolean} wide addresses have 64 bits: the module takes and gives them as BigInt
  * @property {() => string} lastWords what the module last wrote to stderr
@@ -145,14 +183,17 @@ export async function makeCore(folder, threads, plan) {
     printErr: (/** @type {string} */ line) => void (line.startsWith("Aborted(") || (words = line)),
     locateFile: (/** @type {string} */ name) => toPlace(new URL(name, folder).href),
     // Old Emscriptens would fetch() a path in node.
-    ...(NODE ? { wasmBinary: await readBytes(toPlace(script.replace(/js$/, "wasm"))) } : { mainScriptUrlOrBlob: script, lilmScript: script }),
+    ...(NODE
+      ? { wasmBinary: await readBytes(toPlace(script.replace(/js$/, "wasm"))) }
+      : { mainScriptUrlOrBlob: script, lilmScript: script }),
   };
   let module;
   try {
     module = await (await importFactory(script))(options);
   } catch (error) {
-    const text = /** @type {any} */ (error)?.message ?? String(error);
-    const kind = error instanceof WebAssembly.CompileError || error instanceof WebAssembly.LinkError ? "unsupported" : "network";
+    const text = error instanceof Error ? error.message : String(error);
+    const kind =
+      error instanceof WebAssembly.CompileError || error instanceof WebAssembly.LinkError ? "unsupported" : "network";
     throw new LilmError(kind, `cannot start ${script}: ${text}`);
   }
   if (module._lilm_protocol() !== PROTOCOL) {
@@ -176,11 +217,12 @@ async function readBytes(/** @type {string} */ path) {
   }
 }
 
+/** @returns {Promise<Factory>} */
 async function importFactory(/** @type {string} */ script) {
   if (NODE) {
     const { createRequire } = await import("node:module");
     return createRequire(import.meta.url)(toPlace(script));
   }
   await import(script); // a classic script: it leaves its factory in the global scope
-  return /** @type {any} */ (globalThis).createLilmCore;
+  return /** @type {{createLilmCore: Factory}} */ (/** @type {unknown} */ (globalThis)).createLilmCore;
 }

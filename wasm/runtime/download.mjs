@@ -11,8 +11,7 @@ const AT_ONCE = 4;
 const PIECE = 8 << 20; // bytes, where no list says how long a chunk is
 
 /**
- * What a file's bytes have to be: chunk i (of chunk_bytes, the last one shorter) has SHA-256 chunks[i], in hex.
- * @typedef {{bytes: number, sha256: string, chunk_bytes: number, chunks: string[]}} ChunkList
+ * @typedef {import("./lilm.mjs").ChunkList} ChunkList
  *
  * @typedef {Object} DownloadOptions
  * @property {string} name for people
@@ -80,7 +79,10 @@ export class Download {
     return blobReader(pieces.memory.blob());
   }
 
-  /** Null, and a notice, when the storage has no room. @param {string} key @param {import("./http.mjs").Remote} remote */
+  /**
+   * Null, and a notice, when the storage has no room.
+   * @param {string} key @param {import("./http.mjs").Remote} remote
+   */
   async #openStorage(key, remote) {
     const { name, onNotice } = this.options;
     const version = { bytes: remote.size, piece_bytes: this.#pieceBytes, tag: this.list?.sha256 ?? remote.tag };
@@ -153,7 +155,10 @@ export class Download {
     const all = Array.from({ length: countPieces(size, this.#pieceBytes) }, (_, piece) => piece);
     const missing = all.filter((piece) => !pieces.has(piece));
     this.#loaded = 0;
-    this.#count(all.reduce((sum, piece) => sum + (pieces.has(piece) ? this.#length(piece, size) : 0), 0), size);
+    this.#count(
+      all.reduce((sum, piece) => sum + (pieces.has(piece) ? this.#length(piece, size) : 0), 0),
+      size,
+    );
     return missing;
   }
 
@@ -190,7 +195,7 @@ export class Download {
       };
       return async (/** @type {Uint8Array} */ bytes) => {
         if (!bytes.length && filled) return finish(); // the end
-        for (let at = 0; at < bytes.length; ) {
+        for (let at = 0; at < bytes.length;) {
           const n = Math.min(buffer.length - filled, bytes.length - at);
           buffer.set(bytes.subarray(at, at + n), filled);
           [filled, at] = [filled + n, at + n];

@@ -12,10 +12,34 @@ import { measure, Threads } from "./threads.mjs";
 
 /** @type {Record<string, number>} */ const KV_TYPES = { f16: 1, q8_0: 8 }; // ggml_type's numbers
 
+/**
+ * @typedef {import("./lilm.mjs").Stats} Stats
+ * @typedef {Omit<Stats, "threads_used" | "n_ctx_used" | "heap_bytes" | "heap_top">} Info what stays the same
+ *
+ * @typedef {Object} LoadOptions
+ * @property {string} base URL of the folder with the builds, ending in a slash
+ * @property {Stats["variant"]} variant
+ * @property {number} threads the most
+ * @property {import("./core.mjs").Table} table memory.json
+ * @property {string} name the model's in memory.json
+ * @property {boolean} [adapt] fewer threads compute when that is quicker; true unless said otherwise
+ * @property {string} [build] the folder in base, if not the best that table tells
+ * @property {number} [n_ctx]
+ * @property {number} [n_batch]
+ * @property {{initial_bytes: number, maximum_bytes: number}} [memory] overrides what the table says
+ * @property {import("./lilm.mjs").ChunkList | string} [chunks]
+ * @property {boolean} [keep]
+ * @property {OnStep} [onStep] told each step of the evaluation, see glue.h; slow, for looking for errors
+ *
+ * @typedef {(name: string, op: string, weights: string, values: Float32Array) => void} OnStep
+ * @typedef {(text: string, info: {tokens: number, seconds: number}) => void} OnText whole characters only
+ * @typedef {(id: number, gap: number) => void} OnId each token, and by how much its place's best logit leads
+ */
+
 export class Engine {
   #glue;
   #stopped = false;
-  /** @type {Record<string, any>} */ #info = {};
+  #info = /** @type {Info} */ ({}); // load() fills it
   /** @type {Threads | null} */ #threads = null;
   #measuring = Promise.resolve();
   #busy = 0; // generations and embeddings under way or waiting for the measurement
@@ -26,17 +50,9 @@ export class Engine {
   }
 
   /**
-   * @param {string | Blob | Blob[] | {opfs: string}} source
-   * @param {{base: string, variant: string, threads: number, table: any, name: string,
-   *          adapt?: boolean, build?: string, n_ctx?: number, n_batch?: number,
-   *          memory?: {initial_bytes: number, maximum_bytes: number},
-   *          chunks?: import("./download.mjs").ChunkList | string, keep?: boolean,
-   *          onStep?: (name: string, op: string, weights: string, values: Float32Array) => void}} options
-   *   threads: the most. adapt: fewer compute when that is quicker; true unless said otherwise. build: the folder in
-   *   base, if not the best that table tells. table: memory.json. memory: overrides what the table says. onStep: told
-   *   each step of the evaluation, see glue.h; slow, for looking for errors.
-   * @param {(progress: import("./progress.mjs").Progress) => boolean | void} onProgress false stops the loading
-   * @param {(kind: string, message: string) => void} [onNotice]
+   * @param {import("./source.mjs").Source} source @param {LoadOptions} options
+   * @param {(progress: import("./lilm.mjs").Progress) => boolean | void} onProgress false stops the loading
+   * @param {(kind: import("./lilm.mjs").Notice["kind"], message: string) => void} [onNotice]
    */
   static async load(source, options, onProgress, onNotice = () => {}) {
     const started = performance.now();
@@ -44,7 +60,9 @@ export class Engine {
     const n_ctx = options.n_ctx ?? options.table.n_ctx;
     const n_batch = options.n_batch ?? options.table.n_batch;
     const plan = (/** @type {number} */ file_bytes) =>
-      options.memory ? { variant: options.variant, ...options.memory } : planMemory(options.table, { ...options, n_ctx, n_batch, file_bytes });
+      options.memory
+        ? { variant: options.variant, ...options.memory }
+        : planMemory(options.table, { ...options, n_ctx, n_batch, file_bytes });
     const reader = await openReader(source, {
       name: options.name,
       chunks: options.chunks ?? null,
@@ -69,7 +87,11 @@ export class Engine {
         };
         core.module._lilm_watch(1);
       }
-      engine.#open(reader, [n_ctx, n_batch, options.threads, KV_TYPES[options.table.kv_type ?? "f16"]], (loaded, total) => tell("load", loaded, total));
+      engine.#open(
+        reader,
+        [n_ctx, n_batch, options.threads, KV_TYPES[options.table.kv_type ?? "f16"]],
+        (loaded, total) => tell("load", loaded, total),
+      );
       engine.#info = {
         variant: wish.variant,
         relaxed_simd: build !== wish.variant,
@@ -122,7 +144,8 @@ export class Engine {
   }
 
   /**
-   * Find the number of threads to begin with, by trying each. Whoever asks for text meanwhile waits for one try at most.
+   * Find the number of threads to begin with, by trying each. Whoever asks for text meanwhile waits for one try at
+   * most.
    * @returns {Promise<void>}
    */
   measureThreads() {
@@ -152,6 +175,7 @@ export class Engine {
     return performance.now() - started;
   }
 
+  /** @returns {Stats} */
   stats() {
     return {
       ...this.#info,
@@ -190,8 +214,8 @@ export class Engine {
    * Go on from `prompt`. A full context ends the text; a prompt that does not fit throws "context_full".
    * @param {number[]} prompt
    * @param {Partial<import("./sampling.mjs").Sampling>} wishes
-   * @param {(text: string, info: {tokens: number, seconds: number}) => void} onText whole characters only
-   * @param {(id: number, gap: number) => void} [onId] each token, and by how much its place's best logit leads
+   * @param {OnText} onText
+   * @param {OnId} [onId]
    */
   generate(prompt, wishes, onText, onId) {
     return this.#alone(() => this.#generate(prompt, wishes, onText, onId));
@@ -199,12 +223,20 @@ export class Engine {
 
   /**
    * @param {number[]} prompt @param {Partial<import("./sampling.mjs").Sampling>} wishes
-   * @param {(text: string, info: {tokens: number, seconds: number}) => void} onText
-   * @param {(id: number, gap: number) => void} [onId]
+   * @param {OnText} onText @param {OnId} [onId] @returns {Promise<import("./lilm.mjs").Result>}
    */
   async #generate(prompt, wishes, onText, onId) {
     const sampling = { ...DEFAULTS, seed: crypto.getRandomValues(new Uint32Array(1))[0], ...wishes };
-    const result = { text: "", tokens: 0, prompt_tokens: prompt.length, cached_tokens: 0, prompt_seconds: 0, seconds: 0, stop_reason: "length" };
+    /** @type {import("./lilm.mjs").Result} */
+    const result = {
+      text: "",
+      tokens: 0,
+      prompt_tokens: prompt.length,
+      cached_tokens: 0,
+      prompt_seconds: 0,
+      seconds: 0,
+      stop_reason: "length",
+    };
     const decoder = new TextDecoder();
     const begun = performance.now();
     let started = begun;
@@ -218,13 +250,21 @@ export class Engine {
       do this.#mayGoOn();
       while (this.#glue.call("lilm_prefill") > 0 && (await yieldToMessages(), true));
       started = performance.now();
-      this.#glue.call("lilm_sampler", sampling.temperature, sampling.top_k, sampling.top_p, sampling.min_p,
-        sampling.repeat_penalty, sampling.repeat_last_n, sampling.seed >>> 0);
+      this.#glue.call(
+        "lilm_sampler",
+        sampling.temperature,
+        sampling.top_k,
+        sampling.top_p,
+        sampling.min_p,
+        sampling.repeat_penalty,
+        sampling.repeat_last_n,
+        sampling.seed >>> 0,
+      );
       while (result.tokens !== sampling.n_predict) {
         await yieldToMessages();
         this.#mayGoOn();
         const id = this.#glue.call("lilm_sample");
-        onId?.(id, this.#glue.core.module._lilm_gap());
+        onId?.(id, /** @type {number} */ (this.#glue.core.module._lilm_gap()));
         if (!sampling.ignore_eos && this.#glue.call("lilm_is_end", id)) {
           result.stop_reason = "eos";
           break;
@@ -269,7 +309,9 @@ export class Engine {
   embed(/** @type {string} */ text) {
     return this.#alone(() => {
       const ids = Int32Array.from(this.tokenize(text, true, false));
-      const size = this.#glue.withBytes(new Uint8Array(ids.buffer), (at) => this.#glue.call("lilm_embed", at, ids.length));
+      const size = this.#glue.withBytes(new Uint8Array(ids.buffer), (at) =>
+        this.#glue.call("lilm_embed", at, ids.length),
+      );
       return new Float32Array(this.#glue.core.memory.buffer, this.#glue.at("lilm_embedding"), size).slice();
     });
   }
@@ -297,7 +339,9 @@ export class Engine {
 
   /** How many of the tokens are in the context already. */
   #prompt(/** @type {number[]} */ tokens) {
-    return this.#glue.withBytes(new Uint8Array(Int32Array.from(tokens).buffer), (at) => this.#glue.call("lilm_prompt", at, tokens.length));
+    return this.#glue.withBytes(new Uint8Array(Int32Array.from(tokens).buffer), (at) =>
+      this.#glue.call("lilm_prompt", at, tokens.length),
+    );
   }
 
   #mayGoOn() {

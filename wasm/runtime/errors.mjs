@@ -1,14 +1,6 @@
 // The one error class of the runtime, with a closed set of kinds.
 
-/**
- * wrong_hash: bytes differ from the list of chunks. not_kept: no such model in this browser's storage.
- * worker_died: the browser ended the worker, or it ended itself; the model can be loaded again.
- * @typedef {"not_a_gguf"|"truncated"|"wrong_hash"|"unknown_architecture"|"too_big"|"out_of_memory"|"network"|"not_kept"
- *           |"aborted"|"context_full"|"unsupported"|"worker_died"|"internal"} Kind
- */
-
-/** @type {readonly Kind[]} */
-export const KINDS = Object.freeze([
+const KINDS = /** @type {const} */ ([
   "not_a_gguf",
   "truncated",
   "wrong_hash",
@@ -24,7 +16,13 @@ export const KINDS = Object.freeze([
   "internal",
 ]);
 
-/** What went wrong: `kind` for code, `message` (one plain sentence) for people. */
+/** @typedef {(typeof KINDS)[number]} Kind */
+
+/**
+ * What went wrong: `kind` for code, `message` (one plain sentence) for people.
+ * wrong_hash: bytes differ from the list of chunks. not_kept: no such model in this browser's storage.
+ * worker_died: the browser ended the worker, or it ended itself; the model can be loaded again.
+ */
 export class LilmError extends Error {
   /**
    * @param {Kind} kind
@@ -40,7 +38,7 @@ export class LilmError extends Error {
   /** Any thrown value as a LilmError. @param {unknown} thrown */
   static from(thrown) {
     if (thrown instanceof LilmError) return thrown;
-    const error = /** @type {any} */ (thrown);
+    const error = /** @type {Partial<Error> | null | undefined} */ (thrown);
     if (error?.name === "AbortError") return new LilmError("aborted", "stopped by the user");
     return new LilmError("internal", error?.message ? `${error.name}: ${error.message}` : String(thrown));
   }

@@ -15,7 +15,7 @@ export class Glue {
     return typeof pointer === "bigint" ? Number(pointer) : pointer >>> 0;
   }
 
-  /** @returns {any} */
+  /** @returns {number | bigint} */
   #pointer(/** @type {number} */ address) {
     return this.core.wide ? BigInt(address) : address;
   }
@@ -26,27 +26,35 @@ export class Glue {
   }
 
   /** Call a function of glue.h; a negative answer becomes the error it stands for. @returns {number} */
-  call(/** @type {string} */ name, /** @type {any[]} */ ...values) {
+  call(/** @type {string} */ name, /** @type {(number | bigint)[]} */ ...values) {
     if (this.dead) throw this.dead;
     const module = this.core.module;
-    let answer;
+    let answer = 0;
     try {
-      answer = module[`_${name}`](...values);
+      answer = /** @type {number} */ (module[`_${name}`](...values));
     } catch (error) {
       // A trap or an abort: the instance must not be used again, but what it said can still be read.
       const log = this.string("lilm_log").trim();
       const words = log || this.core.lastWords() || LilmError.from(error).message;
-      throw (this.dead = new LilmError(/allocate/.test(log) ? "out_of_memory" : "internal", `llama.cpp stopped: ${words}`));
+      throw (this.dead = new LilmError(
+        /allocate/.test(log) ? "out_of_memory" : "internal",
+        `llama.cpp stopped: ${words}`,
+      ));
     }
     if (answer < 0) {
       const text = this.string("lilm_error");
       const unknown = /unknown model architecture/.test(text);
-      throw new LilmError(unknown ? "unknown_architecture" : this.string("lilm_error_kind"), text);
+      const kind = /** @type {import("./errors.mjs").Kind} */ (this.string("lilm_error_kind"));
+      throw new LilmError(unknown ? "unknown_architecture" : kind, text);
     }
     return answer;
   }
 
-  tokens(/** @type {"lilm_tokenize"|"lilm_tokenize_chat"} */ name, /** @type {string} */ text, /** @type {number[]} */ ...flags) {
+  tokens(
+    /** @type {"lilm_tokenize"|"lilm_tokenize_chat"} */ name,
+    /** @type {string} */ text,
+    /** @type {number[]} */ ...flags
+  ) {
     const bytes = new TextEncoder().encode(text);
     const n = this.withBytes(bytes, (at) => this.call(name, at, bytes.length, ...flags));
     return n ? Array.from(new Int32Array(this.core.memory.buffer, this.at("lilm_tokens"), n)) : [];
@@ -57,7 +65,7 @@ export class Glue {
     return new Uint8Array(this.core.memory.buffer, this.at("lilm_text"), n).slice();
   }
 
-  /** @template T @param {Uint8Array} bytes @param {(pointer: any) => T} use @returns {T} */
+  /** @template T @param {Uint8Array} bytes @param {(pointer: number | bigint) => T} use @returns {T} */
   withBytes(bytes, use) {
     const module = this.core.module;
     const at = this.#address(module._malloc(this.#pointer(bytes.length + 1)));

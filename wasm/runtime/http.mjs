@@ -76,7 +76,7 @@ export function fetchWhole(url, signal, begin, size) {
  * @returns {Promise<T>}
  */
 async function persistently(url, signal, work) {
-  for (let failures = 0; ; ) {
+  for (let failures = 0; ;) {
     try {
       return await work(() => void (failures = 0));
     } catch (error) {

@@ -14,7 +14,7 @@ const TEXT = new TextEncoder();
  * @property {number} piece_bytes
  * @property {string} tag the version: the file's SHA-256, or what the server calls it
  *
- * @typedef {{key: string, name: string, url: string, bytes: number, tag: string, complete: boolean}} Kept
+ * @typedef {import("./lilm.mjs").Kept} Kept
  */
 
 /** Whether this realm (a worker) can read and write such files as the engine needs. */
@@ -43,9 +43,9 @@ export async function listKept() {
   if (!globalThis.navigator?.storage?.getDirectory) return [];
   const place = await folder(false);
   const found = [];
-  for await (const [file, handle] of /** @type {any} */ (place ?? new Map()).entries()) {
+  for await (const [file, handle] of place?.entries() ?? []) {
     if (!file.endsWith(".journal")) continue;
-    const journal = parse(await (await handle.getFile()).text());
+    const journal = parse(await (await /** @type {FileSystemFileHandle} */ (handle).getFile()).text());
     if (!journal) continue;
     const { name, url, bytes, tag } = journal.header;
     const key = file.slice(0, -".journal".length);
@@ -58,7 +58,8 @@ export async function listKept() {
 /** Delete a kept model. One that is being downloaded is "in use" and stays. @param {string} key */
 export async function forgetKept(key) {
   const place = await folder(false);
-  for (const file of place ? [`${key}.gguf`, `${key}.journal`] : []) { // what has no journal is seen by nobody
+  // What has no journal is seen by nobody.
+  for (const file of place ? [`${key}.gguf`, `${key}.journal`] : []) {
     try {
       await /** @type {FileSystemDirectoryHandle} */ (place).removeEntry(file);
     } catch (error) {
@@ -75,13 +76,16 @@ export async function forgetKept(key) {
  */
 export async function reserve(key, onWait) {
   const name = `lilm-model:${key}`;
-  /** @type {(options: any) => Promise<(() => void) | null>} */
-  const ask = (options) => new Promise((resolve, reject) => {
-    navigator.locks.request(name, options, (lock) => {
-      if (!lock) return void resolve(null);
-      return new Promise((release) => resolve(() => release(undefined)));
-    }).catch(reject);
-  });
+  /** @type {(options: LockOptions) => Promise<(() => void) | null>} */
+  const ask = (options) =>
+    new Promise((resolve, reject) => {
+      navigator.locks
+        .request(name, options, (lock) => {
+          if (!lock) return void resolve(null);
+          return new Promise((release) => resolve(() => release(undefined)));
+        })
+        .catch(reject);
+    });
   const free = await ask({ ifAvailable: true });
   if (free) return free;
   onWait();
@@ -141,7 +145,7 @@ export class KeptFile {
     try {
       for (const file of [`${key}.journal`, `${key}.gguf`]) {
         const handle = await /** @type {FileSystemDirectoryHandle} */ (place).getFileHandle(file, { create });
-        opened.push(await /** @type {any} */ (handle).createSyncAccessHandle());
+        opened.push(await handle.createSyncAccessHandle());
       }
       const [journal, data] = opened;
       const text = new Uint8Array(journal.getSize());

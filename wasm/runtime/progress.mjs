@@ -2,10 +2,7 @@
 
 const WINDOW_MS = 4000;
 
-/**
- * Bytes, and bytes per second.
- * @typedef {{phase: "wait"|"download"|"load", loaded: number, total: number, speed: number}} Progress
- */
+/** @typedef {import("./lilm.mjs").Progress} Progress */
 
 /**
  * A teller of progress that adds the speed.

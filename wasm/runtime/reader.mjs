@@ -1,5 +1,5 @@
-// A GGUF's bytes from a Blob or File, or (node) a path. Read synchronously, piece by piece, straight into the wasm heap,
-// so that the file is never held a second time by JavaScript.
+// A GGUF's bytes from a Blob or File, or (node) a path. Read synchronously, piece by piece, straight into the wasm
+// heap, so that the file is never held a second time by JavaScript.
 
 import { LilmError } from "./errors.mjs";
 

@@ -45,7 +45,12 @@ async function main() {
 /** @param {string} file @param {RegExp} names */
 function watcher(file, names) {
   writeFileSync(file, "");
-  return (/** @type {string} */ name, /** @type {string} */ op, /** @type {string} */ weights, /** @type {Float32Array} */ values) => {
+  return (
+    /** @type {string} */ name,
+    /** @type {string} */ op,
+    /** @type {string} */ weights,
+    /** @type {Float32Array} */ values,
+  ) => {
     if (!names.test(name)) return;
     appendFileSync(file, JSON.stringify({ name, op, weights, n: values.length }) + "\n");
     appendFileSync(file, new Uint8Array(values.slice().buffer));

@@ -12,16 +12,16 @@ const NODE = typeof process === "object" && Boolean(process.versions?.node);
 /**
  * @typedef {import("./reader.mjs").Reader} Reader
  * @typedef {import("./download.mjs").DownloadOptions} DownloadOptions
- * @typedef {import("./download.mjs").ChunkList} ChunkList
+ * @typedef {import("./lilm.mjs").ChunkList} ChunkList
  */
 
 /**
  * @typedef {string | Blob | {opfs: string}} Place an absolute URL, a Blob, a kept model's name, or in node a path
+ * @typedef {Place | Blob[]} Source a place, also that of the first part of a split file; or all parts as Blobs
  */
 
 /**
- * @param {Place | Blob[]} source a place, also that of the first part of a split file; or all parts as Blobs
- * @param {DownloadOptions} options
+ * @param {Source} source @param {DownloadOptions} options
  * @returns {Promise<Reader>} of a file that begins like a GGUF
  */
 export async function openReader(source, options) {
@@ -41,12 +41,18 @@ async function openOne(source, options) {
   }
 }
 
-/** One after the other; each is downloaded and kept like a whole file. @param {Place[]} places @param {DownloadOptions} options */
+/**
+ * One after the other; each is downloaded and kept like a whole file.
+ * @param {Place[]} places @param {DownloadOptions} options
+ */
 async function openParts(places, options) {
   const { chunks } = options;
-  const lists = chunks === null ? null : typeof chunks === "string" ? partsOf(chunks) ?? [] : [];
+  const lists = chunks === null ? null : typeof chunks === "string" ? (partsOf(chunks) ?? []) : [];
   if (lists && lists.length !== places.length) {
-    throw new LilmError("unsupported", "each part of a model has a list of chunks of its own, as in …-00001-of-00002.gguf.chunks.json");
+    throw new LilmError(
+      "unsupported",
+      "each part of a model has a list of chunks of its own, as in …-00001-of-00002.gguf.chunks.json",
+    );
   }
   /** @type {Reader[]} */
   const readers = [];
@@ -56,7 +62,8 @@ async function openParts(places, options) {
       const onProgress = (/** @type {number} */ loaded, /** @type {number} */ total) =>
         options.onProgress(i * total + loaded, places.length * total); // parts are of about one size
       const onSize = (/** @type {number} */ bytes) => options.onSize(before + bytes);
-      const name = typeof place === "string" ? decodeURIComponent(place.split(/[?#]/)[0].split("/").pop() ?? "") : options.name;
+      const name =
+        typeof place === "string" ? decodeURIComponent(place.split(/[?#]/)[0].split("/").pop() ?? "") : options.name;
       readers.push(await openOne(place, { ...options, name, chunks: lists?.[i] ?? null, onProgress, onSize }));
     }
     return joinParts(readers);
@@ -105,7 +112,7 @@ async function openUrl(url, options) {
 async function readList(url, chunks, keep) {
   if (typeof chunks !== "string") return chunks;
   try {
-    return await readJson(chunks);
+    return /** @type {ChunkList} */ (await readJson(chunks));
   } catch (error) {
     if (keep && (await listKept()).some((one) => one.complete && one.url === url)) return "kept";
     throw error;

@@ -6,7 +6,8 @@ import { LilmError } from "./errors.mjs";
 /** @typedef {import("./reader.mjs").Reader} Reader */
 
 const PART = /-(\d{5})-of-(\d{5})(\.gguf(?:\.[^/]*)?)$/i;
-const SIZES = [1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8]; // of a value, by type; a string's and an array's are told in the file
+// Of a value, by type; a string's and an array's are told in the file.
+const SIZES = [1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8];
 const [STRING, ARRAY] = [8, 9];
 const MOST_HEADER = 256 << 20; // bytes
 
@@ -59,6 +60,7 @@ class Cursor {
     return new TextDecoder().decode(this.take(this.u64()));
   }
 
+  /** @returns {undefined} */
   skip(/** @type {number} */ n) {
     this.at += n;
   }
@@ -82,7 +84,8 @@ class Cursor {
 /** @param {Reader} reader */
 function readHeader(reader) {
   const cursor = new Cursor(reader);
-  if (new TextDecoder("latin1").decode(cursor.take(4)) !== "GGUF") throw new LilmError("not_a_gguf", "a part of the model is not a GGUF file");
+  if (new TextDecoder("latin1").decode(cursor.take(4)) !== "GGUF")
+    throw new LilmError("not_a_gguf", "a part of the model is not a GGUF file");
   const version = cursor.u32();
   const [tensorCount, valueCount] = [cursor.u64(), cursor.u64()];
   /** @type {Map<string, number | undefined>} */
@@ -123,12 +126,19 @@ export function joinParts(readers) {
     const [no, count] = [part.values.get("split.no"), part.values.get("split.count")];
     if (no !== i || count !== parts.length) {
       const says = count === undefined ? "is a whole model" : `says that it is part ${Number(no) + 1} of ${count}`;
-      throw new LilmError("not_a_gguf", `file ${i + 1} of ${parts.length} ${says}; all parts of one model are needed, in order`);
+      throw new LilmError(
+        "not_a_gguf",
+        `file ${i + 1} of ${parts.length} ${says}; all parts of one model are needed, in order`,
+      );
     }
   });
   const all = first.values.get("split.tensors.count");
   const here = parts.reduce((sum, part) => sum + part.tensors.length, 0);
-  if (all !== here) throw new LilmError("not_a_gguf", `the parts hold ${here} tensors and the model has ${all}: they are of different models`);
+  if (all !== here)
+    throw new LilmError(
+      "not_a_gguf",
+      `the parts hold ${here} tensors and the model has ${all}: they are of different models`,
+    );
 
   const { alignment } = first;
   const up = (/** @type {number} */ n) => Math.ceil(n / alignment) * alignment;
@@ -185,8 +195,12 @@ function readBytes(bytes, at, into) {
 function writeHeader(parts, starts, up) {
   const [first] = parts;
   const kept = first.ranges.filter(({ key }) => !key.startsWith("split."));
-  const tensors = parts.flatMap((part, i) => part.tensors.map(({ head, offset }) => ({ head, offset: starts[i] + offset })));
-  const length = kept.reduce((sum, { from, to }) => sum + to - from, 24) + tensors.reduce((sum, { head }) => sum + head.length + 8, 0);
+  const tensors = parts.flatMap((part, i) =>
+    part.tensors.map(({ head, offset }) => ({ head, offset: starts[i] + offset })),
+  );
+  const length =
+    kept.reduce((sum, { from, to }) => sum + to - from, 24) +
+    tensors.reduce((sum, { head }) => sum + head.length + 8, 0);
   const bytes = new Uint8Array(up(length));
   const view = new DataView(bytes.buffer);
   bytes.set(new TextEncoder().encode("GGUF"));

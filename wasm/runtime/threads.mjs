@@ -1,5 +1,6 @@
 // How many threads compute: as many as are fastest now. On a busy device fewer are faster, since the ones that wait for
-// a core hold up the others; so each so many tokens the neighbouring counts get a try, with tokens that are wanted anyway.
+// a core hold up the others; so each so many tokens the neighbouring counts get a try, with tokens that are wanted
+// anyway.
 
 const TRIES = 2; // tokens for each neighbour; the quicker one counts
 const FIRST_PAUSE = 12; // tokens between two rounds of tries, which doubles as long as nothing changes

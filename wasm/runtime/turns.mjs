@@ -1,6 +1,6 @@
 // A chat that outgrows the context loses its oldest turns, always whole ones: a question goes with its answers.
 
-/** @typedef {{role: string, content: string}} Message */
+/** @typedef {import("./lilm.mjs").Message} Message */
 
 /**
  * The messages without the oldest turn; the system messages at the start stay. Null when only one turn is left.

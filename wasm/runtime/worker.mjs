@@ -1,6 +1,6 @@
 // The worker that holds the model. Messages:
-//   in   {id, method, args}                method: load | chat | complete | embed | tokenize | detokenize | stats | stop
-//   out  {id, event, data}                 event: progress, notice (load) | text (chat, complete)
+//   in   {id, method, args}               method: load | chat | complete | embed | tokenize | detokenize | stats | stop
+//   out  {id, event, data}                event: progress, notice (load) | notice (chat) | text (chat, complete)
 //        {id, result} or {id, error: {kind, message}}
 // lilm.mjs sends a generation only when the one before has answered; `stop` may come at any time. The first message out
 // is the event "ready" of id 0 with the name of a lock that the worker holds as long as it lives.
@@ -11,11 +11,21 @@ import { DEFAULTS } from "./sampling.mjs";
 import { fitTurns } from "./turns.mjs";
 
 const NODE = typeof process === "object" && Boolean(process.versions?.node);
-const port = NODE ? (await import("node:worker_threads")).parentPort : globalThis;
+const inNode = NODE ? (await import("node:worker_threads")).parentPort : null;
+
+/**
+ * @typedef {import("./channel.mjs").Methods} Methods
+ * @typedef {import("./channel.mjs").Tell} Tell
+ */
 
 /** @type {Engine} */ let engine;
 
-/** @type {Record<string, (args: any, tell: (event: string, data: any) => void) => any>} */
+/**
+ * @template {keyof Methods} M
+ * @typedef {ReturnType<Methods[M]> | Promise<ReturnType<Methods[M]>>} Answer
+ */
+
+/** @type {{[M in keyof Methods]: (asked: Parameters<Methods[M]>[0], tell: Tell) => Answer<M>}} */
 const methods = {
   async load({ source, options }, tell) {
     let last = 0;
@@ -27,13 +37,19 @@ const methods = {
     };
     engine = await Engine.load(source, options, onProgress, (kind, message) => tell("notice", { kind, message }));
     const { memory, address } = engine.stopFlag;
-    const shared = options.variant === "single" ? null : { buffer: memory.buffer, address };
+    const buffer = /** @type {SharedArrayBuffer} */ (/** @type {unknown} */ (memory.buffer));
+    const shared = options.variant === "single" ? null : { buffer, address };
     setTimeout(() => engine.measureThreads()); // once the answer is out
     return { stats: engine.stats(), stopFlag: shared };
   },
   async chat({ messages, options }, tell) {
-    const tokenize = (/** @type {any} */ some) => engine.tokenizeChat(some);
-    const { tokens, dropped_turns } = fitTurns(messages, tokenize, engine.n_ctx, options.n_predict ?? DEFAULTS.n_predict);
+    const tokenize = (/** @type {typeof messages} */ some) => engine.tokenizeChat(some);
+    const { tokens, dropped_turns } = fitTurns(
+      messages,
+      tokenize,
+      engine.n_ctx,
+      options.n_predict ?? DEFAULTS.n_predict,
+    );
     const message = `the context is full; the oldest turns (${dropped_turns}) were left out`;
     if (dropped_turns) tell("notice", { kind: "turns_dropped", message });
     return { ...(await generate(tokens, options, tell)), dropped_turns };
@@ -46,24 +62,30 @@ const methods = {
   stop: () => engine?.stop(),
 };
 
-/** @param {number[]} prompt @param {any} options @param {(event: string, data: any) => void} tell */
+/** @param {number[]} prompt @param {import("./channel.mjs").Wishes} options @param {Tell} tell */
 function generate(prompt, options, tell) {
   return engine.generate(prompt, options, (text, info) => tell("text", { text, info }));
 }
 
-async function answer(/** @type {{id: number, method: string, args: any}} */ { id, method, args }) {
+/** @template {keyof Methods} M @param {{id: number, method: M, args: Parameters<Methods[M]>[0]}} question */
+async function answer({ id, method, args }) {
   try {
-    const result = await methods[method](args, (event, data) => port.postMessage({ id, event, data }));
-    port.postMessage({ id, result });
+    const result = await methods[method](args, (event, data) => send({ id, event, data }));
+    send({ id, result });
   } catch (thrown) {
     const { kind, message } = LilmError.from(thrown);
-    port.postMessage({ id, error: { kind, message } });
+    send({ id, error: { kind, message } });
   }
 }
 
-if (NODE) port.on("message", answer);
-else port.addEventListener("message", (/** @type {MessageEvent} */ event) => answer(event.data));
-port.postMessage({ id: 0, event: "ready", data: await holdLock() });
+/** @param {import("./channel.mjs").Reply} reply */
+function send(reply) {
+  (inNode ?? globalThis).postMessage(reply);
+}
+
+if (inNode) inNode.on("message", answer);
+else globalThis.addEventListener("message", ({ data }) => void answer(data));
+send({ id: 0, event: "ready", data: await holdLock() });
 
 /** Free again when the worker has ended in whatever way, which browsers report by nothing else. */
 async function holdLock() {

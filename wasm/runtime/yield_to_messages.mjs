@@ -7,8 +7,9 @@ export const yieldToMessages = (() => {
   /** @type {(() => void)[]} */
   const waiting = [];
   port1.onmessage = () => waiting.shift()?.();
-  return () => new Promise((resolve) => {
-    waiting.push(() => resolve(undefined));
-    port2.postMessage(0);
-  });
+  return () =>
+    new Promise((resolve) => {
+      waiting.push(() => resolve(undefined));
+      port2.postMessage(0);
+    });
 })();
