@@ -92,13 +92,13 @@ def serve(folder: Path, port: int = 0, open_browser: bool = False, host: str = "
     """
     console = Console()
     server = site_server(folder, port, host)
-    url = server.url
-    console.print(f"Serving {site_folder(folder)} at [link={url}]{url}[/link] · Ctrl-C stops", highlight=False)
-    if host not in LOCAL:
-        console.print("Browsers run threads only on https or localhost: put a TLS proxy in front for full speed.")
-    if open_browser:
-        webbrowser.open(url)
     try:
+        where = f"[link={server.url}]{server.url}[/link]"
+        console.print(f"Serving {site_folder(folder)} at {where} · Ctrl-C stops", highlight=False)
+        if host not in LOCAL:
+            console.print("Browsers run threads only on https or localhost: put a TLS proxy in front for full speed.")
+        if open_browser:
+            webbrowser.open(server.url)
         server.serve_forever()
     except KeyboardInterrupt:
         console.print("Stopped.")
