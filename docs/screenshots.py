@@ -4,13 +4,12 @@ Needs Chromium, `pip install -e '.[dev]'` and a Japanese font (fonts-ipafont-got
 """
 
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
-from lilm.demo.serve import make_server
+from lilm.demo.serve import site_server
 from lilm.wasm.bench.chromium import find_chromium
 
 DOCS = Path(__file__).parent
@@ -36,19 +35,17 @@ def main(run: Path) -> None:
         ("phone.png", PHONE, [answered]),
         ("chart.png", {**DESKTOP, "locale": "en-US", "viewport": {"width": 760, "height": 900}}, [picker]),
     ]
-    with make_server(run) as server, sync_playwright() as playwright:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with site_server(run).in_background() as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
         for name, options, steps in pictures:
             page = browser.new_context(**options).new_page()
-            page.goto(f"http://127.0.0.1:{server.server_port}/")
+            page.goto(url)
             page.wait_for_selector("[data-ready]", state="attached")
             for step in steps:
                 step(page)
             page.wait_for_timeout(500)  # the last transition
             page.screenshot(path=DOCS / name)
         browser.close()
-        server.shutdown()
 
 
 if __name__ == "__main__":

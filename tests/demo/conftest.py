@@ -3,6 +3,7 @@ model to chat with."""
 
 import contextlib
 import json
+import re
 import shutil
 import threading
 import time
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from http.server import ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ import pytest
 from lilm.artifact import Artifact
 from lilm.chat import CHAT_TEMPLATE
 from lilm.demo.chunks import chunk_list
-from lilm.demo.handler import SiteHandler, find_file, find_range
-from lilm.demo.serve import SiteServer, make_server
+from lilm.demo.handler import HEADERS, TYPES
+from lilm.demo.serve import site_server
 from lilm.demo.stage import SERVICE_WORKER, list_files, page_files, run
 from lilm.errors import LilmError
 from lilm.progress import Reporter
@@ -75,19 +76,8 @@ def build_site(inputs: dict[str, Path], out_dir: Path, context: Context, **confi
 @contextmanager
 def serve_site(folder: Path) -> Iterator[str]:
     """The address of `folder`'s site while it is served."""
-    with make_server(folder) as server, running(server) as url:
+    with site_server(folder).in_background() as url:
         yield url
-
-
-@contextmanager
-def running(server: ThreadingHTTPServer) -> Iterator[str]:
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/"
-    finally:
-        server.shutdown()
-        thread.join()
 
 
 @dataclass
@@ -103,30 +93,46 @@ class Faults:
     asked: list[str] = field(default_factory=list)
 
 
-def faulty_handler(folder: Path, faults: Faults) -> type[SiteHandler]:
-    class Handler(SiteHandler):
-        root = folder.resolve()
+def faulty_handler(folder: Path, faults: Faults) -> type[SimpleHTTPRequestHandler]:
+    class Handler(SimpleHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        extensions_map = {**SimpleHTTPRequestHandler.extensions_map, **TYPES}  # noqa: RUF012 - its own name for it
+
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args, directory=str(folder))
+
+        def end_headers(self) -> None:
+            for name, value in HEADERS.items():
+                self.send_header(name, value)
+            super().end_headers()
+
+        def log_message(self, *args: Any) -> None:
+            pass
 
         def do_GET(self) -> None:
             if faults.down:
                 self.close_connection = True
                 return
-            path = find_file(self.root, self.path)
-            if path is None or path.suffix != ".gguf":
-                super().do_GET()
+            path = Path(self.translate_path(self.path))
+            if path.suffix != ".gguf":
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    super().do_GET()
                 return
             time.sleep(faults.slow)
             header, size = self.headers.get("Range", ""), path.stat().st_size
-            first, count = (find_range(header, size) if faults.ranges else None) or (0, size)
-            body = bytearray(path.read_bytes()[first : first + count])
+            wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", header) if faults.ranges else None
+            first, last = (int(wanted[1]), min(int(wanted[2]), size - 1)) if wanted else (0, size - 1)
+            body = bytearray(path.read_bytes()[first : last + 1])
+            count = len(body)
             if count > 1:
                 if len(faults.asked) in faults.corrupt:
                     body[-1] ^= 1
                 faults.asked.append(header)
-            ranged = {"Content-Range": f"bytes {first}-{first + count - 1}/{size}"} if faults.ranges else {}
-            self._head(
-                HTTPStatus.PARTIAL_CONTENT if ranged else HTTPStatus.OK, {"Content-Length": str(count), **ranged}
-            )
+            self.send_response(HTTPStatus.PARTIAL_CONTENT if faults.ranges else HTTPStatus.OK)
+            self.send_header("Content-Length", str(count))
+            if faults.ranges:
+                self.send_header("Content-Range", f"bytes {first}-{last}/{size}")
+            self.end_headers()
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 self.wfile.write(body[: faults.break_after])
             if faults.break_after is not None:
@@ -140,9 +146,13 @@ def faulty_handler(folder: Path, faults: Faults) -> type[SiteHandler]:
 def faulty(real_site: Path) -> Iterator[Faults]:
     """The real site on a server whose faults the test chooses."""
     faults = Faults()
-    with SiteServer(("127.0.0.1", 0), faulty_handler(real_site, faults)) as server, running(server) as url:
-        faults.url = url
+    with ThreadingHTTPServer(("127.0.0.1", 0), faulty_handler(real_site, faults)) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        faults.url = f"http://127.0.0.1:{server.server_port}/"
         yield faults
+        server.shutdown()
+        thread.join()
 
 
 @pytest.fixture

@@ -1,14 +1,21 @@
 """The server gives a browser what threads and large downloads need, and nothing from outside the site."""
 
 import http.client
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from lilm.demo.hosts import is_for_us, names_of
-from lilm.demo.serve import make_server
+from lilm.demo.serve import site_server
 from lilm.errors import LilmError
 
 
@@ -129,18 +136,24 @@ def test_nothing_outside_the_site_and_no_listing(client: Client, path: str) -> N
 
 
 def test_a_busy_port_is_an_error_and_without_one_the_next_is_taken(site: Path) -> None:
-    with make_server(site) as first:
-        with pytest.raises(LilmError, match=f"port {first.server_port} is in use"):
-            make_server(site, first.server_port)
-        with make_server(site) as second:
-            assert second.server_port != first.server_port
+    with site_server(site).in_background() as first:
+        port = int(first.rstrip("/").rpartition(":")[2])
+        with pytest.raises(LilmError, match=f"port {port} is in use"):
+            site_server(site, port)
+        with site_server(site).in_background() as second:
+            assert second != first
+
+
+def test_a_port_that_is_none_is_an_error(site: Path) -> None:
+    with pytest.raises(LilmError, match="70000 is no port"):
+        site_server(site, 70_000)
 
 
 def test_a_folder_without_a_site_is_told_how_to_get_one(tmp_path: Path) -> None:
     with pytest.raises(LilmError, match=f"lilm run --run {tmp_path} --to site"):
-        make_server(tmp_path)
+        site_server(tmp_path)
     with pytest.raises(LilmError, match="no such folder"):
-        make_server(tmp_path / "absent")
+        site_server(tmp_path / "absent")
 
 
 @pytest.mark.parametrize(
@@ -154,7 +167,7 @@ def test_a_folder_without_a_site_is_told_how_to_get_one(tmp_path: Path) -> None:
         ({"Host": "127.0.0.1.evil.example"}, 421),
         ({"Host": "[::1"}, 421),
         ({"Host": ""}, 421),
-        ({}, 421),
+        ({}, 400),  # which RFC 9112 asks for
         ({"Host": "localhost", "Origin": "https://evil.example"}, 421),
         ({"Host": "localhost", "Origin": "null"}, 421),
     ],
@@ -178,3 +191,38 @@ def test_a_server_for_all_answers_to_any_name() -> None:
     assert is_for_us("laptop.local:8000", None, names_of("::"))
     assert is_for_us("192.168.0.7:8000", "http://192.168.0.7:8000", names_of("192.168.0.7"))
     assert not is_for_us("192.168.0.8:8000", None, names_of("192.168.0.7"))
+
+
+BIG = 300 << 20  # bytes
+
+
+def begin_download(port: int) -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", port))
+    connection.sendall(b"GET /models/big.gguf HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert connection.recv(1000).startswith(b"HTTP/1.1 200 OK")
+    return connection
+
+
+def test_visitors_who_leave_and_ctrl_c_in_a_download_leave_no_trace(site: Path) -> None:
+    with (site / "site" / "models" / "big.gguf").open("wb") as file:
+        file.truncate(BIG)
+    command = [sys.executable, "-u", "-m", "lilm", "serve", str(site)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    printed = ""
+    while "Ctrl-C stops" not in printed:
+        printed += process.stdout.readline()
+    port = int(printed.split("http://127.0.0.1:")[1].split("/")[0])
+    for _ in range(20):
+        connection = begin_download(port)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # so close() resets it
+        connection.close()
+    memory = psutil.Process(process.pid).memory_info().rss
+    url = f"http://127.0.0.1:{port}"
+    assert len(Client(url).get("/models/big.gguf")[1]) == BIG
+    assert psutil.Process(process.pid).memory_info().rss < memory + (BIG >> 3)
+    with begin_download(port):
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        rest, errors = process.communicate(timeout=20)
+    assert (process.returncode, rest, errors) == (0, "Stopped.\n", "")

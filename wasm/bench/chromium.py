@@ -1,24 +1,26 @@
 """One page in a fresh headless Chromium, which sends back what it measured."""
 
-import json
 import os
 import shutil
+import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import psutil
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
-from lilm.demo.handler import SiteHandler
-from lilm.demo.serve import SiteServer
+from lilm.demo.handler import site_app
+from lilm.demo.hosts import LOCAL, names_of
+from lilm.demo.serve import Server
 from lilm.errors import LilmError
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -31,7 +33,6 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-MOST_BODY = 1 << 20  # bytes of an answer
 
 
 def find_chromium() -> str:
@@ -42,43 +43,26 @@ def find_chromium() -> str:
     return found
 
 
-class BenchServer(SiteServer):
+class BenchServer(Server):
     """Serves a folder; what is posted to /result is kept in `answer`."""
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Chromium is ended while it holds connections, which is no error."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
-
     def __init__(self, root: Path) -> None:
-        super().__init__(("127.0.0.1", 0), type("Handler", (_Handler,), {"root": root.resolve(), "bench": self}))
+        routes = [Route("/result", self._keep, methods=["POST"])]
+        super().__init__(site_app(root, names_of(LOCAL[0]), routes), socket.create_server((LOCAL[0], 0)))
         self.answer: dict[str, Any] | None = None
         self.answered = threading.Event()
 
-
-class _Handler(SiteHandler):
-    bench: BenchServer
-
-    def do_POST(self) -> None:
-        size = int(self.headers.get("Content-Length", 0))
-        if self.path != "/result" or not 0 < size <= MOST_BODY:
-            self._refuse(HTTPStatus.NOT_FOUND, with_body=True)
-            return
-        self.bench.answer = json.loads(self.rfile.read(size))
-        self.bench.answered.set()
-        self._head(HTTPStatus.NO_CONTENT, {"Content-Length": "0"})
+    async def _keep(self, request: Request) -> Response:
+        self.answer = await request.json()
+        self.answered.set()
+        return Response(status_code=204)
 
 
 @contextmanager
 def serving(root: Path) -> Iterator[BenchServer]:
-    with BenchServer(root) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    server = BenchServer(root)
+    with server.in_background():
+        yield server
 
 
 def ask_page(
@@ -103,7 +87,7 @@ def ask_page(
         command = [find_chromium(), *FLAGS, f"--user-data-dir={profile or fresh}"]
         if os.geteuid() == 0:
             command.append("--no-sandbox")  # which Chromium refuses to root
-        command.append(f"http://127.0.0.1:{server.server_port}/{where}")
+        command.append(server.url + where)
         process = subprocess.Popen(
             command,
             stdout=subprocess.DEVNULL,
