@@ -27,11 +27,15 @@ class ChatFormat:
 def read_chat_template(folder: Path) -> str | None:
     """The folder's Jinja chat template, from chat_template.jinja or tokenizer_config.json; None when it has none.
 
-    Of several named ones it is the one called default.
+    Of several named ones it is the one called default. Raises LilmError for one that is not UTF-8.
     """
     alone = folder / ALONE
     if alone.is_file():
-        return alone.read_text(encoding="utf-8")
+        try:
+            return alone.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            what, remedy = f"not UTF-8 (byte {error.start})", "save it as UTF-8, or delete it"
+            raise LilmError(what, where=str(alone), remedy=remedy) from error
     config = folder / CONFIG
     if not config.is_file():
         return None
