@@ -7,6 +7,7 @@ from typing import Any
 
 import gguf
 
+from lilm.artifact import how_to_replace
 from lilm.errors import LilmError
 
 
@@ -27,7 +28,8 @@ def read_tensors(path: Path) -> list[TensorInfo]:
     try:
         reader = gguf.GGUFReader(path)
     except (ValueError, IndexError, OverflowError, MemoryError) as error:  # what a cut or corrupt head makes it raise
-        raise LilmError(f"corrupt or truncated GGUF ({error})", where=str(path), remedy="make it again") from error
+        what, remedy = f"corrupt or truncated GGUF ({error})", how_to_replace(path)
+        raise LilmError(what, where=str(path), remedy=remedy) from error
     return [
         TensorInfo(
             tensor.name,

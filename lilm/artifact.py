@@ -84,6 +84,14 @@ def read_manifest(folder: Path) -> Manifest | None:
     return manifest if sound and named and typed else None
 
 
+def how_to_replace(path: Path) -> str:
+    """What to do about a damaged file. Only what a stage made can be made again by that stage."""
+    manifest = read_manifest(path.parent)
+    if manifest is None or path.name not in manifest.outputs:
+        return "fetch or convert the file again"
+    return f"make it again: `lilm run --run {path.parent.parent} --from {manifest.stage}`"
+
+
 def _is_below(folder: Path, name: Any) -> bool:
     return isinstance(name, str) and (folder / name).resolve().is_relative_to(folder.resolve())
 

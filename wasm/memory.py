@@ -7,6 +7,7 @@ from typing import Any
 import gguf
 import numpy as np
 
+from lilm.artifact import how_to_replace
 from lilm.errors import LilmError
 
 MIB = 1 << 20
@@ -82,9 +83,7 @@ def read_shape(path: Path) -> Shape:
             file_bytes=path.stat().st_size,
         )
     except (ValueError, KeyError, IndexError, OSError) as error:
-        raise LilmError(
-            f"not a whole GGUF file ({error})", where=str(path), remedy="run `lilm run --from export`"
-        ) from error
+        raise LilmError(f"not a whole GGUF file ({error})", where=str(path), remedy=how_to_replace(path)) from error
 
 
 def _value(reader: gguf.GGUFReader, key: str, default: Any = None) -> Any:

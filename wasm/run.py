@@ -66,6 +66,7 @@ def chat_prompt(gguf: Path, message: str) -> list[str | int]:
     Raises LilmError when the file has no template, or a broken one.
     """
     from lilm.chat.files import read_format
+    from lilm.chat.rendering import TemplateFailure
     from lilm.chat.template import ChatTemplate
     from lilm.chat.tokens import stretches
 
@@ -73,4 +74,8 @@ def chat_prompt(gguf: Path, message: str) -> list[str | int]:
     if found.template is None:
         raise LilmError("no chat template in it", where=str(gguf), remedy="use --prompt")
     template = ChatTemplate(found.template, found.tokens, str(gguf))
-    return stretches(template.prompt([{"role": "user", "content": message}]), found.special)
+    try:
+        parts = template.prompt([{"role": "user", "content": message}])
+    except TemplateFailure as error:
+        raise LilmError(error.what, where=str(gguf), remedy="use --prompt") from error
+    return stretches(parts, found.special)

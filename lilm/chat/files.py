@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lilm.added_tokens import read_model
 from lilm.bpe import CONFIG, FILE
 from lilm.errors import LilmError
 from lilm.json_file import read_json_object
-from lilm.spm import CONTROL, MODEL, UNKNOWN, has_model, read_proto
+from lilm.spm import CONTROL, MODEL, UNKNOWN, has_model
 
 ALONE = "chat_template.jinja"
 
@@ -27,11 +28,15 @@ class ChatFormat:
 def read_chat_template(folder: Path) -> str | None:
     """The folder's Jinja chat template, from chat_template.jinja or tokenizer_config.json; None when it has none.
 
-    Of several named ones it is the one called default.
+    Of several named ones it is the one called default. Raises LilmError for one that is not UTF-8.
     """
     alone = folder / ALONE
     if alone.is_file():
-        return alone.read_text(encoding="utf-8")
+        try:
+            return alone.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            what, remedy = f"not UTF-8 (byte {error.start})", "save it as UTF-8, or delete it"
+            raise LilmError(what, where=str(alone), remedy=remedy) from error
     config = folder / CONFIG
     if not config.is_file():
         return None
@@ -49,7 +54,7 @@ def read_format(path: Path) -> ChatFormat:
     config = read_json_object(path / CONFIG) if (path / CONFIG).is_file() else {}
     named = {key: _content(config.get(key)) for key in ("bos_token", "eos_token")}
     if has_model(path):
-        proto = read_proto(path / MODEL)
+        proto = read_model(path / MODEL)
         special = {piece.piece: at for at, piece in enumerate(proto.pieces) if piece.type in (CONTROL, UNKNOWN)}
         names = {number: name for name, number in special.items()}
         own = {"bos_token": proto.trainer_spec.bos_id, "eos_token": proto.trainer_spec.eos_id}

@@ -1,6 +1,6 @@
 """Renders Jinja chat templates in a child process, since a template comes with a model and may never end.
 
-The child reads one JSON object from stdin, {"template", "tokens", "seconds", "chats": [{"messages",
+The child reads one JSON object from stdin, {"template", "tokens", "limits", "chats": [{"messages",
 "add_generation_prompt"}]}, and writes one to stdout, {"texts": [str | null], "errors": [str | null]}.
 """
 
@@ -12,17 +12,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 
-import lilm
 from lilm.chat import Message, Part
+from lilm.child import child_command
 from lilm.errors import LilmError
 
 SECONDS = 5  # of a core's time, for all chats of one call, which take milliseconds; a busy machine counts for nothing
+MEMORY = 1 << 30  # bytes of address space, of which Python and Jinja take 100 MB
+LONGEST = 1_000_000  # characters of a chat without its messages' words
+SHOWN = 300  # characters of what a template raises
 REMEDY = 'mend the template, or set finetune.template = "plain"'
-# -P keeps the working folder out of the import path; the package's own place goes to its end.
-START = "import sys; sys.path.append(sys.argv[1]); from lilm.chat.rendering import main; main()"
 # Private use characters: no template looks for them, and no message that is asked about a format has them.
 MARK = "\ue0f0{}\ue0f1"
 
@@ -40,11 +41,9 @@ def render_all(
     Raises TemplateFailure for a template that does not end in time or takes its process with it.
     """
     asked = [{"messages": list(messages), "add_generation_prompt": prompt} for messages, prompt in chats]
-    task = json.dumps({"template": template, "tokens": dict(tokens), "seconds": SECONDS, "chats": asked})
-    root = str(Path(lilm.__file__).resolve().parent.parent)
-    child = subprocess.run(
-        [sys.executable, "-P", "-c", START, root], input=task.encode(), capture_output=True, check=False
-    )
+    limits = {"seconds": SECONDS, "memory": MEMORY, "longest": LONGEST}
+    task = json.dumps({"template": template, "tokens": dict(tokens), "limits": limits, "chats": asked})
+    child = subprocess.run(child_command("lilm.chat.rendering"), input=task.encode(), capture_output=True, check=False)
     if child.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
         raise TemplateFailure(f"the chat template does not end within {SECONDS} seconds", where=where, remedy=REMEDY)
     if child.returncode:
@@ -86,6 +85,12 @@ def split_at_marks(text: str, count: int, where: str) -> list[str]:
     return [*between, text]
 
 
+def well_formed(text: str) -> str:
+    """`text` with U+FFFD for each half of a surrogate pair, which no tokenizer takes; the browser's runtime gives the
+    same."""
+    return text.encode("utf-16", errors="surrogatepass").decode("utf-16", errors="replace")
+
+
 def main() -> None:
     """The child. Settings are those of transformers' `apply_chat_template`, but for `strftime_now`: a format with
     today's date in it would be another one tomorrow; templates that ask for it have a fixed one for its absence."""
@@ -99,21 +104,33 @@ def main() -> None:
         return json.dumps(value, ensure_ascii=False, indent=indent)
 
     task = json.load(sys.stdin)
-    end = math.ceil(time.process_time() + task["seconds"])
+    limits = task["limits"]
+    end = math.ceil(time.process_time() + limits["seconds"])
     resource.setrlimit(resource.RLIMIT_CPU, (end, end))
+    with suppress(ValueError):  # macOS has no such limit
+        resource.setrlimit(resource.RLIMIT_AS, (limits["memory"], limits["memory"]))
     environment = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
     )
     environment.filters["tojson"] = to_json
     environment.globals["raise_exception"] = refuse
+
+    def render(chat: Mapping[str, Any]) -> str:
+        text = ""
+        for piece in environment.from_string(task["template"]).generate(**chat, **task["tokens"]):
+            if len(text) + len(piece) > limits["longest"]:
+                raise ValueError(f"it writes more than {limits['longest']} characters")
+            text += piece
+        return well_formed(text)
+
     texts: list[str | None] = []
     errors: list[str | None] = []
     for chat in task["chats"]:
         text, failed = None, None
         try:
-            text = environment.from_string(task["template"]).render(**chat, **task["tokens"])
+            text = render(chat)
         except Exception as error:  # a template can raise anything
-            failed = " ".join(f"{type(error).__name__}: {error}".split())
+            failed = " ".join(f"{type(error).__name__}: {str(error)[:SHOWN] or 'no reason given'}".split())
         texts.append(text)
         errors.append(failed)
     json.dump({"texts": texts, "errors": errors}, sys.stdout)

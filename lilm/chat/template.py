@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from lilm.chat import Message, Part
-from lilm.chat.rendering import TemplateFailure, rendered_parts
+from lilm.chat.rendering import TemplateFailure, rendered_parts, well_formed
 from lilm.chat.turns import Turns, cut_template
 
 
@@ -24,6 +24,7 @@ class ChatTemplate:
 
     def prompt(self, messages: Sequence[Message]) -> list[Part]:
         """The chat up to where the answer begins. Raises TemplateFailure when the template refuses it."""
+        messages = [{key: well_formed(value) for key, value in message.items()} for message in messages]
         if self._turns is not None and self._turns.takes(messages, add_generation_prompt=True):
             return self._turns.parts(messages, add_generation_prompt=True)
         return rendered_parts(self._template, self._tokens, messages, self._where)

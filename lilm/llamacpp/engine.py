@@ -13,11 +13,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from lilm.artifact import how_to_replace
 from lilm.chat import Message
 from lilm.errors import LilmError
-from lilm.llamacpp.process import ChildDied, LlamaProcess, Refused
-
-REMEDY = "make it again: `lilm run --from export`, or fetch the file again"
+from lilm.llamacpp.client import LlamaClient, Refused
 
 
 @dataclass(frozen=True)
@@ -73,35 +72,25 @@ class Engine:
             if path is not None:
                 check_gguf(path)
         self.model, self.reference = model, reference
-        self._process = LlamaProcess(eager)
-        try:
-            files = {"path": str(model), "reference": str(reference) if reference else None}
-            sizes = {"n_ctx": n_ctx, "threads": threads, "exact": exact, "kv_type": kv_type, "watched": watched}
-            head, _ = self._ask("open", **files, **sizes)
-            self.n_vocab: int = head["n_vocab"]
-            self.n_ctx_train: int = head["n_ctx_train"]
-            self.bos_id: int = head["bos_id"]
-            self.eos_token: str = head["eos_token"]
-        except BaseException:
-            self.close()
-            raise
+        files = {"path": str(model), "reference": str(reference) if reference else None}
+        sizes = {"n_ctx": n_ctx, "threads": threads, "exact": exact, "kv_type": kv_type, "watched": watched}
+        where = f"{model} (against {reference})" if reference else str(model)
+        self._client = LlamaClient(model, {"do": "open", **files, **sizes}, eager=eager, where=where)
+        opened = self._client.opened
+        self.n_vocab: int = opened["n_vocab"]
+        self.n_ctx_train: int = opened["n_ctx_train"]
+        self.bos_id: int = opened["bos_id"]
+        self.eos_token: str = opened["eos_token"]
 
     def _ask(self, do: str, **values: Any) -> tuple[dict[str, Any], list[NDArray[Any]]]:
         try:
-            return self._process.ask(do, **values)
+            return self._client.ask(do, **values)
         except Refused as error:
-            if do == "open":
-                raise LilmError(f"llama.cpp cannot load it: {error}", where=self._files(), remedy=REMEDY) from error
             raise ValueError(f"{self.model}: {error}") from error
-        except ChildDied as error:
-            raise LilmError(str(error), where=self._files(), remedy=REMEDY) from error
-
-    def _files(self) -> str:
-        return f"{self.model} (against {self.reference})" if self.reference else str(self.model)
 
     def tokenize(self, text: str, *, add_bos: bool = True, parse_special: bool = False) -> list[int]:
         """llama.cpp's own ids. parse_special: `</s>` in the text is the token and not four characters."""
-        ids: list[int] = self._ask("tokenize", text=text, add_bos=add_bos, parse_special=parse_special)[0]["ids"]
+        ids: list[int] = self._ask("tokenize", texts=[text], add_bos=add_bos, parse_special=parse_special)[0]["ids"][0]
         return ids
 
     def tokenize_chat(self, messages: Sequence[Message]) -> list[int]:
@@ -109,7 +98,7 @@ class Engine:
 
         Raises ValueError when there is no template, or it refuses the chat.
         """
-        ids: list[int] = self._ask("chat", messages=[dict(message) for message in messages])[0]["ids"]
+        ids: list[int] = self._ask("tokenize_chat", messages=[dict(message) for message in messages])[0]["ids"]
         return ids
 
     def logits(self, tokens: Sequence[int]) -> NDArray[np.float32]:
@@ -147,7 +136,7 @@ class Engine:
         return head["prefill"], head["decode"]
 
     def close(self) -> None:
-        self._process.close()
+        self._client.close()
 
     def __enter__(self) -> Self:
         return self
@@ -161,11 +150,26 @@ class Engine:
 def check_gguf(path: Path) -> None:
     """Raises LilmError when `path` is not there or does not begin like a GGUF file."""
     if not path.is_file():
-        raise LilmError("no such file", where=str(path), remedy="`lilm run --to export` makes GGUF files")
+        raise LilmError("no such file", where=str(path), remedy="correct it; `lilm run --to export` makes GGUF files")
     with path.open("rb") as file:
         head = file.read(4)
     if head != b"GGUF":
-        raise LilmError(f"not a GGUF file (begins with {head!r})", where=str(path), remedy=REMEDY)
+        raise LilmError(f"not a GGUF file (begins with {head!r})", where=str(path), remedy=how_to_replace(path))
+
+
+def tokenize_lines(
+    path: Path, lines: Sequence[str], *, add_bos: bool = True, parse_special: bool = False
+) -> list[list[int]]:
+    """Token ids of each line by llama.cpp, with the vocabulary of the GGUF file at `path`, which may hold nothing else.
+
+    parse_special: `</s>` in the text is the token, not four characters.
+    Raises LilmError when llama.cpp cannot load the file, or crashes.
+    """
+    check_gguf(path)
+    with LlamaClient(path, {"do": "open_vocabulary", "path": str(path)}) as client:
+        head, _ = client.ask("tokenize", texts=list(lines), add_bos=add_bos, parse_special=parse_special)
+    ids: list[list[int]] = head["ids"]
+    return ids
 
 
 def quantize(
@@ -176,9 +180,13 @@ def quantize(
     Raises LilmError with llama.cpp's message; `target` may then be half-written.
     """
     check_gguf(source)
-    with LlamaProcess() as process:
+    with LlamaClient(source) as client:
+        files = {"source": str(source), "target": str(target)}
+        counts = client.parts("quantize", **files, ftype=ftype, threads=threads)
         try:
-            files = {"source": str(source), "target": str(target)}
-            process.ask("quantize", on_progress, **files, ftype=ftype, threads=threads)
-        except (Refused, ChildDied) as error:
-            raise LilmError(f"llama.cpp cannot quantise it: {error}", where=str(source), remedy=REMEDY) from error
+            for done, total in counts:
+                if on_progress is not None:
+                    on_progress(done, total)
+        except Refused as error:
+            what, remedy = f"llama.cpp cannot quantise it: {error}", how_to_replace(source)
+            raise LilmError(what, where=str(source), remedy=remedy) from error

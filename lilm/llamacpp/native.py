@@ -1,6 +1,7 @@
 """llama.cpp's C functions as few Python ones. Imported in the child only: a crash here ends the process."""
 
 import ctypes
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -77,73 +78,35 @@ class Watcher:
 KV_TYPES = {"f16": llama.GGML_TYPE_F16, "q8_0": llama.GGML_TYPE_Q8_0}
 
 
-class Model:
-    """A GGUF file and one context of `n_ctx` tokens on it.
+class Vocabulary:
+    """The tokens of a GGUF file.
 
-    exact: keys and values in F32 and plain attention, instead of those of kv_type (of KV_TYPES) and flash attention.
-    watched: for `steps`.
-    Raises NativeError when llama.cpp cannot load the file.
+    only: read nothing else of the file. Raises NativeError when llama.cpp cannot load it.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        n_ctx: int,
-        threads: int,
-        log: Log,
-        exact: bool = False,
-        kv_type: str = "f16",
-        watched: bool = False,
-    ) -> None:
+    def __init__(self, path: Path, log: Log, only: bool = True) -> None:
         log.errors.clear()
         params = llama.llama_model_default_params()
+        params.vocab_only = only
         params.n_gpu_layers = 0
         params.use_extra_bufts = False  # llama.cpp #20824: repacking for AMX crashes on quantised files
         params.check_tensors = True
-        self.model = llama.llama_model_load_from_file(str(path).encode(), params)
+        self.model = llama.llama_model_load_from_file(os.fsencode(path), params)
         if not self.model:
-            raise log.failure()
-        context = llama.llama_context_default_params()
-        context.n_ctx = context.n_batch = n_ctx
-        context.n_ubatch = min(n_ctx, N_UBATCH)
-        context.n_threads = context.n_threads_batch = threads
-        context.type_k = context.type_v = KV_TYPES[kv_type]
-        if exact:
-            context.type_k = context.type_v = llama.GGML_TYPE_F32
-            context.flash_attn_type = llama.LLAMA_FLASH_ATTN_TYPE_DISABLED
-        self._watcher = Watcher() if watched else None
-        if self._watcher is not None:
-            context.cb_eval = self._watcher.callback
-        self.context = llama.llama_init_from_model(self.model, context)
-        if not self.context:
             raise log.failure()
         self.vocab = llama.llama_model_get_vocab(self.model)
         self.n_vocab: int = llama.llama_vocab_n_tokens(self.vocab)
         self.bos_id: int = llama.llama_vocab_bos(self.vocab)
-        eos = llama.llama_vocab_eos(self.vocab)
-        self.eos_token: str = llama.llama_vocab_get_text(self.vocab, eos).decode() if eos >= 0 else ""
-        self.n_ctx_train: int = llama.llama_model_n_ctx_train(self.model)
-        self.n_ctx = n_ctx
-        self._log = log
-        self._memory = llama.llama_get_memory(self.context)
-        self._batch = llama.llama_batch_init(n_ctx, 0, 1)
+        self.eos_token = self.text(llama.llama_vocab_eos(self.vocab))
 
-    def steps(self, tokens: list[int], names: str) -> list[tuple[str, NDArray[np.float32]]]:
-        """Results of the graph's steps whose name matches `names`, in the order of their computation: (name, values,
-        flat). From a fresh sequence; by `watcher`, which the model was opened with."""
-        watcher = self._watcher
-        if watcher is None:
-            raise NativeError("the model is not watched")
-        watcher.names, watcher.found = re.compile(names), []
-        try:
-            self.logits(tokens)
-            return watcher.found
-        finally:
-            watcher.names, watcher.found = None, []
+    def text(self, token: int) -> str:
+        """How the file writes a token; "" for -1, a token that is missing. Not every file writes in UTF-8: what is
+        none survives as surrogates."""
+        return str(llama.llama_vocab_get_text(self.vocab, token).decode(errors="surrogateescape")) if token >= 0 else ""
 
     def tokenize(self, text: str, add_bos: bool, parse_special: bool) -> list[int]:
         data = text.encode()
-        room = len(data) + 8
+        room = len(data) + 8  # every byte its own token, BOS and what may stand before the first word
         tokens = (llama.llama_token * room)()
         count = llama.llama_tokenize(self.vocab, data, len(data), tokens, room, add_bos, parse_special)
         if count < 0:
@@ -162,6 +125,61 @@ class Model:
 
     def is_end(self, token: int) -> bool:
         return bool(llama.llama_vocab_is_eog(self.vocab, token))
+
+
+class Model(Vocabulary):
+    """A GGUF file and one context of `n_ctx` tokens on it.
+
+    as_trained: of not more tokens than it saw at once in training.
+    exact: keys and values in F32 and plain attention, instead of those of kv_type (of KV_TYPES) and flash attention.
+    watched: for `steps`.
+    Raises NativeError when llama.cpp cannot load the file.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        n_ctx: int,
+        threads: int,
+        log: Log,
+        exact: bool = False,
+        kv_type: str = "f16",
+        watched: bool = False,
+        as_trained: bool = False,
+    ) -> None:
+        super().__init__(path, log, only=False)
+        self.n_ctx_train: int = llama.llama_model_n_ctx_train(self.model)
+        self.n_ctx = n_ctx = min(n_ctx, self.n_ctx_train) if as_trained else n_ctx
+        context = llama.llama_context_default_params()
+        context.n_ctx = context.n_batch = n_ctx
+        context.n_ubatch = min(n_ctx, N_UBATCH)
+        context.n_threads = context.n_threads_batch = threads
+        context.type_k = context.type_v = KV_TYPES[kv_type]
+        if exact:
+            context.type_k = context.type_v = llama.GGML_TYPE_F32
+            context.flash_attn_type = llama.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        self._watcher = Watcher() if watched else None
+        if self._watcher is not None:
+            context.cb_eval = self._watcher.callback
+        self.context = llama.llama_init_from_model(self.model, context)
+        if not self.context:
+            raise log.failure()
+        self._log = log
+        self._memory = llama.llama_get_memory(self.context)
+        self._batch = llama.llama_batch_init(n_ctx, 0, 1)
+
+    def steps(self, tokens: list[int], names: str) -> list[tuple[str, NDArray[np.float32]]]:
+        """Results of the graph's steps whose name matches `names`, in the order of their computation: (name, values,
+        flat). From a fresh sequence; by `watcher`, which the model was opened with."""
+        watcher = self._watcher
+        if watcher is None:
+            raise NativeError("the model is not watched")
+        watcher.names, watcher.found = re.compile(names), []
+        try:
+            self.logits(tokens)
+            return watcher.found
+        finally:
+            watcher.names, watcher.found = None, []
 
     def logits(self, tokens: list[int]) -> NDArray[np.float32]:
         """Logits [len(tokens), n_vocab] of a fresh sequence. They are overwritten by the next call."""
@@ -212,7 +230,7 @@ def quantize(source: Path, target: Path, ftype: int, threads: int, log: Log, pro
     log.errors.clear()
     log.on_line = watch
     try:
-        code = llama.llama_model_quantize(str(source).encode(), str(target).encode(), ctypes.byref(params))
+        code = llama.llama_model_quantize(os.fsencode(source), os.fsencode(target), ctypes.byref(params))
     finally:
         log.on_line = None
     if code != 0:

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 
-def write_message(stream: BinaryIO, head: dict[str, Any], arrays: Sequence[Array] = ()) -> None:
+def write_message(stream: BinaryIO, head: Mapping[str, Any], arrays: Sequence[Array] = ()) -> None:
     """4 bytes of length (little endian), the head as JSON, then the arrays' bytes, whose types and shapes it names."""
     text = json.dumps({**head, "arrays": [[array.dtype.str, list(array.shape)] for array in arrays]}).encode()
     stream.write(len(text).to_bytes(4, "little") + text)

@@ -47,6 +47,36 @@ def test_a_template_that_never_ends_is_stopped(monkeypatch: pytest.MonkeyPatch) 
         cut_template(loops, TOKENS, "x")
 
 
+@pytest.mark.parametrize("text", ["'a' * 10 ** 10", "'a' | center(10 ** 10)"])
+def test_a_template_gets_no_memory_without_end(text: str) -> None:
+    (found,) = render_all("{{ " + text + " }}", TOKENS, [([], True)], "x")
+    assert isinstance(found, TemplateFailure) and "MemoryError" in found.line()
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ 'a' * 10 ** 7 }}",
+        "{{ 'a' | center(10 ** 7) }}",
+        "{% for a in range(99999) %}{{ 'a' * 1000 }}{% endfor %}",
+    ],
+)
+def test_a_template_does_not_write_without_end(template: str) -> None:
+    (text,) = render_all(template, TOKENS, [([], True)], "x")
+    assert isinstance(text, TemplateFailure) and "more than 1000000 characters" in text.line()
+
+
+def test_what_a_template_raises_is_not_long() -> None:
+    (text,) = render_all("{{ raise_exception('a' * 10 ** 6) }}", TOKENS, [([], True)], "x")
+    assert isinstance(text, TemplateFailure) and len(text.line()) < 1000
+
+
+def test_half_a_surrogate_pair_is_an_unknown_character() -> None:
+    template = ChatTemplate(EACH + "{{ '\\ud800' }}{{ m.content }}</s>{% endfor %}", TOKENS, "x")
+    parts = template.prompt([{"role": "user", "content": "a\udc00\ud83c\udf89"}])
+    assert [part.text for part in parts] == ["\ufffd", "a\ufffd🎉", "</s>"]
+
+
 def test_a_template_sees_nothing_of_the_machine() -> None:
     (text,) = render_all("{{ ''.__class__.__mro__ }}", TOKENS, [([], True)], "x")
     assert isinstance(text, TemplateFailure) and "SecurityError" in text.line()
@@ -101,6 +131,14 @@ def test_of_several_named_templates_the_default_one_is_read(tmp_path: Path) -> N
     named = [{"name": "tools", "template": "T"}, {"name": "default", "template": "D"}]
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({"chat_template": named}), encoding="utf-8")
     assert read_chat_template(tmp_path) == "D"
+
+
+def test_a_template_that_is_not_utf8_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "chat_template.jinja"
+    file.write_bytes("{{ 'é' }}".encode("latin-1"))
+    with pytest.raises(LilmError, match=r"not UTF-8 \(byte 4\)") as caught:
+        read_chat_template(tmp_path)
+    assert caught.value.where == str(file)
 
 
 def test_the_plain_format_ends_turns_with_eos_and_keeps_words_as_they_are() -> None:

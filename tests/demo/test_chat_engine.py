@@ -1,12 +1,15 @@
 """Chatting with a GGUF file: text in whole characters, stop, a context that runs full, broken files."""
 
 import os
+import shutil
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from lilm.errors import LilmError
+from lilm.export.gguf_writer import write_gguf
 from lilm.llamacpp.chat import ChatEngine
 from lilm.recipe import SamplingConfig
 
@@ -95,10 +98,74 @@ def test_a_message_beyond_the_context_is_an_error_and_the_next_one_works(engine:
     assert "".join(engine.chat(HELLO, GREEDY, n_predict=10))
 
 
-def test_a_dead_child_is_one_line(engine: ChatEngine) -> None:
-    os.kill(engine._child.pid, signal.SIGKILL)
-    with pytest.raises(LilmError, match=r"llama\.cpp process ended with signal 9"):
+def test_a_child_that_dies_tells_why_and_the_next_answer_has_a_new_one(engine: ChatEngine) -> None:
+    before = list(engine.chat(HELLO, GREEDY, n_predict=10))
+    os.kill(engine._client.pid or 0, signal.SIGKILL)
+    with pytest.raises(LilmError, match=r"llama\.cpp process ended with signal 9 .*: .*compute buffer") as caught:
         list(engine.chat(HELLO, GREEDY))
+    assert "lilm run" not in caught.value.line(), "the file is not of a run"
+    assert list(engine.chat(HELLO, GREEDY, n_predict=10)) == before
+
+
+def test_half_a_surrogate_pair_is_an_unknown_character(engine: ChatEngine) -> None:
+    half, unknown = (
+        list(engine.chat([{"role": "user", "content": f"The {text}cat"}], GREEDY, n_predict=10))
+        for text in ("\ud800", "\ufffd")
+    )
+    assert half == unknown != []
+
+
+def test_what_nobody_foresaw_is_the_error_of_one_answer(engine: ChatEngine) -> None:
+    child = engine._client.pid
+    with pytest.raises(LilmError, match="it cannot answer: AttributeError"):
+        list(engine.chat([{"role": "user", "content": 7}], GREEDY))  # type: ignore[dict-item]
+    assert list(engine.chat(HELLO, GREEDY, n_predict=10))
+    assert engine._client.pid == child
+
+
+@pytest.fixture
+def with_template(chat_gguf: Path, tmp_path: Path) -> Callable[[str], Path]:
+    """Writes the model with another chat template."""
+    folder = shutil.copytree(chat_gguf.parent, tmp_path / "other")
+
+    def write(template: str) -> Path:
+        (folder / "chat_template.jinja").write_text(template, encoding="utf-8")
+        write_gguf(folder, folder / chat_gguf.name, ("ja",))
+        return folder / chat_gguf.name
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ("1 / 0", "ZeroDivisionError"),
+        ("raise_exception('not this one')", "not this one"),
+        ("'a' * 10 ** 7", "more than 1000000 characters"),
+        ("'\\ud800'", ""),
+    ],
+)
+def test_a_template_that_fails_for_one_message_answers_others(
+    with_template: Callable[[str], Path], wrong: str, why: str
+) -> None:
+    each = "{{ m.content }}</s>{% if m.role == 'tool' %}{{ " + wrong + " }}{% endif %}"
+    with ChatEngine(with_template("{% for m in messages %}" + each + "{% endfor %}"), threads=1) as engine:
+        answer = list(engine.chat(HELLO, GREEDY, n_predict=10))
+        asked = engine.chat([{"role": "tool", "content": "むかし"}], GREEDY, n_predict=10)
+        if why:
+            with pytest.raises(LilmError, match=why):
+                list(asked)
+        else:
+            assert list(asked)
+        assert list(engine.chat(HELLO, GREEDY, n_predict=10)) == answer
+
+
+def test_a_template_that_is_not_utf8_is_one_line(with_template: Callable[[str], Path]) -> None:
+    file = with_template("{{ messages[0].content }}éé")
+    file.write_bytes(file.read_bytes().replace("éé".encode(), b"\xff\xfe\xfd\xfc"))
+    with pytest.raises(LilmError, match=r"its chat template is not UTF-8 \(byte 25\)") as caught:
+        ChatEngine(file)
+    assert "lilm run" not in caught.value.line(), "the file is not of a run"
 
 
 def test_broken_files_are_refused(chat_gguf: Path, tmp_path: Path) -> None:
@@ -107,7 +174,7 @@ def test_broken_files_are_refused(chat_gguf: Path, tmp_path: Path) -> None:
     other.write_bytes(b"PK\x03\x04 not a model")
     with pytest.raises(LilmError, match="not a GGUF file"):
         ChatEngine(other)
-    with pytest.raises(LilmError, match="cannot be loaded"):
+    with pytest.raises(LilmError, match="cannot load"):
         ChatEngine(cut)
     with pytest.raises(LilmError, match="no such file"):
         ChatEngine(tmp_path / "absent.gguf")

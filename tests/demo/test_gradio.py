@@ -1,5 +1,6 @@
 """The Gradio chat, asked through its own client."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,8 @@ def client(chat_gguf: Path) -> Iterator[Any]:
     page.close(verbose=False)
 
 
-def ask(client: Any, n_predict: int) -> Any:
-    history = [{"role": "user", "content": [{"type": "text", "text": "むかしむかし"}]}]
+def ask(client: Any, n_predict: int, text: str = "むかしむかし") -> Any:
+    history = [{"role": "user", "content": [{"type": "text", "text": text}]}]
     return client.submit(history, *SLIDERS, n_predict, api_name="/answer")
 
 
@@ -45,6 +46,12 @@ def test_stop_ends_the_answer(client: Any) -> None:
     job.result(timeout=20)
 
 
+def test_half_a_surrogate_pair_spoils_no_later_chat(client: Any) -> None:
+    with contextlib.suppress(Exception):  # what comes of this message alone is its sender's
+        ask(client, 16, "\ud800").result(timeout=20)
+    assert said(ask(client, 16).result(timeout=20))
+
+
 def test_nothing_may_be_fetched_from_elsewhere(client: Any) -> None:
     import httpx
 
@@ -63,7 +70,7 @@ def test_marks_of_html_are_shown_and_not_obeyed() -> None:
 def test_a_corrupt_file_is_an_error_before_the_server_starts(tmp_path: Path) -> None:
     path = tmp_path / "model.gguf"
     path.write_bytes(b"GGUF and then nothing")
-    with pytest.raises(LilmError, match="cannot be loaded"):
+    with pytest.raises(LilmError, match="cannot load"):
         build_chat(path, SamplingConfig())
 
 

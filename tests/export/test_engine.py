@@ -10,6 +10,7 @@ import numpy as np
 import psutil
 import pytest
 
+from lilm.artifact import Manifest, describe_outputs
 from lilm.errors import LilmError
 from lilm.llamacpp.engine import Engine, quantize
 
@@ -65,9 +66,23 @@ def test_a_truncated_file_is_named(random_export: Path, tmp_path: Path, share: f
         Engine(path, n_ctx=64, threads=1)
     assert caught.value.where == str(path)
     assert "cannot load" in caught.value.what
-    assert caught.value.remedy
+    assert caught.value.remedy == "fetch or convert the file again"
     with pytest.raises(LilmError, match="cannot quantise"):
         quantize(path, tmp_path / "out.gguf", 7, threads=1)
+
+
+def test_only_a_file_that_a_stage_made_is_made_again(random_export: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run" / "export"
+    folder.mkdir(parents=True)
+    (folder / "model-Q4_0.gguf").write_bytes((random_export / "model-Q4_0.gguf").read_bytes())
+    outputs = describe_outputs(folder, ())
+    Manifest("export", "0", {}, {}, outputs, (), {}).write(folder)
+    for name in ("model-Q4_0.gguf", "fetched.gguf"):
+        (folder / name).write_bytes(b"GGUF and then nothing")
+        with pytest.raises(LilmError) as caught:
+            Engine(folder / name, n_ctx=64, threads=1)
+        again = f"make it again: `lilm run --run {tmp_path / 'run'} --from export`"
+        assert caught.value.remedy == (again if name in outputs else "fetch or convert the file again")
 
 
 def test_what_is_no_gguf_is_refused(tmp_path: Path) -> None:
@@ -95,16 +110,32 @@ def test_a_window_that_does_not_fit_is_a_value_error(random_export: Path) -> Non
 
 def test_a_child_that_dies_leaves_its_last_words(random_export: Path) -> None:
     with Engine(random_export / "model-Q4_0.gguf", n_ctx=64, threads=1) as engine:
-        os.kill(engine._process._process.pid, signal.SIGSEGV)
+        os.kill(engine._client.pid or 0, signal.SIGSEGV)
         with pytest.raises(LilmError, match=r"ended with signal 11.*compute buffer size"):
             engine.tokenize(TEXT)
+
+
+def test_what_nobody_foresaw_is_the_error_of_one_request(random_export: Path) -> None:
+    with Engine(random_export / "model-Q4_0.gguf", n_ctx=64, threads=1) as engine:
+        with pytest.raises(ValueError, match="UnicodeEncodeError"):
+            engine.tokenize("\ud800")
+        assert engine.tokenize(TEXT)
+
+
+def test_a_child_that_died_is_followed_by_another(random_export: Path) -> None:
+    with Engine(random_export / "model-Q4_0.gguf", n_ctx=64, threads=1) as engine:
+        ids = engine.tokenize(TEXT)
+        os.kill(engine._client.pid or 0, signal.SIGSEGV)
+        with pytest.raises(LilmError, match="ended with signal 11"):
+            engine.tokenize(TEXT)
+        assert engine.tokenize(TEXT) == ids
 
 
 def test_the_child_ends_when_its_parent_is_killed(random_export: Path) -> None:
     code = (
         "import sys, time; from pathlib import Path; from lilm.llamacpp.engine import Engine\n"
         "engine = Engine(Path(sys.argv[1]), n_ctx=64, threads=1)\n"
-        "print(engine._process._process.pid, flush=True); time.sleep(60)"
+        "print(engine._client.pid, flush=True); time.sleep(60)"
     )
     command = [sys.executable, "-c", code, str(random_export / "model-Q4_0.gguf")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:

@@ -9,15 +9,19 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import AutoTokenizer
 
+from lilm.chat.files import read_format
 from lilm.errors import LilmError
-from lilm.recipe import BaseConfig
+from lilm.recipe import BaseConfig, TokenizerConfig
 from lilm.spm import UNIGRAM, read_proto
 from lilm.stage import Context
 from lilm.train.base import stage
 from lilm.train.base.model_folder import check_model_folder, load_llama
+from lilm.train.tokenizer import stage as tokenizer_stage
 
 WEIGHTS = "model.safetensors"
+EMBEDDING = "model.embed_tokens.weight"
 INDEX = "model.safetensors.index.json"
 
 
@@ -243,6 +247,58 @@ def test_what_says_how_to_run_it_is_left_out(base: Path, tmp_path: Path, context
 def test_other_files_that_are_no_objects(base: Path, name: str) -> None:
     (base / name).write_text("[]", encoding="utf-8")
     refused(base, name, "an array")
+
+
+def test_a_chat_template_that_is_not_utf8(base: Path) -> None:
+    (base / "chat_template.jinja").write_bytes("{{ 'é' }}".encode("latin-1"))
+    refused(base, "chat_template.jinja: not UTF-8 (byte 4)")
+
+
+MARKS = {"<|im_start|>": 400, "<|im_end|>": 401}
+
+
+def with_rows(base: Path, rows: int) -> None:
+    edit(base / "config.json", lambda data: data.update(vocab_size=rows))
+    edit_weights(base, lambda tensors: tensors.update({EMBEDDING: torch.randn(rows, 32) / 50}))
+
+
+@pytest.mark.parametrize("file", ["added_tokens.json", "tokenizer_config.json"])
+def test_tokens_beside_a_sentencepiece_model_are_tokens(
+    base: Path, pretrain_inputs: dict[str, Path], tmp_path: Path, context: Context, file: str
+) -> None:
+    with_rows(base, 402)
+    added = MARKS | {"<pad>": 402}  # for which the model has no row
+    decoder = {str(index): {"content": name, "special": False} for name, index in added.items()}
+    beside = added if file == "added_tokens.json" else {"added_tokens_decoder": decoder}
+    (base / file).write_text(json.dumps(beside), encoding="utf-8")
+    inputs = pretrain_inputs | {"base": tmp_path / "out"}
+    made = tmp_path / "tokenizer"
+    for folder in (inputs["base"], made):
+        folder.mkdir()
+    stage.run(BaseConfig(kind="path", path=str(base)), {}, inputs["base"], context)
+    tokenizer_stage.run(TokenizerConfig(pieces=100, verify_lines=20), inputs, made, context)
+    theirs, ours = (AutoTokenizer.from_pretrained(folder, local_files_only=True) for folder in (base, made))
+    text = "<|im_start|><|im_end|>"
+    assert ours.encode(text, add_special_tokens=False) == theirs.encode(text, add_special_tokens=False) == [400, 401]
+    assert ours.convert_tokens_to_ids("<pad>") not in (402, None), "402 is a new piece"
+    assert [name for name in read_format(base).special if name in added] == list(MARKS)
+    assert read_format(base).special == read_format(inputs["base"]).special == read_format(made).special
+
+
+@pytest.mark.parametrize(
+    ("added", "part"),
+    [
+        ({"<|im_end|>": 401}, "'<|im_end|>' has id 401, and none has 400"),
+        ({"<|im_end|>": 2}, "'<|im_end|>' has id 2, and in tokenizer.model '</s>' has it"),
+        ({"</s>": 400}, "'</s>' has id 400, and in tokenizer.model that is token 2"),
+        ({"<|im_end|>": "last"}, "the id of added token '<|im_end|>' is 'last'"),
+        ({"<|im_end|>": 400, "<pad>": 400}, "two added tokens have id 400"),
+    ],
+)
+def test_added_tokens_that_are_refused_by_name(base: Path, added: dict[str, Any], part: str) -> None:
+    with_rows(base, 408)
+    (base / "added_tokens.json").write_text(json.dumps(added), encoding="utf-8")
+    refused(base, "added_tokens.json", part)
 
 
 def flat(proto: Any) -> None:

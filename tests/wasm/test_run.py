@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import gguf
 import pytest
 
 from lilm.errors import LilmError
@@ -82,6 +83,17 @@ def test_without_its_packages_wasi_says_what_to_install(monkeypatch: pytest.Monk
 
 def test_a_chat_is_rendered_by_the_models_own_template(speller: Path) -> None:
     assert chat_prompt(speller, "S</s>") == ["<|user|>\nS</s>", 2, "\n<|assistant|>\n"]
+
+
+def test_a_template_that_fails_is_one_line_about_the_file(tmp_path: Path) -> None:
+    writer = gguf.GGUFWriter(tmp_path / "foreign.gguf", "llama")
+    writer.add_chat_template("{{ raise_exception('not this one') }}")
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+    with pytest.raises(LilmError, match="not this one — use --prompt") as caught:
+        chat_prompt(tmp_path / "foreign.gguf", "S")
+    assert caught.value.where == str(tmp_path / "foreign.gguf")
 
 
 def test_node_by_the_command_line(wasm_dir: Path, speller: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lilm.errors import LilmError
-from lilm.llamacpp.tokenize import tokenize_lines
+from lilm.llamacpp.engine import tokenize_lines
 from lilm.pieces import open_pieces
 from lilm.stage import Context
 from lilm.train.tokenizer.adversarial import LINES
@@ -74,10 +74,10 @@ def compare_tokens(gguf: Path, folder: Path, lines: Mapping[str, Sequence[str]])
             if missing and missing & set(line.encode()):
                 ids[at] = pieces.encode(line)
                 unwritable += 1
-        check.compare(group, ids, tokenize_lines(gguf, group, add_special=False))
+        check.compare(group, ids, tokenize_lines(gguf, group, add_bos=False))
     special = Check()
     marked = [f"one{token}two {token}\n{token}{token} 3" for token in sorted(hf.get_added_vocab())]
-    theirs = tokenize_lines(gguf, marked, add_special=False, parse_special=True)
+    theirs = tokenize_lines(gguf, marked, add_bos=False, parse_special=True)
     special.compare(marked, hf(marked, add_special_tokens=False)["input_ids"], theirs)
     return check, special, unwritable
 

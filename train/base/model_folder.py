@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lilm.added_tokens import ADDED
 from lilm.bpe import CONFIG, FILE
+from lilm.chat.files import read_chat_template
 from lilm.errors import LilmError
 from lilm.json_file import read_json_object
 from lilm.llama_config import AGAIN, read_llama_config
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 TOKENIZER = MODEL
 TEMPLATE = "chat_template.jinja"
 GENERATION = "generation_config.json"
-OBJECTS = (GENERATION, CONFIG, "added_tokens.json")  # that may be missing
+OBJECTS = (GENERATION, CONFIG, ADDED)  # that may be missing
 
 
 def check_model_folder(folder: Path) -> list[Path]:
@@ -32,6 +34,7 @@ def check_model_folder(folder: Path) -> list[Path]:
     for name in OBJECTS:
         if (folder / name).is_file():
             read_json_object(folder / name, remedy=AGAIN)
+    read_chat_template(folder)
     files = check_headers(folder, config)
     own = tokenizer_files(folder)[0]
     if not (folder / own).is_file():
@@ -48,10 +51,11 @@ def check_model_folder(folder: Path) -> list[Path]:
 
 
 def tokenizer_files(folder: Path) -> tuple[str, ...]:
-    """Names of the files that make up a base's tokenizer; what tells its names and its chat template comes last, and
-    may be missing."""
-    own = TOKENIZER if has_model(folder) else FILE
-    return (own, CONFIG, TEMPLATE)
+    """Names of the files that make up a base's tokenizer; what tells its names, its chat template and what was added to
+    it comes last, and may be missing."""
+    if has_model(folder):
+        return (TOKENIZER, CONFIG, TEMPLATE, ADDED)
+    return (FILE, CONFIG, TEMPLATE)
 
 
 def load_llama(folder: Path, device: "torch.device", dtype: str = "float32") -> "LlamaForCausalLM":

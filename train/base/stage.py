@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from lilm.added_tokens import ADDED, complete_model
 from lilm.artifact import Artifact
 from lilm.bpe import CONFIG, FILE
 from lilm.errors import LilmError
@@ -11,11 +12,12 @@ from lilm.export.safetensors_reader import INDEX, SINGLE
 from lilm.hashing import write_json
 from lilm.llama_config import read_llama_config
 from lilm.recipe import BaseConfig
+from lilm.spm import has_model
 from lilm.stage import Context
 from lilm.train.base.model_folder import GENERATION, TEMPLATE, TOKENIZER, check_model_folder, tokenizer_files
 from lilm.train.base.weights_check import is_tied
 
-FETCHED = ("config.json", GENERATION, "*.safetensors", INDEX, TOKENIZER, FILE, CONFIG, TEMPLATE)
+FETCHED = ("config.json", GENERATION, "*.safetensors", INDEX, TOKENIZER, FILE, CONFIG, TEMPLATE, ADDED)
 
 
 def check(config: BaseConfig, context: Context) -> None:
@@ -65,6 +67,8 @@ def run(config: BaseConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
     plain["tie_word_embeddings"] = is_tied(source, plain)
     for path in files:
         shutil.copyfile(path, out_dir / path.name)
+    if has_model(source):
+        complete_model(out_dir / TOKENIZER)
     write_json(out_dir / "config.json", plain)
     return Artifact()
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from lilm.chat.files import read_format
+from lilm.chat.rendering import TemplateFailure, render_all
 from lilm.chat.turns import cut_template
 from lilm.llamacpp.engine import Engine
 from lilm.train.finetune.format import chat_vocabulary
@@ -33,12 +34,14 @@ def template_equal(folder: Path, gguf: Path) -> bool:
     if found.template is None:
         return False
     turns = cut_template(found.template, found.tokens, str(folder))
+    chats = [chat for chat in CHATS if turns.takes(chat, add_generation_prompt=True)]
+    for text in render_all(found.template, found.tokens, [(chat, True) for chat in chats], str(folder)):
+        if isinstance(text, TemplateFailure):  # transformers, which comes next, has no limits
+            raise text
     with Engine(gguf, n_ctx=512, threads=1) as engine:
-        for chat in CHATS:
-            if not turns.takes(chat, add_generation_prompt=True):
-                continue
-            text: Any = tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
-            written = vocabulary.bos_id is None or text.lstrip().startswith(tokenizer.bos_token)
+        for chat in chats:
+            said: Any = tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
+            written = vocabulary.bos_id is None or said.lstrip().startswith(tokenizer.bos_token)
             encoding: Any = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=True)
             theirs = [*([] if written else [vocabulary.bos_id]), *encoding["input_ids"]]
             ours = vocabulary.ids(turns.parts(chat, add_generation_prompt=True))

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from lilm.bpe import FILE, complete_tokenizer, load_tokenizer, piece_bytes, read_byte_level
-from lilm.llamacpp.tokenize import tokenize_lines
+from lilm.llamacpp.engine import tokenize_lines
 from lilm.llamacpp.vocab import write_vocab_gguf
 from lilm.train.tokenizer.adversarial import LINES
 from lilm.train.tokenizer.byte_merge import unreachable_names

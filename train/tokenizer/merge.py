@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lilm.added_tokens import read_model
 from lilm.errors import LilmError
-from lilm.spm import BPE, BYTE, NORMAL, UNUSED, USER_DEFINED, empty_proto, processor, read_proto, special_ids
+from lilm.spm import BPE, BYTE, NORMAL, UNUSED, USER_DEFINED, empty_proto, processor, special_ids
 from lilm.train.tokenizer.train import Learnt
 
 LOWEST_SCORE = float(-(2**23))  # below it float32 makes neighbours equal; Llama's pieces of spaces are at -1e9
@@ -37,7 +38,7 @@ class Merged:
 
 def read_base(path: Path) -> Any:
     """The base's ModelProto. Raises LilmError unless it is a BPE that the runtimes agree on."""
-    proto = read_proto(path)
+    proto = read_model(path)
     special_ids(proto, str(path))
     types = [piece.type for piece in proto.pieces]
     scores = [piece.score for piece in proto.pieces if piece.type == NORMAL]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lilm.errors import LilmError
-from lilm.llamacpp.tokenize import tokenize_lines
+from lilm.llamacpp.engine import tokenize_lines
 from lilm.llamacpp.vocab import write_vocab_gguf
 from lilm.spm import NORMAL, processor, read_proto
 from lilm.train.tokenizer.adversarial import LINES

@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 
 from lilm.bpe import ByteLevel, byte_alphabet, piece_bytes, read_byte_level, written
 from lilm.errors import LilmError
-from lilm.llamacpp.tokenize import tokenize_lines
+from lilm.llamacpp.engine import tokenize_lines
 from lilm.llamacpp.vocab import write_vocab_gguf
 from lilm.pieces import BytePieces
 from lilm.recipe import TokenizerConfig

@@ -9,7 +9,7 @@ from transformers import AutoTokenizer
 
 from lilm.chat import CHAT_TEMPLATE
 from lilm.errors import LilmError
-from lilm.llamacpp.tokenize import tokenize_lines
+from lilm.llamacpp.engine import tokenize_lines
 from lilm.llamacpp.vocab import write_vocab_gguf
 from lilm.spm import empty_proto
 from lilm.train.tokenizer.hf import write_tokenizer

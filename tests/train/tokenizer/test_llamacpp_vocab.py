@@ -1,5 +1,6 @@
 """Tokenising by llama.cpp in a child process: keys it reads, and what a broken file or a crash looks like."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,8 @@ import pytest
 
 from lilm.chat import CHAT_TEMPLATE
 from lilm.errors import LilmError
-from lilm.llamacpp import tokenize
-from lilm.llamacpp.tokenize import tokenize_lines
+from lilm.llamacpp import client
+from lilm.llamacpp.engine import tokenize_lines
 from lilm.llamacpp.vocab import add_vocab, write_vocab_gguf
 
 
@@ -31,8 +32,8 @@ def test_keys_of_the_vocabulary(trained: Any, tmp_path: Path) -> None:
 def test_special_tokens_are_parsed_only_when_asked(trained: Any, tmp_path: Path) -> None:
     path = tmp_path / "v.gguf"
     write_vocab_gguf(trained.folder, path)
-    plain = tokenize_lines(path, ["あ</s>"], add_special=False)[0]
-    parsed = tokenize_lines(path, ["あ</s>"], add_special=False, parse_special=True)[0]
+    plain = tokenize_lines(path, ["あ</s>"], add_bos=False)[0]
+    parsed = tokenize_lines(path, ["あ</s>"], add_bos=False, parse_special=True)[0]
     assert 2 not in plain and parsed[-1] == 2
     assert tokenize_lines(path, ["", "a"])[0] == [1]
 
@@ -51,6 +52,6 @@ def test_a_crash_is_an_error_not_a_death(tmp_path: Path, monkeypatch: pytest.Mon
     path = tmp_path / "v.gguf"
     path.write_bytes(b"GGUF")
     crash = "import os, sys; sys.stderr.write('GGML_ASSERT(x) failed'); sys.stderr.flush(); os.abort()"
-    monkeypatch.setattr(tokenize, "START", crash)
-    with pytest.raises(RuntimeError, match=r"SIGABRT.*GGML_ASSERT\(x\) failed"):
+    monkeypatch.setattr(client, "child_command", lambda module: [sys.executable, "-c", crash])
+    with pytest.raises(LilmError, match=r"SIGABRT.*GGML_ASSERT\(x\) failed"):
         tokenize_lines(path, ["a"])

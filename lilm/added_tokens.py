@@ -1,0 +1,81 @@
+"""Tokens that a model's folder adds to its SentencePiece model, in files beside it, as Hugging Face numbers them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lilm.bpe import CONFIG
+from lilm.errors import LilmError
+from lilm.json_file import read_json_object
+from lilm.llama_config import AGAIN
+from lilm.spm import CONTROL, read_proto
+
+ADDED = "added_tokens.json"
+
+
+def read_model(path: Path) -> Any:
+    """The `ModelProto` in a tokenizer.model, with the tokens that its folder adds as CONTROL pieces after its own.
+
+    So a template's text has Hugging Face's ids; what people type is text in LiLM, also where Hugging Face looks for
+    an added token in it. A token at or above config.json's vocab_size is left out: the model has no row for it.
+    Raises LilmError for an added token that has the id or the text of another one, or leaves ids out before it.
+    """
+    proto = read_proto(path)
+    names = [piece.piece for piece in proto.pieces]
+    rows = _rows(path.parent)
+    for index, (name, where) in sorted(_added(path.parent).items()):
+        if rows is not None and index >= rows:
+            break
+        if index < len(names) and names[index] == name:
+            continue
+        if index < len(names) or name in names:
+            own = f"{names[index]!r} has it" if index < len(names) else f"that is token {names.index(name)}"
+            raise _refused(f"added token {name!r} has id {index}, and in {path.name} {own}", where)
+        if index > len(names):
+            raise _refused(f"added token {name!r} has id {index}, and none has {len(names)}", where)
+        names.append(name)
+        proto.pieces.add(piece=name, score=0.0, type=CONTROL)
+    return proto
+
+
+def complete_model(path: Path) -> None:
+    """Write the added tokens into a tokenizer.model, for those that read nothing else; without any it stays."""
+    whole = read_model(path)
+    if len(whole.pieces) > len(read_proto(path).pieces):
+        path.write_bytes(whole.SerializeToString(deterministic=True))
+
+
+def _refused(what: str, where: Path) -> LilmError:
+    return LilmError(what, where=str(where), remedy="use another base, or mend the file if the model has no such token")
+
+
+def _rows(folder: Path) -> int | None:
+    path = folder / "config.json"
+    rows = read_json_object(path, remedy=AGAIN).get("vocab_size") if path.is_file() else None
+    return rows if isinstance(rows, int) else None
+
+
+def _added(folder: Path) -> dict[int, tuple[str, Path]]:
+    """Text by id, and the file that says so. Raises LilmError for what is no id, and for an id of two tokens."""
+    found: dict[int, tuple[str, Path]] = {}
+    for path, name, index in _named(folder):
+        if not str(index).isdecimal():
+            raise _refused(f"the id of added token {name!r} is {index!r}", path)
+        if found.setdefault(int(index), (name, path))[0] != name:
+            raise _refused(f"two added tokens have id {index}, {found[int(index)][0]!r} and {name!r}", path)
+    return found
+
+
+def _named(folder: Path) -> Iterator[tuple[Path, str, Any]]:
+    """(file, text, id) as the files have them."""
+    added, config = folder / ADDED, folder / CONFIG
+    if added.is_file():
+        for name, index in read_json_object(added, remedy=AGAIN).items():
+            yield added, name, index
+    if config.is_file():
+        decoder = read_json_object(config, remedy=AGAIN).get("added_tokens_decoder")
+        for index, token in (decoder if isinstance(decoder, dict) else {}).items():
+            name = token.get("content") if isinstance(token, dict) else None
+            if not isinstance(name, str):
+                raise _refused(f"added token {index} has no content", config)
+            yield config, name, index

@@ -1,0 +1,180 @@
+"""The child process around llama.cpp: reads requests from stdin, answers on stdout, logs to stderr (see client.py)."""
+
+import os
+import queue
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from lilm.chat import Message
+from lilm.llamacpp.conversation import Conversation
+from lilm.llamacpp.native import Log, Model, NativeError, Vocabulary, quantize
+from lilm.llamacpp.probabilities import kl_divergence, log_softmax
+from lilm.llamacpp.wire import Array, read_message, write_message
+
+Answer = tuple[dict[str, Any], list[Array]]
+
+
+class Worker:
+    """The open files of one child, and what can be asked of them: each public method is a command.
+
+    send: tells the parent a part of the answer. stop: set when the parent wants no more of it.
+    """
+
+    def __init__(self, send: Callable[[Any], None], stop: threading.Event) -> None:
+        self._send, self._stop = send, stop
+        self._log = Log()
+        self._vocabulary: Vocabulary | None = None
+        self._model: Model | None = None
+        self._reference: Model | None = None
+        self._conversation: Conversation | None = None
+
+    def open(
+        self, path: str, n_ctx: int, threads: int, exact: bool, kv_type: str, watched: bool, reference: str | None
+    ) -> Answer:
+        """To measure; a reference is what `score` compares with."""
+        model = self._vocabulary = self._model = Model(Path(path), n_ctx, threads, self._log, exact, kv_type, watched)
+        if reference is not None:
+            self._reference = Model(Path(reference), n_ctx, threads, self._log, exact, kv_type)
+            if self._reference.n_vocab != model.n_vocab:
+                raise NativeError(f"vocabularies of {model.n_vocab} and {self._reference.n_vocab} tokens")
+        sizes = {"n_vocab": model.n_vocab, "n_ctx_train": model.n_ctx_train}
+        return {**sizes, "bos_id": model.bos_id, "eos_token": model.eos_token}, []
+
+    def open_chat(self, path: str, n_ctx: int, threads: int) -> Answer:
+        """To talk with: its context is not longer than it saw in training, and it has a chat template."""
+        self._vocabulary = self._model = Model(Path(path), n_ctx, threads, self._log, as_trained=True)
+        self._conversation = Conversation(self._model)
+        return {"n_ctx": self._model.n_ctx}, []
+
+    def open_vocabulary(self, path: str) -> Answer:
+        """To tokenize; the file may hold nothing else."""
+        self._vocabulary = Vocabulary(Path(path), self._log)
+        return {}, []
+
+    def tokenize(self, texts: list[str], add_bos: bool, parse_special: bool) -> Answer:
+        if self._vocabulary is None:
+            raise NativeError("no file is open")
+        return {"ids": [self._vocabulary.tokenize(text, add_bos, parse_special) for text in texts]}, []
+
+    def tokenize_chat(self, messages: list[Message]) -> Answer:
+        """Tokens of a chat up to where the answer begins, by the file's own template."""
+        self._conversation = self._conversation or Conversation(self._opened())
+        return {"ids": self._conversation.ids(messages)}, []
+
+    def chat(self, messages: list[Message], sampling: dict[str, Any]) -> Answer:
+        """Sends the answer piece by piece."""
+        if self._conversation is None:
+            raise NativeError("no chat is open")
+        for text in self._conversation.answer(messages, sampling, self._stop):
+            self._send(text)
+        return {}, []
+
+    def logits(self, tokens: list[int]) -> Answer:
+        return {}, [self._opened().logits(tokens)]
+
+    def steps(self, tokens: list[int], names: str) -> Answer:
+        found = self._opened().steps(tokens, names)
+        return {"names": [name for name, _ in found]}, [values for _, values in found]
+
+    def score(self, tokens: list[int]) -> Answer:
+        """Per predicted token (all but the first): its negative log-likelihood in nats; with a reference also
+        the KL divergence from it and whether both have the same best token."""
+        started = time.perf_counter()
+        logits = self._opened().logits(tokens)[:-1]
+        seconds = time.perf_counter() - started
+        ours = log_softmax(logits)
+        nll = -ours[np.arange(len(ours)), tokens[1:]].astype(np.float64)
+        if self._reference is None:
+            return {"seconds": seconds}, [nll]
+        theirs = log_softmax(self._reference.logits(tokens)[:-1])
+        same = ours.argmax(axis=-1) == theirs.argmax(axis=-1)
+        return {"seconds": seconds}, [nll, kl_divergence(theirs, ours), same]
+
+    def greedy(self, tokens: list[int], n_predict: int, stop: bool) -> Answer:
+        """Go on with the best token, at most `n_predict` times; `stop`: end before an end-of-text token."""
+        model = self._opened()
+        started = time.perf_counter()
+        row = model.logits(tokens)[-1]
+        prompt_seconds = time.perf_counter() - started
+        ids: list[int] = []
+        gaps: list[float] = []
+        while len(ids) < n_predict:
+            second, best = np.partition(row, -2)[-2:]
+            token = int(row.argmax())
+            if stop and model.is_end(token):
+                break
+            ids.append(token)
+            gaps.append(float(best - second))
+            if len(ids) < n_predict:
+                row = model.extend([token], len(tokens) + len(ids) - 1, every=False)[0]
+        seconds = time.perf_counter() - started - prompt_seconds
+        text = b"".join(model.piece(token) for token in ids).decode("utf-8", errors="replace")
+        return {"ids": ids, "gaps": gaps, "text": text, "seconds": seconds}, []
+
+    def speed(self, n_prompt: int, n_predict: int) -> Answer:
+        """Tokens a second of a prompt of `n_prompt` tokens, of which the last one's logits are made, and of
+        `n_predict` single tokens after it. Which tokens does not matter."""
+        model = self._opened()
+        tokens = [1 + index % (model.n_vocab - 1) for index in range(n_prompt)]
+        started = time.perf_counter()
+        model.begin(tokens)
+        prompt = time.perf_counter()
+        for index in range(n_predict):
+            model.extend([1 + index % 64], n_prompt + index, every=False)
+        seconds = time.perf_counter() - prompt
+        return {"prefill": n_prompt / (prompt - started), "decode": n_predict / seconds}, []
+
+    def quantize(self, source: str, target: str, ftype: int, threads: int) -> Answer:
+        """Sends [tensors done, all]."""
+        quantize(Path(source), Path(target), ftype, threads, self._log, lambda *counts: self._send(counts))
+        return {}, []
+
+    def _opened(self) -> Model:
+        if self._model is None:
+            raise NativeError("no model is open")
+        return self._model
+
+
+def requests(stream: BinaryIO, stop: threading.Event) -> Iterator[dict[str, Any]]:
+    """The parent's requests. `stop` is set as soon as the parent asks for it. When the parent is gone, so is this
+    process, even in the middle of work."""
+    waiting: queue.Queue[dict[str, Any]] = queue.Queue()
+
+    def read() -> None:
+        while True:
+            try:
+                request = read_message(stream)[0]
+            except EOFError:
+                os._exit(0)
+            if request.get("stop"):
+                stop.set()
+            else:
+                stop.clear()  # here and not where the work begins: the order of the messages decides
+                waiting.put(request)
+
+    threading.Thread(target=read, daemon=True).start()
+    while True:
+        yield waiting.get()
+
+
+def main() -> None:
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what llama.cpp prints must not mix with the answers
+    stop = threading.Event()
+    worker = Worker(lambda part: write_message(out, {"part": part}), stop)
+    for request in requests(sys.stdin.buffer, stop):
+        command = getattr(worker, request.pop("do"))
+        try:
+            head, arrays = command(**request)
+        except NativeError as error:
+            head, arrays = {"refused": str(error)}, []
+        except Exception as error:  # what nobody foresaw is this request's end, too, and not the process's
+            head, arrays = {"refused": f"{type(error).__name__}: {error}", "trace": traceback.format_exc()}, []
+        write_message(out, head, arrays)
