@@ -178,7 +178,8 @@ def bench(
     skip: Annotated[str, typer.Option(help="real: leave out some of tokenizer, files, page.")] = "",
     markdown: Annotated[Path | None, typer.Option(help="real: write the results as a page to this file.")] = None,
     inputs: Annotated[int, typer.Option(help="faults: spoilt inputs in all, 5,000 when not given.")] = 0,
-    seed: Annotated[int, typer.Option(help="faults: other inputs for another seed.")] = 0,
+    kills: Annotated[int, typer.Option(help="kills: how many, 100 when not given.")] = 0,
+    seed: Annotated[int, typer.Option(help="faults: other inputs for another seed; kills: other moments.")] = 0,
     kinds: Annotated[str, typer.Option(help="faults: only these kinds of files, with commas.")] = "",
     force: ForceOption = False,
 ) -> None:
@@ -198,7 +199,7 @@ def bench(
     options = {"recipe": recipe, "run_dir": run_dir, "data": data, "shape": shape, "minutes": minutes}
     options |= {"device": device, "base": base, "tokens": tokens}
     options |= {"variants": variants, "choose_rates": choose_rates, "skip": skip, "markdown": markdown}
-    options |= {"inputs": inputs, "seed": seed, "kinds": kinds}
+    options |= {"inputs": inputs, "seed": seed, "kinds": kinds, "kills": kills}
     figures = run_benchmark(name, Reporter(), json_file, **{key: value for key, value in options.items() if value})
     if json_file is not None:
         write_json(json_file, figures)

@@ -62,27 +62,10 @@ def context(reporter: Reporter) -> Context:
 @pytest.fixture(scope="session")
 def small_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The quickstart with so little text and so few steps that it is over in a minute; its words are poor."""
-    import tomlkit
+    from lilm.train.faults.small import small_recipe_text
 
-    from lilm.recipe import recipe_text
-
-    recipe = tomlkit.parse(recipe_text("quickstart")).unwrap()
-    recipe["name"] = "small"
-    recipe["corpus"]["sources"][0]["limit"] = 1500
-    recipe["corpus"]["sources"][1]["limit"] = 1000
-    recipe["base"]["scratch"] |= {"num_hidden_layers": 2, "intermediate_size": 512, "vocab_size": 800}
-    recipe["base"]["scratch"]["optim"]["steps"] = 16
-    recipe["tokenizer"]["pieces"] = 500
-    recipe["pretrain"]["stage1"]["steps"] = 4
-    recipe["pretrain"]["stage2"]["steps"] = 12
-    recipe["pretrain"] |= {"eval_every": 8, "checkpoint_every": 3, "eval_bytes": 5000}
-    recipe["finetune"]["sources"][0]["limit"] = 200
-    recipe["finetune"]["optim"]["steps"] = 6
-    recipe["finetune"]["checkpoint_every"] = 2
-    recipe["bench"]["eval_tokens"] = 1000
-    recipe["site"]["n_predict"] = 64
     path = tmp_path_factory.mktemp("recipe") / "lilm.toml"
-    path.write_text(tomlkit.dumps(recipe), encoding="utf-8")
+    path.write_text(small_recipe_text(), encoding="utf-8")
     return path
 
 

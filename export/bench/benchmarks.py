@@ -91,5 +91,6 @@ BENCHMARKS = {
     "gpu": "lilm.train.pretrain.bench.gpu:measure",
     "real": "lilm.train.real.bench:measure",
     "faults": "lilm.train.faults.bench:measure",
+    "kills": "lilm.train.faults.kills:measure",
     "browser": "lilm.wasm.bench.browser:measure",
 }

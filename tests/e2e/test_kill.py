@@ -12,16 +12,9 @@ import pytest
 import tomlkit
 
 from lilm.stage import STAGES
+from lilm.train.faults.kills import hashes, leftovers
 
 TRAINING = {"base", "pretrain", "finetune"}
-
-
-def hashes(run: Path) -> dict[str, str]:
-    found = {}
-    for stage in STAGES:
-        outputs = json.loads((run / stage.name / "manifest.json").read_text())["outputs"]
-        found |= {f"{stage.name}/{name}": entry["sha256"] for name, entry in outputs.items()}
-    return found
 
 
 def kill_inside(stage: str, recipe: Path, run: Path) -> bool:
@@ -50,6 +43,7 @@ def test_a_run_killed_in_every_stage_ends_in_the_same_bytes(
     command = [sys.executable, "-m", "lilm", "run", "--recipe", str(small_recipe), "--run", str(run)]
     subprocess.run(command, check=True, capture_output=True)
     assert hashes(run) == hashes(finished_run)
+    assert leftovers(run) == []
 
 
 def test_shards_read_before_a_kill_are_not_read_again(small_recipe: Path, tmp_path: Path) -> None:
