@@ -23,7 +23,7 @@ from lilm.runner import LOCK, WORK
 from lilm.stage import STAGES
 from lilm.train.faults.small import small_recipe_text
 
-SIGNALS = (
+SIGNALS = (*3 * [signal.SIGKILL], signal.SIGINT, signal.SIGTERM)  # one in five is a Ctrl-C, one a `kill`
     signal.SIGKILL,
     signal.SIGKILL,
     signal.SIGKILL,
