@@ -24,12 +24,6 @@ from lilm.stage import STAGES
 from lilm.train.faults.small import small_recipe_text
 
 SIGNALS = (*3 * [signal.SIGKILL], signal.SIGINT, signal.SIGTERM)  # one in five is a Ctrl-C, one a `kill`
-    signal.SIGKILL,
-    signal.SIGKILL,
-    signal.SIGKILL,
-    signal.SIGINT,
-    signal.SIGTERM,
-)  # one in five is a Ctrl-C, one a `kill`
 LOOK_SECONDS = 0.005
 
 
