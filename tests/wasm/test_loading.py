@@ -81,3 +81,72 @@ def test_speed_is_that_of_the_last_seconds() -> None:
     first, second, third, *_, last = node(script)
     assert (first, second, third) == (0, 100, 100)
     assert last == 100
+
+
+RANGES = """
+const { createServer } = await import("node:http");
+const { fetchRange, probe } = await import(`${RUNTIME}/http.mjs`);
+const file = Buffer.from("0123456789");
+async function from(told, ask) {
+  const server = createServer((request, response) => {
+    const [, first, last] = /bytes=(\\d+)-(\\d+)/.exec(request.headers.range).map(Number);
+    const part = told(first, last);
+    response.writeHead(206, part.told === null ? {} : { "Content-Range": part.told });
+    response.end(file.subarray(part.first, part.last + 1));
+  });
+  await new Promise((done) => server.listen(0, "127.0.0.1", done));
+  const url = `http://127.0.0.1:${server.address().port}/x`;
+  try {
+    return await ask(url).catch((error) => `${error.kind}: ${error.message.replace(url, "URL")}`);
+  } finally {
+    server.close();
+    server.closeAllConnections();
+  }
+}
+const signal = new AbortController().signal;
+async function part(url) {
+  const into = new Uint8Array(4);
+  await fetchRange(url, 2, into, signal, () => {});
+  return Buffer.from(into).toString();
+}
+"""
+
+
+def test_a_part_of_a_file_that_was_not_asked_for_is_refused() -> None:
+    script = """
+    const right = (first, last) => ({ first, last, told: `bytes ${first}-${last}/10` });
+    const shifted = (first, last) => ({ first: first + 1, last: last + 1, told: `bytes ${first + 1}-${last + 1}/10` });
+    const nonsense = (first, last) => ({ first, last, told: "bytes a-b/c" });
+    const halves = (first, last) => right(first, Math.min(last, first + 1));
+    answer([
+      await from(right, part), await from(halves, part), await from(shifted, part), await from(nonsense, part),
+      (await from(right, (url) => probe(url, signal))).size, await from(shifted, (url) => probe(url, signal)),
+    ]);
+    """
+    right, halves, shifted, nonsense, size, probed = node(RANGES + script)
+    assert (right, halves, size) == ("2345", "2345", 10)
+    assert shifted == "network: the server sends bytes 3-6/10 of URL where bytes 2-5 were asked for"
+    assert nonsense.startswith("network: the server sends bytes a-b/c") and probed.startswith("network: ")
+
+
+def test_a_list_of_chunks_is_checked_before_it_is_used() -> None:
+    script = """
+    const { checkChunkList } = await import(`${RUNTIME}/chunk_list.mjs`);
+    const hash = "0".repeat(64);
+    const good = { bytes: 10, chunk_bytes: 4, sha256: hash, chunks: [hash, hash, hash] };
+    const bad = [null, [], { ...good, bytes: "10" }, { ...good, bytes: -1 }, { ...good, chunk_bytes: 0 },
+      { ...good, chunk_bytes: 1e300 }, { ...good, sha256: 5 }, { ...good, chunks: [hash] },
+      { ...good, chunks: [hash, hash, "x"] }, { ...good, chunks: "abc" }];
+    const said = bad.map((list) => {
+      try {
+        return checkChunkList(list, "LIST");
+      } catch (error) {
+        return `${error.kind}: ${error.message}`;
+      }
+    });
+    answer([checkChunkList(good, "LIST").chunks.length, said]);
+    """
+    chunks, said = node(script)
+    assert chunks == 3
+    assert all(line.startswith("wrong_hash: the list of chunks LIST cannot be used: ") for line in said), said
+    assert said[7].endswith("10 bytes are 3 chunks of 4, and it has 1")

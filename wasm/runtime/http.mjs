@@ -20,13 +20,13 @@ export function probe(url, signal) {
   return persistently(url, signal, async () => {
     const { response, stop } = await request(url, 0, 1, signal);
     stop();
-    const total = /\/(\d+)$/.exec(response.headers.get("content-range") ?? "")?.[1];
-    const ranges = response.status === 206 && total !== undefined;
+    const total = response.status === 206 ? rangeOf(url, response, 0, 1)?.total : undefined;
+    const ranges = total !== undefined;
     // Of an encoded answer content-length counts other bytes, and of a part without a total only that part's.
     const counts = response.status === 200 && !response.headers.has("content-encoding");
     const length = counts ? Number(response.headers.get("content-length") ?? 0) : 0;
     const tag = response.headers.get("etag") ?? response.headers.get("last-modified") ?? "";
-    return { size: ranges ? Number(total) : length, ranges, tag };
+    return { size: total ?? length, ranges, tag };
   });
 }
 
@@ -94,11 +94,9 @@ async function persistently(url, signal, work) {
 /** @param {string} url @param {number} from @param {number} to 0: no range @param {AbortSignal} signal */
 async function* parts(url, from, to, signal) {
   const { response, stop, onPart } = await request(url, from, to, signal);
-  if (to && response.status !== 206) {
-    stop();
-    throw new Error("the server stopped sending parts of the file");
-  }
   try {
+    if (to && response.status !== 206) throw new Error("the server stopped sending parts of the file");
+    if (to) rangeOf(url, response, from, to);
     const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader();
     for (;;) {
       const { done, value } = await reader.read();
@@ -109,6 +107,21 @@ async function* parts(url, from, to, signal) {
   } finally {
     stop();
   }
+}
+
+/**
+ * What a partial answer says it holds; null when it does not tell, or not to this page. Another part than the one that
+ * was asked for is refused: its bytes would stand in the wrong place.
+ * @param {string} url @param {Response} response @param {number} from @param {number} to
+ */
+function rangeOf(url, response, from, to) {
+  const told = response.headers.get("content-range");
+  if (told === null) return null;
+  const [, first, last, total] = /^bytes (\d+)-(\d+)\/(\d+|\*)$/i.exec(told) ?? [];
+  if (Number(first) !== from || !(Number(last) < to)) {
+    throw new LilmError("network", `the server sends ${told} of ${url} where bytes ${from}-${to - 1} were asked for`);
+  }
+  return { total: total === "*" ? undefined : Number(total) };
 }
 
 /**

@@ -1,6 +1,6 @@
 // Opens whatever a model comes from: a URL (or what was kept of it), a kept model, a Blob or File, or (node) a path.
 
-import { readJson } from "./core.mjs";
+import { checkChunkList, readChunkList } from "./chunk_list.mjs";
 import { Download, keptReader, sha256 } from "./download.mjs";
 import { LilmError } from "./errors.mjs";
 import { canKeep, KeptFile, listKept, reserve } from "./kept.mjs";
@@ -110,9 +110,9 @@ async function openUrl(url, options) {
  * @returns {Promise<ChunkList | null | "kept">}
  */
 async function readList(url, chunks, keep) {
-  if (typeof chunks !== "string") return chunks;
+  if (typeof chunks !== "string") return chunks && checkChunkList(chunks, `of ${url}`);
   try {
-    return /** @type {ChunkList} */ (await readJson(chunks));
+    return await readChunkList(chunks);
   } catch (error) {
     if (keep && (await listKept()).some((one) => one.complete && one.url === url)) return "kept";
     throw error;
