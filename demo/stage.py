@@ -9,12 +9,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from lilm.artifact import Artifact, files_below, read_manifest
 from lilm.demo.chunks import chunk_list
 from lilm.errors import LilmError
-from lilm.hashing import sha256_file, write_json
-from lilm.recipe.deliver import SiteConfig
-from lilm.stage import Context
+from lilm.pipeline.artifact import Artifact, files_below, read_manifest
+from lilm.pipeline.hashing import sha256_file, write_json
+from lilm.pipeline.stage import Context
+from lilm.recipe import SiteConfig
 
 PAGE = (".css", ".html", ".js", ".png", ".svg")
 NOT_FOR_BROWSERS = ("manifest.json", "report.json", "run_node.mjs")

@@ -7,8 +7,8 @@ from typing import Any
 
 import gguf
 
-from lilm.artifact import how_to_replace
 from lilm.errors import LilmError
+from lilm.pipeline.artifact import how_to_replace
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import gguf
 from lilm.disk import replacing
 from lilm.export.gguf_info import TensorInfo, read_tensors
 from lilm.llamacpp.engine import quantize
-from lilm.recipe.deliver import QuantType
+from lilm.recipe import QuantType
 
 SUPER_BLOCK = 256  # K-quants: a row is a multiple of it, else llama.cpp takes another type
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from lilm.recipe.deliver import QuantType
+from lilm.recipe import QuantType
 
 F16_BITS = 16.0
 # Bits per weight of the widest type a file can hold; the second figure is for rows that are no multiple of 256.

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lilm.artifact import Artifact
 from lilm.disk import require_space
 from lilm.errors import LilmError
-from lilm.hashing import write_json
-from lilm.recipe.deliver import ExportConfig
-from lilm.stage import Context
+from lilm.pipeline.artifact import Artifact
+from lilm.pipeline.hashing import write_json
+from lilm.pipeline.stage import Context
+from lilm.recipe import ExportConfig
 
 FULL = "F16"
 

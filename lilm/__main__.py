@@ -1,5 +1,5 @@
 """`python -m lilm` is `lilm`."""
 
-from lilm.cli import main
+from lilm.cli.entry import main
 
 main()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lilm.errors import LilmError
-from lilm.hashing import sha256_file
+from lilm.pipeline.hashing import sha256_file
 
 
 def cache_dir() -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 
 from lilm.cache import cache_dir, check_sha256
 from lilm.errors import LilmError
-from lilm.hashing import sha256_json, write_json
+from lilm.pipeline.hashing import sha256_json, write_json
 from lilm.progress import Reporter
 
 CHUNK = 1 << 20

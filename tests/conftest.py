@@ -11,8 +11,8 @@ from hypothesis import settings
 from rich.console import Console
 
 from lilm.errors import LilmError
+from lilm.pipeline.stage import Context
 from lilm.progress import Reporter
-from lilm.stage import Context
 from lilm.train.base.smollm2 import fetch_smollm2_gguf
 
 settings.register_profile("lilm", deadline=None)  # a busy machine is not a wrong answer

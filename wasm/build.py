@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lilm.cache import cache_dir
 from lilm.errors import LilmError
-from lilm.hashing import sha256_file, sha256_json
+from lilm.pipeline.hashing import sha256_file, sha256_json
 from lilm.progress import Reporter
 from lilm.wasm.source import prepare_source
 from lilm.wasm.toolchain import NEWER, Toolchain, find_toolchain

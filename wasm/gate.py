@@ -7,8 +7,8 @@ from pathlib import Path
 
 from lilm.documents import read_texts
 from lilm.errors import LilmError
-from lilm.hashing import sha256_file, sha256_json, write_json
 from lilm.llamacpp.engine import Engine
+from lilm.pipeline.hashing import sha256_file, sha256_json, write_json
 from lilm.progress import Reporter
 from lilm.wasm.divergence import Divergence, divergence
 from lilm.wasm.first_difference import first_difference

@@ -7,8 +7,8 @@ from typing import Any
 import gguf
 import numpy as np
 
-from lilm.artifact import how_to_replace
 from lilm.errors import LilmError
+from lilm.pipeline.artifact import how_to_replace
 
 MIB = 1 << 20
 PAGE = 1 << 16  # wasm's

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lilm.cache import cache_dir, check_sha256, pip_download
 from lilm.errors import LilmError
-from lilm.hashing import sha256_file, sha256_json
+from lilm.pipeline.hashing import sha256_file, sha256_json
 
 SDIST_SHA256 = {
     "0.3.36": "832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e",

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lilm.artifact import Artifact
 from lilm.errors import LilmError
-from lilm.recipe.deliver import WasmConfig
-from lilm.stage import Context
+from lilm.pipeline.artifact import Artifact
+from lilm.pipeline.stage import Context
+from lilm.recipe import WasmConfig
 
 MIB = 1 << 20
 
@@ -24,7 +24,7 @@ def check(config: WasmConfig, context: Context) -> None:
 
 def external(config: WasmConfig, context: Context) -> dict[str, str]:
     """The builds' keys: another compiler or other sources mean other bytes."""
-    from lilm.hashing import sha256_file
+    from lilm.pipeline.hashing import sha256_file
     from lilm.wasm.build import build_key
     from lilm.wasm.node import runtime_dir, runtime_files
     from lilm.wasm.source import llama_cpp_python_version, source_key
@@ -40,7 +40,7 @@ def external(config: WasmConfig, context: Context) -> dict[str, str]:
 def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: Context) -> Artifact:
     import shutil
 
-    from lilm.hashing import write_json
+    from lilm.pipeline.hashing import write_json
     from lilm.wasm.build import build_variant
     from lilm.wasm.gate import Gate
     from lilm.wasm.memory import plan_memory, read_shape

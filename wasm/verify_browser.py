@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lilm.errors import LilmError
-from lilm.hashing import write_json
+from lilm.pipeline.hashing import write_json
 from lilm.wasm.build import SMALLEST_MEMORY, BuiltCore
 from lilm.wasm.memory import MIB, Memory, context_length, read_shape
 from lilm.wasm.node import runtime_dir

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lilm.export.bench.excerpts import Excerpts
 from lilm.llamacpp.engine import Engine, Score
-from lilm.recipe.deliver import BenchConfig
+from lilm.recipe import BenchConfig
 
 DIGITS = 6
 

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lilm.artifact import Artifact
 from lilm.disk import write_atomic
 from lilm.errors import LilmError
-from lilm.hashing import write_json
-from lilm.recipe.deliver import BenchConfig
-from lilm.stage import Context
+from lilm.pipeline.artifact import Artifact
+from lilm.pipeline.hashing import write_json
+from lilm.pipeline.stage import Context
+from lilm.recipe import BenchConfig
 
 
 def run(config: BenchConfig, inputs: Mapping[str, Path], out_dir: Path, context: Context) -> Artifact:

@@ -6,8 +6,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from lilm.artifact import read_manifest
 from lilm.export.bench.table import quality_table
+from lilm.pipeline.artifact import read_manifest
 
 
 def show_summary(run_dir: Path, console: Console) -> None:

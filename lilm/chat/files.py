@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lilm.added_tokens import read_model
-from lilm.bpe import CONFIG, FILE
 from lilm.errors import LilmError
 from lilm.json_file import read_json_object
-from lilm.spm import CONTROL, MODEL, UNKNOWN, has_model
+from lilm.vocabulary.added_tokens import read_model
+from lilm.vocabulary.byte_level import CONFIG, FILE
+from lilm.vocabulary.sentencepiece import CONTROL, MODEL, UNKNOWN, has_model
 
 ALONE = "chat_template.jinja"
 

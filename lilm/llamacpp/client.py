@@ -15,10 +15,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self, cast
 
-from lilm.artifact import how_to_replace
 from lilm.child import child_command
 from lilm.errors import LilmError
 from lilm.llamacpp.wire import Array, read_message, write_message
+from lilm.pipeline.artifact import how_to_replace
 
 WORKER = "lilm.llamacpp.worker"
 LAST_LINES = 8  # of what a child said, in an error

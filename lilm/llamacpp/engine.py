@@ -13,10 +13,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lilm.artifact import how_to_replace
 from lilm.chat import Message
 from lilm.errors import LilmError
 from lilm.llamacpp.client import LlamaClient, Refused
+from lilm.pipeline.artifact import how_to_replace
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,18 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lilm.bpe import read_byte_level
 from lilm.chat.files import read_format
-from lilm.spm import CONTROL, MODEL, NORMAL, UNUSED, USER_DEFINED, has_model, read_proto, special_ids
+from lilm.vocabulary.byte_level import read_byte_level
+from lilm.vocabulary.sentencepiece import (
+    CONTROL,
+    MODEL,
+    NORMAL,
+    UNUSED,
+    USER_DEFINED,
+    has_model,
+    read_proto,
+    special_ids,
+)
 
 if TYPE_CHECKING:
     import gguf

@@ -1,22 +1,19 @@
 """The one file that describes a run: `lilm.toml`, its sections, and how it is read and written."""
 
+from lilm.recipe.base import BaseConfig, ScratchConfig
+from lilm.recipe.bench import BenchConfig
 from lilm.recipe.corpus import CorpusConfig, DecontaminateConfig, DedupConfig, ScoreConfig, SourceConfig
-from lilm.recipe.deliver import BenchConfig, ExportConfig, SamplingConfig, SiteConfig, WasmConfig
+from lilm.recipe.export import ExportConfig, QuantType
 from lilm.recipe.files import load_recipe, recipe_text, recipe_toml, shipped_recipes
-from lilm.recipe.learn import (
-    BaseConfig,
-    ChatSourceConfig,
-    DistributedConfig,
-    FinetuneConfig,
-    LoraConfig,
-    OptimConfig,
-    PackConfig,
-    PretrainConfig,
-    ScratchConfig,
-    TokenizerConfig,
-)
+from lilm.recipe.finetune import ChatSourceConfig, FinetuneConfig
+from lilm.recipe.pack import PackConfig
+from lilm.recipe.pretrain import LoraConfig, PretrainConfig
 from lilm.recipe.root import Recipe
 from lilm.recipe.rules import RulesConfig
+from lilm.recipe.site import SamplingConfig, SiteConfig
+from lilm.recipe.tokenizer import TokenizerConfig
+from lilm.recipe.training import DistributedConfig, NewRowsOptimConfig, OptimConfig
+from lilm.recipe.wasm import WasmConfig
 
 __all__ = [
     "BaseConfig",
@@ -29,9 +26,11 @@ __all__ = [
     "ExportConfig",
     "FinetuneConfig",
     "LoraConfig",
+    "NewRowsOptimConfig",
     "OptimConfig",
     "PackConfig",
     "PretrainConfig",
+    "QuantType",
     "Recipe",
     "RulesConfig",
     "SamplingConfig",

@@ -2,10 +2,17 @@
 
 from pydantic import Field, model_validator
 
+from lilm.recipe.base import BaseConfig
+from lilm.recipe.bench import BenchConfig
 from lilm.recipe.corpus import CorpusConfig
-from lilm.recipe.deliver import BenchConfig, ExportConfig, SiteConfig, WasmConfig
-from lilm.recipe.learn import BaseConfig, FinetuneConfig, PackConfig, PretrainConfig, TokenizerConfig
+from lilm.recipe.export import ExportConfig
+from lilm.recipe.finetune import FinetuneConfig
+from lilm.recipe.pack import PackConfig
+from lilm.recipe.pretrain import PretrainConfig
 from lilm.recipe.section import Section
+from lilm.recipe.site import SiteConfig
+from lilm.recipe.tokenizer import TokenizerConfig
+from lilm.recipe.wasm import WasmConfig
 
 
 class Recipe(Section):

@@ -9,11 +9,11 @@ from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
 from lilm.chat import plain_template
 from lilm.export.gguf_writer import write_gguf
-from lilm.spm import read_proto
 from lilm.train.base.model_folder import save_llama
 from lilm.train.stories import stories
 from lilm.train.tokenizer.hf import write_tokenizer
 from lilm.train.tokenizer.train import train_base_tokenizer
+from lilm.vocabulary.sentencepiece import read_proto
 from tests.train.tokenizer.byte_bases import BOS, write_base, write_model
 
 # SmolLM2-Instruct's

@@ -11,8 +11,8 @@ from transformers import AutoTokenizer
 from lilm.chat.files import read_chat_template, read_format
 from lilm.chat.tokens import ChatVocabulary
 from lilm.llamacpp.engine import Engine
+from lilm.pipeline.stage import Context
 from lilm.recipe import FinetuneConfig
-from lilm.stage import Context
 from lilm.train.finetune import stage
 from lilm.train.finetune.agreement import template_equal
 from lilm.train.finetune.format import Format, chat_vocabulary, choose_format

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from lilm import doctor
-from lilm.doctor import Finding, exit_code, find_all, parse_version, show_findings
+from lilm.cli import doctor
+from lilm.cli.doctor import Finding, exit_code, find_all, parse_version, show_findings
 
 
 def rows() -> dict[str, Finding]:

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from lilm.errors import LilmError
-from lilm.executor import Kind, executor
+from lilm.pipeline.executor import Kind, executor
 from lilm.recipe import recipe_text
 
 
@@ -31,7 +31,7 @@ def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
     script = tmp_path / "parent.py"
     script.write_text(
         "import sys, time\n"
-        "from lilm.executor import executor\n"
+        "from lilm.pipeline.executor import executor\n"
         "def sleep(seconds):\n    time.sleep(seconds)\n"
         "if __name__ == '__main__':\n"
         "    with executor('local', 2) as pool:\n"

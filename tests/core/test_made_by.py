@@ -2,8 +2,8 @@
 
 import pytest
 
-from lilm.made_by import changed_code, code_of, libraries_of
-from lilm.stage import STAGES, Stage
+from lilm.pipeline.made_by import changed_code, code_of, libraries_of
+from lilm.pipeline.stage import STAGES, Stage
 
 
 def test_it_is_all_that_the_stage_needs_and_nothing_else() -> None:
@@ -17,7 +17,9 @@ def test_it_is_all_that_the_stage_needs_and_nothing_else() -> None:
         "lilm.report/page.html.jinja",
     ):
         assert needed in corpus
-    assert not [name for name in corpus if name.startswith(("lilm.export", "lilm.demo", "lilm.runner", "lilm.recipe"))]
+    assert not [
+        name for name in corpus if name.startswith(("lilm.export", "lilm.demo", "lilm.pipeline.runner", "lilm.recipe"))
+    ]
     assert "lilm.train.trainer.loop" in code_of("lilm.train.pretrain.stage")
     assert "lilm.train.trainer.loop" not in code_of("lilm.export.stage")
 

@@ -56,6 +56,6 @@ def test_help_names_an_example(command: str) -> None:
 
 def test_help_does_not_load_heavy_libraries() -> None:
     heavy = ("torch", "transformers", "polars", "gradio", "llama_cpp", "matplotlib")
-    code = f"import sys, lilm.cli, lilm.runner; print([m for m in {heavy} if m in sys.modules])"
+    code = f"import sys, lilm.cli.entry, lilm.pipeline.runner; print([m for m in {heavy} if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"

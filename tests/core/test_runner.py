@@ -10,13 +10,13 @@ from types import ModuleType
 import pytest
 from rich.console import Console
 
-import lilm.runner as runner
-from lilm import made_by, work
-from lilm.artifact import Artifact, read_manifest
+import lilm.pipeline.runner as runner
 from lilm.errors import LilmError
+from lilm.pipeline import made_by, work
+from lilm.pipeline.artifact import Artifact, read_manifest
+from lilm.pipeline.stage import Context, Stage
 from lilm.progress import Reporter
 from lilm.recipe import Recipe, load_recipe
-from lilm.stage import Context, Stage
 
 
 class Fake:

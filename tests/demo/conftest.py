@@ -17,16 +17,16 @@ from typing import Any
 
 import pytest
 
-from lilm.artifact import Artifact
 from lilm.chat import CHAT_TEMPLATE
 from lilm.demo.chunks import chunk_list
 from lilm.demo.handler import HEADERS, TYPES
 from lilm.demo.serve import site_server
 from lilm.demo.stage import SERVICE_WORKER, list_files, page_files, run
 from lilm.errors import LilmError
+from lilm.pipeline.artifact import Artifact
+from lilm.pipeline.stage import Context
 from lilm.progress import Reporter
 from lilm.recipe import SiteConfig
-from lilm.stage import Context
 from lilm.wasm.build import build_variant
 from lilm.wasm.node import runtime_dir
 from lilm.wasm.toolchain import find_toolchain

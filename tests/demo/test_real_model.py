@@ -14,10 +14,10 @@ from rich.console import Console
 from lilm.errors import LilmError
 from lilm.export.gguf_writer import write_gguf
 from lilm.export.quantise import quantise
-from lilm.hashing import write_json
+from lilm.pipeline.hashing import write_json
+from lilm.pipeline.stage import Context
 from lilm.progress import Reporter
 from lilm.recipe import BaseConfig
-from lilm.stage import Context
 from lilm.train.base.stage import run as run_base
 from lilm.wasm.node import runtime_dir
 

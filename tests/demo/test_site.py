@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from lilm.artifact import files_below
 from lilm.errors import LilmError
-from lilm.hashing import sha256_file
-from lilm.stage import Context
+from lilm.pipeline.artifact import files_below
+from lilm.pipeline.hashing import sha256_file
+from lilm.pipeline.stage import Context
 from tests.conftest import ROOT
 
 Inputs = Callable[[Path], dict[str, Path]]

@@ -10,12 +10,12 @@ import pytest
 import tomlkit
 import torch
 
-from lilm.bpe import read_byte_level
 from lilm.llamacpp.chat import ChatEngine
 from lilm.llamacpp.engine import Engine
 from lilm.recipe import SamplingConfig, recipe_text
 from lilm.train.finetune.agreement import template_equal
 from lilm.train.stories import stories
+from lilm.vocabulary.byte_level import read_byte_level
 from tests.chat.formats import instruct_base
 from tests.train.tokenizer.byte_bases import write_base, write_model
 

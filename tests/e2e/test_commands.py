@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lilm.stage import STAGES
+from lilm.pipeline.stage import STAGES
 
 
 def run_lilm(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

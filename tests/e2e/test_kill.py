@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import tomlkit
 
-from lilm.stage import STAGES
+from lilm.pipeline.stage import STAGES
 from lilm.train.faults.kills import hashes, leftovers
 
 TRAINING = {"base", "pretrain", "finetune"}

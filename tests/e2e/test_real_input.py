@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from lilm.pipeline.runner import chosen_stages, run_stages
 from lilm.progress import Reporter
 from lilm.recipe.files import parse_recipe
-from lilm.runner import chosen_stages, run_stages
 
 RECIPE = """
 name = "real-input"

@@ -9,9 +9,9 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from lilm.export.stage import run
+from lilm.pipeline.stage import Context
 from lilm.progress import Reporter
-from lilm.recipe.deliver import ExportConfig
-from lilm.stage import Context
+from lilm.recipe import ExportConfig
 
 QUANTS = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q4_0", "IQ4_NL")
 

@@ -13,19 +13,19 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-import lilm.runner as runner
-from lilm.artifact import Artifact
+import lilm.pipeline.runner as runner
+from lilm.cli.benchmarks import run_benchmark
 from lilm.documents import write_documents
 from lilm.errors import LilmError
-from lilm.export.bench.benchmarks import run_benchmark
 from lilm.export.bench.excerpts import choose
 from lilm.export.bench.measure import clustered_error, equal_tokens
 from lilm.export.bench.stage import run
 from lilm.export.bench.table import quality_table
-from lilm.hashing import sha256_file
+from lilm.pipeline.artifact import Artifact
+from lilm.pipeline.hashing import sha256_file
+from lilm.pipeline.stage import Context, Stage
 from lilm.progress import Reporter
-from lilm.recipe.deliver import BenchConfig
-from lilm.stage import Context, Stage
+from lilm.recipe import BenchConfig
 
 CONFIG = BenchConfig(eval_tokens=400, n_ctx=64, prompts=("The cat <b>", "きょうは"), n_predict=6)
 

@@ -10,9 +10,9 @@ import numpy as np
 import psutil
 import pytest
 
-from lilm.artifact import Manifest, describe_outputs
 from lilm.errors import LilmError
 from lilm.llamacpp.engine import Engine, quantize
+from lilm.pipeline.artifact import Manifest, describe_outputs
 
 TEXT = "Once upon a time there was a little girl. きょうは天気がいいので、公園へ行きました。"
 

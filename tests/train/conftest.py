@@ -11,9 +11,9 @@ from rich.console import Console
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
 from lilm.documents import write_documents
+from lilm.pipeline.stage import Context
 from lilm.progress import Reporter
 from lilm.recipe import PackConfig, TokenizerConfig, load_recipe
-from lilm.stage import Context
 from lilm.train.base.model_folder import save_llama
 from lilm.train.corpus.finishing.report import NO_CLUSTERS
 from lilm.train.pack import stage as pack_stage

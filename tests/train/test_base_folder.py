@@ -13,12 +13,12 @@ from transformers import AutoTokenizer
 
 from lilm.chat.files import read_format
 from lilm.errors import LilmError
+from lilm.pipeline.stage import Context
 from lilm.recipe import BaseConfig, TokenizerConfig
-from lilm.spm import UNIGRAM, read_proto
-from lilm.stage import Context
 from lilm.train.base import stage
 from lilm.train.base.model_folder import check_model_folder, load_llama
 from lilm.train.tokenizer import stage as tokenizer_stage
+from lilm.vocabulary.sentencepiece import UNIGRAM, read_proto
 
 WEIGHTS = "model.safetensors"
 EMBEDDING = "model.embed_tokens.weight"

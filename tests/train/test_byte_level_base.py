@@ -10,14 +10,12 @@ import torch
 from rich.console import Console
 from tokenizers import Tokenizer
 
-from lilm.bpe import ByteLevel, piece_bytes, read_byte_level
 from lilm.chat import CHAT_TEMPLATE
 from lilm.chat.turns import cut_template
 from lilm.errors import LilmError
-from lilm.pieces import BytePieces
+from lilm.pipeline.stage import Context
 from lilm.progress import Reporter
 from lilm.recipe import PackConfig, TokenizerConfig
-from lilm.stage import Context
 from lilm.train.base.model_folder import load_llama
 from lilm.train.finetune.format import chat_vocabulary
 from lilm.train.finetune.masking import tokenise_chat
@@ -33,6 +31,8 @@ from lilm.train.tokenizer import stage as tokenizer_stage
 from lilm.train.tokenizer.report.curve import Shape
 from lilm.train.tokenizer.report.figures import tokenizer_report
 from lilm.train.tokenizer.report.page import tokenizer_page
+from lilm.vocabulary.byte_level import ByteLevel, piece_bytes, read_byte_level
+from lilm.vocabulary.pieces import BytePieces
 from tests.train.conftest import write_corpus
 from tests.train.tokenizer.byte_bases import write_base, write_model
 

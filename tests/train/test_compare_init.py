@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from lilm.errors import LilmError
-from lilm.hashing import sha256_file
+from lilm.pipeline.hashing import sha256_file
+from lilm.pipeline.runner import chosen_stages, run_stages
 from lilm.progress import Reporter
 from lilm.recipe import Recipe
-from lilm.runner import chosen_stages, run_stages
 from lilm.train.base.model_folder import load_llama
 from lilm.train.pretrain import compare
 from lilm.train.pretrain.compare import compare_init

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from lilm.errors import LilmError
-from lilm.hashing import sha256_file
+from lilm.pipeline.hashing import sha256_file
+from lilm.pipeline.runner import chosen_stages, run_stages
 from lilm.progress import Reporter
 from lilm.recipe import Recipe
-from lilm.runner import chosen_stages, run_stages
 from lilm.train.pretrain import compare_sizes as command
 from lilm.train.pretrain.compare_sizes import compare_sizes
 from lilm.train.pretrain.crossing import crossing

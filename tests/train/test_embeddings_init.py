@@ -8,10 +8,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from lilm.devices import prepare_torch
 from lilm.errors import LilmError
-from lilm.pieces import SentencePieces
 from lilm.progress import Reporter
 from lilm.recipe import TokenizerConfig
-from lilm.spm import processor, read_proto
 from lilm.train.pretrain.embeddings import both_matrices, extend_embeddings
 from lilm.train.pretrain.init_distillation import Distillation
 from lilm.train.pretrain.init_model import add_rows
@@ -20,6 +18,8 @@ from lilm.train.pretrain.init_snippets import PER_PIECE, collect_snippets
 from lilm.train.tokenizer.hf import write_tokenizer
 from lilm.train.tokenizer.merge import merge_pieces, normal_pieces, read_base
 from lilm.train.tokenizer.train import train_base_tokenizer, train_sentencepiece
+from lilm.vocabulary.pieces import SentencePieces
+from lilm.vocabulary.sentencepiece import processor, read_proto
 
 EN = "Once upon a time there was a {} called {}. It walked to the river to find a red {}."
 JA = "昔々、ある村に{}という{}がいました。{}は毎日、山へ行って石を探しました。"

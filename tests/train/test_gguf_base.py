@@ -14,19 +14,19 @@ from safetensors import safe_open
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer, LlamaForCausalLM
 
-from lilm.bpe import piece_bytes, read_byte_level
 from lilm.errors import LilmError
 from lilm.export.gguf_writer import write_gguf
 from lilm.gguf_file import open_gguf
 from lilm.llamacpp.engine import quantize
+from lilm.pipeline.stage import Context
 from lilm.progress import Reporter
 from lilm.recipe import BaseConfig
-from lilm.spm import read_proto
-from lilm.stage import Context
 from lilm.train.base import gguf_proof, stage
 from lilm.train.base.from_gguf import gguf_config
 from lilm.train.base.gguf_tokenizer import write_gguf_tokenizer
 from lilm.train.tokenizer.hf import write_tokenizer
+from lilm.vocabulary.byte_level import piece_bytes, read_byte_level
+from lilm.vocabulary.sentencepiece import read_proto
 from tests.train.conftest import write_corpus
 from tests.train.tokenizer.byte_bases import write_base, write_model
 from tests.train.tokenizer.conftest import english, japanese

@@ -12,15 +12,14 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, LlamaForCausalLM
 
 from lilm.export.gguf_writer import write_gguf
-from lilm.pieces import open_pieces
-from lilm.recipe import BaseConfig, LoraConfig, OptimConfig, PretrainConfig
-from lilm.recipe.learn import NewRowsOptimConfig
-from lilm.stage import Context
+from lilm.pipeline.stage import Context
+from lilm.recipe import BaseConfig, LoraConfig, NewRowsOptimConfig, OptimConfig, PretrainConfig
 from lilm.train.base import stage as base_stage
 from lilm.train.base.model_folder import load_llama
 from lilm.train.pretrain import stage
 from lilm.train.pretrain.embeddings import both_matrices
 from lilm.train.pretrain.init_model import add_rows
+from lilm.vocabulary.pieces import open_pieces
 
 CPU = torch.device("cpu")
 WEIGHTS = "model.safetensors"

@@ -12,9 +12,9 @@ from tokenizers import Tokenizer, models, normalizers
 
 from lilm.documents import write_documents
 from lilm.errors import LilmError
-from lilm.hashing import sha256_file
+from lilm.pipeline.hashing import sha256_file
+from lilm.pipeline.stage import Context
 from lilm.recipe import PackConfig
-from lilm.stage import Context
 from lilm.train.pack import stage as pack_stage
 from lilm.train.pack.make import SPLITS
 from lilm.train.pack.megatron import token_dtype

@@ -11,9 +11,9 @@ from rich.console import Console
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from lilm.errors import LilmError
+from lilm.pipeline.runner import chosen_stages, run_stages
 from lilm.progress import Reporter
 from lilm.recipe import Recipe, load_recipe
-from lilm.runner import chosen_stages, run_stages
 from lilm.train.pretrain.rank import NEEDS, rank_report
 from lilm.train.pretrain.rank_answer import answer
 from lilm.train.pretrain.spectrum import changes, ranks_holding

@@ -10,8 +10,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from lilm.devices import prepare_torch
 from lilm.errors import LilmError
 from lilm.progress import Reporter
-from lilm.recipe import LoraConfig, OptimConfig
-from lilm.recipe.learn import NewRowsOptimConfig
+from lilm.recipe import LoraConfig, NewRowsOptimConfig, OptimConfig
 from lilm.train.pack.packing import IGNORE
 from lilm.train.pretrain.embeddings import both_matrices, extend_embeddings
 from lilm.train.pretrain.lora import merge_lora, with_lora
@@ -217,8 +216,8 @@ def test_bits_per_byte_of_a_uniform_model_is_the_entropy() -> None:
 
 
 def test_new_rows_begin_as_the_mean_of_the_old_spelling(shared_data: Path) -> None:
-    from lilm.pieces import open_pieces
     from lilm.train.base.model_folder import load_llama
+    from lilm.vocabulary.pieces import open_pieces
 
     folder = shared_data / "model" / "stories260K-hf"
     model = load_llama(folder, torch.device("cpu"))

@@ -14,10 +14,9 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from lilm.devices import prepare_torch
 from lilm.documents import write_documents
 from lilm.errors import LilmError
+from lilm.pipeline.stage import Context
 from lilm.progress import Reporter
-from lilm.recipe import OptimConfig, PretrainConfig
-from lilm.recipe.learn import NewRowsOptimConfig
-from lilm.stage import Context
+from lilm.recipe import NewRowsOptimConfig, OptimConfig, PretrainConfig
 from lilm.train.base.model_folder import check_model_folder
 from lilm.train.pack.token_store import TokenStore
 from lilm.train.pretrain import stage

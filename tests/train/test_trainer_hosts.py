@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from lilm.errors import LilmError
-from lilm.recipe import OptimConfig, PretrainConfig
-from lilm.recipe.learn import DistributedConfig, NewRowsOptimConfig
-from lilm.stage import Context
+from lilm.pipeline.stage import Context
+from lilm.recipe import DistributedConfig, NewRowsOptimConfig, OptimConfig, PretrainConfig
 from lilm.train.pretrain import stage
 from lilm.train.trainer.hosts import check_ranks, rank_count
 

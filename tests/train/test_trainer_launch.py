@@ -16,10 +16,9 @@ from rich.console import Console
 from safetensors.torch import load_file
 
 from lilm.errors import LilmError
+from lilm.pipeline.stage import Context
 from lilm.progress import Reporter
-from lilm.recipe import OptimConfig, PretrainConfig
-from lilm.recipe.learn import DistributedConfig, NewRowsOptimConfig
-from lilm.stage import Context
+from lilm.recipe import DistributedConfig, NewRowsOptimConfig, OptimConfig, PretrainConfig
 from lilm.train.pretrain import stage
 
 TOGETHER = {"processes": 2, "zero": 3}
@@ -50,7 +49,7 @@ from pathlib import Path
 from rich.console import Console
 from lilm.progress import Reporter
 from lilm.recipe import PretrainConfig
-from lilm.stage import Context
+from lilm.pipeline.stage import Context
 from lilm.train.pretrain import stage
 if __name__ == "__main__":
     inputs = {name: Path(sys.argv[2]) / name for name in ("corpus", "base", "tokenizer", "pack")}

@@ -12,11 +12,10 @@ import pytest
 from rich.console import Console
 
 from lilm.errors import LilmError
-from lilm.hashing import sha256_file
+from lilm.pipeline.hashing import sha256_file
+from lilm.pipeline.stage import Context
 from lilm.progress import Bar, Reporter
-from lilm.recipe import LoraConfig, OptimConfig, PackConfig, PretrainConfig, TokenizerConfig
-from lilm.recipe.learn import NewRowsOptimConfig
-from lilm.stage import Context
+from lilm.recipe import LoraConfig, NewRowsOptimConfig, OptimConfig, PackConfig, PretrainConfig, TokenizerConfig
 from lilm.train.pack import stage as pack_stage
 from lilm.train.plan.overhead import measurements
 from lilm.train.pretrain import stage

@@ -13,7 +13,7 @@ import pytest
 from lilm.cache import cache_dir
 from lilm.chat import CHAT_TEMPLATE
 from lilm.errors import LilmError
-from lilm.hashing import write_json
+from lilm.pipeline.hashing import write_json
 from lilm.progress import Reporter
 from lilm.wasm.bench.chromium import NAMES, ask_page, serving
 from lilm.wasm.build import build_variant

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lilm.hashing import sha256_file
+from lilm.pipeline.hashing import sha256_file
 from lilm.progress import Reporter
 from lilm.wasm import build
 from lilm.wasm.node import runtime_dir

@@ -10,7 +10,7 @@ import pytest
 
 from lilm.errors import LilmError
 from lilm.progress import Reporter
-from lilm.recipe.deliver import WasmConfig
+from lilm.recipe import WasmConfig
 from lilm.wasm.build import build_variant
 from lilm.wasm.memory import MIB, read_shape
 from lilm.wasm.node import runs_in_node, runtime_dir

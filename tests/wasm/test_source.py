@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lilm.errors import LilmError
-from lilm.hashing import sha256_file
+from lilm.pipeline.hashing import sha256_file
 from lilm.wasm import source
 
 NAME = "llama_cpp_python-0.3.36"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lilm.doctor import emcc
+from lilm.cli.doctor import emcc
 from lilm.errors import LilmError
 from lilm.progress import Reporter
 from lilm.wasm import toolchain

@@ -5,12 +5,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from lilm.artifact import Artifact
 from lilm.errors import LilmError
 from lilm.gguf_file import GGUFFile, open_gguf
-from lilm.hashing import write_json
 from lilm.llamacpp.layout import LlamaShape
-from lilm.stage import Context
+from lilm.pipeline.artifact import Artifact
+from lilm.pipeline.hashing import write_json
+from lilm.pipeline.stage import Context
 from lilm.train.base.gguf_model import entries, read_shape
 from lilm.train.base.gguf_tokenizer import special_ids, write_gguf_tokenizer
 from lilm.train.base.gguf_weights import bits_per_weight, dtype, write_safetensors

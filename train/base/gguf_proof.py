@@ -9,10 +9,10 @@ import numpy as np
 
 from lilm.errors import LilmError
 from lilm.llamacpp.engine import tokenize_lines
-from lilm.pieces import open_pieces
-from lilm.stage import Context
+from lilm.pipeline.stage import Context
 from lilm.train.tokenizer.adversarial import LINES
 from lilm.train.tokenizer.verify import Check
+from lilm.vocabulary.pieces import open_pieces
 
 TOLERANCE = 1e-2
 WINDOW = 256  # tokens

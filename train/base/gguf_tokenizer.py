@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lilm.bpe import CONFIG, FILE, UNUSED_NAME, UNUSED_START
 from lilm.disk import write_atomic
 from lilm.errors import LilmError
 from lilm.gguf_file import GGUFFile
-from lilm.hashing import write_json
-from lilm.pretokenizers import find_pre, pre_tokenizer_json
-from lilm.spm import BPE, BYTE, CONTROL, NORMAL, UNKNOWN, UNUSED, USER_DEFINED, empty_proto
+from lilm.pipeline.hashing import write_json
+from lilm.vocabulary.byte_level import CONFIG, FILE, UNUSED_NAME, UNUSED_START
+from lilm.vocabulary.pretokenizers import find_pre, pre_tokenizer_json
+from lilm.vocabulary.sentencepiece import BPE, BYTE, CONTROL, NORMAL, UNKNOWN, UNUSED, USER_DEFINED, empty_proto
 
 AGAIN = "fetch or convert the model again"
 KINDS = range(NORMAL, BYTE + 1)

@@ -6,11 +6,11 @@ from typing import Any
 import sentencepiece
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
-from lilm.artifact import Artifact
 from lilm.devices import prepare_torch
 from lilm.documents import read_texts
+from lilm.pipeline.artifact import Artifact
+from lilm.pipeline.stage import Context
 from lilm.recipe import BaseConfig
-from lilm.stage import Context
 from lilm.train.base.model_folder import TOKENIZER, save_llama
 from lilm.train.pack.memory_store import MemoryStore
 from lilm.train.pack.packing import PackedSequences

@@ -4,18 +4,18 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from lilm.added_tokens import ADDED, complete_model
-from lilm.artifact import Artifact
-from lilm.bpe import CONFIG, FILE
 from lilm.errors import LilmError
 from lilm.export.safetensors_reader import INDEX, SINGLE
-from lilm.hashing import write_json
 from lilm.llama_config import read_llama_config
+from lilm.pipeline.artifact import Artifact
+from lilm.pipeline.hashing import write_json
+from lilm.pipeline.stage import Context
 from lilm.recipe import BaseConfig
-from lilm.spm import has_model
-from lilm.stage import Context
 from lilm.train.base.model_folder import GENERATION, TEMPLATE, TOKENIZER, check_model_folder, tokenizer_files
 from lilm.train.base.weights_check import is_tied
+from lilm.vocabulary.added_tokens import ADDED, complete_model
+from lilm.vocabulary.byte_level import CONFIG, FILE
+from lilm.vocabulary.sentencepiece import has_model
 
 FETCHED = ("config.json", GENERATION, "*.safetensors", INDEX, TOKENIZER, FILE, CONFIG, TEMPLATE, ADDED)
 

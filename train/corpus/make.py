@@ -11,14 +11,14 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from lilm.artifact import Artifact
 from lilm.disk import write_atomic
 from lilm.errors import LilmError
-from lilm.executor import executor
-from lilm.hashing import write_json
+from lilm.pipeline.artifact import Artifact
+from lilm.pipeline.executor import executor
+from lilm.pipeline.hashing import write_json
+from lilm.pipeline.stage import Context
 from lilm.progress import clock
 from lilm.recipe import CorpusConfig
-from lilm.stage import Context
 from lilm.train.corpus.boilerplate.find import Boilerplate, find_all
 from lilm.train.corpus.duplicates.clusters import read_clusters
 from lilm.train.corpus.duplicates.find import find_duplicates

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from lilm.artifact import Artifact, read_manifest
 from lilm.disk import file_version
 from lilm.errors import LilmError
+from lilm.pipeline.artifact import Artifact, read_manifest
+from lilm.pipeline.stage import Context
 from lilm.recipe import CorpusConfig
-from lilm.stage import Context
 from lilm.train.corpus.sources import check_source, fingerprints
 
 

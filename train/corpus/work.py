@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lilm.executor import Executor
+from lilm.pipeline.executor import Executor
+from lilm.pipeline.stage import Context
 from lilm.recipe import CorpusConfig
-from lilm.stage import Context
 from lilm.train.corpus.tally import Tally
 
 MB = 1_000_000

@@ -16,11 +16,11 @@ from typing import Any
 
 from rich.table import Table
 
-from lilm.artifact import read_manifest
 from lilm.errors import LilmError
+from lilm.pipeline.artifact import read_manifest
+from lilm.pipeline.runner import LOCK, WORK
+from lilm.pipeline.stage import STAGES
 from lilm.progress import Reporter
-from lilm.runner import LOCK, WORK
-from lilm.stage import STAGES
 from lilm.train.faults.small import small_recipe_text
 
 SIGNALS = (*3 * [signal.SIGKILL], signal.SIGINT, signal.SIGTERM)  # one in five is a Ctrl-C, one a `kill`

@@ -16,9 +16,9 @@ ONE_IN = 12  # inputs of which so many are also read by what takes seconds
 
 def read_recipe(folder: Path, out: Path) -> None:
     """Loaded, written and loaded again; checked; planned for."""
+    from lilm.pipeline.runner import check_all, explain, make_context, stage_named
     from lilm.recipe import load_recipe, recipe_toml
     from lilm.recipe.files import parse_recipe
-    from lilm.runner import check_all, explain, make_context, stage_named
     from lilm.train.plan.show import show_plan
 
     recipe = load_recipe(str(folder / "lilm.toml"))
@@ -52,10 +52,10 @@ def read_base(folder: Path, out: Path) -> None:
 
     from lilm.chat.files import read_format
     from lilm.export.gguf_writer import write_gguf
-    from lilm.pieces import open_pieces
+    from lilm.pipeline.runner import run_stages, stage_named
     from lilm.recipe import Recipe, load_recipe
-    from lilm.runner import run_stages, stage_named
     from lilm.train.base.model_folder import load_llama
+    from lilm.vocabulary.pieces import open_pieces
 
     torch.set_num_threads(1)
     given = load_recipe("quickstart").model_dump(mode="json") | {"base": {"kind": "path", "path": str(folder)}}
@@ -130,8 +130,8 @@ def read_template(folder: Path, out: Path) -> None:
 def read_source(folder: Path, out: Path) -> None:
     """Items of a corpus source, whose format is the name of the folder above; one of them shown as `lilm corpus
     inspect` does; now and then the whole stage."""
+    from lilm.pipeline.runner import run_stages, stage_named
     from lilm.recipe import Recipe, SourceConfig, load_recipe
-    from lilm.runner import run_stages, stage_named
     from lilm.train.corpus.inspect import inspect_file
     from lilm.train.corpus.sources import Bad, Skip, check_source, read, shards
 
@@ -156,9 +156,9 @@ def read_source(folder: Path, out: Path) -> None:
 
 def read_run(folder: Path, out: Path) -> None:
     """A run folder that was done: explained, and gone on with."""
-    from lilm.artifact import changed_output, read_manifest
+    from lilm.pipeline.artifact import changed_output, read_manifest
+    from lilm.pipeline.runner import explain, run_stages, stage_named
     from lilm.recipe import load_recipe
-    from lilm.runner import explain, run_stages, stage_named
 
     run = folder / "run"
     recipe, stages = load_recipe(str(run / "lilm.toml")), [stage_named("base")]

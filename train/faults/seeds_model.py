@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from lilm.bpe import byte_alphabet
 from lilm.llamacpp.layout import layout, shape_of
-from lilm.spm import BPE, BYTE, CONTROL, NORMAL, UNKNOWN, empty_proto
+from lilm.vocabulary.byte_level import byte_alphabet
+from lilm.vocabulary.sentencepiece import BPE, BYTE, CONTROL, NORMAL, UNKNOWN, empty_proto
 
 CHATML = """{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>' + '\n' }}\
 {% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"""
@@ -44,9 +44,9 @@ def write_gguf_files(folder: Path) -> None:
 
 def write_run(folder: Path) -> None:
     """A run folder whose base stage is done."""
+    from lilm.pipeline.runner import run_stages, stage_named
     from lilm.progress import Reporter
     from lilm.recipe import Recipe, load_recipe
-    from lilm.runner import run_stages, stage_named
 
     place = folder / "run"
     write_bases(place / "bases")

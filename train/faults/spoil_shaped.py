@@ -79,7 +79,7 @@ def spoil_gguf(data: bytes, rng: random.Random) -> bytes:
 
 def spoil_pieces(data: bytes, rng: random.Random) -> bytes:
     """A SentencePiece model whose pieces or settings are odd, or any bytes."""
-    from lilm.spm import empty_proto
+    from lilm.vocabulary.sentencepiece import empty_proto
 
     if rng.random() < 0.4:
         return spoil_bytes(data, rng)

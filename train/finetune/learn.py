@@ -7,13 +7,13 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerFast
 
-from lilm.artifact import Artifact
 from lilm.chat import CHAT_TEMPLATE
 from lilm.chat.files import read_format
 from lilm.devices import prepare_torch
-from lilm.hashing import sha256_file, write_json
+from lilm.pipeline.artifact import Artifact
+from lilm.pipeline.hashing import sha256_file, write_json
+from lilm.pipeline.stage import Context
 from lilm.recipe import FinetuneConfig
-from lilm.stage import Context
 from lilm.train.base.model_folder import TOKENIZER, load_llama, save_llama
 from lilm.train.finetune.format import Format, chat_vocabulary, choose_format
 from lilm.train.finetune.masking import ChatSequences, tokenise_chat

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from lilm.artifact import Artifact
 from lilm.disk import file_version
+from lilm.pipeline.artifact import Artifact
+from lilm.pipeline.stage import Context
 from lilm.recipe import FinetuneConfig
-from lilm.stage import Context
 from lilm.train.finetune.sources import check_chat_source
 
 

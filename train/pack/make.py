@@ -14,14 +14,14 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from lilm.artifact import Artifact
 from lilm.chat.files import read_chat_template
 from lilm.chat.marks import text_mark
 from lilm.documents import Split, count_documents
 from lilm.errors import LilmError
-from lilm.hashing import sha256_file, write_json
+from lilm.pipeline.artifact import Artifact
+from lilm.pipeline.hashing import sha256_file, write_json
+from lilm.pipeline.stage import Context
 from lilm.recipe import PackConfig
-from lilm.stage import Context
 from lilm.train.pack.megatron import ShardWriter, data_file, index_file, token_dtype
 from lilm.train.pack.mix import read_mixed, read_weights
 from lilm.train.pack.report import PAGE, write_report_with_tokens

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lilm.disk import write_atomic
-from lilm.hashing import write_json
+from lilm.pipeline.hashing import write_json
 from lilm.train.corpus.report.page import report_page
 
 FIGURES, PAGE = "report.json", "report.html"

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from lilm.artifact import Artifact
+from lilm.pipeline.artifact import Artifact
+from lilm.pipeline.stage import Context
 from lilm.recipe import PackConfig
-from lilm.stage import Context
 
 
 def run(config: PackConfig, inputs: Mapping[str, Path], out_dir: Path, context: Context) -> Artifact:

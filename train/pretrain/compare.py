@@ -9,13 +9,13 @@ from typing import Any, get_args
 
 from transformers import LlamaForCausalLM
 
-from lilm.artifact import read_manifest
 from lilm.devices import prepare_torch
 from lilm.disk import write_atomic
 from lilm.documents import read_texts
 from lilm.errors import LilmError
-from lilm.hashing import write_json
 from lilm.llama_config import read_llama_config
+from lilm.pipeline.artifact import read_manifest
+from lilm.pipeline.hashing import write_json
 from lilm.progress import Reporter
 from lilm.recipe import OptimConfig, Recipe
 from lilm.train.base.model_folder import load_llama

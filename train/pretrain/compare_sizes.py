@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lilm.artifact import read_manifest
 from lilm.disk import write_atomic
 from lilm.errors import LilmError
-from lilm.hashing import sha256_json, write_json
+from lilm.pipeline.artifact import read_manifest
+from lilm.pipeline.hashing import sha256_json, write_json
+from lilm.pipeline.runner import WORK
 from lilm.progress import Reporter, clock
 from lilm.recipe import Recipe
 from lilm.report.units import size
-from lilm.runner import WORK
 from lilm.train.pretrain.compare import require_done
 from lilm.train.pretrain.crossing import crossing
 from lilm.train.pretrain.inputs import heldout_texts

@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from transformers import LlamaForCausalLM
 
-from lilm.pieces import Pieces
 from lilm.train.pretrain.init_rows import Start, new_rows
+from lilm.vocabulary.pieces import Pieces
 
 
 def both_matrices(model: LlamaForCausalLM) -> list[torch.nn.Parameter]:

@@ -14,9 +14,9 @@ import torch
 from torch.nn.functional import embedding
 
 from lilm.errors import LilmError
-from lilm.pieces import Pieces
 from lilm.progress import Reporter
 from lilm.train.pretrain.init_snippets import Snippet, collect_snippets, stack_ids, stack_places
+from lilm.vocabulary.pieces import Pieces
 
 EPOCHS = 10  # over little text; after more the rows know it by heart
 PIECES_A_STEP = 12

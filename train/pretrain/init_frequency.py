@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from lilm.pieces import Pieces
 from lilm.train.trainer.loss import CHUNK_ELEMENTS
+from lilm.vocabulary.pieces import Pieces
 
 COUNTED = 2_000_000  # characters of text whose pieces are counted
 WINDOW, WINDOWS = 256, 8  # tokens that are read for the mean hidden state

@@ -5,12 +5,12 @@ from typing import Any, Literal
 
 from transformers import LlamaForCausalLM
 
-from lilm.pieces import Pieces, new_pieces
 from lilm.progress import Reporter
 from lilm.train.pretrain.embeddings import extend_embeddings
 from lilm.train.pretrain.init_distillation import Distillation, distil_input_rows
 from lilm.train.pretrain.init_frequency import expect_frequencies
 from lilm.train.pretrain.init_rows import Start
+from lilm.vocabulary.pieces import Pieces, new_pieces
 
 Init = Literal["mean", "covariance", "random", "distillation", "frequency"]
 

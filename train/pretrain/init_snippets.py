@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from lilm.pieces import Pieces
+from lilm.vocabulary.pieces import Pieces
 
 SNIPPET_CHARS = 64
 PER_PIECE = 25  # snippets that show a piece, where there are so many (as in the paper)

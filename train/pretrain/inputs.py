@@ -9,13 +9,13 @@ from transformers import LlamaForCausalLM
 
 from lilm.documents import read_texts
 from lilm.errors import LilmError
-from lilm.hashing import sha256_file
-from lilm.pieces import Pieces, open_pieces
+from lilm.pipeline.hashing import sha256_file
 from lilm.train.base.model_folder import tokenizer_files
 from lilm.train.pack.packing import PackedSequences
 from lilm.train.pack.token_store import TokenStore
 from lilm.train.tokenizer.texts import sample_evenly
 from lilm.train.trainer.measure import take_bytes
+from lilm.vocabulary.pieces import Pieces, open_pieces
 
 
 @dataclass(frozen=True)

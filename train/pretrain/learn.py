@@ -8,13 +8,12 @@ from typing import Any
 
 from transformers import LlamaForCausalLM
 
-from lilm.artifact import Artifact
 from lilm.devices import prepare_torch
 from lilm.documents import read_texts
-from lilm.hashing import write_json
-from lilm.pieces import new_pieces
+from lilm.pipeline.artifact import Artifact
+from lilm.pipeline.hashing import write_json
+from lilm.pipeline.stage import Context
 from lilm.recipe import OptimConfig, PretrainConfig
-from lilm.stage import Context
 from lilm.train.base.model_folder import TOKENIZER, load_llama, save_llama
 from lilm.train.pretrain.embeddings import both_matrices
 from lilm.train.pretrain.init_model import add_rows
@@ -30,6 +29,7 @@ from lilm.train.trainer.heldout import BITS, HeldOut
 from lilm.train.trainer.logbook import Logbook
 from lilm.train.trainer.loop import Job, train
 from lilm.train.trainer.rank import current_rank
+from lilm.vocabulary.pieces import new_pieces
 
 TOKENIZER_FILES = (TOKENIZER, "tokenizer.json", "tokenizer_config.json")
 

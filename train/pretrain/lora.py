@@ -11,7 +11,7 @@ from peft import PeftModel, get_peft_model
 from transformers import LlamaForCausalLM
 
 from lilm.errors import LilmError
-from lilm.hashing import write_json
+from lilm.pipeline.hashing import write_json
 from lilm.recipe import LoraConfig
 from lilm.train.pretrain.embeddings import both_matrices
 

@@ -13,10 +13,9 @@ from transformers import LlamaForCausalLM
 from lilm.devices import prepare_torch
 from lilm.documents import read_texts
 from lilm.llama_config import read_llama_config
-from lilm.pieces import new_pieces
+from lilm.pipeline.runner import make_context
 from lilm.progress import Reporter
 from lilm.recipe import OptimConfig, Recipe
-from lilm.runner import make_context
 from lilm.train.base.model_folder import load_llama
 from lilm.train.pack import stage as pack_stage
 from lilm.train.plan.calibrate import Clock, steady_clock
@@ -36,6 +35,7 @@ from lilm.train.trainer.compiled import compiles, eager
 from lilm.train.trainer.heldout import BITS, HeldOut
 from lilm.train.trainer.loop import Job, Metrics, train
 from lilm.train.trainer.speed import Speedometer
+from lilm.vocabulary.pieces import new_pieces
 
 VERIFY_LINES = 1000  # the run's own tokenizer stage looks at all that the recipe says
 POINTS = 8  # measurements in stage 2, on one passage of EVERY; the last one is on all

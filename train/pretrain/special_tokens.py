@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from lilm.chat.files import read_format
-from lilm.pieces import Pieces
+from lilm.vocabulary.pieces import Pieces
 
 
 def settle_special_tokens(model: Any, tokenizer: Path, pieces: Pieces) -> None:

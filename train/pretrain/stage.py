@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from lilm.artifact import Artifact
+from lilm.pipeline.artifact import Artifact
+from lilm.pipeline.stage import Context
 from lilm.recipe import PretrainConfig
-from lilm.stage import Context
 
 
 def check(config: PretrainConfig, context: Context) -> None:
@@ -19,7 +19,7 @@ def check(config: PretrainConfig, context: Context) -> None:
 
 
 def external(config: PretrainConfig, context: Context) -> dict[str, str]:
-    from lilm.hashing import sha256_file
+    from lilm.pipeline.hashing import sha256_file
 
     files = sorted(Path(config.lora.path).glob("*")) if config.lora.path else []
     return {str(path): sha256_file(path) for path in files if path.is_file()}

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lilm.artifact import read_manifest
 from lilm.documents import read_texts
 from lilm.errors import LilmError
-from lilm.hashing import sha256_json
+from lilm.pipeline.artifact import read_manifest
+from lilm.pipeline.hashing import sha256_json
+from lilm.pipeline.runner import run_stages
+from lilm.pipeline.stage import stage_named
 from lilm.progress import Reporter
 from lilm.recipe import Recipe, recipe_text
-from lilm.runner import run_stages
-from lilm.stage import stage_named
 from lilm.train.pretrain.inputs import heldout_texts
 from lilm.train.real.own import CHATS, TEXTS
 from lilm.train.real.prompts import CHATS as ASKED

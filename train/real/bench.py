@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from lilm.artifact import read_manifest
 from lilm.errors import LilmError
-from lilm.hashing import write_json
 from lilm.memory import PeakMemory
+from lilm.pipeline.artifact import read_manifest
+from lilm.pipeline.hashing import write_json
 from lilm.progress import Reporter
 from lilm.train.real.bed import LANGUAGES, bench_recipe, make_bed
 from lilm.train.real.checks import compare_ids

@@ -5,13 +5,12 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lilm.artifact import read_manifest
 from lilm.devices import prepare_torch
 from lilm.documents import read_texts
 from lilm.memory import PeakMemory
-from lilm.pieces import new_pieces
-from lilm.runner import run_stages
-from lilm.stage import stage_named
+from lilm.pipeline.artifact import read_manifest
+from lilm.pipeline.runner import run_stages
+from lilm.pipeline.stage import stage_named
 from lilm.train.base.model_folder import load_llama
 from lilm.train.pack.packing import IGNORE
 from lilm.train.plan.calibrate import steady_speed
@@ -26,6 +25,7 @@ from lilm.train.real.measured import bits
 from lilm.train.trainer.attention import choose_attention
 from lilm.train.trainer.batches import BatchAt, mixed
 from lilm.train.trainer.compiled import compiles
+from lilm.vocabulary.pieces import new_pieces
 
 CHECKPOINTS = 3  # of a run, so that a killed one loses a third
 PILOT_BYTES = 2_000  # of the reported text, which a pilot's choice does not look at

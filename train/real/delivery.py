@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
-from lilm.artifact import read_manifest
+from lilm.pipeline.artifact import read_manifest
+from lilm.pipeline.runner import run_stages
+from lilm.pipeline.stage import stage_named
 from lilm.recipe import Recipe, load_recipe
-from lilm.runner import run_stages
-from lilm.stage import stage_named
 from lilm.train.finetune.agreement import template_equal
 from lilm.train.real.contender import Trial
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lilm.hashing import sha256_json, write_json
+from lilm.pipeline.hashing import sha256_json, write_json
 
 
 def read_kept(path: Path, of: Any) -> Any:

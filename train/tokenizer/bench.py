@@ -10,10 +10,10 @@ from typing import Any
 from rich.table import Table
 
 from lilm.errors import LilmError
+from lilm.pipeline.stage import Context
 from lilm.progress import Reporter
 from lilm.recipe import CorpusConfig, TokenizerConfig
-from lilm.spm import processor, read_proto
-from lilm.stage import Context
+from lilm.vocabulary.sentencepiece import processor, read_proto
 
 LLAMA_PIECES = 32_000
 MOST_PIECES = 51_520  # of all: 64 × 805

@@ -10,8 +10,8 @@ from typing import Any
 
 import regex
 
-from lilm.bpe import piece_bytes, written
 from lilm.train.tokenizer.scripts import SHARED
+from lilm.vocabulary.byte_level import piece_bytes, written
 
 Merge = tuple[str, str]
 BEYOND = r"[\U0001d400-\U0001d7ff\U0001f000-\U0001fbff]"

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lilm.bpe import ByteLevel, bare_model, piece_bytes, written
 from lilm.errors import LilmError
 from lilm.recipe import TokenizerConfig
 from lilm.train.tokenizer.byte_characters import EnglishBytes, Merge, character_merges
 from lilm.train.tokenizer.scripts import count_characters, learnable_pattern
 from lilm.train.tokenizer.train import CHARACTER_SHARE, covered_characters, runs
+from lilm.vocabulary.byte_level import ByteLevel, bare_model, piece_bytes, written
 
 FIRST_SYMBOL = 0x10000  # a plane without spaces; there is room for a million symbols
 RAREST = 2  # times that a merge must stand in the text

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lilm.bpe import CONFIG, FILE, UNUSED_NAME, ByteLevel, bare_model, piece_bytes
 from lilm.disk import write_atomic
-from lilm.hashing import write_json
+from lilm.pipeline.hashing import write_json
 from lilm.train.tokenizer.byte_characters import Merge
 from lilm.train.tokenizer.byte_learn import ByteLearnt
+from lilm.vocabulary.byte_level import CONFIG, FILE, UNUSED_NAME, ByteLevel, bare_model, piece_bytes
 
 
 @dataclass(frozen=True)

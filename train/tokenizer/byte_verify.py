@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lilm.bpe import FILE, complete_tokenizer, load_tokenizer, piece_bytes, read_byte_level
 from lilm.llamacpp.engine import tokenize_lines
 from lilm.llamacpp.vocab import write_vocab_gguf
 from lilm.train.tokenizer.adversarial import LINES
 from lilm.train.tokenizer.byte_merge import unreachable_names
 from lilm.train.tokenizer.scripts import is_shared
 from lilm.train.tokenizer.verify import Ids, Report, density
+from lilm.vocabulary.byte_level import FILE, complete_tokenizer, load_tokenizer, piece_bytes, read_byte_level
 
 
 def verify_byte_level(

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from lilm.hashing import write_json
-from lilm.spm import CONTROL, NORMAL, UNKNOWN, special_ids
+from lilm.pipeline.hashing import write_json
+from lilm.vocabulary.sentencepiece import CONTROL, NORMAL, UNKNOWN, special_ids
 
 SPACE = "▁"
 

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from lilm.bpe import FILE, load_tokenizer, read_byte_level
 from lilm.recipe import TokenizerConfig
 from lilm.train.tokenizer.byte_learn import ByteLearnt, check_config, learn_byte_level
 from lilm.train.tokenizer.byte_merge import merge_byte_level, write_byte_level
 from lilm.train.tokenizer.byte_verify import verify_byte_level
 from lilm.train.tokenizer.kinds import Written
 from lilm.train.tokenizer.verify import Report
+from lilm.vocabulary.byte_level import FILE, load_tokenizer, read_byte_level
 
 
 class ByteLevelKind:

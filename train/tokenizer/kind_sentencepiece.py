@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from lilm.recipe import TokenizerConfig
-from lilm.spm import MODEL
 from lilm.train.tokenizer.hf import write_tokenizer
 from lilm.train.tokenizer.kinds import Written
 from lilm.train.tokenizer.merge import merge_pieces, normal_pieces, read_base
 from lilm.train.tokenizer.train import Learnt, train_sentencepiece
 from lilm.train.tokenizer.verify import Report, verify
+from lilm.vocabulary.sentencepiece import MODEL
 
 
 class SentencePieceKind:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Protocol
 
 from lilm.recipe import TokenizerConfig
-from lilm.spm import has_model
 from lilm.train.tokenizer.verify import Report
+from lilm.vocabulary.sentencepiece import has_model
 
 
 @dataclass(frozen=True)

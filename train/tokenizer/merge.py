@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lilm.added_tokens import read_model
 from lilm.errors import LilmError
-from lilm.spm import BPE, BYTE, NORMAL, UNUSED, USER_DEFINED, empty_proto, processor, special_ids
 from lilm.train.tokenizer.train import Learnt
+from lilm.vocabulary.added_tokens import read_model
+from lilm.vocabulary.sentencepiece import BPE, BYTE, NORMAL, UNUSED, USER_DEFINED, empty_proto, processor, special_ids
 
 LOWEST_SCORE = float(-(2**23))  # below it float32 makes neighbours equal; Llama's pieces of spaces are at -1e9
 

@@ -4,12 +4,12 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from lilm.artifact import Artifact
 from lilm.errors import LilmError
-from lilm.hashing import write_json
 from lilm.json_file import read_json_object
+from lilm.pipeline.artifact import Artifact
+from lilm.pipeline.hashing import write_json
+from lilm.pipeline.stage import Context
 from lilm.recipe import TokenizerConfig
-from lilm.stage import Context
 
 SAMPLES = 50  # unreachable pieces named in the report
 

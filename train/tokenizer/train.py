@@ -10,8 +10,8 @@ from typing import Any
 
 from lilm.errors import LilmError
 from lilm.recipe import TokenizerConfig
-from lilm.spm import BYTE, NORMAL, empty_proto
 from lilm.train.tokenizer.scripts import count_characters, learnable_counts
+from lilm.vocabulary.sentencepiece import BYTE, NORMAL, empty_proto
 
 SPACE = "▁"
 MAX_SENTENCE_BYTES = 1 << 16  # SentencePiece skips longer sentences without a word

@@ -8,10 +8,10 @@ from typing import Any
 from lilm.errors import LilmError
 from lilm.llamacpp.engine import tokenize_lines
 from lilm.llamacpp.vocab import write_vocab_gguf
-from lilm.spm import NORMAL, processor, read_proto
 from lilm.train.tokenizer.adversarial import LINES
 from lilm.train.tokenizer.merge import unreachable_pieces
 from lilm.train.tokenizer.scripts import is_shared
+from lilm.vocabulary.sentencepiece import NORMAL, processor, read_proto
 
 Ids = list[list[int]]
 SHOWN = 24  # characters and ids of a mismatch in its error

@@ -11,7 +11,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from lilm.errors import LilmError
-from lilm.hashing import sha256_file, write_json
+from lilm.pipeline.hashing import sha256_file, write_json
 from lilm.train.trainer.engine import MOMENTS, Named, State
 
 STATE, WEIGHTS, OPTIMIZER = "state.json", "weights.safetensors", "optimizer.safetensors"

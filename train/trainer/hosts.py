@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lilm.errors import LilmError
-from lilm.recipe.learn import DistributedConfig, OptimConfig
+from lilm.recipe import DistributedConfig, OptimConfig
 
 REMEDY = "write a line `HOST slots=N` for each machine"
 _LINE = re.compile(r"\s*(\S+)\s+slots\s*=\s*(\d+)\s*$")  # as DeepSpeed's launcher reads it

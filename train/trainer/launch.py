@@ -18,13 +18,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from lilm.artifact import Artifact
 from lilm.disk import replacing
 from lilm.errors import LilmError
-from lilm.hashing import write_json
-from lilm.recipe.learn import DistributedConfig
+from lilm.pipeline.artifact import Artifact
+from lilm.pipeline.hashing import write_json
+from lilm.pipeline.stage import Context
+from lilm.recipe import DistributedConfig
 from lilm.recipe.section import Section
-from lilm.stage import Context
 from lilm.train.trainer.hosts import rank_count
 from lilm.train.trainer.relay import Relayed
 

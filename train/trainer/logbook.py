@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from lilm.artifact import files_below
 from lilm.disk import write_atomic
+from lilm.pipeline.artifact import files_below
 from lilm.progress import Reporter
 from lilm.train.trainer.loop import Metrics
 from lilm.train.trainer.rank import current_rank

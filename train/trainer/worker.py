@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lilm.errors import LilmError
-from lilm.hashing import write_json
+from lilm.pipeline.hashing import write_json
 
 PATIENCE = 60.0  # seconds without a sign of the launcher: disks shared by network show changes late
 WATCH_SECONDS = 0.5
@@ -48,8 +48,8 @@ def _work(spec: dict[str, Any], folder: Path, rank: int) -> None:
     import torch
     from torch import distributed
 
+    from lilm.pipeline.stage import Context, stage_named
     from lilm.recipe import Recipe
-    from lilm.stage import Context, stage_named
     from lilm.train.trainer.rank import barrier
     from lilm.train.trainer.relay import RelayReporter
 

@@ -15,10 +15,10 @@ from typing import Any
 from rich.table import Table
 
 from lilm.errors import LilmError
-from lilm.hashing import write_json
 from lilm.llamacpp.engine import Engine
+from lilm.pipeline.hashing import write_json
 from lilm.progress import Reporter
-from lilm.recipe.deliver import WasmConfig
+from lilm.recipe import WasmConfig
 from lilm.wasm.bench.chromium import BenchServer, ask_page, find_chromium, serving
 from lilm.wasm.bench.peer import wllama
 from lilm.wasm.bench.real import divergences

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lilm.cache import cache_dir
 from lilm.errors import LilmError
-from lilm.hashing import sha256_file
+from lilm.pipeline.hashing import sha256_file
 
 PACKAGE, VERSION = "@wllama/wllama", "3.13.0"
 SHA256 = "a9eaac205ff9a1d6fdbea395a48652bd5febc56511a7b66b736d862bf726d2d5"

@@ -11,12 +11,12 @@ from lilm.cache import cache_dir
 from lilm.export.gguf_writer import write_gguf
 from lilm.llamacpp.engine import quantize
 from lilm.progress import Reporter
-from lilm.spm import UNUSED, read_proto
 from lilm.train.base.model_folder import TOKENIZER, save_llama
 from lilm.train.plan.calibrate import random_llama
 from lilm.train.plan.shape import Shape
 from lilm.train.stories import stories
 from lilm.train.tokenizer.train import train_base_tokenizer
+from lilm.vocabulary.sentencepiece import UNUSED, read_proto
 
 SHAPES = {
     "m110": Shape(

@@ -11,7 +11,7 @@ from pathlib import Path
 from lilm.cache import cache_dir
 from lilm.disk import replacing
 from lilm.errors import LilmError
-from lilm.hashing import sha256_file, sha256_json
+from lilm.pipeline.hashing import sha256_file, sha256_json
 from lilm.progress import Reporter
 from lilm.wasm.build import SOURCE_SUFFIXES, failure, glue_dir, locked, log_file, progress_percent
 from lilm.wasm.source import prepare_source

@@ -7,9 +7,9 @@ from typing import Any
 
 import polars as pl
 
-from lilm.hashing import sha256_file
+from lilm.pipeline.hashing import sha256_file
+from lilm.pipeline.stage import Context
 from lilm.recipe import CorpusConfig
-from lilm.stage import Context
 from lilm.train.corpus import stage
 
 

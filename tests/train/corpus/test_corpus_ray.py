@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from lilm.hashing import sha256_file
+from lilm.pipeline.hashing import sha256_file
+from lilm.pipeline.stage import Context
 from lilm.recipe import CorpusConfig
-from lilm.stage import Context
 from lilm.train.corpus import stage
 from lilm.train.stories import stories
 

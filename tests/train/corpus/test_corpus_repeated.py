@@ -8,8 +8,8 @@ import pytest
 
 from lilm.documents import count_documents, read_texts
 from lilm.errors import LilmError
+from lilm.pipeline.stage import Context
 from lilm.recipe import CorpusConfig
-from lilm.stage import Context
 from lilm.train.corpus import stage
 from lilm.train.corpus.reading import repeated
 from tests.train.corpus.made import LOOSE, config, english_houses, hashes, japanese_houses, made, report_of

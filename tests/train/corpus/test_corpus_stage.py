@@ -9,12 +9,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from lilm.artifact import Manifest, describe_outputs
 from lilm.documents import count_documents, read_documents, read_texts
 from lilm.errors import LilmError
+from lilm.pipeline.artifact import Manifest, describe_outputs
+from lilm.pipeline.stage import Context
 from lilm.progress import Reporter
 from lilm.recipe import CorpusConfig, DecontaminateConfig, ScoreConfig
-from lilm.stage import Context
 from lilm.train.corpus import stage
 from lilm.train.corpus.finishing import finish
 from lilm.train.corpus.finishing.finish import FinishTask, finish_block

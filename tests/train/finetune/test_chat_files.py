@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from lilm.errors import LilmError
+from lilm.pipeline.stage import Context
 from lilm.progress import Reporter
 from lilm.recipe import ChatSourceConfig, FinetuneConfig
-from lilm.stage import Context
 from lilm.train.finetune import stage
 from lilm.train.finetune.messages import LONGEST
 from lilm.train.finetune.sources import read_chats

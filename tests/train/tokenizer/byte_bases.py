@@ -9,8 +9,8 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
-from lilm.bpe import byte_alphabet, read_byte_level
 from lilm.train.base.model_folder import save_llama
+from lilm.vocabulary.byte_level import byte_alphabet, read_byte_level
 
 BOS, EOS = "<|begin_of_text|>", "<|endoftext|>"
 # as in the tokenizer.json of the models themselves

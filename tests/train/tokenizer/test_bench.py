@@ -10,8 +10,8 @@ import pytest
 
 from lilm.errors import LilmError
 from lilm.progress import Reporter
-from lilm.spm import NORMAL, read_proto
 from lilm.train.tokenizer import bench
+from lilm.vocabulary.sentencepiece import NORMAL, read_proto
 
 
 def paragraphs(*texts: str) -> str:

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from lilm.bpe import byte_alphabet, piece_bytes, read_byte_level, written
 from lilm.errors import LilmError
-from lilm.pieces import open_pieces
-from lilm.pretokenizers import KNOWN
+from lilm.pipeline.stage import Context
 from lilm.recipe import BaseConfig
-from lilm.stage import Context
 from lilm.train.base import stage as base_stage
 from lilm.train.base.model_folder import check_model_folder
 from lilm.train.tokenizer.train import train_base_tokenizer
+from lilm.vocabulary.byte_level import byte_alphabet, piece_bytes, read_byte_level, written
+from lilm.vocabulary.pieces import open_pieces
+from lilm.vocabulary.pretokenizers import KNOWN
 from tests.train.tokenizer.byte_bases import EOS, LLAMA3, write_base, write_model
 
 TEMPLATE = {

@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 from tokenizers import Tokenizer
 
-from lilm.bpe import ByteLevel, byte_alphabet, piece_bytes, read_byte_level, written
 from lilm.errors import LilmError
 from lilm.llamacpp.engine import tokenize_lines
 from lilm.llamacpp.vocab import write_vocab_gguf
-from lilm.pieces import BytePieces
 from lilm.recipe import TokenizerConfig
 from lilm.train.tokenizer.adversarial import LINES
 from lilm.train.tokenizer.byte_verify import verify_byte_level
 from lilm.train.tokenizer.kinds import Written, open_base
 from lilm.train.tokenizer.verify import Report
+from lilm.vocabulary.byte_level import ByteLevel, byte_alphabet, piece_bytes, read_byte_level, written
+from lilm.vocabulary.pieces import BytePieces
 from tests.train.tokenizer.byte_bases import write_base
 from tests.train.tokenizer.conftest import english, japanese
 

@@ -14,10 +14,10 @@ import sentencepiece
 
 from lilm.errors import LilmError
 from lilm.llamacpp.vocab import write_vocab_gguf
-from lilm.spm import NORMAL, UNUSED, empty_proto, processor, read_proto
 from lilm.train.tokenizer.adversarial import LINES
 from lilm.train.tokenizer.hf import build_tokenizer
 from lilm.train.tokenizer.verify import Report, verify
+from lilm.vocabulary.sentencepiece import NORMAL, UNUSED, empty_proto, processor, read_proto
 
 Break = Callable[[Path], None]
 

@@ -11,9 +11,9 @@ from lilm.chat import CHAT_TEMPLATE
 from lilm.errors import LilmError
 from lilm.llamacpp.engine import tokenize_lines
 from lilm.llamacpp.vocab import write_vocab_gguf
-from lilm.spm import empty_proto
 from lilm.train.tokenizer.hf import write_tokenizer
 from lilm.train.tokenizer.verify import verify
+from lilm.vocabulary.sentencepiece import empty_proto
 
 CHATS = [
     [{"role": "user", "content": "日本で一番高い山は？"}, {"role": "assistant", "content": "富士山です。"}],

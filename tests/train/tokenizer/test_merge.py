@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from lilm.errors import LilmError
-from lilm.spm import NORMAL, UNUSED, USER_DEFINED, read_proto
 from lilm.train.tokenizer.merge import merge_pieces, read_base, unreachable_pieces
 from lilm.train.tokenizer.train import Learnt
+from lilm.vocabulary.sentencepiece import NORMAL, UNUSED, USER_DEFINED, read_proto
 
 
 def learnt(*pieces: str) -> Learnt:

@@ -8,14 +8,12 @@ from typing import Any, get_args
 import polars as pl
 import pytest
 
-from lilm.artifact import Manifest
 from lilm.documents import write_documents
 from lilm.errors import LilmError
 from lilm.export.quantise import QUANTS
+from lilm.pipeline.artifact import Manifest
 from lilm.progress import Reporter
-from lilm.recipe import load_recipe
-from lilm.recipe.deliver import QuantType
-from lilm.spm import NORMAL, empty_proto, processor, read_proto
+from lilm.recipe import QuantType, load_recipe
 from lilm.train.tokenizer.merge import merge_pieces, read_base
 from lilm.train.tokenizer.report.command import report_run
 from lilm.train.tokenizer.report.curve import FILE_TYPES, Shape, truncated, vocabulary_curve
@@ -25,6 +23,7 @@ from lilm.train.tokenizer.report.pieces import kind_of, piece_table, usage
 from lilm.train.tokenizer.report.tokenizers import open_tokenizer, piece_counts
 from lilm.train.tokenizer.report.vocabularies import read_vocabulary
 from lilm.train.tokenizer.train import Learnt
+from lilm.vocabulary.sentencepiece import NORMAL, empty_proto, processor, read_proto
 
 SHAPE = Shape(64, True)
 

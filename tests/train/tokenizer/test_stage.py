@@ -10,8 +10,8 @@ import pytest
 
 from lilm.documents import write_documents
 from lilm.errors import LilmError
+from lilm.pipeline.stage import Context
 from lilm.recipe import TokenizerConfig
-from lilm.stage import Context
 from lilm.train.tokenizer import stage
 from lilm.train.tokenizer.hf import merges_by_score
 from lilm.train.tokenizer.train import train_base_tokenizer

@@ -8,10 +8,10 @@ import pytest
 
 from lilm.errors import LilmError
 from lilm.recipe import TokenizerConfig
-from lilm.spm import processor, read_proto
 from lilm.train.tokenizer.merge import normal_pieces, read_base
 from lilm.train.tokenizer.scripts import learnable_counts, scripts_of
 from lilm.train.tokenizer.train import covered_characters, train_base_tokenizer, train_sentencepiece
+from lilm.vocabulary.sentencepiece import processor, read_proto
 
 WORDS = "the little girl boy dog cat went to park and saw a big red ball then they played all day until night"
 

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from lilm.memory import PeakMemory
+from lilm.pipeline.stage import Context
 from lilm.progress import Reporter
 from lilm.recipe import CorpusConfig, PackConfig
-from lilm.spm import read_proto
-from lilm.stage import Context
 from lilm.train.corpus import stage
 from lilm.train.corpus.bench.data import Written, real_sentences, write_jsonl_zst
 from lilm.train.corpus.work import disk_used
 from lilm.train.pack import stage as pack_stage
 from lilm.train.tokenizer.hf import write_tokenizer
 from lilm.train.tokenizer.train import train_base_tokenizer
+from lilm.vocabulary.sentencepiece import read_proto
 
 VOCAB = 8000
 GROWTH = (1, 4, 16)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lilm.hashing import write_json
+from lilm.pipeline.hashing import write_json
 from lilm.train.corpus.blocks import Blocks, Column
 from lilm.train.corpus.duplicates.exact import Numbers
 from lilm.train.corpus.records import CHUNK, Places, Records, Sorter, group_firsts

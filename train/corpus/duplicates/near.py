@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lilm.hashing import write_json
+from lilm.pipeline.hashing import write_json
 from lilm.train.corpus import _native
 from lilm.train.corpus.blocks import HASH_HIGH, HASH_LOW, RANK, Blocks, Run
 from lilm.train.corpus.duplicates.buckets import BandTask, band_passes, find_buckets, first_ranges

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from lilm.documents import Split, write_documents
-from lilm.hashing import write_json
+from lilm.pipeline.hashing import write_json
 from lilm.recipe import CorpusConfig
 from lilm.train.corpus.blocks import RANK, Block, Blocks, rank_perplexities, save_array, save_frame
 from lilm.train.corpus.boilerplate.find import Boilerplate

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lilm.hashing import write_json
+from lilm.pipeline.hashing import write_json
 from lilm.train.corpus.blocks import Block, Column, save_array
 from lilm.train.corpus.ngrams import Hashes, code_points, ngram_hashes
 

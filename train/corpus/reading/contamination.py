@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from lilm.errors import LilmError
-from lilm.hashing import write_json
+from lilm.pipeline.hashing import write_json
 from lilm.train.corpus.blocks import save_array
 from lilm.train.corpus.ngrams import Hashes, code_points, ngram_hashes
 from lilm.train.corpus.sources.base import Damaged

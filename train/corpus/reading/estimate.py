@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 
 from lilm.disk import require_space
-from lilm.hashing import write_json
+from lilm.pipeline.hashing import write_json
 from lilm.train.corpus.reading.shard import ShardTask, work_shard
 from lilm.train.corpus.work import disk_used
 

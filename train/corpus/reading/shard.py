@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from lilm.hashing import write_json
+from lilm.pipeline.hashing import write_json
 from lilm.recipe import CorpusConfig, SourceConfig
 from lilm.train.corpus.blocks import (
     PIECE_BITS,

@@ -11,7 +11,6 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from lilm.errors import LilmError
 from lilm.progress import Reporter
 from lilm.recipe import OptimConfig, TokenizerConfig
-from lilm.spm import processor, read_proto
 from lilm.train.base.model_folder import TOKENIZER, check_model_folder, load_llama, save_llama
 from lilm.train.corpus.bench.data import real_texts, texts_below
 from lilm.train.corpus.normalise import normalise
@@ -25,6 +24,7 @@ from lilm.train.tokenizer.train import train_base_tokenizer, train_sentencepiece
 from lilm.train.trainer.batches import mixed
 from lilm.train.trainer.loop import Job, train
 from lilm.train.trainer.measure import take_bytes
+from lilm.vocabulary.sentencepiece import processor, read_proto
 
 ENGLISH = (("html", "sherlock/*.xhtml"), ("text", "tinyshakespeare/*.txt"))
 MODEL = "model/stories260K-hf"

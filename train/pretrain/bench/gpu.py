@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from lilm.errors import LilmError
-from lilm.hashing import write_json
+from lilm.pipeline.hashing import write_json
 from lilm.progress import Reporter
 from lilm.train.pretrain.bench import gpu_checks, gpu_pilot, gpu_speed
 from lilm.train.pretrain.bench.gpu_part import run_part

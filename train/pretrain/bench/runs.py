@@ -8,11 +8,8 @@ from typing import Any
 import torch
 from transformers import LlamaForCausalLM
 
-from lilm.pieces import open_pieces
 from lilm.progress import Reporter
-from lilm.recipe import LoraConfig, OptimConfig
-from lilm.recipe.learn import NewRowsOptimConfig
-from lilm.spm import processor, read_proto
+from lilm.recipe import LoraConfig, NewRowsOptimConfig, OptimConfig
 from lilm.train.base.model_folder import TOKENIZER, load_llama
 from lilm.train.pack.packing import PackedSequences
 from lilm.train.pretrain.bench.data import Bed
@@ -21,6 +18,8 @@ from lilm.train.pretrain.lora import merge_lora, with_lora
 from lilm.train.trainer.batches import Interleaved, mixed
 from lilm.train.trainer.loop import Job, train
 from lilm.train.trainer.measure import bits_per_byte
+from lilm.vocabulary.pieces import open_pieces
+from lilm.vocabulary.sentencepiece import processor, read_proto
 
 WINDOW = 256  # tokens of a sequence
 BATCH = 8  # sequences a step: the Trainer's default, and everyone's here

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lilm.artifact import read_manifest
 from lilm.errors import LilmError
+from lilm.pipeline.artifact import read_manifest
 from lilm.progress import clock
 
 RESULT = Path("reports/compare-sizes.json")  # in a run folder

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from lilm.artifact import read_manifest
 from lilm.disk import write_atomic
 from lilm.documents import read_texts
 from lilm.errors import LilmError
-from lilm.hashing import write_json
+from lilm.pipeline.artifact import read_manifest
+from lilm.pipeline.hashing import write_json
 from lilm.progress import Reporter
 from lilm.recipe import Recipe
 from lilm.train.base.model_folder import tokenizer_files

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from lilm.progress import Reporter
-from lilm.spm import NORMAL, empty_proto
 from lilm.train.tokenizer.report.tokenizers import Cutter, density
+from lilm.vocabulary.sentencepiece import NORMAL, empty_proto
 
 STEP = 1000
 FEWEST_POINTS = 8

@@ -6,8 +6,8 @@ from typing import Any
 
 import regex
 
-from lilm.spm import BYTE, NORMAL, UNUSED
 from lilm.train.tokenizer.report.tokenizers import Counts
+from lilm.vocabulary.sentencepiece import BYTE, NORMAL, UNUSED
 
 LONGEST = 6  # characters; longer pieces are counted together
 RARE = 10  # a piece that stands less often in the corpus than this

@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from lilm.bpe import load_tokenizer
 from lilm.errors import LilmError
-from lilm.spm import processor, read_proto
+from lilm.vocabulary.byte_level import load_tokenizer
+from lilm.vocabulary.sentencepiece import processor, read_proto
 
 Counts = np.ndarray[tuple[int], np.dtype[np.int64]]
 

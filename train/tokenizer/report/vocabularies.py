@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lilm.bpe import FILE, ByteLevel, piece_bytes, read_byte_level
 from lilm.errors import LilmError
-from lilm.spm import BYTE, CONTROL, MODEL, NORMAL, UNUSED, has_model, read_proto
 from lilm.train.tokenizer.byte_merge import tokenizer_json
 from lilm.train.tokenizer.report.curve import sizes, truncated
 from lilm.train.tokenizer.report.tokenizers import Cutter, FastCutter, SentencePieceCutter
+from lilm.vocabulary.byte_level import FILE, ByteLevel, piece_bytes, read_byte_level
+from lilm.vocabulary.sentencepiece import BYTE, CONTROL, MODEL, NORMAL, UNUSED, has_model, read_proto
 
 
 @dataclass(frozen=True)

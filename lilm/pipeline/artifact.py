@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lilm.hashing import sha256_file, sha256_json, write_json
+from lilm.pipeline.hashing import sha256_file, sha256_json, write_json
 
 MANIFEST = "manifest.json"
 

@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lilm.artifact import MANIFEST, Artifact, Manifest, changed_output, describe_outputs, read_manifest
 from lilm.disk import write_atomic
 from lilm.errors import LilmError
-from lilm.hashing import sha256_json
-from lilm.made_by import libraries_of
+from lilm.pipeline.artifact import MANIFEST, Artifact, Manifest, changed_output, describe_outputs, read_manifest
+from lilm.pipeline.hashing import sha256_json
+from lilm.pipeline.made_by import libraries_of
+from lilm.pipeline.stage import STAGES, Context, Stage, stage_named
+from lilm.pipeline.work import Work, why_again, work_of
 from lilm.progress import Reporter, clock
 from lilm.recipe import Recipe, recipe_toml
-from lilm.stage import STAGES, Context, Stage, stage_named
-from lilm.work import Work, why_again, work_of
 
 WORK = ".work"  # unfinished stage folders, inside the run folder
 LOCK = ".lock"  # every run folder has one, from its first moment on

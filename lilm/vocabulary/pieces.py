@@ -3,10 +3,17 @@
 from pathlib import Path
 from typing import Any, Protocol
 
-from lilm.bpe import ByteLevel, bare_model, byte_alphabet, complete_tokenizer, piece_bytes, read_byte_level
 from lilm.chat.files import read_chat_template
 from lilm.chat.marks import text_mark
-from lilm.spm import MODEL, has_model
+from lilm.vocabulary.byte_level import (
+    ByteLevel,
+    bare_model,
+    byte_alphabet,
+    complete_tokenizer,
+    piece_bytes,
+    read_byte_level,
+)
+from lilm.vocabulary.sentencepiece import MODEL, has_model
 
 
 class Pieces(Protocol):

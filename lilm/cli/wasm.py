@@ -1,4 +1,4 @@
-"""`lilm wasm build`, `toolchain` and `run`: what is around the stage; added to the command line by lilm.cli."""
+"""`lilm wasm build`, `toolchain` and `run`: what is around the stage."""
 
 import sys
 from pathlib import Path
@@ -6,8 +6,12 @@ from typing import Annotated
 
 import typer
 
+from lilm.cli.options import Groups
 
-def add_wasm_commands(group: typer.Typer) -> None:
+
+def register(groups: Groups) -> None:
+    group = groups["wasm"]
+
     @group.command()
     def build(
         folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the builds go, a folder for each.")],

@@ -9,7 +9,7 @@ from typing import Any
 
 from lilm.errors import LilmError
 from lilm.json_file import read_json_object
-from lilm.pretokenizers import detect_pre
+from lilm.vocabulary.pretokenizers import detect_pre
 
 FILE = "tokenizer.json"
 CONFIG = "tokenizer_config.json"

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lilm.artifact import MANIFEST, Manifest, changed_output, read_manifest
-from lilm.hashing import sha256_json
-from lilm.made_by import changed_code, code_of
+from lilm.pipeline.artifact import MANIFEST, Manifest, changed_output, read_manifest
+from lilm.pipeline.hashing import sha256_json
+from lilm.pipeline.made_by import changed_code, code_of
+from lilm.pipeline.stage import Context, Stage
 from lilm.recipe import Recipe
-from lilm.stage import Context, Stage
 
 SHOWN = 60  # characters of a value, in a line
 

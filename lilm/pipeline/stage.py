@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lilm.artifact import Artifact
+from lilm.pipeline.artifact import Artifact
 from lilm.progress import Reporter
 
 if TYPE_CHECKING:

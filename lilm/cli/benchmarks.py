@@ -10,12 +10,12 @@ from typing import Any
 
 from rich.table import Table
 
-from lilm.artifact import read_manifest
 from lilm.errors import LilmError
 from lilm.memory import PeakMemory
+from lilm.pipeline.artifact import read_manifest
+from lilm.pipeline.runner import chosen_stages, run_stages
 from lilm.progress import Reporter
 from lilm.recipe import load_recipe
-from lilm.runner import chosen_stages, run_stages
 
 Benchmark = Callable[..., dict[str, Any]]
 
@@ -84,7 +84,7 @@ def _stages_table(rows: list[dict[str, Any]], total: float) -> Table:
 
 # name -> module:function, imported when it is called
 BENCHMARKS = {
-    "stages": "lilm.export.bench.benchmarks:stages",
+    "stages": "lilm.cli.benchmarks:stages",
     "corpus": "lilm.train.corpus.bench.corpus:measure",
     "tokenizer": "lilm.train.tokenizer.bench:measure",
     "train": "lilm.train.pretrain.bench.train:measure",

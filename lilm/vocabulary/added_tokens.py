@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lilm.bpe import CONFIG
 from lilm.errors import LilmError
 from lilm.json_file import read_json_object
 from lilm.llama_config import AGAIN
-from lilm.spm import CONTROL, read_proto
+from lilm.vocabulary.byte_level import CONFIG
+from lilm.vocabulary.sentencepiece import CONTROL, read_proto
 
 ADDED = "added_tokens.json"
 

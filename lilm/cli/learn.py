@@ -1,20 +1,34 @@
-"""The commands around tokenizer and pretraining that are no stages; added to the command line by lilm.cli."""
+"""The commands around corpus, tokenizer and pretraining that are no stages."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-Load = Callable[[str, Path | None], tuple[Any, Path]]
-"""(--recipe, --run) -> (recipe, run folder)."""
-RecipeOption = Annotated[str, typer.Option("--recipe", help="A shipped recipe's name or a lilm.toml.")]
-RunOption = Annotated[Path | None, typer.Option("--run", help="Run folder.")]
+from lilm.cli.options import Groups, RecipeOption, RunOption, load_run
 
 
-def add_commands(app: typer.Typer, groups: dict[str, typer.Typer], load: Load) -> None:
-    """`lilm plan`, `lilm tokenizer report`, `lilm tokenizer compare-init`, `lilm tokenizer compare-sizes`,
-    `lilm pretrain rank`."""
+def register(app: typer.Typer, groups: Groups) -> None:
+    """`lilm plan`, `lilm corpus inspect`, `lilm tokenizer report`, `compare-init` and `compare-sizes`, `lilm pretrain
+    rank`."""
+
+    @groups["corpus"].command()
+    def inspect(
+        file: Annotated[str, typer.Argument(metavar="FILE", help="A file of text, or FILE:N for its Nth record.")],
+        recipe: Annotated[str, typer.Option("--recipe", help="Whose rules: a shipped recipe or a lilm.toml.")] = "",
+        lang: Annotated[str, typer.Option("--lang", help="Language, for a file that is none of the recipe's.")] = "ja",
+    ) -> None:
+        """What each rule of the corpus says of one document.
+
+        Examples: `lilm corpus inspect page.html` · `lilm corpus inspect dump.jsonl.zst:1203 --recipe tinyllama-ja`
+        """
+        from rich.console import Console
+
+        from lilm.recipe import load_recipe
+        from lilm.train.corpus.inspect import inspect_file
+
+        loaded = load_recipe(recipe or ("lilm.toml" if Path("lilm.toml").is_file() else "quickstart"))
+        raise typer.Exit(0 if inspect_file(file, loaded.corpus, lang, Console()) else 1)
 
     @app.command()
     def plan(
@@ -31,11 +45,11 @@ def add_commands(app: typer.Typer, groups: dict[str, typer.Typer], load: Load) -
 
         Examples: `lilm plan h100 --recipe tinyllama-ja` · `lilm plan rtx3090x2 --recipe seed-2023` · `lilm plan here`
         """
-        from lilm.hashing import write_json
+        from lilm.pipeline.hashing import write_json
         from lilm.progress import Reporter
         from lilm.train.plan.show import show_plan
 
-        loaded, _ = load(recipe, None)
+        loaded, _ = load_run(recipe, None)
         figures = show_plan(loaded, hardware, Reporter(), count, tokens, zero)
         if json_file is not None:
             write_json(json_file, figures)
@@ -53,7 +67,7 @@ def add_commands(app: typer.Typer, groups: dict[str, typer.Typer], load: Load) -
         from lilm.progress import Reporter
         from lilm.train.tokenizer.report.command import report_run
 
-        loaded, folder = load(recipe, run_dir)
+        loaded, folder = load_run(recipe, run_dir)
         report_run(folder, loaded, others or [], Reporter())
         typer.echo(folder / "reports" / "tokenizer.html")
 
@@ -70,7 +84,7 @@ def add_commands(app: typer.Typer, groups: dict[str, typer.Typer], load: Load) -
         from lilm.progress import Reporter
         from lilm.train.pretrain.compare import compare_init
 
-        loaded, folder = load(recipe, run_dir)
+        loaded, folder = load_run(recipe, run_dir)
         compare_init(folder, loaded, steps, Reporter())
         typer.echo(folder / "reports" / "compare-init.html")
 
@@ -94,7 +108,7 @@ def add_commands(app: typer.Typer, groups: dict[str, typer.Typer], load: Load) -
             wanted = [int(size) for size in sizes.split(",")]
         except ValueError as error:
             raise LilmError(f"{sizes!r}", where="--sizes", remedy="give numbers of pieces, like 0,2000,8000") from error
-        loaded, folder = load(recipe, run_dir)
+        loaded, folder = load_run(recipe, run_dir)
         compare_sizes(folder, loaded, Reporter(), wanted, minutes, steps)
         typer.echo(folder / "reports" / "compare-sizes.html")
 
@@ -111,5 +125,5 @@ def add_commands(app: typer.Typer, groups: dict[str, typer.Typer], load: Load) -
         from lilm.progress import Reporter
         from lilm.train.pretrain.rank import rank_report
 
-        loaded, folder = load(recipe, run_dir)
+        loaded, folder = load_run(recipe, run_dir)
         rank_report(folder, loaded, Reporter(), steps)

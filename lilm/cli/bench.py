@@ -1,0 +1,68 @@
+"""`lilm bench`: the stage, and LiLM's own benchmarks."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lilm.cli.options import ForceOption, RecipeOption, RunOption
+from lilm.cli.stages import run_one
+
+
+def register(app: typer.Typer) -> None:
+    @app.command()
+    def bench(
+        name: Annotated[str, typer.Argument(help="A benchmark; without one, the stage `bench` is run.")] = "",
+        recipe: RecipeOption = "",
+        run_dir: RunOption = None,
+        data: Annotated[
+            Path | None, typer.Option("--data", help="Folder with real text, for benchmarks that use it.")
+        ] = None,
+        shape: Annotated[
+            str,
+            typer.Option(
+                "--shape",
+                help="train: small or tinyllama (a GPU of 80 GB); gpu: tinyllama, tiny; browser: m110, tinyllama.",
+            ),
+        ] = "",
+        json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
+        device: Annotated[str, typer.Option(help="gpu: cuda, or cpu with --shape tiny, to try it.")] = "",
+        base: Annotated[
+            Path | None, typer.Option(help="gpu: folder of a base stage; random weights when not given.")
+        ] = None,
+        tokens: Annotated[
+            Path | None, typer.Option(help="gpu: folder of a pack stage; made up when not given.")
+        ] = None,
+        minutes: Annotated[
+            float, typer.Option(help="gpu: minutes in all, 8 when not given; real: of training, 60 when not given.")
+        ] = 0,
+        variants: Annotated[str, typer.Option(help="real: more contenders, with commas: lora, mean, averaged, …")] = "",
+        choose_rates: Annotated[bool, typer.Option("--choose-rates", help="real: try three rates for each.")] = False,
+        skip: Annotated[str, typer.Option(help="real: leave out some of tokenizer, files, page.")] = "",
+        markdown: Annotated[Path | None, typer.Option(help="real: write the results as a page to this file.")] = None,
+        inputs: Annotated[int, typer.Option(help="faults: spoilt inputs in all, 5,000 when not given.")] = 0,
+        kills: Annotated[int, typer.Option(help="kills: how many, 100 when not given.")] = 0,
+        seed: Annotated[int, typer.Option(help="faults: other inputs for another seed; kills: other moments.")] = 0,
+        kinds: Annotated[str, typer.Option(help="faults: only these kinds of files, with commas.")] = "",
+        force: ForceOption = False,
+    ) -> None:
+        """Stage: measure quality against size. With NAME: one of LiLM's own benchmarks.
+
+        Examples: `lilm bench --run runs/quickstart` · `lilm bench stages --recipe quickstart --json stages.json` ·
+        `lilm bench corpus --data texts` · `lilm bench gpu --json gpu.json` ·
+        `lilm bench real --data texts --json real.json`
+        """
+        if not name:
+            run_one("bench", recipe, run_dir, force)
+            return
+        from lilm.cli.benchmarks import run_benchmark
+        from lilm.pipeline.hashing import write_json
+        from lilm.progress import Reporter
+
+        options = {"recipe": recipe, "run_dir": run_dir, "data": data, "shape": shape, "minutes": minutes}
+        options |= {"device": device, "base": base, "tokens": tokens}
+        options |= {"variants": variants, "choose_rates": choose_rates, "skip": skip, "markdown": markdown}
+        options |= {"inputs": inputs, "seed": seed, "kinds": kinds, "kills": kills}
+        figures = run_benchmark(name, Reporter(), json_file, **{key: value for key, value in options.items() if value})
+        if json_file is not None:
+            write_json(json_file, figures)

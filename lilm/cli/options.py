@@ -1,0 +1,43 @@
+"""What several commands take: recipe and run folder, and how both are found."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lilm.errors import LilmError
+
+RecipeOption = Annotated[
+    str, typer.Option("--recipe", help="A shipped recipe's name or a lilm.toml. Default: RUN/lilm.toml or ./lilm.toml.")
+]
+RunOption = Annotated[
+    Path | None,
+    typer.Option("--run", help="Run folder. Default: the one that you are in, runs/NAME, or `run` beside lilm.toml."),
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Run again what is up to date.")]
+Groups = dict[str, typer.Typer]
+"""By the name of the stage whose subcommands they hold."""
+
+
+def load_run(recipe: str, run_dir: Path | None) -> tuple[Any, Path]:
+    """(recipe, run folder) from the two options and what lies in the current folder."""
+    from lilm.pipeline.runner import LOCK
+    from lilm.recipe import load_recipe
+
+    if not recipe:
+        found = [path for path in ((run_dir or Path()) / "lilm.toml", Path("lilm.toml")) if path.is_file()]
+        if not found:
+            raise LilmError(
+                "no lilm.toml here",
+                where=str(Path.cwd()),
+                remedy="`lilm init DIR` writes one, or give --recipe quickstart",
+            )
+        recipe = str(found[0])
+    loaded = load_recipe(recipe)
+    if run_dir is None:
+        path = Path(recipe)
+        if path.suffix != ".toml":
+            run_dir = Path("runs") / loaded.name
+        else:  # a run folder's own recipe is the one that it remembers
+            run_dir = path.parent if (path.parent / LOCK).is_file() else path.parent / "run"
+    return loaded, run_dir

@@ -1,0 +1,1 @@
+"""How any run works: stages, what each depends on, skipping, resuming, manifests."""

@@ -1,0 +1,65 @@
+"""[pretrain]: teaching the base the language."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from lilm.recipe.section import Section
+from lilm.recipe.training import DistributedConfig, NewRowsOptimConfig, OptimConfig
+
+
+class LoraConfig(Section):
+    rank: int = Field(default=64, ge=1)
+    alpha: int = Field(default=64, ge=1)
+    use_rslora: bool = True
+    target_modules: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+    train_embeddings: bool = True
+    """Embedding and output matrix are trained beside the adapter."""
+    embedding_lr_scale: float = Field(default=0.2, gt=0, le=1)
+    """Their rate, as a part of the adapter's: whole matrices want a fifth to a tenth of what an adapter does."""
+    path: str = ""
+    """An `adapter` folder of an earlier run to go on from. It must have been made with this vocabulary."""
+
+
+class PretrainConfig(Section):
+    sequence_length: int = Field(default=1024, ge=16, le=1_048_576)
+    replay: float = Field(default=0.25, ge=0, lt=1)
+    """Share of base-language sequences in stage 2. Stage 1 has none: the rows that learn there do not stand in them."""
+    init: Literal["mean", "covariance", "random", "distillation", "frequency"] = "mean"
+    """New embedding rows: mean of the piece's old sub-tokens; distillation: that, then learnt so that the model reads
+    the piece as it read the sub-tokens; covariance: near the mean of all rows, as transformers does; random: noise (the
+    control); frequency: mean, then as likely as the text has the piece. `lilm tokenizer compare-init` tries each."""
+    bigrams: float = Field(default=0.0, ge=0, le=1)
+    """After a new piece this share of the target is what follows that piece in all of the corpus, the rest what follows
+    it here; over stage 2 it falls to 0. It helps where the text is far more than the run reads."""
+    dtype: Literal["float32", "bfloat16"] = "bfloat16"
+    """Autocast type; weights and optimizer state stay float32."""
+    gradient_checkpointing: bool = False
+    """Keeps less for the backward pass and computes it again: about a third slower, far less memory."""
+    compile: bool | Literal["auto"] = "auto"
+    """torch.compile, which takes a minute or two at the start. auto: on a GPU; on a CPU for models of 50M parameters or
+    more, where there is a C++ compiler."""
+    stage1: NewRowsOptimConfig = NewRowsOptimConfig(steps=100, lr=2e-3)
+    """New rows only; the base does not move."""
+    method: Literal["full", "lora"] = "full"
+    stage2: OptimConfig = OptimConfig(steps=1000, lr=2e-4)
+    lora: LoraConfig = LoraConfig()
+    eval_every: int = Field(default=100, ge=1)
+    """Steps between measurements of bits per byte."""
+    eval_bytes: int = Field(default=100_000, ge=100)
+    """UTF-8 bytes of held-out text per language for each measurement."""
+    samples: int = Field(default=1, ge=0)
+    """Held-out texts per language whose beginnings the model continues at each measurement."""
+    sample_tokens: int = Field(default=32, ge=1)
+    checkpoint_every: int = Field(default=100, ge=1)
+    distributed: DistributedConfig = DistributedConfig()
+
+    @model_validator(mode="after")
+    def _goes_on(self) -> "PretrainConfig":
+        if self.lora.path and (self.method != "lora" or self.stage1.steps):
+            raise ValueError('lora.path goes on from an adapter: it needs method = "lora" and stage1.steps = 0')
+        return self
+
+    def replay_in(self, stage: int) -> float:
+        """`replay` of stage 1 or 2."""
+        return 0.0 if stage == 1 else self.replay

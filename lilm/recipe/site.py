@@ -1,0 +1,29 @@
+"""[site]: the page."""
+
+from pydantic import Field
+
+from lilm.recipe.export import QuantType
+from lilm.recipe.section import Section
+
+
+class SamplingConfig(Section):
+    """How text is drawn, the same in the terminal, Gradio and the browser; llama.cpp's names and values."""
+
+    temperature: float = Field(default=0.8, ge=0)
+    top_k: int = Field(default=40, ge=0)
+    top_p: float = Field(default=0.95, gt=0, le=1)
+    min_p: float = Field(default=0.05, ge=0, le=1)
+    repeat_penalty: float = Field(default=1.1, gt=0)
+    """transformers' default (1.0) repeats itself a lot in small models."""
+    repeat_last_n: int = Field(default=64, ge=0)
+
+
+class SiteConfig(Section):
+    title: str = "LiLM"
+    quants: tuple[QuantType, ...] = Field(default=("Q4_K_M",), min_length=1)
+    """Which of the exported files the page offers; the first is the default."""
+    prompts: tuple[str, ...] = ()
+    """Suggestions under an empty chat."""
+    n_predict: int = Field(default=256, ge=16, le=1024)
+    """Longest answer in tokens, until the user chooses another."""
+    sampling: SamplingConfig = SamplingConfig()
