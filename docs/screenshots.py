@@ -1,4 +1,5 @@
-"""Takes the pictures of this folder, of a run that has a site: `python docs/screenshots.py runs/quickstart`.
+"""Takes the pictures of this folder, of a run that has a site: `python docs/screenshots.py runs/quickstart`, and of the
+run that `lilm bench real` leaves: `python docs/screenshots.py runs/bench-real/contenders/ours --real`.
 
 Needs Chromium, `pip install -e '.[dev]'` and a Japanese font (fonts-ipafont-gothic).
 """
@@ -14,14 +15,26 @@ from lilm.wasm.bench.chromium import find_chromium
 
 DOCS = Path(__file__).parent
 QUESTION = "むかしむかし、"
+REAL = ("こんにちは。", "What is the capital of France?")
 DESKTOP = {"viewport": {"width": 1000, "height": 640}, "locale": "ja-JP"}
 PHONE = {"viewport": {"width": 390, "height": 760}, "locale": "ja-JP", "color_scheme": "dark", "device_scale_factor": 2}
 
 
 def answered(page: Page) -> None:
-    page.fill("#prompt", QUESTION)
+    ask(page, QUESTION)
+
+
+def both_answered(page: Page) -> None:
+    for question in REAL:
+        ask(page, question)
+
+
+def ask(page: Page, question: str) -> None:
+    """Ends with the answer."""
+    before = page.locator(".turn.assistant .acts").count()
+    page.fill("#prompt", question)
     page.press("#prompt", "Enter")
-    page.wait_for_selector(".turn.assistant .acts", timeout=60_000)
+    page.wait_for_function(f"document.querySelectorAll('.turn.assistant .acts').length > {before}", timeout=180_000)
 
 
 def picker(page: Page) -> None:
@@ -29,12 +42,14 @@ def picker(page: Page) -> None:
     page.locator(".point").last.scroll_into_view_if_needed()
 
 
-def main(run: Path) -> None:
+def main(run: Path, real: bool) -> None:
     pictures: list[tuple[str, dict[str, Any], list[Any]]] = [
         ("page.png", DESKTOP, [answered]),
         ("phone.png", PHONE, [answered]),
         ("chart.png", {**DESKTOP, "locale": "en-US", "viewport": {"width": 760, "height": 900}}, [picker]),
     ]
+    if real:
+        pictures = [("real.png", DESKTOP, [both_answered])]
     with site_server(run).in_background() as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
         for name, options, steps in pictures:
@@ -49,4 +64,4 @@ def main(run: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), "--real" in sys.argv)
