@@ -89,7 +89,7 @@ def how_to_replace(path: Path) -> str:
     manifest = read_manifest(path.parent)
     if manifest is None or path.name not in manifest.outputs:
         return "fetch or convert the file again"
-    return f"make it again: `lilm run --run {path.parent.parent} --from {manifest.stage}`"
+    return f"make it again: `lilm run --run {path.absolute().parent.parent} --from {manifest.stage}`"
 
 
 def _is_below(folder: Path, name: Any) -> bool:

@@ -61,6 +61,8 @@ def _added(folder: Path) -> dict[int, tuple[str, Path]]:
     for path, name, index in _named(folder):
         if not str(index).isdecimal():
             raise _refused(f"the id of added token {name!r} is {index!r}", path)
+        if name != name.encode(errors="replace").decode():
+            raise _refused(f"added token {name!r} has half a surrogate pair", path)
         if found.setdefault(int(index), (name, path))[0] != name:
             raise _refused(f"two added tokens have id {index}, {found[int(index)][0]!r} and {name!r}", path)
     return found
@@ -75,7 +77,7 @@ def _named(folder: Path) -> Iterator[tuple[Path, str, Any]]:
     if config.is_file():
         decoder = read_json_object(config, remedy=AGAIN).get("added_tokens_decoder")
         for index, token in (decoder if isinstance(decoder, dict) else {}).items():
-            name = token.get("content") if isinstance(token, dict) else None
-            if not isinstance(name, str):
+            content = token.get("content") if isinstance(token, dict) else None
+            if not isinstance(content, str):
                 raise _refused(f"added token {index} has no content", config)
-            yield config, name, index
+            yield config, content, index

@@ -71,16 +71,19 @@ def test_a_truncated_file_is_named(random_export: Path, tmp_path: Path, share: f
         quantize(path, tmp_path / "out.gguf", 7, threads=1)
 
 
-def test_only_a_file_that_a_stage_made_is_made_again(random_export: Path, tmp_path: Path) -> None:
+def test_only_a_file_that_a_stage_made_is_made_again(
+    random_export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "run" / "export"
     folder.mkdir(parents=True)
     (folder / "model-Q4_0.gguf").write_bytes((random_export / "model-Q4_0.gguf").read_bytes())
     outputs = describe_outputs(folder, ())
     Manifest("export", "0", {}, {}, outputs, (), {}).write(folder)
+    monkeypatch.chdir(folder)
     for name in ("model-Q4_0.gguf", "fetched.gguf"):
         (folder / name).write_bytes(b"GGUF and then nothing")
         with pytest.raises(LilmError) as caught:
-            Engine(folder / name, n_ctx=64, threads=1)
+            Engine(Path(name), n_ctx=64, threads=1)
         again = f"make it again: `lilm run --run {tmp_path / 'run'} --from export`"
         assert caught.value.remedy == (again if name in outputs else "fetch or convert the file again")
 
