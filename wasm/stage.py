@@ -64,7 +64,7 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
     languages = (context.language, context.base_language)
     gate = Gate(out_dir, inputs["corpus"], languages, config.kv_type, context.reporter)
 
-    def plan(name: str, variant: str) -> Memory:
+    def plan(name: str, variant: str) -> "Memory":
         return plan_memory(shapes[name], memory_use(config, variant), config.n_ctx, str(inputs["export"] / name))
 
     plan(smallest.name, config.variants[0])  # too large a model is told before the build
