@@ -52,7 +52,7 @@ def native_reads(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
             return Engine(path, **settings)
 
         for module in ("divergence", "first_difference"):
-            monkeypatch.setattr(f"lilm.wasm.{module}.Engine", other)
+            monkeypatch.setattr(f"lilm.wasm.verify.{module}.Engine", other)
 
     return use
 
