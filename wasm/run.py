@@ -49,7 +49,7 @@ def _in_wasmtime(
 
 def _in_node(gguf: Path, text: str, chat: bool, sampling: Mapping[str, Any], reporter: Reporter) -> tuple[int, float]:
     from lilm.wasm.build import build_variant
-    from lilm.wasm.node import run_node
+    from lilm.wasm.verify.node import run_node
 
     core = build_variant("threads", reporter)
     with tempfile.TemporaryDirectory(prefix="lilm-node-") as name:

@@ -1,16 +1,21 @@
 """Stage wasm: builds llama.cpp for the browser, computes each model's memory, verifies both in node.
 
-What a build computes is held against native llama.cpp for every quantised file (gate.py)."""
+What a build computes is held against native llama.cpp for every quantised file (verify/gate.py)."""
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lilm.errors import LilmError
 from lilm.pipeline.artifact import Artifact
 from lilm.pipeline.stage import Context
 from lilm.recipe import WasmConfig
+
+if TYPE_CHECKING:
+    from lilm.wasm.build import BuiltCore
+    from lilm.wasm.memory import Memory, Shape, Use
+    from lilm.wasm.variants import Variant
 
 MIB = 1 << 20
 
@@ -26,7 +31,7 @@ def external(config: WasmConfig, context: Context) -> dict[str, str]:
     """The builds' keys: another compiler or other sources mean other bytes."""
     from lilm.pipeline.hashing import sha256_file
     from lilm.wasm.build import build_key
-    from lilm.wasm.node import runtime_dir, runtime_files
+    from lilm.wasm.javascript import runtime_dir, runtime_files
     from lilm.wasm.source import llama_cpp_python_version, source_key
     from lilm.wasm.toolchain import find_toolchain
     from lilm.wasm.variants import with_relaxed
@@ -38,22 +43,19 @@ def external(config: WasmConfig, context: Context) -> dict[str, str]:
 
 
 def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: Context) -> Artifact:
-    import shutil
-
     from lilm.pipeline.hashing import write_json
     from lilm.wasm.build import build_variant
-    from lilm.wasm.gate import Gate
+    from lilm.wasm.javascript import copy_runtime
     from lilm.wasm.memory import plan_memory, read_shape
     from lilm.wasm.memory_report import memory_report
-    from lilm.wasm.node import runs_in_node, runtime_dir, runtime_files
     from lilm.wasm.toolchain import find_toolchain
     from lilm.wasm.variants import is_threaded, with_relaxed
-    from lilm.wasm.verify import verify
-    from lilm.wasm.verify_browser import verify_in_chromium
+    from lilm.wasm.verify.gate import Gate
+    from lilm.wasm.verify.in_chromium import verify_in_chromium
+    from lilm.wasm.verify.in_node import verify
+    from lilm.wasm.verify.node import runs_in_node
 
-    (out_dir / "runtime").mkdir(parents=True, exist_ok=True)
-    for name in runtime_files():
-        shutil.copyfile(runtime_dir() / name, out_dir / "runtime" / name)
+    copy_runtime(out_dir / "runtime")
 
     ggufs = sorted(inputs["export"].glob("*.gguf"))
     shapes = {path.name: read_shape(path) for path in ggufs}
@@ -62,7 +64,7 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
     languages = (context.language, context.base_language)
     gate = Gate(out_dir, inputs["corpus"], languages, config.kv_type, context.reporter)
 
-    def plan(name: str, variant: str) -> Any:
+    def plan(name: str, variant: str) -> "Memory":
         return plan_memory(shapes[name], memory_use(config, variant), config.n_ctx, str(inputs["export"] / name))
 
     plan(smallest.name, config.variants[0])  # too large a model is told before the build
@@ -75,7 +77,7 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
     toolchain = find_toolchain()
     if toolchain.remark:
         context.reporter.say(f"  {toolchain.remark}")
-    cores: dict[str, Any] = {}
+    cores: dict[str, BuiltCore] = {}
     for variant in with_relaxed(all_variants(config), toolchain):
         core = cores[variant] = build_variant(variant, context.reporter, config.stack_mb)
         core.copy_to(out_dir / variant)
@@ -86,9 +88,16 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
         if chromium:
             context.reporter.say(f"  {smallest.name} in Chromium ({variant}): memory")
             plain = cores[variant.removesuffix("-relaxed")]
-            sizes: dict[str, Any] = {"n_ctx": config.n_ctx, "n_batch": config.n_batch, "threads": threads}
-            sizes["kv_type"] = config.kv_type
-            seen = verify_in_chromium(smallest, core, plain, runtime_files(), memory, **sizes)
+            seen = verify_in_chromium(
+                smallest,
+                core,
+                plain,
+                memory,
+                n_ctx=config.n_ctx,
+                n_batch=config.n_batch,
+                threads=threads,
+                kv_type=config.kv_type,
+            )
             builds[variant]["chromium"] = {"model": smallest.name, "context_filled_to": seen.filled}
         if not runs_in_node(variant):
             context.reporter.say(f"  {variant} is not tried in this node, which is too old for it")
@@ -128,7 +137,7 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
 
 
 def has_chromium() -> bool:
-    from lilm.wasm.bench.chromium import find_chromium
+    from lilm.wasm.verify.chromium import find_chromium
 
     try:
         find_chromium()
@@ -137,14 +146,14 @@ def has_chromium() -> bool:
     return True
 
 
-def all_variants(config: WasmConfig) -> tuple[Any, ...]:
+def all_variants(config: WasmConfig) -> "tuple[Variant, ...]":
     """The builds that the recipe asks for, without those of relaxed SIMD."""
     from lilm.wasm.variants import MEMORY64
 
     return (*config.variants, *((MEMORY64,) if config.memory64 else ()))
 
 
-def memory_use(config: WasmConfig, variant: str) -> Any:
+def memory_use(config: WasmConfig, variant: str) -> "Use":
     from lilm.wasm.memory import LIMIT, LIMIT64, Use
     from lilm.wasm.variants import is_memory64, is_threaded
 
@@ -157,7 +166,7 @@ def memory_use(config: WasmConfig, variant: str) -> Any:
     )
 
 
-def memory_table(config: WasmConfig, shapes: Mapping[str, Any], builds: Mapping[str, Any]) -> dict[str, Any]:
+def memory_table(config: WasmConfig, shapes: "Mapping[str, Shape]", builds: Mapping[str, object]) -> dict[str, Any]:
     """What runtime/core.mjs reads: for each model and variant, what each context needs or why it does not fit."""
     from lilm.wasm.memory import memory_rows
 
@@ -182,7 +191,7 @@ def memory_table(config: WasmConfig, shapes: Mapping[str, Any], builds: Mapping[
     }
 
 
-def describe_core(folder: Path) -> dict[str, Any]:
+def describe_core(folder: Path) -> dict[str, dict[str, int] | int]:
     """Bytes of the module and of all files as a server sends them (gzip)."""
     import gzip
 

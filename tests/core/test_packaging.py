@@ -1,5 +1,6 @@
 """What is imported is whole: every package and every data file of the source tree is installed."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,13 @@ def test_every_module_is_imported_under_one_name() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd="/")
     assert result.stdout.strip() == "[]"
+
+
+def test_the_browsers_build_asks_neither_its_bench_nor_the_demo() -> None:
+    stage = [path for path in (ROOT / "wasm").rglob("*.py") if "bench" not in path.relative_to(ROOT).parts]
+    asked = re.compile(r"^\s*(?:from|import) lilm\.(?:wasm\.bench|demo)\b", re.MULTILINE)
+    assert stage
+    assert [path for path in stage if asked.search(path.read_text(encoding="utf-8"))] == []
 
 
 @pytest.mark.parametrize("command", ["run", "bench", "init", "doctor", "serve", "chat", "corpus", "site", "plan"])

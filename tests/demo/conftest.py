@@ -28,7 +28,7 @@ from lilm.pipeline.stage import Context
 from lilm.progress import Reporter
 from lilm.recipe import SiteConfig
 from lilm.wasm.build import build_variant
-from lilm.wasm.node import runtime_dir
+from lilm.wasm.javascript import runtime_dir
 from lilm.wasm.toolchain import find_toolchain
 
 CHROMIUM = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run")

@@ -19,7 +19,7 @@ from lilm.pipeline.stage import Context
 from lilm.progress import Reporter
 from lilm.recipe import BaseConfig
 from lilm.train.base.stage import run as run_base
-from lilm.wasm.node import runtime_dir
+from lilm.wasm.javascript import runtime_dir
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

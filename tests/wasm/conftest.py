@@ -15,11 +15,11 @@ from lilm.chat import CHAT_TEMPLATE
 from lilm.errors import LilmError
 from lilm.pipeline.hashing import write_json
 from lilm.progress import Reporter
-from lilm.wasm.bench.chromium import NAMES, ask_page, serving
 from lilm.wasm.build import build_variant
-from lilm.wasm.node import runtime_dir, runtime_files
+from lilm.wasm.javascript import copy_runtime
 from lilm.wasm.toolchain import Toolchain, find_toolchain, toolchains
 from lilm.wasm.toolchain_fetch import fetch_toolchain
+from lilm.wasm.verify.chromium import NAMES, ask_page, serving
 
 SPELLED = "a é日🎉z"  # no byte twice: each token has one successor
 FIRST = "S"
@@ -64,9 +64,7 @@ def ask_chromium(root: Path, table: dict[str, Any], script: str) -> dict[str, An
     folder to serve, which has the builds and models."""
     if not any(map(shutil.which, NAMES)):
         pytest.skip("no Chromium")
-    (root / "runtime").mkdir()
-    for name in runtime_files():
-        shutil.copyfile(runtime_dir() / name, root / "runtime" / name)
+    copy_runtime(root / "runtime")
     write_json(root / "memory.json", table)
     (root / "index.html").write_text(PAGE.format(script=script))
     with serving(root) as server:

@@ -1,7 +1,6 @@
 """The JavaScript API that the page uses, driven in node through its worker."""
 
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +11,8 @@ import gguf
 import numpy as np
 import pytest
 
-from lilm.wasm.node import runs_in_node, runtime_dir
+from lilm.wasm.javascript import copy_runtime, runtime_dir
+from lilm.wasm.verify.node import runs_in_node
 
 TABLE = {"n_ctx": 512, "n_batch": 64, "threads": 4, "variants": ["threads"], "models": {}}
 
@@ -103,10 +103,7 @@ def test_a_missing_build_is_told(base: Path, speller: Path, tmp_path: Path) -> N
 
 def test_the_modules_are_valid_and_need_nothing_else(tmp_path: Path) -> None:
     """The stage copies a list of modules: what they import is on it."""
-    from lilm.wasm.node import runtime_files
-
-    for name in runtime_files():
-        shutil.copyfile(runtime_dir() / name, tmp_path / name)
+    copy_runtime(tmp_path)
     script = f"await import('{tmp_path.as_uri()}/lilm.mjs'); await import('{tmp_path.as_uri()}/engine.mjs')"
     done = subprocess.run(["node", "--input-type=module", "-e", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

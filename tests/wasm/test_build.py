@@ -9,7 +9,7 @@ import pytest
 from lilm.pipeline.hashing import sha256_file
 from lilm.progress import Reporter
 from lilm.wasm import build
-from lilm.wasm.node import runtime_dir
+from lilm.wasm.javascript import runtime_dir
 from lilm.wasm.toolchain import find_toolchain
 from lilm.wasm.variants import with_relaxed
 

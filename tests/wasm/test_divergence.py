@@ -9,7 +9,7 @@ import pytest
 from lilm.export.gguf_writer import write_gguf
 from lilm.export.quantise import quantise
 from lilm.llamacpp.engine import Engine
-from lilm.wasm.divergence import divergence
+from lilm.wasm.verify.divergence import divergence
 
 TOKENS = 192
 
@@ -52,6 +52,6 @@ def test_another_model_is_far(
     def other(path: Path, **settings: Any) -> Engine:
         return Engine(files["Q4_0"], **settings)
 
-    monkeypatch.setattr("lilm.wasm.divergence.Engine", other)
+    monkeypatch.setattr("lilm.wasm.verify.divergence.Engine", other)
     found = divergence(files["Q8_0"], wasm_dir, [tokens])
     assert found.wasm > 1e-2 and not found.agrees

@@ -16,9 +16,9 @@ from lilm.export.gguf_writer import write_gguf
 from lilm.export.quantise import quantise
 from lilm.llamacpp.engine import Engine
 from lilm.progress import Reporter
-from lilm.wasm.first_difference import first_difference
-from lilm.wasm.gate import Gate
 from lilm.wasm.memory import read_shape
+from lilm.wasm.verify.first_difference import first_difference
+from lilm.wasm.verify.gate import Gate
 
 TEXT = "Once upon a time, there was a little girl named Lily. She loved to play with her red ball in the park. " * 4
 
@@ -52,7 +52,7 @@ def native_reads(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
             return Engine(path, **settings)
 
         for module in ("divergence", "first_difference"):
-            monkeypatch.setattr(f"lilm.wasm.{module}.Engine", other)
+            monkeypatch.setattr(f"lilm.wasm.verify.{module}.Engine", other)
 
     return use
 
@@ -106,7 +106,7 @@ def test_a_right_build_passes_and_is_not_measured_again(
     found = Gate(out, corpus, ("ja", "en"), "f16", reporter).measure(path, "threads", 2, read_shape(path))
     assert found.agrees and found.tokens == 2 * 97
     assert set(found.report()) == {"kld_wasm", "kld_native", "kld_bound", "tokens"}
-    monkeypatch.setattr("lilm.wasm.gate.divergence", None)
+    monkeypatch.setattr("lilm.wasm.verify.gate.divergence", None)
     gate = Gate(out, corpus, ("ja", "en"), "f16", reporter)
     assert gate.measure(path, "threads", 2, read_shape(path)) == found
     gate.pass_or_raise()

@@ -11,9 +11,9 @@ import pytest
 
 from lilm.progress import Reporter
 from lilm.wasm import build
-from lilm.wasm.bench.chromium import NAMES, ask_page, serving
 from lilm.wasm.source import prepare_source
 from lilm.wasm.toolchain import Toolchain, find_toolchain
+from lilm.wasm.verify.chromium import NAMES, ask_page, serving
 
 CHECK = Path(__file__).parent / "kernels"
 TYPES = ("q4_0", "q8_0", "iq4_nl", "q4_K", "q5_K", "q6_K")

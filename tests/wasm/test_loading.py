@@ -4,7 +4,7 @@ import json
 import subprocess
 from typing import Any
 
-from lilm.wasm.node import runtime_dir
+from lilm.wasm.javascript import runtime_dir
 
 
 def node(script: str) -> Any:

@@ -14,9 +14,10 @@ import pytest
 from rich.console import Console
 
 from lilm.errors import LilmError
+from lilm.wasm.javascript import runtime_dir
 from lilm.wasm.memory import MIB, Shape, Use, context_length, memory_rows, plan_memory, read_shape
 from lilm.wasm.memory_report import memory_report
-from lilm.wasm.node import WasmError, run_node, runtime_dir
+from lilm.wasm.verify.node import WasmError, run_node
 
 SHAPES = {
     "wide": {"n_embd": 1024, "n_ff": 2816, "n_layer": 2, "vocab": 500},

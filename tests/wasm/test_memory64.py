@@ -12,11 +12,12 @@ from lilm.errors import LilmError
 from lilm.progress import Reporter
 from lilm.recipe import WasmConfig
 from lilm.wasm.build import build_variant
+from lilm.wasm.javascript import runtime_dir
 from lilm.wasm.memory import MIB, read_shape
-from lilm.wasm.node import runs_in_node, runtime_dir
 from lilm.wasm.stage import memory_table
 from lilm.wasm.toolchain import Toolchain
 from lilm.wasm.variants import Variant
+from lilm.wasm.verify.node import runs_in_node
 
 GIB = 1 << 30
 COMPLETE = """

@@ -12,8 +12,8 @@ from lilm.export.gguf_writer import write_gguf
 from lilm.export.quantise import quantise
 from lilm.llamacpp.engine import Engine
 from lilm.train.finetune.agreement import CHATS
-from lilm.wasm.node import WasmError, run_node
-from lilm.wasm.verify import N_PREDICT, compare
+from lilm.wasm.verify.in_node import N_PREDICT, compare
+from lilm.wasm.verify.node import WasmError, run_node
 from tests.chat.formats import injections, instruct_base, instruct_gguf
 
 GREEDY = {"temperature": 0, "repeat_penalty": 1}

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lilm.demo.chunks import chunk_list
-from lilm.wasm.node import WasmError, run_node
+from lilm.wasm.verify.node import WasmError, run_node
 
 GREEDY = {"prompt": "S", "temperature": 0, "repeat_penalty": 1}
 

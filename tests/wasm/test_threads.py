@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from lilm.wasm.node import runtime_dir
+from lilm.wasm.javascript import runtime_dir
 from lilm.wasm.toolchain import find_node
 
 SCRIPT = """

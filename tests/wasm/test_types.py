@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lilm.wasm.node import runtime_dir, runtime_files
+from lilm.wasm.javascript import runtime_dir, runtime_files
 
 ROOT = Path(__file__).resolve().parents[2]
 DEV = ROOT / "dev"

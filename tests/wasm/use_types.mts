@@ -17,6 +17,8 @@ model.complete(words, { n_predict: 8, ignore_eos: true });
 const wide: boolean = (await model.stats()).variant === "threads-memory64" || model.info.relaxed_simd;
 // @ts-expect-error: what was loaded stays
 model.info = await model.stats();
+// @ts-expect-error: an error stays what it is
+new LilmError("network", words).kind = "internal";
 // @ts-expect-error: a role that is none
 model.chat([{ role: "robot", content: words }]);
 // @ts-expect-error: not an option

@@ -19,16 +19,16 @@ from lilm.llamacpp.engine import Engine
 from lilm.pipeline.hashing import write_json
 from lilm.progress import Reporter
 from lilm.recipe import WasmConfig
-from lilm.wasm.bench.chromium import BenchServer, ask_page, find_chromium, serving
 from lilm.wasm.bench.peer import wllama
 from lilm.wasm.bench.real import divergences
 from lilm.wasm.bench.shapes import N_CTX, SHAPES, random_gguf
 from lilm.wasm.build import BuiltCore, build_variant
+from lilm.wasm.javascript import copy_runtime, runtime_dir, runtime_files
 from lilm.wasm.memory import read_shape
-from lilm.wasm.node import runtime_dir, runtime_files
 from lilm.wasm.stage import memory_table
 from lilm.wasm.toolchain import toolchains
 from lilm.wasm.variants import with_relaxed
+from lilm.wasm.verify.chromium import PageServer, ask_page, find_chromium, serving
 
 TYPES = ("Q4_0", "Q8_0", "Q4_K_M", "Q6_K")
 LAUNCHES = 3
@@ -54,7 +54,7 @@ def measure(
     against one thread on a quiet machine, ours and wllama_busy_decode_ratio. reload_s: seconds to load a model that
     the browser has kept; peak_memory_ratio: the most memory its process took then, by the file's size.
     wasm_gzip_bytes, page_gzip_bytes: of the module, and of all else but models. kld_vs_native: of the real model's F16
-    file, nats; kld_by_type: of it quantised, beside what native llama.cpp differs from itself by (divergence.py).
+    file, nats; kld_by_type: of it quantised, beside what native llama.cpp differs from itself by (verify/divergence.py).
     Raises LilmError for an unknown shape, and when Chromium, npm or Emscripten is missing.
     """
     if shape not in SHAPES:
@@ -102,9 +102,7 @@ def _lay_out(
     shapes = {path.name: read_shape(path) for path in models.values()}
     config = WasmConfig(variants=("threads",), n_ctx=N_CTX, max_threads=cores)
     for folder, built in builds.items():
-        (root / folder / "runtime").mkdir(parents=True)
-        for name in runtime_files():
-            shutil.copyfile(runtime_dir() / name, root / folder / "runtime" / name)
+        copy_runtime(root / folder / "runtime")
         for core in built:
             core.copy_to(root / folder / core.variant)
         table = memory_table(config, shapes, {core.variant: core for core in built})
@@ -113,7 +111,7 @@ def _lay_out(
         os.link(path, root / path.name)
 
 
-def _ask(server: BenchServer, engine: str, model: Path, threads: int) -> dict[str, float]:
+def _ask(server: PageServer, engine: str, model: Path, threads: int) -> dict[str, float]:
     """engine: a build's folder, wllama or native."""
     if engine == "native":
         with Engine(model, n_ctx=N_CTX, threads=threads, eager=True) as native:
@@ -127,7 +125,7 @@ def _ask(server: BenchServer, engine: str, model: Path, threads: int) -> dict[st
 
 def _runs(
     reporter: Reporter,
-    server: BenchServer,
+    server: PageServer,
     builds: Sequence[str],
     models: Mapping[str, Path],
     threads: Sequence[int],
@@ -162,7 +160,7 @@ def _keys(build: str) -> set[str]:
 
 def _busy(
     reporter: Reporter,
-    server: BenchServer,
+    server: PageServer,
     build: str,
     model: Path,
     runs: Sequence[Mapping[str, Any]],
@@ -186,7 +184,7 @@ def _busy(
     return ratios
 
 
-def _reload(server: BenchServer, build: str, model: Path, cores: int, launches: int) -> dict[str, float]:
+def _reload(server: PageServer, build: str, model: Path, cores: int, launches: int) -> dict[str, float]:
     """Later visits: the model comes out of the browser's own files. Each visit is a browser started anew."""
     options = {"engine": "ours", "folder": build, "model": model.name, "threads": cores, "rounds": 0}
     with tempfile.TemporaryDirectory(prefix="lilm-profile-") as profile:

@@ -10,7 +10,7 @@ from lilm.export.gguf_writer import write_gguf
 from lilm.export.quantise import quantise
 from lilm.llamacpp.engine import Engine
 from lilm.wasm.build import BuiltCore
-from lilm.wasm.divergence import divergence
+from lilm.wasm.verify.divergence import divergence
 
 TYPES: tuple[Literal["Q8_0", "Q4_0"], ...] = ("Q8_0", "Q4_0")
 TOKENS = 384

@@ -191,7 +191,7 @@ export async function makeCore(folder, threads, plan) {
   try {
     module = await (await importFactory(script))(options);
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
+    const text = /** @type {Partial<Error> | null | undefined} */ (error)?.message ?? String(error);
     const kind =
       error instanceof WebAssembly.CompileError || error instanceof WebAssembly.LinkError ? "unsupported" : "network";
     throw new LilmError(kind, `cannot start ${script}: ${text}`);

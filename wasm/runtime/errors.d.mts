@@ -7,8 +7,11 @@ export type Kind = (typeof KINDS)[number];
  * worker_died: the browser ended the worker, or it ended itself; the model can be loaded again.
  */
 export declare class LilmError extends Error {
-    /** @type {Kind} */
-    kind: Kind;
+    /**
+     * @readonly
+     * @type {Kind}
+     */
+    readonly kind: Kind;
     /**
      * @param {Kind} kind
      * @param {string} message

@@ -25,13 +25,18 @@ const KINDS = /** @type {const} */ ([
  */
 export class LilmError extends Error {
   /**
+   * @readonly
+   * @type {Kind}
+   */
+  kind;
+
+  /**
    * @param {Kind} kind
    * @param {string} message
    */
   constructor(kind, message) {
     super(message);
     this.name = "LilmError";
-    /** @type {Kind} */
     this.kind = KINDS.includes(kind) ? kind : "internal";
   }
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lilm.llamacpp.engine import Engine
-from lilm.wasm.node import run_node
+from lilm.wasm.verify.node import run_node
 
 # Steps that a Llama has by these names, with the layer's number behind; others are views, or differ with the cache.
 STEPS = "attn_norm Qcur Kcur Vcur kqv_out attn_out ffn_inp ffn_norm ffn_gate ffn_up ffn_swiglu ffn_out l_out"

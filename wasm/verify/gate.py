@@ -10,10 +10,10 @@ from lilm.errors import LilmError
 from lilm.llamacpp.engine import Engine
 from lilm.pipeline.hashing import sha256_file, sha256_json, write_json
 from lilm.progress import Reporter
-from lilm.wasm.divergence import Divergence, divergence
-from lilm.wasm.first_difference import first_difference
 from lilm.wasm.memory import Shape
-from lilm.wasm.verify import REMEDY
+from lilm.wasm.verify.divergence import Divergence, divergence
+from lilm.wasm.verify.first_difference import first_difference
+from lilm.wasm.verify.in_node import REMEDY
 
 TOKENS = 96  # of each language; a build that is wrong differs by 100 times the bound
 CHARS = 16 * TOKENS  # no piece is longer
@@ -43,8 +43,7 @@ class Gate:
         if kept.is_file():
             found = Divergence(**json.loads(kept.read_text(encoding="utf-8")))
         else:
-            sizes = {"variant": variant, "threads": threads, "kv_type": self.kv_type}
-            found = divergence(gguf, self.out_dir, windows, **sizes)  # type: ignore[arg-type]
+            found = divergence(gguf, self.out_dir, windows, variant=variant, threads=threads, kv_type=self.kv_type)
         self.reporter.say(
             f"  {gguf.name} in node ({variant}): {found.wasm:.2g} nats from native llama.cpp,"
             f" which differs from itself by {found.native:.2g} ({found.tokens} tokens)"
@@ -72,9 +71,16 @@ class Gate:
     def _failure(
         self, found: Divergence, gguf: Path, variant: str, threads: int, windows: list[list[int]]
     ) -> LilmError:
-        sizes = {"variant": variant, "threads": threads, "kv_type": self.kv_type}
         where = (
-            first_difference(gguf, self.out_dir, window[:LOOKED_AT], step=found.step, **sizes)  # type: ignore[arg-type]
+            first_difference(
+                gguf,
+                self.out_dir,
+                window[:LOOKED_AT],
+                step=found.step,
+                variant=variant,
+                threads=threads,
+                kv_type=self.kv_type,
+            )
             for window in windows
             if len(window) >= found.step
         )

@@ -11,13 +11,12 @@ import pytest
 
 from lilm.errors import LilmError
 from lilm.progress import Reporter
-from lilm.wasm.bench.chromium import NAMES
 from lilm.wasm.build import build_variant
 from lilm.wasm.memory import MIB, Use, plan_memory, read_shape
-from lilm.wasm.node import runtime_files
 from lilm.wasm.toolchain import Toolchain
 from lilm.wasm.variants import RELAXED, Variant
-from lilm.wasm.verify_browser import verify_in_chromium
+from lilm.wasm.verify.chromium import NAMES
+from lilm.wasm.verify.in_chromium import verify_in_chromium
 
 PLAIN = {relaxed: plain for plain, relaxed in RELAXED.items()}
 pytestmark = pytest.mark.skipif(not any(map(shutil.which, NAMES)), reason="no Chromium")
@@ -40,10 +39,10 @@ def test_the_computed_memory_is_enough_in_chromium(
         build_variant(one, Reporter(quiet=True), toolchain=newest)
         for one in (variant.removesuffix("-relaxed"), variant)
     )
-    proof = verify_in_chromium(path, core, plain, runtime_files(), memory, **sizes)
+    proof = verify_in_chromium(path, core, plain, memory, **sizes)
     assert proof.filled == 512
     assert proof.heap_bytes == memory.initial_bytes
     assert proof.relaxed_simd == (variant != "threads")
     less = replace(memory, initial_bytes=memory.initial_bytes - 16 * MIB)
     with pytest.raises(LilmError, match="does not fit the"):
-        verify_in_chromium(path, core, plain, runtime_files(), less, **sizes)
+        verify_in_chromium(path, core, plain, less, **sizes)

@@ -8,14 +8,13 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lilm.llamacpp.engine import Engine
 from lilm.llamacpp.probabilities import kl_divergence, log_softmax
-from lilm.wasm.node import run_node
+from lilm.wasm.verify.node import run_node
 
 STEPS = {1: 1, 16: 4}  # tokens at a time: other kernels; of which places the logits are compared: each, every fourth
 FACTOR, FLOOR = 4.0, 1e-4
@@ -44,7 +43,7 @@ class Divergence:
     def agrees(self) -> bool:
         return self.wasm <= self.bound
 
-    def report(self) -> dict[str, Any]:
+    def report(self) -> dict[str, float]:
         return {"kld_wasm": self.wasm, "kld_native": self.native, "kld_bound": self.bound, "tokens": self.tokens}
 
 

@@ -1,16 +1,15 @@
 """Runs a GGUF in node with the browser's own runtime: for verification, tests and `lilm wasm run`."""
 
 import json
-import re
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import IO, Any, cast
 
 from lilm.errors import LilmError
+from lilm.wasm.javascript import runtime_dir
 from lilm.wasm.toolchain import find_node
 
 
@@ -46,9 +45,6 @@ class NodeAnswer:
     stats: dict[str, Any]
 
 
-NAMED = re.compile(r'"(?:\./)?([\w-]+\.mjs)"')  # a module of the runtime, as its files import one or start one
-
-
 class WasmError(LilmError):
     """An error of the runtime; `kind` is one of runtime/errors.mjs's."""
 
@@ -57,27 +53,10 @@ class WasmError(LilmError):
         super().__init__(what, where=where)
 
 
-def runtime_dir() -> Path:
-    return Path(str(files("lilm.wasm"))) / "runtime"
-
-
-def runtime_files() -> tuple[str, ...]:
-    """Names of the runtime's files that a page needs: what `lilm.mjs` names, what that names, and so on, with the types
-    and package.json."""
-    found = {"package.json", *(path.name for path in runtime_dir().glob("*.d.mts"))}
-    waiting = ["lilm.mjs"]
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting += NAMED.findall((runtime_dir() / name).read_text(encoding="utf-8"))
-    return tuple(sorted(found))
-
-
 def run_node(
     gguf: Path,
     wasm_dir: Path,
-    runs: Sequence[Mapping[str, Any]],
+    runs: Sequence[Mapping[str, object]],
     *,
     variant: str = "threads",
     threads: int = 2,

@@ -1,14 +1,13 @@
 """Does the browser's build say what native llama.cpp says, and does it fit in the memory computed for it?"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from lilm.errors import LilmError
 from lilm.llamacpp.engine import Continuation, Engine
 from lilm.wasm.memory import Memory, Shape, context_length
-from lilm.wasm.node import NodeRun, run_node
+from lilm.wasm.verify.node import NodeRun, run_node
 
 PROMPTS = ("Once upon a time, there was a little", "昔々あるところに、")
 N_PREDICT = 32
@@ -54,9 +53,9 @@ class Verification:
     prefill_tokens_per_second: float
     tokens_per_second: float
 
-    def report(self) -> dict[str, Any]:
+    def report(self) -> dict[str, int]:
         """The part that is the same in every run."""
-        return {**self.comparison.__dict__, "context_filled_to": self.filled}
+        return {**asdict(self.comparison), "context_filled_to": self.filled}
 
 
 def verify(
@@ -79,8 +78,8 @@ def verify(
     Raises LilmError when it does not fit, or goes on otherwise where it must not.
     """
     full = context_length(shape, n_ctx)
-    greedy = {"temperature": 0, "repeat_penalty": 1, "n_predict": N_PREDICT, "ignore_eos": True}
-    runs: list[dict[str, Any]] = [{"prompt": prompt, **greedy} for prompt in PROMPTS]
+    greedy: dict[str, object] = {"temperature": 0, "repeat_penalty": 1, "n_predict": N_PREDICT, "ignore_eos": True}
+    runs = [{"prompt": prompt, **greedy} for prompt in PROMPTS]
     runs.append({"tokens": [i % 200 + 3 for i in range(full - 8)], **greedy, "n_predict": -1})
     answer = run_node(
         gguf, wasm_dir, runs, variant=variant, threads=threads, n_ctx=n_ctx, n_batch=n_batch, kv_type=kv_type,

@@ -3,17 +3,16 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from lilm.errors import LilmError
 from lilm.pipeline.hashing import write_json
 from lilm.wasm.build import SMALLEST_MEMORY, BuiltCore
+from lilm.wasm.javascript import copy_runtime
 from lilm.wasm.memory import MIB, Memory, context_length, read_shape
-from lilm.wasm.node import runtime_dir
+from lilm.wasm.verify.chromium import ask_page, serving
 
 PAGE = ("index.html", "verify.mjs")
 PATIENCE = 120  # seconds for Chromium to start and to fill a context
@@ -33,7 +32,6 @@ def verify_in_chromium(
     gguf: Path,
     core: BuiltCore,
     plain: BuiltCore,
-    runtime: tuple[str, ...],
     memory: Memory,
     *,
     n_ctx: int,
@@ -43,15 +41,13 @@ def verify_in_chromium(
 ) -> BrowserProof:
     """Load `gguf` by the page's own runtime in Chromium within exactly `memory.initial_bytes`, and fill the context.
 
-    core: the build to try; plain: the same variant's build without relaxed SIMD. runtime: names of the runtime's files.
+    core: the build to try; plain: the same variant's build without relaxed SIMD.
     Raises LilmError when Chromium is missing or does not start, and when the model does not fit.
     """
-    from lilm.wasm.bench.chromium import ask_page, serving
-
     variant = plain.variant
     exactly = {"initial_bytes": memory.initial_bytes, "maximum_bytes": memory.initial_bytes}
     full = context_length(read_shape(gguf), n_ctx)
-    table: Mapping[str, Any] = {
+    table = {
         "n_ctx": n_ctx,
         "n_batch": n_batch,
         "kv_type": kv_type,
@@ -70,13 +66,11 @@ def verify_in_chromium(
         root = Path(name)
         for page in PAGE:
             (root / page).write_bytes((files("lilm.wasm") / "page" / page).read_bytes())
-        (root / "runtime").mkdir()
-        for part in runtime:
-            shutil.copyfile(runtime_dir() / part, root / "runtime" / part)
+        copy_runtime(root / "runtime")
         for one in {core.variant: core, variant: plain}.values():
             one.copy_to(root / one.variant)
         _second_name(gguf, root / gguf.name)
-        write_json(root / "memory.json", dict(table))
+        write_json(root / "memory.json", table)
         with serving(root) as server:
             ask = {"model": gguf.name, "variant": variant, "threads": threads, "n_ctx": full}
             answer = ask_page(server, "index.html", ask, patience=PATIENCE)
