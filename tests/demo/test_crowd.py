@@ -154,27 +154,31 @@ def test_a_crowd_with_faulty_visitors_loses_and_mixes_nothing(chat: str, chat_gg
     assert len(set(expected)) > HONEST // 2
     figures: Counter[str] = Counter()
     counting = threading.Lock()
-    until = time.monotonic() + SECONDS
+    with ThreadPoolExecutor(4) as pool:
+        options = {"verbose": False, "httpx_kwargs": {"timeout": PATIENCE}}
+        clients = list(pool.map(lambda _: Client(chat, **options), range(HONEST)))
+        raws = list(pool.map(lambda _: Raw(chat), range(FAULTY)))
     before = workers()
+    until = time.monotonic() + SECONDS
 
     def honest(number: int) -> None:
-        client = Client(chat, verbose=False, httpx_kwargs={"timeout": PATIENCE})
-        while time.monotonic() < until:
-            history = client.submit(asks(texts[number]), *GREEDY, N_PREDICT, api_name="/answer").result(PATIENCE)
+        while figures[f"answers {number}"] == 0 or time.monotonic() < until:
+            job = clients[number].submit(asks(texts[number]), *GREEDY, N_PREDICT, api_name="/answer")
+            history = job.result(PATIENCE)
             asked, *answer = [plain(turn["content"]) for turn in history]
             with counting:
                 figures["answers"] += 1
+                figures[f"answers {number}"] += 1
                 figures["lost"] += len(answer) != 1
                 figures["mixed"] += asked != texts[number] or answer != [expected[number].strip()]
 
     def faulty(number: int) -> None:
-        raw = Raw(chat)
         for fault in itertools.islice(itertools.cycle(FAULTS), number, None):
-            if time.monotonic() > until:
-                return
-            fault(raw)
+            fault(raws[number])
             with counting:
                 figures["faults"] += 1
+            if time.monotonic() > until:
+                return
 
     with ThreadPoolExecutor(HONEST + FAULTY) as pool:
         visitors = [*(pool.submit(honest, number) for number in range(HONEST))]
