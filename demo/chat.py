@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lilm.demo.hosts import is_for_us, names_of
+from lilm.demo.hosts import names_of
 from lilm.errors import LilmError
 from lilm.llamacpp.chat import ChatEngine
 from lilm.recipe import SamplingConfig
@@ -39,17 +39,26 @@ TEXTS = {
         "n_predict": "回答の最大の長さ（トークン）",
     },
 }
+LETTERS = 16  # a token of the context; more than any text has, and llama.cpp cuts words in the square of their length
 REDRAW_SECONDS = 0.05  # Gradio sends and draws the whole answer each time, slower than a small model writes
 # Nothing may be fetched from elsewhere; Gradio's own page needs inline code.
 POLICY = (
     "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:;"
     " style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
 )
+TO_THE_BOX = "() => document.querySelector('#message textarea').focus()"
+# The chat box copies the HTML that it takes: this undoes `shown`.
+COPY_AS_TYPED = """() => {
+    const write = navigator.clipboard.writeText.bind(navigator.clipboard);
+    const letters = { "&lt;": "<", "&gt;": ">", "&amp;": "&" };
+    navigator.clipboard.writeText = (text) => write(text.replace(/&(lt|gt|amp);/g, (name) => letters[name]));
+}"""
 
 
 def shown(text: str) -> str:
-    """`text` as Gradio's chat box, which takes HTML, shows it letter by letter."""
-    return html.escape(text, quote=False)
+    """`text` as Gradio's chat box, which takes HTML, shows it letter by letter. Half a surrogate pair, which neither
+    Gradio's answers nor llama.cpp can hold, becomes a question mark."""
+    return html.escape(text.encode(errors="replace").decode(), quote=False)
 
 
 def plain(content: Any) -> str:
@@ -57,6 +66,22 @@ def plain(content: Any) -> str:
     if not isinstance(content, str):
         content = "".join(part if isinstance(part, str) else str(part.get("text", "")) for part in content)
     return html.unescape(content)
+
+
+def turn(role: str, text: str) -> dict[str, Any]:
+    return {"role": role, "content": shown(text)}
+
+
+def newest(messages: list[dict[str, str]], letters: int) -> list[dict[str, str]]:
+    """The last messages, from a user's on, that have at most this many letters together; at least the very last."""
+    start = len(messages) - 1
+    for at in range(start, -1, -1):
+        letters -= len(messages[at]["content"])
+        if letters < 0:
+            break
+        if messages[at]["role"] == "user":
+            start = at
+    return messages[start:]
 
 
 def build_chat(model_path: Path, sampling: SamplingConfig, *, n_ctx: int = 4096, threads: int = 0) -> "gr.Blocks":
@@ -70,32 +95,52 @@ def build_chat(model_path: Path, sampling: SamplingConfig, *, n_ctx: int = 4096,
 
     text = translations()
 
-    def ask(message: str, history: list[dict[str, Any]]) -> tuple[str, list[dict[str, Any]]]:
-        return "", [*history, {"role": "user", "content": shown(message.strip())}] if message.strip() else history
+    def ask(message: str, history: list[dict[str, Any]]) -> tuple[Any, ...]:
+        if message.strip():
+            history = [*history, turn("user", message.strip())]
+        return history, *busy(value="")
+
+    def again(history: list[dict[str, Any]]) -> tuple[Any, ...]:
+        while history and history[-1]["role"] == "assistant":
+            history = history[:-1]
+        return history, *busy()
 
     def answer(history: list[dict[str, Any]], *values: float) -> Iterator[list[dict[str, Any]]]:
         """Yields the history with the growing answer."""
+        history = [turn(one["role"], plain(one["content"])) for one in history]
         if not history or history[-1]["role"] != "user":
             yield history
             return
         chosen = dict(zip(("temperature", "top_p", "top_k", "min_p", "repeat_penalty"), values, strict=False))
         drawn = sampling.model_copy(update={**chosen, "top_k": int(chosen["top_k"])})
-        messages = [{"role": turn["role"], "content": plain(turn["content"])} for turn in history]
+        messages = newest(
+            [{"role": one["role"], "content": plain(one["content"])} for one in history], LETTERS * engine.n_ctx
+        )
         said, sent = "", 0.0
         try:
+            if len(messages[-1]["content"]) > LETTERS * engine.n_ctx:
+                raise LilmError("the message is too long", where=model_path.name, remedy="shorten it")
             for piece in engine.chat(messages, drawn, n_predict=int(values[5]), seed=secrets.randbits(32)):
                 said += piece
                 if time.monotonic() - sent > REDRAW_SECONDS:
                     sent = time.monotonic()
-                    yield [*history, {"role": "assistant", "content": shown(said.lstrip())}]
-            yield [*history, {"role": "assistant", "content": shown(said.strip())}]
+                    yield [*history, turn("assistant", said.lstrip())]
+            yield [*history, turn("assistant", said.strip())]
         except LilmError as error:
-            raise gr.Error(error.line(), duration=None) from error
+            raise gr.Error(error.line(), duration=None, print_exception=False) from error
 
-    def again(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        while history and history[-1]["role"] == "assistant":
-            history = history[:-1]
-        return history
+    def busy(**box: Any) -> tuple[Any, Any, Any]:
+        """For the box, Send and Stop, while an answer is awaited. Another message would be lost: the running answer
+        writes the history that it began with."""
+        return gr.update(interactive=False, **box), gr.update(visible=False), gr.update(visible=True)
+
+    def free(**box: Any) -> tuple[Any, Any, Any]:
+        return gr.update(interactive=True, **box), gr.update(visible=True), gr.update(visible=False)
+
+    def give_back(history: list[dict[str, Any]]) -> tuple[Any, ...]:
+        """The message that got no answer goes back into the box, where it can be changed."""
+        *rest, last = again(history)[0]
+        return rest, *free(value=plain(last["content"]))
 
     page: gr.Blocks
     with gr.Blocks(title=f"LiLM · {model_path.stem}", analytics_enabled=False, fill_height=True) as page:
@@ -115,6 +160,7 @@ def build_chat(model_path: Path, sampling: SamplingConfig, *, n_ctx: int = 4096,
                 show_label=False,
                 placeholder=text("placeholder"),
                 label=text("message"),
+                elem_id="message",
                 lines=1,
                 max_lines=8,
                 scale=8,
@@ -132,27 +178,22 @@ def build_chat(model_path: Path, sampling: SamplingConfig, *, n_ctx: int = 4096,
                 gr.Slider(16, 1024, 256, step=16, label=text("n_predict")),
             ]
 
-        def busy() -> tuple[Any, Any]:
-            return gr.update(visible=False), gr.update(visible=True)
+        controls = [box, send, stop]
+        here: dict[str, Any] = {"queue": False, "api_visibility": "private"}
 
-        def free() -> tuple[Any, Any]:
-            return gr.update(visible=True), gr.update(visible=False)
-
-        def then_answer(event: Any, name: str | None) -> None:
-            started = event.then(busy, None, [send, stop], queue=False, api_visibility="private")
-            access: dict[str, Any] = {"api_name": name} if name else {"api_visibility": "private"}
-            ended = started.then(
+        def then_answer(event: Any, **access: Any) -> Any:
+            answered = event.then(
                 answer, [chatbot, *sliders], chatbot, concurrency_limit=1, concurrency_id="model", **access
             )
-            ended.then(free, None, [send, stop], queue=False, api_visibility="private")
+            answered.failure(give_back, chatbot, [chatbot, *controls], **here).then(None, js=TO_THE_BOX)
+            answered.success(free, None, controls, **here).then(None, js=TO_THE_BOX)
+            return answered
 
-        asked = gr.on(
-            [box.submit, send.click], ask, [box, chatbot], [box, chatbot], queue=False, api_visibility="private"
-        )
-        then_answer(asked, "answer")
-        then_answer(chatbot.retry(again, chatbot, chatbot, queue=False, api_visibility="private"), None)
-        stop.click(engine.stop, None, None, queue=False, api_name="stop")
-        chatbot.clear(engine.stop, None, None, queue=False, api_visibility="private")
+        asked = gr.on([box.submit, send.click], ask, [box, chatbot], [chatbot, *controls], **here)
+        retried = chatbot.retry(again, chatbot, [chatbot, *controls], **here)
+        answers = [then_answer(asked, api_name="answer"), then_answer(retried, api_visibility="private")]
+        gr.on([stop.click, chatbot.clear], free, None, controls, cancels=answers, **here)
+        page.load(None, js=COPY_AS_TYPED)
     return page
 
 
@@ -179,6 +220,17 @@ def launch(
     block False returns at once. Raises LilmError before any server starts when the model cannot be used, and when
     the port is taken.
     """
+    from starlette.middleware import Middleware
+    from starlette.requests import Request
+    from starlette.responses import PlainTextResponse, Response
+    from starlette.routing import Route
+
+    from lilm.demo.middleware import OursOnly, WithHeaders
+
+    def no_upload(request: Request) -> Response:
+        """This chat takes no files."""
+        return PlainTextResponse("404 Not Found\n", status_code=404)
+
     page = build_chat(model_path, sampling or SamplingConfig(), threads=threads)
     try:
         page.launch(
@@ -192,7 +244,13 @@ def launch(
             ssr_mode=False,
             theme=local_theme(),
             i18n=translations(),
-            app_kwargs={"middleware": [host_middleware(frozenset() if share else names_of(host)), policy_middleware()]},
+            app_kwargs={
+                "middleware": [
+                    Middleware(WithHeaders, fields={"Content-Security-Policy": POLICY}),
+                    Middleware(OursOnly, names=frozenset() if share else names_of(host)),
+                ],
+                "routes": [Route("/gradio_api/upload{rest:path}", no_upload, methods=["POST"])],
+            },
         )
     except OSError as error:
         remedy = "stop the other server, or choose with --port"
@@ -208,46 +266,3 @@ def local_theme() -> Any:
     return gr.themes.Soft(
         primary_hue="indigo", neutral_hue="slate", font=fonts, font_mono=["ui-monospace", "monospace"]
     )
-
-
-def host_middleware(names: frozenset[str]) -> Any:
-    """Starlette middleware that refuses what was meant for another server (see `lilm.demo.hosts`), and files: this chat
-    takes none."""
-    from starlette.datastructures import Headers
-    from starlette.middleware import Middleware
-    from starlette.responses import PlainTextResponse
-
-    class Hosts:
-        def __init__(self, app: Any) -> None:
-            self.app = app
-
-        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-            answer = self.app
-            if scope["type"] == "http":
-                headers = Headers(scope=scope)
-                if not is_for_us(headers.get("host"), headers.get("origin"), names):
-                    answer = PlainTextResponse("421 Misdirected Request\n", status_code=421)
-                elif scope["path"].rstrip("/").endswith("/upload"):
-                    answer = PlainTextResponse("404 Not Found\n", status_code=404)
-            await answer(scope, receive, send)
-
-    return Middleware(Hosts)
-
-
-def policy_middleware() -> Any:
-    """Starlette middleware that sends the content security policy with every answer."""
-    from starlette.middleware import Middleware
-
-    class Policy:
-        def __init__(self, app: Any) -> None:
-            self.app = app
-
-        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-            async def with_policy(message: Any) -> None:
-                if message["type"] == "http.response.start":
-                    message["headers"] = [*message.get("headers", []), (b"content-security-policy", POLICY.encode())]
-                await send(message)
-
-            await self.app(scope, receive, with_policy)
-
-    return Middleware(Policy)

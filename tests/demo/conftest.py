@@ -264,13 +264,22 @@ def open_page(
 @pytest.fixture(scope="session")
 def chat_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random Llama of 64 dimensions and 256 tokens of context, with the project's chat template."""
+    return write_chat_gguf(tmp_path_factory.mktemp("chat"), hidden=64, layers=2, n_ctx=256)
+
+
+@pytest.fixture(scope="session")
+def slow_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One that takes seconds for its longest answer, and would not end it sooner."""
+    return write_chat_gguf(tmp_path_factory.mktemp("slow"), hidden=320, layers=6, n_ctx=2048)
+
+
+def write_chat_gguf(folder: Path, hidden: int, layers: int, n_ctx: int) -> Path:
     import sentencepiece
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
     from lilm.export.gguf_writer import write_gguf
 
-    folder = tmp_path_factory.mktemp("chat")
     lines = ["むかしむかし、あるところに、おじいさんがいました。", "The cat sat on the mat by the door."]
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(lines * 20),
@@ -283,8 +292,14 @@ def chat_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     vocab = sentencepiece.SentencePieceProcessor(model_file=str(folder / "tokenizer.model")).vocab_size()
     torch.manual_seed(0)
-    shape = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4}
-    config = LlamaConfig(vocab_size=vocab, max_position_embeddings=256, initializer_range=0.1, **shape)
+    shape = {"hidden_size": hidden, "intermediate_size": 2 * hidden, "num_hidden_layers": layers}
+    config = LlamaConfig(
+        vocab_size=vocab,
+        max_position_embeddings=n_ctx,
+        initializer_range=0.1,
+        num_attention_heads=hidden // 16,
+        **shape,
+    )
     LlamaForCausalLM(config).save_pretrained(folder)
     (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE, encoding="utf-8")
     target = folder / "model-f16.gguf"

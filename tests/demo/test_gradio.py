@@ -1,13 +1,15 @@
 """The Gradio chat, asked through its own client."""
 
 import contextlib
+import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lilm.demo.chat import build_chat, launch, plain, shown
+from lilm.demo.chat import build_chat, launch, newest, plain, shown
 from lilm.errors import LilmError
 from lilm.recipe import SamplingConfig
 
@@ -23,9 +25,12 @@ def client(chat_gguf: Path) -> Iterator[Any]:
     page.close(verbose=False)
 
 
+def asks(text: str) -> list[dict[str, Any]]:
+    return [{"role": "user", "content": [{"type": "text", "text": text}]}]
+
+
 def ask(client: Any, n_predict: int, text: str = "むかしむかし") -> Any:
-    history = [{"role": "user", "content": [{"type": "text", "text": text}]}]
-    return client.submit(history, *SLIDERS, n_predict, api_name="/answer")
+    return client.submit(asks(text), *SLIDERS, n_predict, api_name="/answer")
 
 
 def said(history: list[dict[str, Any]]) -> str:
@@ -39,11 +44,56 @@ def test_a_message_is_answered_in_a_stream(client: Any) -> None:
     assert 0 < len(states[0]) < len(states[-1])
 
 
-def test_stop_ends_the_answer(client: Any) -> None:
+def test_a_cancelled_answer_ends_and_the_next_visitor_is_answered(client: Any) -> None:
+    from gradio_client import Client
+
     job = ask(client, 1024)
     next(iter(job))
-    client.predict(api_name="/stop")
-    job.result(timeout=20)
+    job.cancel()
+    assert said(ask(Client(client.src, verbose=False), 16).result(timeout=60))
+
+
+def test_a_queued_visitor_who_cancels_ends_no_one_else_s_answer(client: Any) -> None:
+    from gradio_client import Client
+
+    greedy = (asks("むかしむかし"), 0, *SLIDERS[1:], 200)
+    alone = said(client.predict(*greedy, api_name="/answer"))
+    running = client.submit(*greedy, api_name="/answer")
+    next(iter(running))
+    waiting = ask(Client(client.src, verbose=False), 16)
+    waiting.cancel()
+    assert said(running.result(timeout=60)) == alone
+
+
+def test_a_message_that_is_too_long_is_told_soon_and_in_one_line(
+    client: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from gradio_client.exceptions import AppError
+
+    for text in ("cat " * 400, "x" * 300_000):  # llama.cpp would cut the second for a minute
+        began = time.monotonic()
+        with pytest.raises(AppError, match="shorten"):
+            client.predict(asks(text), *SLIDERS, 16, api_name="/answer")
+        assert time.monotonic() - began < 20
+    assert "Traceback" not in capfd.readouterr().err
+    assert said(ask(client, 16).result(timeout=60))
+
+
+def test_half_a_surrogate_pair_is_a_question_mark_and_the_chat_goes_on(client: Any) -> None:
+    import httpx
+
+    address, body = client.src + "gradio_api/call/answer", {"data": [asks("\ud800cat"), *SLIDERS, 16]}
+    asked = httpx.post(address, content=json.dumps(body), headers={"Content-Type": "application/json"})
+    events = httpx.get(f"{address}/{asked.json()['event_id']}", timeout=60).text
+    assert "event: complete" in events and '"?cat"' in events
+    assert said(ask(client, 16).result(timeout=60))
+
+
+def test_of_a_long_chat_the_newest_exchanges_are_read() -> None:
+    chat = [{"role": role, "content": "letters "} for role in ("user", "assistant") * 5 + ("user",)]
+    assert newest(chat, 8 * 4) == chat[-3:]  # and not from an answer on
+    assert newest(chat, 1000) == chat
+    assert newest(chat, 3) == chat[-1:]
 
 
 def test_half_a_surrogate_pair_spoils_no_later_chat(client: Any) -> None:

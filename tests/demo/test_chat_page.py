@@ -1,0 +1,122 @@
+"""What visitors of the Gradio chat see, in Chromium: each stops only the own answer, nothing typed is lost."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from lilm.demo.chat import launch
+from lilm.recipe import SamplingConfig
+
+PATIENCE = 60_000  # milliseconds
+TYPED = "a < b && c &lt; <b>d</b> *e* `f`\n\n1. <img src=x onerror=alert(1)> $x$"
+
+
+class Visitor:
+    """One visitor's page of the chat."""
+
+    def __init__(self, page: Any) -> None:
+        self.page = page
+        self.box: Locator = page.locator("#message textarea")
+        self.send: Locator = page.get_by_role("button", name="Send")
+        self.stop: Locator = page.get_by_role("button", name="Stop", exact=True)
+        self.asked: Locator = page.locator("#chat .message.user")
+        self.answers: Locator = page.locator("#chat .message.bot")
+
+    def ask(self, text: str) -> None:
+        expect(self.box).to_be_enabled()
+        self.box.fill(text)
+        self.box.press("Enter")
+        expect(self.stop).to_be_visible()
+
+    def wait_until_free(self) -> None:
+        expect(self.send).to_be_visible()
+        expect(self.box).to_be_enabled()
+        expect(self.stop).to_be_hidden()
+
+
+@pytest.fixture
+def visit(browser: Any) -> Iterator[Callable[[str], Visitor]]:
+    expect.set_options(timeout=PATIENCE)
+
+    def open_page(url: str) -> Visitor:
+        context = browser.new_context(locale="en-US", permissions=["clipboard-read", "clipboard-write"])
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.goto(url)
+        return Visitor(page)
+
+    yield open_page
+    for context in browser.contexts:
+        context.close()
+
+
+@pytest.fixture(scope="module")
+def small_chat(chat_gguf: Path) -> Iterator[str]:
+    page = launch(chat_gguf, block=False, threads=1)
+    yield page.local_url
+    page.close(verbose=False)
+
+
+@pytest.fixture(scope="module")
+def slow_chat(slow_gguf: Path) -> Iterator[str]:
+    page = launch(slow_gguf, block=False, threads=1, sampling=SamplingConfig(temperature=0))
+    yield page.local_url
+    page.close(verbose=False)
+
+
+def test_what_is_copied_is_what_was_typed(visit: Callable[[str], Visitor], small_chat: str) -> None:
+    visitor = visit(small_chat)
+    visitor.ask(TYPED)
+    visitor.wait_until_free()
+    assert visitor.page.locator("#chat b, #chat .message img").count() == 0
+    visitor.page.get_by_role("button", name="Copy conversation").click()
+    visitor.page.wait_for_function("async () => (await navigator.clipboard.readText()).includes('assistant:')")
+    assert f"user: {TYPED}\n" in visitor.page.evaluate("navigator.clipboard.readText()")
+
+
+def test_after_a_message_that_is_too_long_the_chat_goes_on(visit: Callable[[str], Visitor], small_chat: str) -> None:
+    visitor = visit(small_chat)
+    for text in ("cat " * 400, "x" * 100_000):
+        visitor.ask(text)
+        visitor.wait_until_free()
+        expect(visitor.box).to_have_value(text.strip())
+        expect(visitor.box).to_be_focused()
+        expect(visitor.asked).to_have_count(0)
+    expect(visitor.page.locator(".toast-body").first).to_contain_text("shorten the message")
+    visitor.ask("The cat")
+    visitor.wait_until_free()
+    expect(visitor.asked).to_have_count(1)
+    expect(visitor.answers).to_have_count(1)
+    expect(visitor.box).to_have_value("")
+
+
+@pytest.mark.parametrize("way", ["Stop", "Clear"])
+def test_a_visitor_who_waits_ends_no_one_else_s_answer(
+    visit: Callable[[str], Visitor], slow_chat: str, way: str
+) -> None:
+    first, second = visit(slow_chat), visit(slow_chat)
+    first.ask("The cat")
+    expect(first.answers).to_have_count(1)
+    second.ask("The mat")
+    second.page.get_by_role("button", name=way, exact=True).click()
+    second.wait_until_free()
+    before = len(first.answers.inner_text())
+    expect(second.answers).to_have_count(0)
+    expect(second.asked).to_have_count(1 if way == "Stop" else 0)
+    first.page.wait_for_function(
+        "before => document.querySelector('#chat .message.bot').innerText.length > before + 20", arg=before
+    )
+    assert first.stop.is_visible()
+    first.stop.click()
+    first.wait_until_free()
+    kept = first.answers.inner_text()
+    second.ask("The door")
+    expect(second.answers).to_have_count(1)
+    second.page.get_by_role("button", name="Clear").click()
+    second.wait_until_free()
+    first.page.wait_for_timeout(500)
+    expect(second.answers).to_have_count(0)
+    assert first.answers.inner_text() == kept
