@@ -14,7 +14,7 @@ class OptimConfig(Section):
     lr: float = Field(gt=0, le=1)
     batch_size: int = Field(default=16, ge=1, le=1_000_000)
     """Sequences per optimizer step."""
-    micro_batch_size: int = Field(default=0, ge=0)
+    micro_batch_size: int = Field(default=0, ge=0, le=1_000_000)
     """Sequences per forward pass; 0: the whole batch at once."""
     warmup: float = Field(default=0.05, ge=0, le=1)
     """Share of the steps."""
@@ -49,7 +49,7 @@ class DistributedConfig(Section):
     The batch stays the same: every process takes its share of it.
     """
 
-    processes: int = Field(default=1, ge=1)
+    processes: int = Field(default=1, ge=1, le=1_024)
     """On this machine. More than one: started by torchrun."""
     hostfile: str = ""
     """Several machines: DeepSpeed's file with a line `HOST slots=N` for each, whose slots are the processes; it starts
@@ -68,14 +68,14 @@ class DistributedConfig(Section):
 class ScratchConfig(Section):
     """Shape and training of a small English Llama, for when there is none at hand."""
 
-    vocab_size: int = Field(default=1024, ge=320)
-    hidden_size: int = Field(default=256, ge=32)
-    intermediate_size: int = Field(default=768, ge=32)
-    num_hidden_layers: int = Field(default=4, ge=1)
-    num_attention_heads: int = Field(default=4, ge=1)
-    num_key_value_heads: int = Field(default=2, ge=1)
-    max_position_embeddings: int = Field(default=512, ge=64)
-    sequence_length: int = Field(default=256, ge=16)
+    vocab_size: int = Field(default=1024, ge=320, le=1_000_000)
+    hidden_size: int = Field(default=256, ge=32, le=65_536)
+    intermediate_size: int = Field(default=768, ge=32, le=1_048_576)
+    num_hidden_layers: int = Field(default=4, ge=1, le=1_000)
+    num_attention_heads: int = Field(default=4, ge=1, le=4_096)
+    num_key_value_heads: int = Field(default=2, ge=1, le=4_096)
+    max_position_embeddings: int = Field(default=512, ge=64, le=1_048_576)
+    sequence_length: int = Field(default=256, ge=16, le=1_048_576)
     optim: OptimConfig = OptimConfig(steps=300, lr=3e-3)
     distributed: DistributedConfig = DistributedConfig()
 
@@ -137,8 +137,8 @@ class TokenizerConfig(Section):
     split_by_unicode_script: bool = False
     """False lets 「食べる」 be one piece: 1.74 instead of 1.65 characters a token on Wikipedia. A byte-level base
     has only False: its own pre-tokenizer decides."""
-    max_piece_length: int = Field(default=16, ge=1)
-    train_chars: int = Field(default=10_000_000, ge=1000)
+    max_piece_length: int = Field(default=16, ge=1, le=1_000)
+    train_chars: int = Field(default=10_000_000, ge=1000, le=10_000_000_000)
     """Characters of the corpus that the vocabulary is learnt from, the best-scored first."""
     verify_lines: int = Field(default=10_000, ge=1)
     """Held-out lines of the new language whose ids must be equal in all runtimes (SentencePiece where the base has it,
@@ -146,13 +146,13 @@ class TokenizerConfig(Section):
 
 
 class PackConfig(Section):
-    shard_tokens: int = Field(default=100_000_000, ge=1000)
+    shard_tokens: int = Field(default=100_000_000, ge=1000, le=10_000_000_000)
     """Tokens per .bin/.idx pair."""
 
 
 class LoraConfig(Section):
-    rank: int = Field(default=64, ge=1)
-    alpha: int = Field(default=64, ge=1)
+    rank: int = Field(default=64, ge=1, le=65_536)
+    alpha: int = Field(default=64, ge=1, le=1_000_000)
     use_rslora: bool = True
     target_modules: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
     train_embeddings: bool = True
@@ -190,9 +190,9 @@ class PretrainConfig(Section):
     """Steps between measurements of bits per byte."""
     eval_bytes: int = Field(default=100_000, ge=100)
     """UTF-8 bytes of held-out text per language for each measurement."""
-    samples: int = Field(default=1, ge=0)
+    samples: int = Field(default=1, ge=0, le=1_000)
     """Held-out texts per language whose beginnings the model continues at each measurement."""
-    sample_tokens: int = Field(default=32, ge=1)
+    sample_tokens: int = Field(default=32, ge=1, le=1_048_576)
     checkpoint_every: int = Field(default=100, ge=1)
     distributed: DistributedConfig = DistributedConfig()
 

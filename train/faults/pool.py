@@ -16,7 +16,7 @@ from lilm.train.faults.case import Case, Outcome
 from lilm.train.faults.worker import STARTED, main
 
 SECONDS = 20.0  # of a core's time, which a busy machine does not shorten
-WAIT = 120.0  # seconds on the clock, for what waits and computes nothing
+WAIT = 300.0  # seconds on the clock, for what waits and computes nothing
 LOADING = 300.0  # seconds on the clock until a kind's libraries are loaded and a whole seed is read
 MEMORY = 2_000_000_000  # bytes, of the process and its children
 LOOK = 0.1  # seconds between looks

@@ -1,6 +1,7 @@
 """What LiLM does with a file of each kind, as far as the file alone decides about it."""
 
 import json
+import shutil
 import zlib
 from collections import Counter
 from pathlib import Path
@@ -60,12 +61,15 @@ def read_base(folder: Path, out: Path) -> None:
     torch.set_num_threads(1)
     given = load_recipe("quickstart").model_dump(mode="json") | {"base": {"kind": "path", "path": str(folder)}}
     run_stages(Recipe.model_validate(given), out, [stage_named("base")], QUIET)
-    read_format(out / "base")
-    pieces = open_pieces(out / "base")
+    done = folder / "base"
+    (out / "base").rename(done)
+    shutil.rmtree(out)
+    read_format(done)
+    pieces = open_pieces(done)
     pieces.encode("the お山 1\n")
     pieces.n_bytes()
-    load_llama(out / "base", torch.device("cpu"))
-    write_gguf(out / "base", out / "base" / "model.gguf", ("en",))
+    load_llama(done, torch.device("cpu"))
+    write_gguf(done, folder / "model.gguf", ("en",))
 
 
 def read_gguf(folder: Path, out: Path) -> None:

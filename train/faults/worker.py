@@ -93,12 +93,8 @@ def write_input(case: Case, place: Path) -> None:
 
 def _refusal(error: LilmError, out: Path, temporary: Path) -> Outcome:
     line = error.line()
-    try:
-        line.encode()
-    except UnicodeEncodeError:
-        return Outcome("traceback", f"a line that cannot be written, {_place(error)}", repr(line))
-    if len(line) > LONGEST_LINE:
-        return Outcome("traceback", f"a line of more than {LONGEST_LINE} characters, {_place(error)}", line)
+    if len(line) > LONGEST_LINE or any(0xD800 <= ord(char) < 0xE000 for char in line):
+        return Outcome("traceback", f"a line that is too long or no text, {_place(error)}", repr(line))
     left = [path for folder in (out, temporary) if folder.exists() for path in folder.rglob("*") if path.is_file()]
     if left:
         return Outcome("half_written", f"{left[0].name}, {_place(error)}", f"{line}\n\nleft: {[*map(str, left)]}")
