@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)/")
 STATUS = re.compile(rb"HTTP/\d\.\d (\d{3})[ \r]")
@@ -49,11 +50,11 @@ def server(own: Path) -> Iterator[Callable[[Path, Path], None]]:
                 process.wait()
 
 
-def _start(folder: Path, log: object) -> tuple[subprocess.Popen[str], int]:
+def _start(folder: Path, log: IO[str]) -> tuple[subprocess.Popen[str], int]:
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", "lilm", "serve", str(folder)],
         stdout=subprocess.PIPE,
-        stderr=log,  # type: ignore[arg-type]
+        stderr=log,
         text=True,
     )
     said = ""

@@ -10,7 +10,7 @@ from typing import Any
 from lilm.train.faults.spoil import DEEP, DIGITS, NUMBERS, Spoiler, number, span, spoil_bytes, spoil_text
 
 RAW = "@raw:{}@"  # stands for text that json.dumps cannot write
-RAWS = (DIGITS, "-" + DIGITS, "1e400", "NaN", "-Infinity", '"\\ud800"', "[" * 1_000 + "]" * 1_000)
+RAWS: tuple[str, ...] = (DIGITS, "-" + DIGITS, "1e400", "NaN", "-Infinity", '"\\ud800"', "[" * 1_000 + "]" * 1_000)
 RAWS += ("[" * DEEP + "]" * DEEP, '{"a":' * DEEP + "1" + "}" * DEEP, '{"a": 1, "a": 2}')
 VALUES: tuple[Any, ...] = (None, True, False, "", "0", "é\0\n", "\ud800", [], {}, [None], [[]], {"a": None}, 0.5, 1e308)
 VALUES += (*NUMBERS, "a" * 100_000, ["a"] * 1_000, {"type": "x"}, -1.0)
@@ -180,7 +180,16 @@ def spoil_template(data: bytes, rng: random.Random) -> bytes:
 
 def spoil_request(data: bytes, rng: random.Random) -> bytes:
     """An HTTP request for something odd, asked for in an odd way."""
-    odd = (b"/../lilm.toml", b"/%2e%2e/lilm.toml", b"/%00", b"/%ff", b"//", b"*", b"http://x/", b"/" + b"a" * 70_000)
+    odd: tuple[bytes, ...] = (
+        b"/../lilm.toml",
+        b"/%2e%2e/lilm.toml",
+        b"/%00",
+        b"/%ff",
+        b"//",
+        b"*",
+        b"http://x/",
+        b"/" + b"a" * 70_000,
+    )
     odd += (b"/\xf0\x9f", b"/a\\..\\..\\lilm.toml", b"/?" + b"a" * 9_000, b"")
     if rng.random() < 0.4:
         return spoil_text(data, rng)
