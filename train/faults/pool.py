@@ -17,7 +17,7 @@ from lilm.train.faults.worker import STARTED, main
 
 SECONDS = 20.0  # of a core's time, which a busy machine does not shorten
 WAIT = 300.0  # seconds on the clock, for what waits and computes nothing
-LOADING = 300.0  # seconds on the clock until a kind's libraries are loaded and a whole seed is read
+LOADING = 1_800.0  # seconds on the clock until a kind's libraries are loaded and a whole seed is read
 MEMORY = 2_000_000_000  # bytes, of the process and its children
 LOOK = 0.1  # seconds between looks
 
