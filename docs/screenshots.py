@@ -10,7 +10,6 @@ from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
-from lilm.demo.serve import make_server
 from lilm.wasm.verify.chromium import find_chromium
 
 DOCS = Path(__file__).parent

@@ -13,6 +13,7 @@ from lilm.json_file import read_json_object
 
 SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
+LONGEST_NAME = 255  # bytes
 REMEDY = "write the folder again (`lilm run --from finetune`), or fetch it again"
 
 
@@ -112,7 +113,9 @@ def _weight_map(index: Path, remedy: str) -> Mapping[str, str]:
 
 
 def _is_plain(file: str) -> bool:
-    """Whether a name has no folder in it, on any system."""
+    """Whether a name has no folder in it, on any system, and is no longer than a file's may be."""
+    if len(file.encode("utf-8", errors="surrogatepass")) > LONGEST_NAME:
+        return False
     return file not in ("", ".", "..") and PurePosixPath(file).name == PureWindowsPath(file).name == file
 
 

@@ -1,8 +1,11 @@
 """The one error that is meant for the user; everything else is a bug and keeps its traceback."""
 
+LONGEST = 1_000  # characters of each part; what was found may be a whole file
+
 
 class LilmError(Exception):
-    """Something the user can mend. Shown as one line; the process exits with code 2.
+    """Something the user can mend. Shown as one line; the process exits with code 2. What is too long is cut, and what
+    cannot be written (half a surrogate pair) is escaped.
 
     what: what is wrong, with the value found.
     where: the file, recipe key or command it was found in.
@@ -10,7 +13,7 @@ class LilmError(Exception):
     """
 
     def __init__(self, what: str, *, where: str = "", remedy: str = "") -> None:
-        self.what, self.where, self.remedy = what, where, remedy
+        self.what, self.where, self.remedy = (_writable(part) for part in (what, where, remedy))
         super().__init__(self.line())
 
     def line(self) -> str:
@@ -18,3 +21,8 @@ class LilmError(Exception):
         if self.remedy:
             parts.append(self.remedy)
         return " ".join(" — ".join(parts).split())
+
+
+def _writable(text: str) -> str:
+    text = text if len(text) <= LONGEST else text[:LONGEST] + "…"
+    return text.encode("utf-8", errors="backslashreplace").decode()

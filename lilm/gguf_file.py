@@ -4,11 +4,12 @@
 and an error of numpy's for a file that is cut.
 """
 
+import math
 import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import gguf
 import numpy as np
@@ -23,6 +24,9 @@ FETCH = "fetch the file again, whole"
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
 _MOST_DIMENSIONS = 4
+_KINDS: dict[type, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+_SHOWN = 60  # characters of what was found
+Value = TypeVar("Value", bool, int, float, str)
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,48 @@ class GGUFFile:
     keys: dict[str, Any]
     tensors: dict[str, GGUFTensor]
 
+    def value(self, key: str, kind: type[Value], otherwise: Value | None = None) -> Value | None:
+        """The value of a key; `otherwise` where there is none. Raises LilmError for one of another type, for a number
+        that is none, and for text that is not UTF-8."""
+        found = self.keys.get(key)
+        return otherwise if found is None else self._typed(key, found, kind)
+
+    def values(self, key: str, kind: type[Value]) -> list[Value] | None:
+        """The list of a key; None where there is none. Raises LilmError as `value`, and for what is no list."""
+        found = self.keys.get(key)
+        if found is not None and not isinstance(found, list):
+            raise self._odd(key, found, "a list")
+        return None if found is None else [self._typed(f"{key}[]", one, kind) for one in found]
+
+    def _typed(self, key: str, found: Any, kind: type[Value]) -> Value:
+        if kind is bool and isinstance(found, int):
+            found = bool(found)
+        if kind is float and isinstance(found, int) and not isinstance(found, bool):
+            found = float(found)
+        if not isinstance(found, kind) or (kind is not bool and isinstance(found, bool)):
+            raise self._odd(key, found, _KINDS[kind])
+        if isinstance(found, float) and not math.isfinite(found):
+            raise self._odd(key, found, "a number")
+        if isinstance(found, str) and _is_broken(found):
+            raise self._odd(key, found, "UTF-8")
+        return found
+
+    def _odd(self, key: str, found: Any, wanted: str) -> LilmError:
+        shown = repr(found)[:_SHOWN]
+        return LilmError(f"{key} is {shown}, not {wanted}", where=str(self.path), remedy=FETCH)
+
     def rows(self, tensor: GGUFTensor) -> NDArray[np.uint8]:
         """The tensor's rows as stored, [rows, bytes of a row], read when they are looked at."""
         columns = tensor.bytes // max(1, tensor.parameters // tensor.shape[-1])
         return np.memmap(self.path, np.uint8, "r", tensor.offset, (tensor.bytes // columns, columns))
+
+
+def _is_broken(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 class _Cut(Exception):
@@ -109,13 +151,14 @@ def open_gguf(path: Path) -> GGUFFile:
         raise LilmError("truncated GGUF: it ends in its head", where=str(path), remedy=FETCH) from error
     except (ValueError, OverflowError, RecursionError, MemoryError) as error:
         raise LilmError(f"corrupt GGUF ({error})", where=str(path), remedy=FETCH) from error
-    if int(keys.get("split.count", 1)) > 1:
+    opened = GGUFFile(path, keys, tensors)
+    if (opened.value("split.count", int) or 1) > 1:
         raise _split(path)
     size = path.stat().st_size
     end = max((tensor.offset + tensor.bytes for tensor in tensors.values()), default=0)
     if end > size:
         raise LilmError(f"truncated GGUF: {size:,} of {end:,} bytes are there", where=str(path), remedy=FETCH)
-    return GGUFFile(path, keys, tensors)
+    return opened
 
 
 def _split(path: Path) -> LilmError:
@@ -138,9 +181,9 @@ def _read(data: memoryview) -> tuple[dict[str, Any], dict[str, GGUFTensor]]:
         name = head.text()
         keys[name] = head.value(head.scalar("I"))
     entries = [_entry(head) for _ in range(n_tensors)]
-    alignment = int(keys.get("general.alignment", gguf.GGUF_DEFAULT_ALIGNMENT))
-    if alignment <= 0:
-        raise ValueError(f"an alignment of {alignment}")
+    alignment = keys.get("general.alignment", gguf.GGUF_DEFAULT_ALIGNMENT)
+    if not isinstance(alignment, int) or alignment <= 0:
+        raise ValueError(f"an alignment of {str(alignment)[:_SHOWN]}")
     start = -(-head.at // alignment) * alignment
     tensors: dict[str, GGUFTensor] = {}
     for name, shape, kind, offset in entries:

@@ -12,11 +12,12 @@ CONFIG = "config.json"
 AGAIN = "fetch the model again"
 ANOTHER = "use a LlamaForCausalLM with SiLU, no biases, and the rotary embeddings of Llama or Llama 3.1"
 LARGEST = 2**31 - 1  # of tensors' sides in GGUF's readers
-MOST_LAYERS = 10_000
+MOST_LAYERS = 1_000  # Llama 3.1 405B has 126
+MOST_POSITIONS = 1 << 24  # the longest context of a Llama is 4 million tokens
 _SIZES = {"vocab_size": LARGEST, "hidden_size": LARGEST, "intermediate_size": LARGEST} | {
     "num_hidden_layers": MOST_LAYERS,
     "num_attention_heads": LARGEST,
-    "max_position_embeddings": LARGEST,
+    "max_position_embeddings": MOST_POSITIONS,
 }
 _FIXED = {"hidden_act": "silu", "attention_bias": False, "mlp_bias": False, "partial_rotary_factor": 1.0}
 _FRACTIONS = {"rms_norm_eps": 1e-6, "initializer_range": 0.02, "attention_dropout": 0.0}

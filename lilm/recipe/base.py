@@ -11,14 +11,14 @@ from lilm.recipe.training import DistributedConfig, OptimConfig
 class ScratchConfig(Section):
     """Shape and training of a small English Llama, for when there is none at hand."""
 
-    vocab_size: int = Field(default=1024, ge=320)
-    hidden_size: int = Field(default=256, ge=32)
-    intermediate_size: int = Field(default=768, ge=32)
-    num_hidden_layers: int = Field(default=4, ge=1)
-    num_attention_heads: int = Field(default=4, ge=1)
-    num_key_value_heads: int = Field(default=2, ge=1)
-    max_position_embeddings: int = Field(default=512, ge=64)
-    sequence_length: int = Field(default=256, ge=16)
+    vocab_size: int = Field(default=1024, ge=320, le=1_000_000)
+    hidden_size: int = Field(default=256, ge=32, le=65_536)
+    intermediate_size: int = Field(default=768, ge=32, le=1_048_576)
+    num_hidden_layers: int = Field(default=4, ge=1, le=1_000)
+    num_attention_heads: int = Field(default=4, ge=1, le=4_096)
+    num_key_value_heads: int = Field(default=2, ge=1, le=4_096)
+    max_position_embeddings: int = Field(default=512, ge=64, le=1_048_576)
+    sequence_length: int = Field(default=256, ge=16, le=1_048_576)
     optim: OptimConfig = OptimConfig(steps=300, lr=3e-3)
     distributed: DistributedConfig = DistributedConfig()
 

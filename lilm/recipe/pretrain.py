@@ -9,8 +9,8 @@ from lilm.recipe.training import DistributedConfig, NewRowsOptimConfig, OptimCon
 
 
 class LoraConfig(Section):
-    rank: int = Field(default=64, ge=1)
-    alpha: int = Field(default=64, ge=1)
+    rank: int = Field(default=64, ge=1, le=65_536)
+    alpha: int = Field(default=64, ge=1, le=1_000_000)
     use_rslora: bool = True
     target_modules: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
     train_embeddings: bool = True
@@ -48,9 +48,9 @@ class PretrainConfig(Section):
     """Steps between measurements of bits per byte."""
     eval_bytes: int = Field(default=100_000, ge=100)
     """UTF-8 bytes of held-out text per language for each measurement."""
-    samples: int = Field(default=1, ge=0)
+    samples: int = Field(default=1, ge=0, le=1_000)
     """Held-out texts per language whose beginnings the model continues at each measurement."""
-    sample_tokens: int = Field(default=32, ge=1)
+    sample_tokens: int = Field(default=32, ge=1, le=1_048_576)
     checkpoint_every: int = Field(default=100, ge=1)
     distributed: DistributedConfig = DistributedConfig()
 

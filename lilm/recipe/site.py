@@ -9,13 +9,13 @@ from lilm.recipe.section import Section
 class SamplingConfig(Section):
     """How text is drawn, the same in the terminal, Gradio and the browser; llama.cpp's names and values."""
 
-    temperature: float = Field(default=0.8, ge=0)
-    top_k: int = Field(default=40, ge=0)
+    temperature: float = Field(default=0.8, ge=0, le=1_000)
+    top_k: int = Field(default=40, ge=0, le=1_000_000)
     top_p: float = Field(default=0.95, gt=0, le=1)
     min_p: float = Field(default=0.05, ge=0, le=1)
-    repeat_penalty: float = Field(default=1.1, gt=0)
+    repeat_penalty: float = Field(default=1.1, gt=0, le=1_000)
     """transformers' default (1.0) repeats itself a lot in small models."""
-    repeat_last_n: int = Field(default=64, ge=0)
+    repeat_last_n: int = Field(default=64, ge=0, le=1_048_576)
 
 
 class SiteConfig(Section):

@@ -25,8 +25,8 @@ class TokenizerConfig(Section):
     split_by_unicode_script: bool = False
     """False lets 「食べる」 be one piece: 1.74 instead of 1.65 characters a token on Wikipedia. A byte-level base
     has only False: its own pre-tokenizer decides."""
-    max_piece_length: int = Field(default=16, ge=1)
-    train_chars: int = Field(default=10_000_000, ge=1000)
+    max_piece_length: int = Field(default=16, ge=1, le=1_000)
+    train_chars: int = Field(default=10_000_000, ge=1000, le=10_000_000_000)
     """Characters of the corpus that the vocabulary is learnt from, the best-scored first."""
     verify_lines: int = Field(default=10_000, ge=1)
     """Held-out lines of the new language whose ids must be equal in all runtimes (SentencePiece where the base has it,

@@ -14,7 +14,7 @@ class OptimConfig(Section):
     lr: float = Field(gt=0, le=1)
     batch_size: int = Field(default=16, ge=1, le=1_000_000)
     """Sequences per optimizer step."""
-    micro_batch_size: int = Field(default=0, ge=0)
+    micro_batch_size: int = Field(default=0, ge=0, le=1_000_000)
     """Sequences per forward pass; 0: the whole batch at once."""
     warmup: float = Field(default=0.05, ge=0, le=1)
     """Share of the steps."""
@@ -49,7 +49,7 @@ class DistributedConfig(Section):
     The batch stays the same: every process takes its share of it.
     """
 
-    processes: int = Field(default=1, ge=1)
+    processes: int = Field(default=1, ge=1, le=1_024)
     """On this machine. More than one: started by torchrun."""
     hostfile: str = ""
     """Several machines: DeepSpeed's file with a line `HOST slots=N` for each, whose slots are the processes; it starts

@@ -39,6 +39,11 @@ def test_every_shipped_recipe_begins_with_a_line_about_itself() -> None:
         ('language = "ja"', 'language = "Japanese"', ["language", 'write "ja"']),
         ("seed = 0", "seed = 18446744073709551616", ["seed", "less than"]),
         ("threads = 2", "threads = 100000", ["threads", "less than"]),
+        ("num_hidden_layers = 4", "num_hidden_layers = 1000000000", ["num_hidden_layers", "less than"]),
+        ("vocab_size = 1024", "vocab_size = 1000000000", ["vocab_size", "less than"]),
+        ("max_position_embeddings = 1024", "max_position_embeddings = 2147483648", ["max_position", "less than"]),
+        ("steps = 900", "steps = 900\nweight_decay = inf", ["weight_decay", "finite"]),
+        ("heldout = 0.03", "heldout = nan", ["heldout", "finite"]),
     ],
 )
 def test_a_wrong_key_is_named_with_what_was_found_and_what_is_allowed(old: str, new: str, expected: list[str]) -> None:

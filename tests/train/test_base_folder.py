@@ -74,6 +74,7 @@ def test_a_config_that_is_no_object(base: Path, text: str) -> None:
         ({"num_hidden_layers": "2"}, "num_hidden_layers is '2', not a whole number"),
         ({"num_hidden_layers": 10**9}, "num_hidden_layers is 1000000000"),
         ({"num_hidden_layers": True}, "num_hidden_layers is True"),
+        ({"max_position_embeddings": 10**9}, "max_position_embeddings is 1000000000, not a whole number from 1 to"),
         ({"intermediate_size": None}, "intermediate_size is missing"),
         ({"vocab_size": 2**63}, "vocab_size is 9223372036854775808"),
         ({"vocab_size": 500}, "has shape [400, 32], config.json wants [500, 32]"),
@@ -210,6 +211,8 @@ def test_shards(base: Path, tmp_path: Path, context: Context) -> None:
         '{"metadata": {}, "weight_map": {"a": "../base/model-1.safetensors"}}',
         '{"metadata": {}, "weight_map": {"a": "..\\\\model-1.safetensors"}}',
         '{"metadata": {}, "weight_map": {"a": ".."}}',
+        '{"metadata": {}, "weight_map": {"a": "' + "a" * 300 + '"}}',
+        '{"metadata": {}, "weight_map": {"\\ud800": "model-1.safetensors"}}',
         '{"metadata": {}, "weight_map": {"a": "model-1.safetensors"}}',
         '{"metadata": {}, "weight_map": []}',
         '{"metadata": {}, "weight_map": {}}',
@@ -223,9 +226,12 @@ def test_an_index_that_names_no_files_beside_it(base: Path, text: str) -> None:
     refused(base, INDEX)
 
 
-def test_weights_that_are_no_numbers_are_the_bases(base: Path, tmp_path: Path, context: Context) -> None:
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1e5])
+def test_weights_that_are_no_numbers_are_the_bases(base: Path, tmp_path: Path, context: Context, value: float) -> None:
+    """Nor may they be beyond what a GGUF's half floats hold: the export would blame the training."""
+
     def spoil(tensors: dict[str, torch.Tensor]) -> None:
-        tensors["model.norm.weight"][3] = float("nan")
+        tensors["model.norm.weight"][3] = value
 
     edit_weights(base, spoil)
     with pytest.raises(LilmError, match=r"model\.norm\.weight has values .* the base itself is broken"):
@@ -311,6 +317,7 @@ def flat(proto: Any) -> None:
     ("change", "part"),
     [
         (lambda proto: setattr(proto.pieces[300], "piece", ""), "an empty piece"),
+        (lambda proto: setattr(proto.pieces[5], "piece", "byte 2"), "SentencePiece does not take it"),
         (lambda proto: setattr(proto.pieces[300], "piece", proto.pieces[301].piece), "a piece twice"),
         (flat, "one score for all pieces"),
         (lambda proto: setattr(proto.trainer_spec, "model_type", UNIGRAM), "Unigram"),

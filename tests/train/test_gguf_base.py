@@ -1,8 +1,10 @@
 """A GGUF file as a base: what it becomes computes and cuts text as the file does; what cannot become one is refused."""
 
 import json
+import math
 import re
 import shutil
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -193,6 +195,16 @@ def with_fewer_rows(data: bytes) -> bytes:
     return data[:at] + (rows - 1).to_bytes(8, "little") + data[at + 8 :]
 
 
+def with_value(key: str, code: str, value: object) -> Callable[[bytes], bytes]:
+    """A key of four bytes is of another type (of struct's code, here with GGUF's number), or has another value."""
+
+    def change(data: bytes) -> bytes:
+        at = data.index(key.encode()) + len(key)
+        return data[:at] + struct.pack("<I" + code, {"I": 4, "i": 5, "f": 6}[code], value) + data[at + 8 :]
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("change", "part"),
     [
@@ -206,6 +218,14 @@ def with_fewer_rows(data: bytes) -> bytes:
         (patched(b"\x04\0\0\0\0\0\0\0gpt2", b"\x04\0\0\0\0\0\0\0bert"), "its tokenizer is 'bert'"),
         (with_type, "blk.0.attn_q.weight is stored as I8, which cannot be decoded"),
         (with_fewer_rows, "they do not belong together"),
+        (with_value("llama.block_count", "I", 10**9), "llama.block_count is 1000000000, not a number from 1 to 1,000"),
+        (with_value("llama.context_length", "I", 2**31), "llama.context_length is 2147483648, not a number from 1"),
+        (with_value("llama.block_count", "f", 2.0), "llama.block_count is 2.0, not a whole number"),
+        (with_value("llama.attention.layer_norm_rms_epsilon", "f", math.nan), "epsilon is nan, not a number"),
+        (with_value("llama.rope.freq_base", "f", 0.0), "llama.rope.freq_base is 0.0, not at least 1"),
+        (with_value("tokenizer.ggml.eos_token_id", "f", 1.0), "tokenizer.ggml.eos_token_id is 1.0, not a whole number"),
+        (patched(b"general.file_type\x04\0\0\0", b"general.alignment\x06\0\0\0"), "an alignment of 1"),
+        (patched("Ġriver".encode(), b"\xff\xa0river"), "tokenizer.ggml.tokens[] is"),
         (patched(b"blk.1.ffn_up.weight", b"blk.1.ffn_up.weighs"), "no tensor blk.1.ffn_up.weight"),
     ],
 )

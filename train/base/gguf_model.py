@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from lilm.errors import LilmError
-from lilm.gguf_file import GGUFFile
+from lilm.gguf_file import FETCH, GGUFFile
+from lilm.llama_config import LARGEST, MOST_LAYERS, MOST_POSITIONS
 from lilm.llamacpp.layout import Entry, LlamaShape, layout
 from lilm.llamacpp.rope import TENSOR as ROPE_TENSOR
 from lilm.llamacpp.rope import rope_factors
@@ -17,20 +18,20 @@ OLD_CONTEXTS = tuple(2**power for power in range(5, 21))  # what original_max_po
 
 def check_architecture(file: GGUFFile) -> None:
     """Raises LilmError when the file holds no Llama."""
-    found = file.keys.get("general.architecture")
+    found = file.value("general.architecture", str)
     if found != "llama":
         raise LilmError(
             f"its architecture is {found!r}", where=str(file.path), remedy="use a model of architecture llama"
         )
-    if "tokenizer.ggml.tokens" not in file.keys:
+    if not file.values("tokenizer.ggml.tokens", str):
         raise LilmError("it has no vocabulary", where=str(file.path), remedy="use a GGUF of a whole model")
 
 
 def read_shape(file: GGUFFile) -> tuple[LlamaShape, dict[str, Any]]:
     """The shape, and `rope_parameters` of a config.json. Raises LilmError for what Hugging Face's Llama cannot be."""
     check_architecture(file)
-    heads = _number(file, "attention.head_count")
     hidden = _number(file, "embedding_length")
+    heads = _number(file, "attention.head_count", largest=hidden)
     head_dim = _number(file, "attention.key_length", hidden // heads)
     kept = {
         "attention.value_length": head_dim,
@@ -42,7 +43,13 @@ def read_shape(file: GGUFFile) -> tuple[LlamaShape, dict[str, Any]]:
         found = file.keys.get(f"llama.{key}", wanted)
         if found != wanted:
             raise LilmError(f"llama.{key} is {found}, not {wanted}", where=str(file.path), remedy=ANOTHER)
-    theta = float(file.keys.get("llama.rope.freq_base", 10_000.0))
+    theta = file.value("llama.rope.freq_base", float, 10_000.0) or 0.0
+    if theta < 1:
+        raise LilmError(f"llama.rope.freq_base is {theta}, not at least 1", where=str(file.path), remedy=FETCH)
+    epsilon = file.value("llama.attention.layer_norm_rms_epsilon", float)
+    if epsilon is None or not 0 <= epsilon < 1:
+        what = f"llama.attention.layer_norm_rms_epsilon is {epsilon}, not from 0 to 1"
+        raise LilmError(what, where=str(file.path), remedy=FETCH)
     embedding = file.tensors.get("token_embd.weight")
     if embedding is None:
         raise LilmError("no tensor token_embd.weight", where=str(file.path), remedy="use a GGUF of a whole model")
@@ -55,15 +62,15 @@ def read_shape(file: GGUFFile) -> tuple[LlamaShape, dict[str, Any]]:
         )
     rope = _rope(file, theta, head_dim)
     return LlamaShape(
-        num_hidden_layers=_number(file, "block_count"),
+        num_hidden_layers=_number(file, "block_count", largest=MOST_LAYERS),
         hidden_size=hidden,
         intermediate_size=_number(file, "feed_forward_length"),
         num_attention_heads=heads,
         num_key_value_heads=_number(file, "attention.head_count_kv", heads),
         head_dim=head_dim,
         vocab_size=pieces,
-        max_position_embeddings=_number(file, "context_length"),
-        rms_norm_eps=short_float(_value(file, "attention.layer_norm_rms_epsilon")),
+        max_position_embeddings=_number(file, "context_length", largest=MOST_POSITIONS),
+        rms_norm_eps=short_float(epsilon),
         rope_theta=theta,
         tied="output.weight" not in file.tensors,
         rope_factors=rope_factors(rope, head_dim),
@@ -113,30 +120,30 @@ def short_float(value: float) -> float:
     return float(str(np.float32(value)))
 
 
-def _value(file: GGUFFile, key: str) -> Any:
-    found = file.keys.get(f"llama.{key}")
+def _number(file: GGUFFile, key: str, otherwise: int | None = None, largest: int = LARGEST) -> int:
+    name = f"llama.{key}"
+    if isinstance(file.keys.get(name), list):
+        raise LilmError(f"{name} differs from layer to layer", where=str(file.path), remedy=ANOTHER)
+    found = file.value(name, int, otherwise)
     if found is None:
-        raise LilmError(f"no key llama.{key}", where=str(file.path), remedy="fetch or convert the model again")
-    return found
-
-
-def _number(file: GGUFFile, key: str, otherwise: int | None = None) -> int:
-    found = _value(file, key) if otherwise is None else file.keys.get(f"llama.{key}", otherwise)
-    if not isinstance(found, int) or found < 1:
-        what = "differs from layer to layer" if isinstance(found, list) else f"is {found!r}"
-        raise LilmError(f"llama.{key} {what}", where=str(file.path), remedy=ANOTHER)
+        raise LilmError(f"no key {name}", where=str(file.path), remedy="fetch or convert the model again")
+    if not 1 <= found <= largest:
+        what = f"{name} is {found}, not a number from 1 to {largest:,}"
+        raise LilmError(what, where=str(file.path), remedy=FETCH)
     return found
 
 
 def _rope(file: GGUFFile, theta: float, head_dim: int) -> dict[str, Any]:
     """`rope_parameters`: plain, or Llama 3's with figures that give exactly the factors in the file."""
-    scaling = file.keys.get("llama.rope.scaling.type", "none")
+    scaling = file.value("llama.rope.scaling.type", str, "none")
     if scaling != "none" or file.keys.get("llama.rope.scale_linear", 1.0) != 1.0:
         raise LilmError(f"its rotary embedding is scaled ({scaling})", where=str(file.path), remedy=ANOTHER)
     tensor = file.tensors.get(ROPE_TENSOR)
     plain = {"rope_type": "default", "rope_theta": theta}
     if tensor is None:
         return plain
+    if tensor.type.name != "F32" or len(tensor.shape) != 1:
+        raise LilmError(f"{ROPE_TENSOR} is no list of F32", where=str(file.path), remedy=FETCH)
     factors = file.rows(tensor).view(np.float32).reshape(-1).astype(np.float64)
     if np.all(factors == 1):
         return plain

@@ -7,7 +7,7 @@ from typing import Any
 
 from lilm.disk import write_atomic
 from lilm.errors import LilmError
-from lilm.gguf_file import GGUFFile
+from lilm.gguf_file import GGUFFile, Value
 from lilm.pipeline.hashing import write_json
 from lilm.vocabulary.byte_level import CONFIG, FILE, UNUSED_NAME, UNUSED_START
 from lilm.vocabulary.pretokenizers import find_pre, pre_tokenizer_json
@@ -23,7 +23,7 @@ def write_gguf_tokenizer(file: GGUFFile, out_dir: Path, model_max_length: int) -
 
     Raises LilmError when the vocabulary is of another kind, incomplete, or cut by a pre-tokenizer that is not known.
     """
-    kind = file.keys.get("tokenizer.ggml.model")
+    kind = file.value("tokenizer.ggml.model", str)
     if kind == "llama":
         _write_sentencepiece(file, out_dir, model_max_length)
     elif kind == "gpt2":
@@ -39,10 +39,10 @@ def write_gguf_tokenizer(file: GGUFFile, out_dir: Path, model_max_length: int) -
 def special_ids(file: GGUFFile) -> dict[str, int | None]:
     """Ids of bos, eos, unknown, padding and eot; None where the file names none."""
     names = ("bos", "eos", "unknown", "padding", "eot")
-    found = {name: file.keys.get(f"tokenizer.ggml.{name}_token_id") for name in names}
-    if file.keys.get("tokenizer.ggml.model") == "llama":
+    found = {name: file.value(f"tokenizer.ggml.{name}_token_id", int) for name in names}
+    if file.value("tokenizer.ggml.model", str) == "llama":
         found |= {name: number for name, number in SPM_DEFAULTS.items() if found[name] is None}
-    size = len(file.keys["tokenizer.ggml.tokens"])
+    size = len(_list(file, "tokens", str))
     for name, number in found.items():
         if number is not None and not 0 <= number < size:
             raise LilmError(f"its {name} token has id {number}, of {size}", where=str(file.path), remedy=AGAIN)
@@ -56,9 +56,9 @@ def _write_sentencepiece(file: GGUFFile, out_dir: Path, model_max_length: int) -
     from lilm.train.tokenizer.hf import tokenizer_config, write_tokenizer
 
     ids = special_ids(file)
-    pieces, kinds = _list(file, "tokens"), _kinds(file)
+    pieces, kinds = _list(file, "tokens", str), _kinds(file)
     proto = empty_proto()
-    for piece, score, kind in zip(pieces, _list(file, "scores", len(pieces)), kinds, strict=True):
+    for piece, score, kind in zip(pieces, _list(file, "scores", float, len(pieces)), kinds, strict=True):
         proto.pieces.add(piece=piece, score=score, type=kind)
     spec = proto.trainer_spec
     spec.model_type, spec.vocab_size, spec.byte_fallback = BPE, len(pieces), BYTE in kinds
@@ -66,20 +66,20 @@ def _write_sentencepiece(file: GGUFFile, out_dir: Path, model_max_length: int) -
     spec.unk_piece, spec.bos_piece, spec.eos_piece = (pieces[ids[name] or 0] for name in ("unknown", "bos", "eos"))
     spec.pad_id = -1 if ids["padding"] is None else ids["padding"]
     proto.normalizer_spec.name = "identity"
-    proto.normalizer_spec.add_dummy_prefix = file.keys.get("tokenizer.ggml.add_space_prefix", True)
+    proto.normalizer_spec.add_dummy_prefix = file.value("tokenizer.ggml.add_space_prefix", bool, True)
     proto.normalizer_spec.remove_extra_whitespaces = False
     write_tokenizer(proto, out_dir, model_max_length)
     write_json(out_dir / CONFIG, {**tokenizer_config(proto, model_max_length), **_chat(file)})
 
 
 def _write_byte_level(file: GGUFFile, out_dir: Path, model_max_length: int) -> None:
-    pre = find_pre(file.keys.get("tokenizer.ggml.pre"), file.path)
+    pre = find_pre(file.value("tokenizer.ggml.pre", str), file.path)
     ids = special_ids(file)
     kinds = _kinds(file)
-    names = _names(_list(file, "tokens"), kinds)
-    adds_bos = bool(file.keys.get("tokenizer.ggml.add_bos_token", pre.adds_bos))
+    names = _names(_list(file, "tokens", str), kinds)
+    adds_bos = file.value("tokenizer.ggml.add_bos_token", bool, pre.adds_bos)
     special = [index for index, kind in enumerate(kinds) if kind in (CONTROL, UNKNOWN, USER_DEFINED)]
-    merges = [merge.split(" ", 1) for merge in _list(file, "merges")]
+    merges = [merge.split(" ", 1) for merge in _list(file, "merges", str)]
     data = {
         "version": "1.0",
         "truncation": None,
@@ -162,17 +162,17 @@ def _with_bos(bos: str, index: int) -> dict[str, Any]:
 
 
 def _chat(file: GGUFFile) -> dict[str, str]:
-    template = file.keys.get("tokenizer.chat_template")
+    template = file.value("tokenizer.chat_template", str)
     return {"chat_template": template} if template else {}
 
 
 def _kinds(file: GGUFFile) -> list[int]:
-    pieces = _list(file, "tokens")
+    pieces = _list(file, "tokens", str)
     if len(set(pieces)) < len(pieces):
         raise LilmError("two of its pieces are the same", where=str(file.path), remedy=AGAIN)
     if "tokenizer.ggml.token_type" not in file.keys:
         return [NORMAL] * len(pieces)
-    kinds = _list(file, "token_type", len(pieces))
+    kinds = _list(file, "token_type", int, len(pieces))
     wrong = next((index for index, kind in enumerate(kinds) if kind not in KINDS), None)
     if wrong is not None:
         raise LilmError(
@@ -183,9 +183,9 @@ def _kinds(file: GGUFFile) -> list[int]:
     return kinds
 
 
-def _list(file: GGUFFile, key: str, length: int | None = None) -> list[Any]:
-    found = file.keys.get(f"tokenizer.ggml.{key}")
-    if not isinstance(found, list) or (length is not None and len(found) != length):
-        what = f"{len(found)} {key}, not {length}" if isinstance(found, list) else f"no tokenizer.ggml.{key}"
+def _list(file: GGUFFile, key: str, kind: type[Value], length: int | None = None) -> list[Value]:
+    found = file.values(f"tokenizer.ggml.{key}", kind)
+    if found is None or (length is not None and len(found) != length):
+        what = f"no tokenizer.ggml.{key}" if found is None else f"{len(found)} {key}, not {length}"
         raise LilmError(f"it has {what}", where=str(file.path), remedy=AGAIN)
     return found

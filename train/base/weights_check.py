@@ -11,6 +11,7 @@ from lilm.llamacpp.layout import layout, shape_of
 
 FLOATS = ("F16", "BF16", "F32", "F64")
 HEAD, EMBEDDING = "lm_head.weight", "model.embed_tokens.weight"
+LARGEST = 65_504  # of a half float
 BUFFER = "rotary_emb.inv_freq"  # of old checkpoints; its value follows from the config
 
 
@@ -61,15 +62,16 @@ def check_headers(folder: Path, config: Mapping[str, Any]) -> list[Path]:
 def is_tied(folder: Path, config: Mapping[str, Any]) -> bool:
     """Returns whether one matrix is the input and the output, whatever config.json says, having read all weights.
 
-    Raises LilmError naming a tensor that is not finite: training would blame its learning rate for it.
+    Raises LilmError naming a tensor that is not finite, or that no half float of a GGUF holds: training and export
+    would blame the learning rate for it.
     """
     import torch
 
     with open_weights(folder, "pt") as weights:
         for name in weights.names:
-            if not bool(torch.isfinite(weights.tensor(name)).all()):
+            if not bool((weights.tensor(name).abs() <= LARGEST).all()):  # nothing that is not a number is
                 raise LilmError(
-                    f"{name} has values that are infinite or not a number: the base itself is broken",
+                    f"{name} has values that are infinite, not a number or beyond {LARGEST}: the base itself is broken",
                     where=str(weights.path(name)),
                     remedy=AGAIN,
                 )

@@ -25,15 +25,12 @@ Found = dict[tuple[str, str, str], tuple[Case, Outcome]]
 """The smallest input of each fault, by kind, what came of it, and place."""
 
 
-def measure(
-    reporter: Reporter, inputs: int = 5_000, seed: int = 0, kinds: str = "", workers: int = 0, keep: Path | None = None
-) -> dict[str, Any]:
+def measure(reporter: Reporter, inputs: int = 5_000, seed: int = 0, kinds: str = "") -> dict[str, Any]:
     """Spoil `inputs` files, as many of each kind, and have each read by a process with a limit of time and memory.
 
-    kinds: some of KINDS, with commas; all when not given. workers: 0 takes one for each core. keep: where the smallest
-    input of each fault is kept; a new temporary folder when not given.
+    kinds: some of KINDS, with commas; all when not given. The smallest input of each fault is kept in a new folder.
     Returns {"benchmark", "seed", "inputs", "tracebacks", "hangs", "over_memory", "half_written", "kinds": {name: the
-    same figures}, "faults": [{"kind", "what", "place", "inputs", "file"}], "kept"}. Raises LilmError for an unknown
+    same figures}, "faults": [{"kind", "what", "place", "inputs", "file"}]}. Raises LilmError for an unknown
     kind.
     """
     chosen = _chosen(kinds)
@@ -43,7 +40,7 @@ def measure(
     with tempfile.TemporaryDirectory(prefix="lilm-faults-") as name:
         folders = _seeds(chosen, Path(name) / "seeds")
         (Path(name) / "work").mkdir()
-        with Pool(workers or os.cpu_count() or 1, Path(name) / "work") as pool:
+        with Pool(os.cpu_count() or 1, Path(name) / "work") as pool:
             with reporter.bar("spoilt inputs", inputs) as bar:
                 for case, outcome in pool.run(_cases(chosen, folders, inputs, seed)):
                     counts[case.kind][outcome.what] += 1
@@ -53,14 +50,17 @@ def measure(
                         if key not in found or len(case.data) < len(found[key][0].data):
                             found[key] = (case, outcome)
                     bar.advance(1, f"{case.kind}; {sum(seen.values())} faults")
-            with reporter.bar("faults made smaller", len(found)) as bar:
+            kept = Path(tempfile.mkdtemp(prefix="lilm-faults-kept-")) if found else None
+            files = _keep(found, kept) if kept is not None else {}
+            with reporter.bar(f"faults made smaller, in {kept}", len(found)) as bar:
                 for key, (case, outcome) in found.items():
-                    found[key] = _smaller(pool, case, outcome)
+                    found[key] = smaller(pool, case, outcome)
                     bar.advance(1)
-        kept = _keep(found, keep) if found else None
+            if kept is not None:
+                _keep(found, kept)
     rows = [
         {"kind": kind, "what": what, "place": place, "inputs": seen[kind, what, place], "file": str(file)}
-        for (kind, what, place), file in (kept or {}).items()
+        for (kind, what, place), file in files.items()
     ]
     figures = {name: _figures(count) for name, count in counts.items()}
     reporter.console.print(_table(figures))
@@ -92,7 +92,7 @@ def _cases(kinds: list[Kind], folders: dict[str, list[Path]], inputs: int, seed:
             yield spoilt_case(kind, folders[kind.name], seed, number)
 
 
-def _smaller(pool: Pool, case: Case, outcome: Outcome) -> tuple[Case, Outcome]:
+def smaller(pool: Pool, case: Case, outcome: Outcome) -> tuple[Case, Outcome]:
     """A part of the input that gives the same fault, by leaving out halves, quarters and so on; not for what takes long
     each time."""
     if outcome.what in ("hang", "over_memory"):
@@ -114,9 +114,8 @@ def _smaller(pool: Pool, case: Case, outcome: Outcome) -> tuple[Case, Outcome]:
     return case, outcome
 
 
-def _keep(found: Found, keep: Path | None) -> dict[tuple[str, str, str], Path]:
+def _keep(found: Found, folder: Path) -> dict[tuple[str, str, str], Path]:
     """Write the inputs, each a folder with what was said of it beside; by the same keys, the spoilt file."""
-    folder = Path(tempfile.mkdtemp(prefix="lilm-faults-kept-")) if keep is None else keep
     files = {}
     for number, (key, (case, outcome)) in enumerate(sorted(found.items(), key=lambda one: one[0]), start=1):
         place = folder / f"{number:02d}-{case.kind}-{outcome.what}"

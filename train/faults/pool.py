@@ -16,8 +16,8 @@ from lilm.train.faults.case import Case, Outcome
 from lilm.train.faults.worker import STARTED, main
 
 SECONDS = 20.0  # of a core's time, which a busy machine does not shorten
-WAIT = 120.0  # seconds on the clock, for what waits and computes nothing
-LOADING = 300.0  # seconds on the clock until a kind's libraries are loaded and a whole seed is read
+WAIT = 300.0  # seconds on the clock, for what waits and computes nothing
+LOADING = 1_800.0  # seconds on the clock until a kind's libraries are loaded and a whole seed is read
 MEMORY = 2_000_000_000  # bytes, of the process and its children
 LOOK = 0.1  # seconds between looks
 
@@ -33,10 +33,17 @@ class _Worker:
 
 
 class Pool:
-    """Use it in a `with`. folder: an empty one, for all that workers write."""
+    """Use it in a `with`. folder: an empty one, for all that workers write. kinds: the module whose KINDS are read."""
 
-    def __init__(self, workers: int, folder: Path, seconds: float = SECONDS, memory: int = MEMORY) -> None:
-        self._folder, self._seconds, self._memory = folder, seconds, memory
+    def __init__(
+        self,
+        workers: int,
+        folder: Path,
+        kinds: str = "lilm.train.faults.kinds",
+        seconds: float = SECONDS,
+        memory: int = MEMORY,
+    ) -> None:
+        self._folder, self._kinds, self._seconds, self._memory = folder, kinds, seconds, memory
         self._made = 0
         self._workers = [self._new() for _ in range(workers)]
 
@@ -106,7 +113,7 @@ class Pool:
         folder.mkdir()
         self._made += 1
         ours, theirs = get_context("spawn").Pipe()
-        process = get_context("spawn").Process(target=main, args=(theirs, folder), daemon=False)
+        process = get_context("spawn").Process(target=main, args=(theirs, folder, self._kinds))
         process.start()
         theirs.close()
         return _Worker(process, ours, folder)

@@ -1,6 +1,7 @@
 """What LiLM does with a file of each kind, as far as the file alone decides about it."""
 
 import json
+import shutil
 import zlib
 from collections import Counter
 from pathlib import Path
@@ -60,12 +61,15 @@ def read_base(folder: Path, out: Path) -> None:
     torch.set_num_threads(1)
     given = load_recipe("quickstart").model_dump(mode="json") | {"base": {"kind": "path", "path": str(folder)}}
     run_stages(Recipe.model_validate(given), out, [stage_named("base")], QUIET)
-    read_format(out / "base")
-    pieces = open_pieces(out / "base")
+    done = folder / "base"
+    (out / "base").rename(done)
+    shutil.rmtree(out)
+    read_format(done)
+    pieces = open_pieces(done)
     pieces.encode("the お山 1\n")
     pieces.n_bytes()
-    load_llama(out / "base", torch.device("cpu"))
-    write_gguf(out / "base", out / "base" / "model.gguf", ("en",))
+    load_llama(done, torch.device("cpu"))
+    write_gguf(done, folder / "model.gguf", ("en",))
 
 
 def read_gguf(folder: Path, out: Path) -> None:
@@ -129,9 +133,8 @@ def read_template(folder: Path, out: Path) -> None:
 
 def read_source(folder: Path, out: Path) -> None:
     """Items of a corpus source, whose format is the name of the folder above; one of them shown as `lilm corpus
-    inspect` does; now and then the whole stage."""
-    from lilm.pipeline.runner import run_stages, stage_named
-    from lilm.recipe import Recipe, SourceConfig, load_recipe
+    inspect` does."""
+    from lilm.recipe import SourceConfig, load_recipe
     from lilm.train.corpus.inspect import inspect_file
     from lilm.train.corpus.sources import Bad, Skip, check_source, read, shards
 
@@ -146,12 +149,7 @@ def read_source(folder: Path, out: Path) -> None:
     for item in (item for shard in shards(source) for item in read(shard, source, 0)):
         found.append(item.error().line() if isinstance(item, Bad) else item.text if isinstance(item, Skip) else item)
         found[-1].encode()
-    recipe = load_recipe("quickstart").model_dump(mode="json")
-    recipe["corpus"] |= {"sources": [given, {**recipe["corpus"]["sources"][1], "limit": 60}], "workers": 1}
-    made = Recipe.model_validate(recipe)
-    inspect_file(str(path), made.corpus, "ja", Console(quiet=True))
-    if _now_and_then(path):
-        run_stages(made, out, [stage_named("corpus")], QUIET)
+    inspect_file(str(path), load_recipe("quickstart").corpus, "ja", Console(quiet=True))
 
 
 def read_run(folder: Path, out: Path) -> None:

@@ -9,7 +9,7 @@ LONGEST = 4 << 20  # bytes of a spoilt file
 NUMBERS = (0, 1, -1, 255, 2**15, 2**31 - 1, 2**31, 2**32 - 1, 10**9, 2**53, 2**63 - 1, 2**63, 2**64 - 1, 10**30)
 DIGITS = "9" * 5_000  # more than Python turns into a number
 DEEP = 50_000  # of nested brackets
-OPENERS = (
+OPENERS: tuple[bytes, ...] = (
     b"[",
     b"{",
     b'{"a":',

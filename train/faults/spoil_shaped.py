@@ -10,7 +10,7 @@ from typing import Any
 from lilm.train.faults.spoil import DEEP, DIGITS, NUMBERS, Spoiler, number, span, spoil_bytes, spoil_text
 
 RAW = "@raw:{}@"  # stands for text that json.dumps cannot write
-RAWS = (DIGITS, "-" + DIGITS, "1e400", "NaN", "-Infinity", '"\\ud800"', "[" * 1_000 + "]" * 1_000)
+RAWS: tuple[str, ...] = (DIGITS, "-" + DIGITS, "1e400", "NaN", "-Infinity", '"\\ud800"', "[" * 1_000 + "]" * 1_000)
 RAWS += ("[" * DEEP + "]" * DEEP, '{"a":' * DEEP + "1" + "}" * DEEP, '{"a": 1, "a": 2}')
 VALUES: tuple[Any, ...] = (None, True, False, "", "0", "é\0\n", "\ud800", [], {}, [None], [[]], {"a": None}, 0.5, 1e308)
 VALUES += (*NUMBERS, "a" * 100_000, ["a"] * 1_000, {"type": "x"}, -1.0)
@@ -66,7 +66,9 @@ def spoil_gguf(data: bytes, rng: random.Random) -> bytes:
     if not found or rng.random() < 0.3:
         return spoil_bytes(data, rng)
     at = rng.choice(found).end()
-    how = rng.randrange(4)
+    how = rng.randrange(7)
+    if how > 3:
+        return _other_value(data, at, rng)
     if how == 0:
         return data[:at] + struct.pack("<I", rng.randrange(15)) + data[at + 4 :]
     if how == 1:
@@ -75,6 +77,54 @@ def spoil_gguf(data: bytes, rng: random.Random) -> bytes:
         return data[: at + 4] + struct.pack("<I", rng.choice(NUMBERS) % (1 << 32)) + data[at + 8 :]
     begin, end = span(data[at + 4 : at + 300], rng)
     return data[: at + 4 + begin] + rng.randbytes(end - begin) + data[at + 4 + end :]
+
+
+def _other_value(data: bytes, at: int, rng: random.Random) -> bytes:
+    """A whole value of another type, or of the same, for the key that ends at `at`. The tensors move; they may, but not
+    beyond the end."""
+    try:
+        end = at + value_size(data, at)
+    except (struct.error, KeyError, IndexError):
+        return spoil_bytes(data, rng)
+    odd = rng.choice((float("nan"), float("inf"), 0.0, -1.0, 1e30))
+    texts = [rng.choice(("", "a", "b c", "\0", "<s>", "\ud800", "x" * 5_000)) for _ in range(rng.choice((0, 1, 3)))]
+    written = b"".join(_written(text) for text in texts)
+    value = rng.choice(
+        (
+            struct.pack("<IQ", 10, rng.choice(NUMBERS) % (1 << 64)),
+            struct.pack("<II", 4, rng.choice(NUMBERS) % (1 << 32)),
+            struct.pack("<Iq", 11, -rng.randrange(1, 1 << 40)),
+            struct.pack("<If", 6, odd),
+            struct.pack("<Id", 12, odd),
+            struct.pack("<I?", 7, rng.random() < 0.5),
+            struct.pack("<I", 8) + _written(rng.choice(("", "llama", "gpt2", "linear", "\ud800", "a" * 50_000))),
+            struct.pack("<IIQ", 9, 8, len(texts)) + written,
+            struct.pack("<IIQ3i", 9, 5, 3, -1, 7, 10**9),
+            struct.pack("<IIQIQ", 9, 9, 1, 9, 0),
+            struct.pack("<IIQ", 9, 6, 2) + struct.pack("<2f", odd, odd),
+        )
+    )
+    return data[:at] + value + data[end:] + bytes(64)
+
+
+def value_size(data: bytes, at: int) -> int:
+    """Bytes of a GGUF value with its type, which begins at `at`."""
+    widths = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
+    (kind,) = struct.unpack_from("<I", data, at)
+    if kind == 8:
+        return 4 + 8 + int(struct.unpack_from("<Q", data, at + 4)[0])
+    if kind != 9:
+        return 4 + widths[kind]
+    inner, count = struct.unpack_from("<IQ", data, at + 4)
+    size = 4 + 4 + 8
+    for _ in range(count if inner == 8 else 0):
+        size += 8 + int(struct.unpack_from("<Q", data, at + size)[0])
+    return size if inner == 8 else size + count * widths[inner]
+
+
+def _written(text: str) -> bytes:
+    data = text.encode("utf-8", errors="surrogatepass")
+    return struct.pack("<Q", len(data)) + data
 
 
 def spoil_pieces(data: bytes, rng: random.Random) -> bytes:
@@ -130,7 +180,16 @@ def spoil_template(data: bytes, rng: random.Random) -> bytes:
 
 def spoil_request(data: bytes, rng: random.Random) -> bytes:
     """An HTTP request for something odd, asked for in an odd way."""
-    odd = (b"/../lilm.toml", b"/%2e%2e/lilm.toml", b"/%00", b"/%ff", b"//", b"*", b"http://x/", b"/" + b"a" * 70_000)
+    odd: tuple[bytes, ...] = (
+        b"/../lilm.toml",
+        b"/%2e%2e/lilm.toml",
+        b"/%00",
+        b"/%ff",
+        b"//",
+        b"*",
+        b"http://x/",
+        b"/" + b"a" * 70_000,
+    )
     odd += (b"/\xf0\x9f", b"/a\\..\\..\\lilm.toml", b"/?" + b"a" * 9_000, b"")
     if rng.random() < 0.4:
         return spoil_text(data, rng)

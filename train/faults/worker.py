@@ -1,28 +1,30 @@
 """A process that reads spoilt inputs, one after another, and says what came of each."""
 
+import importlib
 import os
 import shutil
 import sys
 import tempfile
 import traceback
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from lilm.errors import LilmError
 from lilm.train.faults.case import Case, Outcome
-from lilm.train.faults.kinds import KINDS, Read
+from lilm.train.faults.kinds import Kind, Read
 
 STARTED = "started"
 LONGEST_LINE = 2_000  # characters that still are one clear line
 SAID = ("panicked at", "Traceback (most recent call last)")  # on the screen, though the error was caught
 
 
-def main(connection: Connection, folder: Path) -> None:
+def main(connection: Connection, folder: Path, kinds: str) -> None:
     """Answers each Case with STARTED once its kind's libraries are loaded, and then with an Outcome. A whole seed that
     is not read is a mistake of the suite: the process ends with it.
 
-    folder: an empty one, for inputs, outputs and temporary files.
+    folder: an empty one, for inputs, outputs and temporary files. kinds: the module whose KINDS are read.
     """
     os.setsid()  # what a reader started ends with this process
     temporary = folder / "tmp"
@@ -33,6 +35,7 @@ def main(connection: Connection, folder: Path) -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
         os.dup2(log.fileno(), stream.fileno())
+    known_kinds: Mapping[str, Kind] = importlib.import_module(kinds).KINDS
     with ExitStack() as stack:
         readers: dict[str, Read] = {}
         known: set[Path] = set()
@@ -42,7 +45,7 @@ def main(connection: Connection, folder: Path) -> None:
             except EOFError:
                 return
             if case.kind not in readers:
-                readers[case.kind] = stack.enter_context(_opened(case.kind, folder / "readers"))
+                readers[case.kind] = stack.enter_context(_opened(known_kinds[case.kind], folder / "readers"))
             read = readers[case.kind]
             if case.seed not in known:
                 known.add(case.seed)
@@ -54,10 +57,10 @@ def main(connection: Connection, folder: Path) -> None:
             connection.send(_tried(read, case, folder, log.fileno()))
 
 
-def _opened(kind: str, readers: Path) -> AbstractContextManager[Read]:
-    own = readers / kind
+def _opened(kind: Kind, readers: Path) -> AbstractContextManager[Read]:
+    own = readers / kind.name
     own.mkdir()
-    return KINDS[kind].reader(own)
+    return kind.reader(own)
 
 
 def _tried(read: Read, case: Case, folder: Path, log: int) -> Outcome:
@@ -93,12 +96,8 @@ def write_input(case: Case, place: Path) -> None:
 
 def _refusal(error: LilmError, out: Path, temporary: Path) -> Outcome:
     line = error.line()
-    try:
-        line.encode()
-    except UnicodeEncodeError:
-        return Outcome("traceback", f"a line that cannot be written, {_place(error)}", repr(line))
-    if len(line) > LONGEST_LINE:
-        return Outcome("traceback", f"a line of more than {LONGEST_LINE} characters, {_place(error)}", line)
+    if len(line) > LONGEST_LINE or any(0xD800 <= ord(char) < 0xE000 for char in line):
+        return Outcome("traceback", f"a line that is too long or no text, {_place(error)}", repr(line))
     left = [path for folder in (out, temporary) if folder.exists() for path in folder.rglob("*") if path.is_file()]
     if left:
         return Outcome("half_written", f"{left[0].name}, {_place(error)}", f"{line}\n\nleft: {[*map(str, left)]}")
@@ -107,7 +106,7 @@ def _refusal(error: LilmError, out: Path, temporary: Path) -> Outcome:
 
 def _place(error: BaseException) -> str:
     """The kind of the error and the innermost place in LiLM that it came through."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "/lilm/" in frame.filename]
-    frames = [frame for frame in frames if "/faults/" not in frame.filename] or frames
-    at = f"{Path(frames[-1].filename).name}, {frames[-1].name}" if frames else "nowhere"
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [one for one in frames if "/lilm/" in one.filename and "/train/faults/" not in one.filename] or frames
+    at = f"{Path(ours[-1].filename).name}, {ours[-1].name}" if ours else "nowhere"
     return f"{type(error).__name__} in {at}"

@@ -64,6 +64,12 @@ def read_base(path: Path) -> Any:
     for wrong, what in problems:
         if wrong:
             raise LilmError(f"the base's tokenizer {what}", where=str(path), remedy="use a Llama or TinyLlama base")
+    try:
+        processor(proto)
+    except RuntimeError as error:  # its byte pieces have other names, and whatever else it looks at
+        raise LilmError(
+            f"SentencePiece does not take it ({error})", where=str(path), remedy="fetch the file again"
+        ) from error
     return proto
 
 
