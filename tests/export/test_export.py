@@ -18,11 +18,11 @@ from lilm.export.quantise import QUANTS, verify_types
 from lilm.export.stage import check
 from lilm.export.stage import run as run_export
 from lilm.hashing import sha256_file
-from lilm.llama_config import read_llama_config
+from lilm.llama.config import read_llama_config
+from lilm.llama.shape import Shape
 from lilm.recipe.deliver import ExportConfig
 from lilm.stage import Context
 from lilm.train.plan.memory import file_bytes
-from lilm.train.plan.shape import Shape
 from tests.export.conftest import export
 
 

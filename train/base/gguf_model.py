@@ -7,9 +7,10 @@ import numpy as np
 
 from lilm.errors import LilmError
 from lilm.gguf_file import GGUFFile
-from lilm.llamacpp.layout import Entry, LlamaShape, layout
-from lilm.llamacpp.rope import TENSOR as ROPE_TENSOR
-from lilm.llamacpp.rope import rope_factors
+from lilm.llama.layout import Entry, layout
+from lilm.llama.rope import TENSOR as ROPE_TENSOR
+from lilm.llama.rope import rope_factors
+from lilm.llama.shape import Shape
 
 ANOTHER = "use a Llama: LlamaForCausalLM's arithmetic, no experts, no biases, rotary embeddings of Llama or Llama 3"
 OLD_CONTEXTS = tuple(2**power for power in range(5, 21))  # what original_max_position_embeddings may be
@@ -26,8 +27,9 @@ def check_architecture(file: GGUFFile) -> None:
         raise LilmError("it has no vocabulary", where=str(file.path), remedy="use a GGUF of a whole model")
 
 
-def read_shape(file: GGUFFile) -> tuple[LlamaShape, dict[str, Any]]:
-    """The shape, and `rope_parameters` of a config.json. Raises LilmError for what Hugging Face's Llama cannot be."""
+def read_figures(file: GGUFFile) -> dict[str, Any]:
+    """What a config.json says of the shape and the arithmetic. Raises LilmError for what Hugging Face's Llama cannot
+    be."""
     check_architecture(file)
     heads = _number(file, "attention.head_count")
     hidden = _number(file, "embedding_length")
@@ -53,24 +55,25 @@ def read_shape(file: GGUFFile) -> tuple[LlamaShape, dict[str, Any]]:
             where=str(file.path),
             remedy="fetch or convert the model again",
         )
-    rope = _rope(file, theta, head_dim)
-    return LlamaShape(
-        num_hidden_layers=_number(file, "block_count"),
-        hidden_size=hidden,
-        intermediate_size=_number(file, "feed_forward_length"),
-        num_attention_heads=heads,
-        num_key_value_heads=_number(file, "attention.head_count_kv", heads),
-        head_dim=head_dim,
-        vocab_size=pieces,
-        max_position_embeddings=_number(file, "context_length"),
-        rms_norm_eps=short_float(_value(file, "attention.layer_norm_rms_epsilon")),
-        rope_theta=theta,
-        tied="output.weight" not in file.tensors,
-        rope_factors=rope_factors(rope, head_dim),
-    ), rope
+    return {
+        "hidden_size": hidden,
+        "intermediate_size": _number(file, "feed_forward_length"),
+        "num_hidden_layers": _number(file, "block_count"),
+        "num_attention_heads": heads,
+        "num_key_value_heads": _number(file, "attention.head_count_kv", heads),
+        "head_dim": head_dim,
+        "max_position_embeddings": _number(file, "context_length"),
+        "rms_norm_eps": short_float(_value(file, "attention.layer_norm_rms_epsilon")),
+        "rope_parameters": _rope(file, theta, head_dim),
+        "rope_theta": theta,  # for readers older than rope_parameters
+        "attention_bias": False,
+        "mlp_bias": False,
+        "tie_word_embeddings": "output.weight" not in file.tensors,
+        "vocab_size": pieces,
+    }
 
 
-def entries(file: GGUFFile, shape: LlamaShape) -> list[Entry]:
+def entries(file: GGUFFile, shape: Shape) -> list[Entry]:
     """The model's tensors. Raises LilmError when one is missing, has another shape or a type that cannot be decoded, or
     when the file has one more."""
     found = list(layout(shape))

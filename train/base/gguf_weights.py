@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lilm.gguf_file import GGUFFile, GGUFTensor
-from lilm.llamacpp.layout import Entry, permute_rows
+from lilm.llama.layout import Entry, permute_rows
 
 BLOCK = 1 << 22  # numbers decoded at once: 16 MB, and a few times that on the way
 # What holds the values of a type without rounding. A quantised number is a product (and a sum) of half floats and

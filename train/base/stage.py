@@ -7,9 +7,9 @@ from pathlib import Path
 from lilm.artifact import Artifact
 from lilm.bpe import CONFIG, FILE
 from lilm.errors import LilmError
-from lilm.export.safetensors_reader import INDEX, SINGLE
 from lilm.hashing import write_json
-from lilm.llama_config import read_llama_config
+from lilm.llama.config import read_llama_config
+from lilm.llama.weights import INDEX, SINGLE
 from lilm.recipe import BaseConfig
 from lilm.stage import Context
 from lilm.train.base.model_folder import GENERATION, TEMPLATE, TOKENIZER, check_model_folder, tokenizer_files

@@ -14,7 +14,7 @@ from lilm.devices import prepare_torch
 from lilm.documents import read_texts
 from lilm.errors import LilmError
 from lilm.hashing import write_atomic, write_json
-from lilm.llama_config import read_llama_config
+from lilm.llama.config import read_llama_config
 from lilm.progress import Reporter
 from lilm.recipe import OptimConfig, Recipe
 from lilm.train.base.model_folder import load_llama

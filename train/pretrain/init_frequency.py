@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from lilm.pieces import Pieces
-from lilm.train.trainer.loss import CHUNK_ELEMENTS
+from lilm.train.trainer.chunks import CHUNK_ELEMENTS
 
 COUNTED = 2_000_000  # characters of text whose pieces are counted
 WINDOW, WINDOWS = 256, 8  # tokens that are read for the mean hidden state

@@ -15,12 +15,12 @@ from lilm.devices import prepare_torch
 from lilm.documents import read_texts
 from lilm.errors import LilmError
 from lilm.hashing import write_atomic, write_json
+from lilm.llama.shape import Shape
 from lilm.progress import Reporter
 from lilm.recipe import OptimConfig, Recipe
 from lilm.train.base.model_folder import load_llama
 from lilm.train.plan.flops import trained_parameters
 from lilm.train.plan.memory import Setting, device_memory
-from lilm.train.plan.shape import Shape
 from lilm.train.pretrain.embeddings import both_matrices
 from lilm.train.pretrain.init_model import add_rows
 from lilm.train.pretrain.inputs import heldout_texts, open_sequences, open_tokenizers
