@@ -12,7 +12,7 @@ from typing import Any
 from lilm.errors import LilmError
 from lilm.hashing import write_json
 from lilm.wasm.build import SMALLEST_MEMORY, BuiltCore
-from lilm.wasm.memory import MIB, Memory, context_length, read_shape
+from lilm.wasm.memory import MIB, Memory, context_length, read_model
 from lilm.wasm.node import runtime_dir
 
 PAGE = ("index.html", "verify.mjs")
@@ -50,7 +50,7 @@ def verify_in_chromium(
 
     variant = plain.variant
     exactly = {"initial_bytes": memory.initial_bytes, "maximum_bytes": memory.initial_bytes}
-    full = context_length(read_shape(gguf), n_ctx)
+    full = context_length(read_model(gguf).shape, n_ctx)
     table: Mapping[str, Any] = {
         "n_ctx": n_ctx,
         "n_batch": n_batch,

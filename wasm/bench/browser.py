@@ -24,7 +24,7 @@ from lilm.wasm.bench.peer import wllama
 from lilm.wasm.bench.real import divergences
 from lilm.wasm.bench.shapes import N_CTX, SHAPES, random_gguf
 from lilm.wasm.build import BuiltCore, build_variant
-from lilm.wasm.memory import read_shape
+from lilm.wasm.memory import read_model
 from lilm.wasm.node import runtime_dir, runtime_files
 from lilm.wasm.stage import memory_table
 from lilm.wasm.toolchain import toolchains
@@ -99,7 +99,7 @@ def _lay_out(
     for name in PAGES:
         (root / name).write_bytes((files("lilm.wasm.bench") / "page" / name).read_bytes())
     shutil.copytree(peer, root / "wllama")
-    shapes = {path.name: read_shape(path) for path in models.values()}
+    known = {path.name: read_model(path) for path in models.values()}
     config = WasmConfig(variants=("threads",), n_ctx=N_CTX, max_threads=cores)
     for folder, built in builds.items():
         (root / folder / "runtime").mkdir(parents=True)
@@ -107,7 +107,7 @@ def _lay_out(
             shutil.copyfile(runtime_dir() / name, root / folder / "runtime" / name)
         for core in built:
             core.copy_to(root / folder / core.variant)
-        table = memory_table(config, shapes, {core.variant: core for core in built})
+        table = memory_table(config, known, {core.variant: core for core in built})
         write_json(root / folder / "memory.json", table)
     for path in models.values():
         os.link(path, root / path.name)
