@@ -33,8 +33,8 @@ def write_gguf(
 ) -> int:
     """Write `folder` (config.json, safetensors, tokenizer files) to `target`. Returns the number of parameters.
 
-    Matrices become F16 (or F32: twice the size, to compare arithmetic with), norms F32. At most two tensors are in
-    memory. The bytes depend on the input only. on_tensor(done, all) is called after each tensor.
+    Matrices become F16 (or F32: twice the size, to compare arithmetic with), norms and biases F32. At most two tensors
+    are in memory. The bytes depend on the input only. on_tensor(done, all) is called after each tensor.
     Raises LilmError for a model that does not fit GGUF's `llama`, for missing, corrupt or misshapen tensors, and for
     weights that are no half float.
     """
@@ -127,6 +127,10 @@ def _add_llama(writer: gguf.GGUFWriter, shape: Shape, config: Mapping[str, Any])
     writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
     writer.add_rope_freq_base(config["rope_theta"])
     writer.add_rope_dimension_count(shape.head_dim)
+    rope = config["rope_parameters"]
+    if rope["rope_type"] == "linear":
+        writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
+        writer.add_rope_scaling_factor(rope["factor"])
     writer.add_vocab_size(shape.vocab)
 
 

@@ -6,9 +6,7 @@ from typing import Any
 
 import gguf
 
-from lilm.llama.shape import Shape
-
-BLOCKS = {"self_attn": ("q_proj", "k_proj", "v_proj", "o_proj"), "mlp": ("gate_proj", "up_proj", "down_proj")}
+from lilm.llama.shape import BLOCKS, Shape
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ def layout(shape: Shape) -> Iterator[Entry]:
     names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, shape.layers)
 
     def entry(source: str, *sides: int, heads: int = 0) -> Entry:
-        target = names.get_name(source, try_suffixes=(".weight",))
+        target = names.get_name(source, try_suffixes=(".weight", ".bias"))
         if target is None:
             raise RuntimeError(f"gguf has no name for {source}")
         return Entry(source, target, sides, heads)
@@ -41,6 +39,8 @@ def layout(shape: Shape) -> Iterator[Entry]:
         for name in BLOCKS[block]:
             inputs, outputs = matrices[name]
             yield entry(f"{layer}.{block}.{name}.weight", outputs, inputs, heads=turned.get(name, 0))
+            if shape.biased(block):
+                yield entry(f"{layer}.{block}.{name}.bias", outputs, heads=turned.get(name, 0))
 
     yield entry("model.embed_tokens.weight", shape.vocab, shape.hidden)
     for i in range(shape.layers):
@@ -57,8 +57,8 @@ def layout(shape: Shape) -> Iterator[Entry]:
 def permute_rows(weight: Any, heads: int) -> Any:
     """Q or K rows from the halves of Hugging Face's rotary embedding to the pairs of llama.cpp's.
 
-    weight: [heads * head_dim, hidden], of torch or numpy; within a head row i of the first half and of the second
-    become 2i, 2i + 1 (llama.cpp, convert_hf_to_gguf.py, LlamaModel.permute).
+    weight: [heads * head_dim, hidden], or a bias [heads * head_dim], of torch or numpy; within a head row i of the
+    first half and of the second become 2i, 2i + 1 (llama.cpp, convert_hf_to_gguf.py, LlamaModel.permute).
     """
-    rows, columns = weight.shape
-    return weight.reshape(heads, 2, rows // heads // 2, columns).swapaxes(1, 2).reshape(rows, columns)
+    shape = weight.shape
+    return weight.reshape(heads, 2, shape[0] // heads // 2, *shape[1:]).swapaxes(1, 2).reshape(shape)

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+BLOCKS = {"self_attn": ("q_proj", "k_proj", "v_proj", "o_proj"), "mlp": ("gate_proj", "up_proj", "down_proj")}
+
 
 @dataclass(frozen=True)
 class Shape:
     """`head_dim` times `heads` need not be `hidden`. tied: one matrix is the input and the output. context: the longest
-    that it was trained with, tokens."""
+    that it was trained with, tokens. attention_bias, mlp_bias: all matrices of that half of a layer have one."""
 
     vocab: int
     hidden: int
@@ -19,6 +21,8 @@ class Shape:
     head_dim: int
     tied: bool
     context: int
+    attention_bias: bool = False
+    mlp_bias: bool = False
 
     @classmethod
     def of(cls, config: Mapping[str, Any], vocab: int | None = None) -> "Shape":
@@ -34,6 +38,8 @@ class Shape:
             head_dim=config.get("head_dim") or config["hidden_size"] // heads,
             tied=bool(config.get("tie_word_embeddings", False)),
             context=config["max_position_embeddings"],
+            attention_bias=bool(config.get("attention_bias", False)),
+            mlp_bias=bool(config.get("mlp_bias", False)),
         )
 
     @property
@@ -58,6 +64,17 @@ class Shape:
             "down_proj": (self.intermediate, self.hidden),
         }
 
+    def biased(self, block: str) -> bool:
+        """Whether the matrices of BLOCKS[block] have biases."""
+        return self.attention_bias if block == "self_attn" else self.mlp_bias
+
+    @property
+    def vectors(self) -> int:
+        """Parameters of the norms and biases."""
+        linear = self.linear()
+        biases = sum(linear[name][1] for block, names in BLOCKS.items() if self.biased(block) for name in names)
+        return self.hidden * (2 * self.layers + 1) + self.layers * biases
+
     @property
     def body(self) -> int:
         """Weights of all layers' matrices."""
@@ -75,8 +92,8 @@ class Shape:
 
     @property
     def parameters(self) -> int:
-        """All of them, norms included."""
-        return self.body + self.embeddings + self.hidden * (2 * self.layers + 1)
+        """All of them."""
+        return self.body + self.embeddings + self.vectors
 
     def lora(self, rank: int, modules: tuple[str, ...]) -> int:
         """Parameters of adapters of `rank` on `modules` of every layer."""

@@ -175,8 +175,8 @@ def test_a_tokenizer_of_another_size_is_refused(random_model: Path, real_model: 
     ("change", "said"),
     [
         ({"model_type": "qwen2"}, "qwen2"),
-        ({"attention_bias": True}, "attention_bias"),
-        ({"rope_parameters": {"rope_type": "linear", "rope_theta": 1e4, "factor": 8.0}}, "linear"),
+        ({"attention_bias": True}, "self_attn.q_proj.bias"),
+        ({"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e4, "factor": 8.0}}, "yarn"),
         ({"hidden_size": 128}, "has shape"),
     ],
 )  # fmt: skip

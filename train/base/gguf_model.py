@@ -12,7 +12,8 @@ from lilm.llama.rope import TENSOR as ROPE_TENSOR
 from lilm.llama.rope import rope_factors
 from lilm.llama.shape import Shape
 
-ANOTHER = "use a Llama: LlamaForCausalLM's arithmetic, no experts, no biases, rotary embeddings of Llama or Llama 3"
+ANOTHER = "use a Llama: LlamaForCausalLM's arithmetic, no experts, no rotary embeddings but Llama's and Llama 3's"
+ATTENTION, MLP = ("attn_q", "attn_k", "attn_v", "attn_output"), ("ffn_gate", "ffn_up", "ffn_down")
 OLD_CONTEXTS = tuple(2**power for power in range(5, 21))  # what original_max_position_embeddings may be
 
 
@@ -66,8 +67,8 @@ def read_figures(file: GGUFFile) -> dict[str, Any]:
         "rms_norm_eps": short_float(_value(file, "attention.layer_norm_rms_epsilon")),
         "rope_parameters": _rope(file, theta, head_dim),
         "rope_theta": theta,  # for readers older than rope_parameters
-        "attention_bias": False,
-        "mlp_bias": False,
+        "attention_bias": _has_bias(file, ATTENTION),
+        "mlp_bias": _has_bias(file, MLP),
         "tie_word_embeddings": "output.weight" not in file.tensors,
         "vocab_size": pieces,
     }
@@ -81,7 +82,9 @@ def entries(file: GGUFFile, shape: Shape) -> list[Entry]:
         tensor = file.tensors.get(entry.target)
         if tensor is None:
             raise LilmError(
-                f"no tensor {entry.target}", where=str(file.path), remedy="fetch or convert the model again"
+                f"no tensor {entry.target}",
+                where=str(file.path),
+                remedy=ANOTHER if entry.target.endswith(".bias") else "fetch or convert the model again",
             )
         if tensor.shape != entry.shape:
             raise LilmError(
@@ -131,13 +134,37 @@ def _number(file: GGUFFile, key: str, otherwise: int | None = None) -> int:
     return found
 
 
+def _has_bias(file: GGUFFile, matrices: tuple[str, ...]) -> bool:
+    """Whether one of the first layer's matrices has a bias: in Hugging Face's Llama all of them have, or none."""
+    return any(f"blk.0.{name}.bias" in file.tensors for name in matrices)
+
+
+def _stretch(file: GGUFFile) -> float:
+    """By what positions are divided, 1 for not at all. Raises LilmError for another scaling than a linear one, which
+    llama.cpp takes where the file does not say which."""
+    kind = file.keys.get("llama.rope.scaling.type", "linear")
+    if kind not in ("none", "linear"):
+        raise LilmError(f"its rotary embedding is scaled ({kind})", where=str(file.path), remedy=ANOTHER)
+    factor = file.keys.get("llama.rope.scaling.factor", file.keys.get("llama.rope.scale_linear", 0.0))
+    if not isinstance(factor, float) or not 0 <= factor < math.inf:
+        raise LilmError(f"its rotary embedding is stretched by {factor!r}", where=str(file.path), remedy=ANOTHER)
+    return 1.0 if kind == "none" or factor == 0 else short_float(factor)
+
+
 def _rope(file: GGUFFile, theta: float, head_dim: int) -> dict[str, Any]:
-    """`rope_parameters`: plain, or Llama 3's with figures that give exactly the factors in the file."""
-    scaling = file.keys.get("llama.rope.scaling.type", "none")
-    if scaling != "none" or file.keys.get("llama.rope.scale_linear", 1.0) != 1.0:
-        raise LilmError(f"its rotary embedding is scaled ({scaling})", where=str(file.path), remedy=ANOTHER)
+    """`rope_parameters`: plain, stretched linearly, or Llama 3's with figures that give exactly the factors in the
+    file."""
+    stretch = _stretch(file)
     tensor = file.tensors.get(ROPE_TENSOR)
     plain = {"rope_type": "default", "rope_theta": theta}
+    if stretch != 1:
+        if tensor is not None:
+            raise LilmError(
+                f"its rotary embedding is scaled twice, linearly and by {ROPE_TENSOR}",
+                where=str(file.path),
+                remedy=ANOTHER,
+            )
+        return {"rope_type": "linear", "rope_theta": theta, "factor": stretch}
     if tensor is None:
         return plain
     factors = file.rows(tensor).view(np.float32).reshape(-1).astype(np.float64)

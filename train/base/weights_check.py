@@ -49,7 +49,7 @@ def check_headers(folder: Path, config: Mapping[str, Any]) -> list[Path]:
                 raise LilmError(
                     f"tensor {name} has no place in the Llama of config.json",
                     where=where,
-                    remedy="use a LlamaForCausalLM without biases or adapters, with its own config.json",
+                    remedy="use a LlamaForCausalLM without adapters, with its own config.json",
                 )
             if weights.shape(name) != entries[name]:
                 raise LilmError(
