@@ -1,9 +1,9 @@
 """Writes a Hugging Face Llama as a GGUF file of half floats, tensor by tensor."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import gguf
 import numpy as np
@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 from lilm.chat.files import read_chat_template
 from lilm.disk import replacing
 from lilm.errors import LilmError
-from lilm.export.safetensors_reader import Weights
-from lilm.llamacpp.layout import Entry, LlamaShape, layout, permute_rows, read_shape
-from lilm.llamacpp.rope import TENSOR as ROPE_TENSOR
+from lilm.llama.config import read_llama_config
+from lilm.llama.layout import Entry, layout, permute_rows
+from lilm.llama.rope import TENSOR as ROPE_TENSOR
+from lilm.llama.rope import rope_factors
+from lilm.llama.shape import Shape
+from lilm.llama.weights import Weights
 from lilm.llamacpp.vocab import add_vocab
 
 MatrixType = Literal["F16", "F32"]
@@ -31,23 +34,23 @@ def write_gguf(
 ) -> int:
     """Write `folder` (config.json, safetensors, tokenizer files) to `target`. Returns the number of parameters.
 
-    Matrices become F16 (or F32: twice the size, to compare arithmetic with), norms F32. At most two tensors are in
-    memory. The bytes depend on the input only. on_tensor(done, all) is called after each tensor.
+    Matrices become F16 (or F32: twice the size, to compare arithmetic with), norms and biases F32. At most two tensors
+    are in memory. The bytes depend on the input only. on_tensor(done, all) is called after each tensor.
     Raises LilmError for a model that does not fit GGUF's `llama`, for missing, corrupt or misshapen tensors, and for
     weights that are no half float.
     """
-    config = read_shape(folder)
-    entries = list(layout(config))
+    config = read_llama_config(folder)
+    shape = Shape.of(config)
+    entries = list(layout(shape))
     with Weights(folder) as weights:
         _check(entries, weights, folder)
         writer = gguf.GGUFWriter(None, "llama")
-        parameters = sum(int(np.prod(entry.shape)) for entry in entries)
-        _add_general(writer, parameters, languages, matrices)
-        _add_llama(writer, config)
+        _add_general(writer, shape.parameters, languages, matrices)
+        _add_llama(writer, shape, config)
         pieces = add_vocab(writer, folder, read_chat_template(folder))
-        if pieces != config.vocab_size:
+        if pieces != shape.vocab:
             raise LilmError(
-                f"the tokenizer has {pieces} pieces, the model {config.vocab_size} rows",
+                f"the tokenizer has {pieces} pieces, the model {shape.vocab} rows",
                 where=str(folder),
                 remedy="use the tokenizer the model was trained with",
             )
@@ -55,7 +58,7 @@ def write_gguf(
         def is_half(entry: Entry) -> bool:
             return matrices == "F16" and len(entry.shape) == 2
 
-        factors = np.array(config.rope_factors, dtype=np.float32)
+        factors = np.array(rope_factors(config["rope_parameters"], shape.head_dim), dtype=np.float32)
         if factors.size:
             writer.add_tensor_info(ROPE_TENSOR, factors.shape, factors.dtype, factors.nbytes)
         for entry in entries:
@@ -71,7 +74,7 @@ def write_gguf(
                 writer.write_tensor_data(_converted(entry, weights, is_half(entry)))
                 if on_tensor is not None:
                     on_tensor(done, len(entries))
-    return parameters
+    return shape.parameters
 
 
 def _check(entries: list[Entry], weights: Weights, folder: Path) -> None:
@@ -102,19 +105,23 @@ def _add_general(writer: gguf.GGUFWriter, parameters: int, languages: tuple[str,
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
 
 
-def _add_llama(writer: gguf.GGUFWriter, config: LlamaShape) -> None:
-    writer.add_block_count(config.num_hidden_layers)
-    writer.add_context_length(config.max_position_embeddings)
-    writer.add_embedding_length(config.hidden_size)
-    writer.add_feed_forward_length(config.intermediate_size)
-    writer.add_head_count(config.num_attention_heads)
-    writer.add_head_count_kv(config.num_key_value_heads)
-    writer.add_key_length(config.head_dim)
-    writer.add_value_length(config.head_dim)
-    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
-    writer.add_rope_freq_base(config.rope_theta)
-    writer.add_rope_dimension_count(config.head_dim)
-    writer.add_vocab_size(config.vocab_size)
+def _add_llama(writer: gguf.GGUFWriter, shape: Shape, config: Mapping[str, Any]) -> None:
+    writer.add_block_count(shape.layers)
+    writer.add_context_length(shape.context)
+    writer.add_embedding_length(shape.hidden)
+    writer.add_feed_forward_length(shape.intermediate)
+    writer.add_head_count(shape.heads)
+    writer.add_head_count_kv(shape.kv_heads)
+    writer.add_key_length(shape.head_dim)
+    writer.add_value_length(shape.head_dim)
+    writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
+    writer.add_rope_freq_base(config["rope_theta"])
+    writer.add_rope_dimension_count(shape.head_dim)
+    rope = config["rope_parameters"]
+    if rope["rope_type"] == "linear":
+        writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
+        writer.add_rope_scaling_factor(rope["factor"])
+    writer.add_vocab_size(shape.vocab)
 
 
 def _converted(entry: Entry, weights: Weights, half: bool) -> NDArray[np.float16] | NDArray[np.float32]:

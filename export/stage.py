@@ -30,21 +30,22 @@ def run(config: ExportConfig, inputs: Mapping[str, Path], out_dir: Path, context
     from lilm.export.gguf_writer import write_gguf
     from lilm.export.quantise import SUPER_BLOCK, quantise
     from lilm.export.space import bytes_needed
-    from lilm.llamacpp.layout import layout, read_shape
+    from lilm.llama.config import read_llama_config
+    from lilm.llama.layout import layout
+    from lilm.llama.shape import Shape
 
     source = inputs["finetune"]
-    model = read_shape(source)
-    shapes = [entry.shape for entry in layout(model)]
-    whole_rows = all(shape[-1] % SUPER_BLOCK == 0 for shape in shapes if len(shape) > 1)
-    parameters = sum(shape[0] * (shape[1] if len(shape) > 1 else 1) for shape in shapes)
+    shape = Shape.of(read_llama_config(source))
+    sides = [entry.shape for entry in layout(shape)]
+    whole_rows = all(side[-1] % SUPER_BLOCK == 0 for side in sides if len(side) > 1)
     for leftover in (*out_dir.glob("*.gguf"), *out_dir.glob("*.part")):
         leftover.unlink()
-    needed = bytes_needed(parameters, model.vocab_size, config.quants, whole_rows)
+    needed = bytes_needed(shape.parameters, shape.vocab, config.quants, whole_rows)
     require_space(out_dir, needed, "the export", "free some space, or list fewer export.quants")
 
     full = out_dir / gguf_name(FULL)
     notes = {FULL: ""}
-    with context.reporter.bar("GGUF tensors", len(shapes) * (1 + len(config.quants))) as bar:
+    with context.reporter.bar("GGUF tensors", len(sides) * (1 + len(config.quants))) as bar:
         languages = (context.language, context.base_language)
         write_gguf(source, full, languages, lambda done, total: bar.advance(1, FULL))
         for quant in config.quants:
@@ -54,11 +55,11 @@ def run(config: ExportConfig, inputs: Mapping[str, Path], out_dir: Path, context
 
             notes[quant] = quantise(full, out_dir / gguf_name(quant), quant, context.threads, advance)
     files = [describe(out_dir / gguf_name(quant), quant, note) for quant, note in notes.items()]
-    write_json(out_dir / "report.json", {"parameters": parameters, "files": files})
+    write_json(out_dir / "report.json", {"parameters": shape.parameters, "files": files})
     for file in files:
         if file["note"]:
             context.reporter.say(f"  {file['name']}: {file['note']} ({file['bits_per_weight']:.2f} bits per weight)")
-    return Artifact({"parameters": parameters, "bytes": {file["name"]: file["bytes"] for file in files}})
+    return Artifact({"parameters": shape.parameters, "bytes": {file["name"]: file["bytes"] for file in files}})
 
 
 def describe(path: Path, quant: str, note: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from lilm.cache import cache_dir
 from lilm.errors import LilmError
 from lilm.pipeline.hashing import sha256_file, sha256_json
 from lilm.progress import Reporter
+from lilm.wasm.limits import linked_bytes
 from lilm.wasm.source import prepare_source
 from lilm.wasm.toolchain import NEWER, Toolchain, find_toolchain
 from lilm.wasm.variants import Variant, is_memory64, is_relaxed, is_threaded
@@ -26,8 +27,6 @@ MIB = 1 << 20
 # ask Module.mainScriptUrlOrBlob.
 OWN_ADDRESS = ("_scriptName = self.location.href", '_scriptName = moduleArg["lilmScript"] ?? self.location.href')
 SMALLEST_MEMORY = 32 * MIB  # what the module is linked for; the runtime brings the memory that a model needs
-LARGEST_MEMORY = 4096 * MIB
-LARGEST_MEMORY64 = 4 * LARGEST_MEMORY  # what browsers give to 64-bit memory
 
 LLAMA_OPTIONS = {
     "CMAKE_BUILD_TYPE": "Release",
@@ -91,7 +90,7 @@ def link_flags(toolchain: Toolchain, variant: Variant, stack_bytes: int) -> list
         "ALLOW_MEMORY_GROWTH": 1,
         "ABORTING_MALLOC": 0,  # a failed malloc is an error that can be told, not the end
         "INITIAL_MEMORY": SMALLEST_MEMORY,
-        "MAXIMUM_MEMORY": LARGEST_MEMORY64 if is_memory64(variant) else LARGEST_MEMORY,
+        "MAXIMUM_MEMORY": linked_bytes(variant),
         toolchain.stack_setting: stack_bytes,
         "FILESYSTEM": 0,
         "EXIT_RUNTIME": 0,

@@ -14,7 +14,7 @@ from lilm.recipe import WasmConfig
 
 if TYPE_CHECKING:
     from lilm.wasm.build import BuiltCore
-    from lilm.wasm.memory import Memory, Shape, Use
+    from lilm.wasm.memory import Memory, Model, Use
     from lilm.wasm.variants import Variant
 
 MIB = 1 << 20
@@ -46,7 +46,7 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
     from lilm.pipeline.hashing import write_json
     from lilm.wasm.build import build_variant
     from lilm.wasm.javascript import copy_runtime
-    from lilm.wasm.memory import plan_memory, read_shape
+    from lilm.wasm.memory import plan_memory, read_model
     from lilm.wasm.memory_report import memory_report
     from lilm.wasm.toolchain import find_toolchain
     from lilm.wasm.variants import is_threaded, with_relaxed
@@ -58,14 +58,14 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
     copy_runtime(out_dir / "runtime")
 
     ggufs = sorted(inputs["export"].glob("*.gguf"))
-    shapes = {path.name: read_shape(path) for path in ggufs}
+    models = {path.name: read_model(path) for path in ggufs}
     quantised = sorted((path for path in ggufs if not path.stem.endswith("f16")), key=lambda path: path.stat().st_size)
     smallest = quantised[0]
     languages = (context.language, context.base_language)
     gate = Gate(out_dir, inputs["corpus"], languages, config.kv_type, context.reporter)
 
     def plan(name: str, variant: str) -> "Memory":
-        return plan_memory(shapes[name], memory_use(config, variant), config.n_ctx, str(inputs["export"] / name))
+        return plan_memory(models[name], memory_use(config, variant), config.n_ctx, str(inputs["export"] / name))
 
     plan(smallest.name, config.variants[0])  # too large a model is told before the build
     measurements: dict[str, Any] = {}
@@ -102,13 +102,13 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
         if not runs_in_node(variant):
             context.reporter.say(f"  {variant} is not tried in this node, which is too old for it")
             continue
-        found = [gate.measure(gguf, variant, threads, shapes[gguf.name]) for gguf in quantised]
+        found = [gate.measure(gguf, variant, threads, models[gguf.name]) for gguf in quantised]
         if not all(one.agrees for one in found):
             continue
         context.reporter.say(f"  {smallest.name} in node ({variant}): memory and text")
         proof = verify(
             smallest,
-            shapes[smallest.name],
+            models[smallest.name].shape,
             out_dir,
             variant,
             memory,
@@ -128,7 +128,7 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
             "divergence": {gguf.name: one.report() for gguf, one in zip(quantised, found, strict=True)},
         }
     gate.pass_or_raise()
-    table = memory_table(config, shapes, builds)
+    table = memory_table(config, models, builds)
     write_json(out_dir / "memory.json", table)
     context.reporter.console.print(memory_report(table))
     report = {"emcc": compiler, "n_ctx": config.n_ctx, "builds": builds, "memory": table["models"]}
@@ -154,30 +154,31 @@ def all_variants(config: WasmConfig) -> "tuple[Variant, ...]":
 
 
 def memory_use(config: WasmConfig, variant: str) -> "Use":
-    from lilm.wasm.memory import LIMIT, LIMIT64, Use
-    from lilm.wasm.variants import is_memory64, is_threaded
+    from lilm.wasm.limits import usable_bytes
+    from lilm.wasm.memory import Use
+    from lilm.wasm.variants import is_threaded
 
     return Use(
         n_batch=config.n_batch,
         threads=config.max_threads if is_threaded(variant) else 1,
         stack_bytes=config.stack_mb * MIB,
         kv_type=config.kv_type,
-        limit=LIMIT64 if is_memory64(variant) else LIMIT,
+        limit=usable_bytes(variant),
     )
 
 
-def memory_table(config: WasmConfig, shapes: "Mapping[str, Shape]", builds: Mapping[str, object]) -> dict[str, Any]:
+def memory_table(config: WasmConfig, models: "Mapping[str, Model]", builds: Mapping[str, object]) -> dict[str, Any]:
     """What runtime/core.mjs reads: for each model and variant, what each context needs or why it does not fit."""
     from lilm.wasm.memory import memory_rows
 
     variants = all_variants(config)
-    models = {
+    rows = {
         name: {
-            "file_bytes": shape.file_bytes,
-            "n_ctx_train": shape.n_ctx_train,
-            **{one: memory_rows(shape, memory_use(config, one), config.n_ctx) for one in variants},
+            "file_bytes": model.file_bytes,
+            "n_ctx_train": model.shape.context,
+            **{one: memory_rows(model, memory_use(config, one), config.n_ctx) for one in variants},
         }
-        for name, shape in shapes.items()
+        for name, model in models.items()
     }
     return {
         "n_ctx": config.n_ctx,
@@ -187,7 +188,7 @@ def memory_table(config: WasmConfig, shapes: "Mapping[str, Shape]", builds: Mapp
         "stack_bytes": config.stack_mb * MIB,
         "variants": list(variants),
         "relaxed": [variant for variant in variants if f"{variant}-relaxed" in builds],
-        "models": models,
+        "models": rows,
     }
 
 

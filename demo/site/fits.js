@@ -1,8 +1,6 @@
 // Whether a model fits this device: its wasm memory against the device's and against what the browser gives.
 
 const PAGE = 65536;
-const LARGEST = 65535; // pages: all that 32-bit memory can have
-const LARGEST64 = 262143; // and 64-bit memory in browsers
 const BESIDE = 64e6; // bytes for a model whose memory is not known, beside its file
 
 /**
@@ -20,10 +18,12 @@ export function fitOf({ memory, bytes, memory64 = false }) {
   return share > 0.5 && device < 8 ? "too_big" : share > 0.25 ? "tight" : "fits";
 }
 
-/** @param {number} need bytes @param {boolean} memory64 */
+/**
+ * The browser knows its limit: it refuses to make a larger memory.
+ * @param {number} need bytes @param {boolean} memory64
+ */
 function canHave(need, memory64) {
   const pages = Math.ceil(need / PAGE);
-  if (pages > (memory64 ? LARGEST64 : LARGEST)) return false;
   const size = memory64 ? BigInt(pages) : pages;
   try {
     const memory = /** @type {unknown} */ ({ initial: size, maximum: size, ...(memory64 && { address: "i64" }) });

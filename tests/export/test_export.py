@@ -17,12 +17,12 @@ from lilm.export.gguf_writer import write_gguf
 from lilm.export.quantise import QUANTS, verify_types
 from lilm.export.stage import check
 from lilm.export.stage import run as run_export
-from lilm.llama_config import read_llama_config
+from lilm.llama.config import read_llama_config
+from lilm.llama.shape import Shape
 from lilm.pipeline.hashing import sha256_file
 from lilm.pipeline.stage import Context
 from lilm.recipe import ExportConfig
 from lilm.train.plan.memory import file_bytes
-from lilm.train.plan.shape import Shape
 from tests.export.conftest import export
 
 
@@ -175,8 +175,8 @@ def test_a_tokenizer_of_another_size_is_refused(random_model: Path, real_model: 
     ("change", "said"),
     [
         ({"model_type": "qwen2"}, "qwen2"),
-        ({"attention_bias": True}, "attention_bias"),
-        ({"rope_parameters": {"rope_type": "linear", "rope_theta": 1e4, "factor": 8.0}}, "linear"),
+        ({"attention_bias": True}, "self_attn.q_proj.bias"),
+        ({"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e4, "factor": 8.0}}, "yarn"),
         ({"hidden_size": 128}, "has shape"),
     ],
 )  # fmt: skip

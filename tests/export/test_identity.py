@@ -9,10 +9,18 @@ import numpy as np
 import pytest
 import torch
 from gguf import LlamaFileType
-from transformers import LlamaForCausalLM
+from safetensors.torch import load_file
+from transformers import LlamaConfig, LlamaForCausalLM
 
+from lilm.export.gguf_info import read_tensors
 from lilm.export.gguf_writer import write_gguf
+from lilm.export.quantise import quantise
+from lilm.gguf_file import open_gguf
+from lilm.llama.shape import Shape
 from lilm.llamacpp.engine import Engine, quantize
+from lilm.train.base.from_gguf import gguf_config
+from lilm.train.base.gguf_model import entries
+from lilm.train.base.gguf_weights import write_safetensors
 
 N_CTX = 256
 WINDOWS = 12
@@ -75,6 +83,39 @@ def test_rotary_embedding_of_llama_3_1(random_model: Path, tmp_path: Path) -> No
         with Engine(tmp_path / f"{name}.gguf", n_ctx=N_CTX, threads=2, exact=True) as engine:
             apart.append(np.abs(engine.logits(window) - hf_logits(model, window)).max())
     assert apart[0] < 1e-3 < 0.1 < apart[1]
+
+
+def test_biases_and_a_stretched_rotary_embedding(random_model: Path, tmp_path: Path) -> None:
+    """All matrices of the layers have biases, and the positions are divided by 4; and back as a base."""
+    rope = {"rope_type": "linear", "rope_theta": 50_000.0, "factor": 4.0}
+    config = LlamaConfig.from_pretrained(random_model)
+    config.attention_bias = config.mlp_bias = True
+    config.rope_parameters = rope
+    torch.manual_seed(1)
+    model = LlamaForCausalLM(config).float().eval()
+    for name, parameter in model.named_parameters():
+        if name.endswith(".bias"):
+            parameter.data.normal_(0, 0.3)
+    folder, path = tmp_path / "hf", tmp_path / "model-f32.gguf"
+    model.save_pretrained(folder)
+    shutil.copyfile(random_model / "tokenizer.model", folder / "tokenizer.model")
+    write_gguf(folder, path, ("en",), matrices="F32")
+    window = [1, *(index * 37 % 380 for index in range(200))]
+    with Engine(path, n_ctx=N_CTX, threads=2, exact=True) as engine:
+        assert np.abs(engine.logits(window) - hf_logits(model, window)).max() < 1e-3
+
+    found = gguf_config(path)
+    assert (found["attention_bias"], found["mlp_bias"], found["rope_parameters"]) == (True, True, rope)
+    file = open_gguf(path)
+    write_safetensors(file, entries(file, Shape.of(found)), tmp_path / "back.safetensors", lambda: None)
+    back, known = load_file(tmp_path / "back.safetensors"), model.state_dict()
+    assert back.keys() == known.keys()
+    assert all(torch.equal(back[name], known[name]) for name in known)
+
+    write_gguf(folder, tmp_path / "half.gguf", ("en",))
+    note = quantise(tmp_path / "half.gguf", tmp_path / "small.gguf", "Q8_0", 1, lambda done, total: None)
+    types = {tensor.name: tensor.type for tensor in read_tensors(tmp_path / "small.gguf")}
+    assert note == "" and types["blk.1.attn_k.bias"] == "F32" and types["blk.1.attn_k.weight"] == "Q8_0"
 
 
 def test_the_f16_file_is_the_model(model_folder: Path, shared_data: Path, tmp_path: Path) -> None:

@@ -10,16 +10,16 @@ import pytest
 import torch
 
 from lilm.errors import LilmError
+from lilm.llama.shape import Shape
 from lilm.progress import Reporter
 from lilm.train.pack.memory_store import MemoryStore
 from lilm.train.pack.packing import IGNORE
 from lilm.train.plan.calibrate import random_llama
-from lilm.train.plan.shape import Shape
 from lilm.train.pretrain.bench import data, runs, speed, train
 from lilm.train.pretrain.bench.seed_loop import learnt_share, padded_batches
 from lilm.train.pretrain.bench.trainer_defaults import Blocks
 
-TINY = Shape(vocab=2560, hidden=32, intermediate=64, layers=1, heads=2, kv_heads=1, head_dim=16, tied=False)
+TINY = Shape(vocab=2560, hidden=32, intermediate=64, layers=1, heads=2, kv_heads=1, head_dim=16, tied=False, context=64)
 KEYS = {
     "ja_bpb",
     "ja_bpb_seed2023",
@@ -90,7 +90,7 @@ def test_padding_is_not_counted_as_learnt() -> None:
     documents = [[1] * 64, [1] * 17]  # in each batch 63 + 16 learnt of 128 places
     assert learnt_share(padded_batches(documents, 64, 2), 3) == pytest.approx((63 + 16) / 128)
     trial = speed.Trial(TINY, window=64, batch_size=2, dtype="float32", seconds=0.2, threads=1, rank=4)
-    found, share = speed.seed_2023(random_llama(TINY, 64), trial, documents)
+    found, share = speed.seed_2023(random_llama(TINY), trial, documents)
     assert found > 0
     assert share == pytest.approx((63 + 16) / 128)
 
@@ -98,7 +98,7 @@ def test_padding_is_not_counted_as_learnt() -> None:
 def test_our_loop_fills_its_batches() -> None:
     documents = [[1] * size for size in range(10, 64)]
     trial = speed.Trial(TINY, window=64, batch_size=2, dtype="float32", seconds=0.2, threads=1)
-    found, share = speed.ours(random_llama(TINY, 64), trial, documents)
+    found, share = speed.ours(random_llama(TINY), trial, documents)
     assert found > 0
     assert share > 0.85
 

@@ -7,15 +7,17 @@ from pathlib import Path
 import pytest
 
 from lilm.errors import LilmError
+from lilm.llama.shape import Shape
 from lilm.progress import Reporter
-from lilm.train.plan.shape import Shape
 from lilm.wasm.bench import browser, peer, shapes
 from lilm.wasm.bench.real import divergences
 from lilm.wasm.build import build_variant
 from lilm.wasm.toolchain import toolchains
 from lilm.wasm.verify.chromium import NAMES, ask_page, serving
 
-TINY = Shape(vocab=1024, hidden=256, intermediate=512, layers=2, heads=4, kv_heads=2, head_dim=64, tied=True)
+TINY = Shape(
+    vocab=1024, hidden=256, intermediate=512, layers=2, heads=4, kv_heads=2, head_dim=64, tied=True, context=2048
+)
 needs_chromium = pytest.mark.skipif(not any(map(shutil.which, NAMES)), reason="no Chromium")
 
 

@@ -16,7 +16,7 @@ from lilm.export.gguf_writer import write_gguf
 from lilm.export.quantise import quantise
 from lilm.llamacpp.engine import Engine
 from lilm.progress import Reporter
-from lilm.wasm.memory import read_shape
+from lilm.wasm.memory import read_model
 from lilm.wasm.verify.first_difference import first_difference
 from lilm.wasm.verify.gate import Gate
 
@@ -103,12 +103,12 @@ def test_a_right_build_passes_and_is_not_measured_again(
     out = tmp_path / "out"
     shutil.copytree(wasm_dir / "threads", out / "threads")
     path = stories["Q4_0"]
-    found = Gate(out, corpus, ("ja", "en"), "f16", reporter).measure(path, "threads", 2, read_shape(path))
+    found = Gate(out, corpus, ("ja", "en"), "f16", reporter).measure(path, "threads", 2, read_model(path))
     assert found.agrees and found.tokens == 2 * 97
     assert set(found.report()) == {"kld_wasm", "kld_native", "kld_bound", "tokens"}
     monkeypatch.setattr("lilm.wasm.verify.gate.divergence", None)
     gate = Gate(out, corpus, ("ja", "en"), "f16", reporter)
-    assert gate.measure(path, "threads", 2, read_shape(path)) == found
+    assert gate.measure(path, "threads", 2, read_model(path)) == found
     gate.pass_or_raise()
 
 
@@ -124,9 +124,9 @@ def test_a_wrong_build_is_told_with_the_place_and_what_to_do(
     shutil.copytree(wasm_dir / "threads", out / "threads")
     gate = Gate(out, corpus, ("ja", "en"), "f16", reporter)
     path = stories["Q8_0"]
-    gate.measure(path, "threads", 2, read_shape(path))
+    gate.measure(path, "threads", 2, read_model(path))
     native_reads(spoilt(path, "blk.1.ffn_down.weight", tmp_path / "spoilt.gguf"))
-    assert not gate.measure(stories["Q8_0"], "threads", 1, read_shape(path)).agrees
+    assert not gate.measure(stories["Q8_0"], "threads", 1, read_model(path)).agrees
     with pytest.raises(LilmError) as caught:
         gate.pass_or_raise()
     line = caught.value.line()

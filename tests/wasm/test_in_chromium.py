@@ -12,7 +12,7 @@ import pytest
 from lilm.errors import LilmError
 from lilm.progress import Reporter
 from lilm.wasm.build import build_variant
-from lilm.wasm.memory import MIB, Use, plan_memory, read_shape
+from lilm.wasm.memory import MIB, Use, plan_memory, read_model
 from lilm.wasm.toolchain import Toolchain
 from lilm.wasm.variants import RELAXED, Variant
 from lilm.wasm.verify.chromium import NAMES
@@ -34,7 +34,7 @@ def test_the_computed_memory_is_enough_in_chromium(
     kind = gguf.GGMLQuantizationType.Q8_0
     path = llama_writer(tmp_path / "m.gguf", pieces=pieces, n_embd=512, n_ff=1408, n_layer=12, kind=kind)
     sizes: dict[str, Any] = {"n_ctx": 512, "n_batch": 128, "threads": 2, "kv_type": kv_type}
-    memory = plan_memory(read_shape(path), Use(n_batch=128, threads=2, stack_bytes=2 * MIB, kv_type=kv_type), 512)
+    memory = plan_memory(read_model(path), Use(n_batch=128, threads=2, stack_bytes=2 * MIB, kv_type=kv_type), 512)
     plain, core = (
         build_variant(one, Reporter(quiet=True), toolchain=newest)
         for one in (variant.removesuffix("-relaxed"), variant)

@@ -14,8 +14,9 @@ import pytest
 from rich.console import Console
 
 from lilm.errors import LilmError
+from lilm.llama.shape import Shape
 from lilm.wasm.javascript import runtime_dir
-from lilm.wasm.memory import MIB, Shape, Use, context_length, memory_rows, plan_memory, read_shape
+from lilm.wasm.memory import MIB, Model, Use, context_length, memory_rows, plan_memory, read_model
 from lilm.wasm.memory_report import memory_report
 from lilm.wasm.verify.node import WasmError, run_node
 
@@ -43,14 +44,18 @@ def test_the_memory_holds_a_full_context_and_little_is_left(
     shape_of = dict(SHAPES[name])
     pieces = [(f"▁{word}", 1) for word in range(shape_of.pop("vocab"))]
     path = llama_writer(tmp_path / "m.gguf", pieces=pieces, **shape_of, kind=gguf.GGMLQuantizationType.Q8_0)
-    shape = read_shape(path)
-    memory = plan_memory(shape, Use(n_batch, threads, 2 * MIB, kv_type), n_ctx)
+    model = read_model(path)
+    memory = plan_memory(model, Use(n_batch, threads, 2 * MIB, kv_type), n_ctx)
     exactly = {"initial_bytes": memory.initial_bytes, "maximum_bytes": memory.initial_bytes}
-    run = {"tokens": [3 + i % 400 for i in range(context_length(shape, n_ctx) - 3)], "temperature": 0, "n_predict": -1}
+    run = {
+        "tokens": [3 + i % 400 for i in range(context_length(model.shape, n_ctx) - 3)],
+        "temperature": 0,
+        "n_predict": -1,
+    }
     sizes: dict[str, Any] = {"n_ctx": n_ctx, "n_batch": n_batch, "threads": threads, "kv_type": kv_type}
     answer = run_node(path, wasm_dir, [run | {"ignore_eos": True}], memory=exactly, **sizes)
     assert answer.runs[0].stop_reason == "context_full"
-    assert answer.stats["n_ctx_used"] == context_length(shape, n_ctx)
+    assert answer.stats["n_ctx_used"] == context_length(model.shape, n_ctx)
     assert answer.stats["heap_bytes"] == max(32 * MIB, memory.initial_bytes)  # it did not grow
     over = memory.initial_bytes - answer.stats["heap_top"]
     assert over < max(6 * MIB, 0.25 * answer.stats["heap_top"]), f"{over / MIB:.1f} MiB too much"
@@ -65,10 +70,8 @@ def test_too_little_memory_is_a_plain_error(wasm_dir: Path, tmp_path: Path, llam
     assert caught.value.kind == "out_of_memory"
 
 
-TINYLLAMA = Shape(
-    n_vocab=51_520, n_embd=2048, n_ff=5632, n_layer=22, n_head=32, n_head_kv=4, head_k=64, head_v=64,
-    n_ctx_train=1 << 20, n_tensors=201, weights_bytes=725_000_000, file_bytes=727_000_000,
-)  # fmt: skip
+LONG = Shape(51_520, 2048, 5632, 22, 32, 4, 64, tied=False, context=1 << 20)
+TINYLLAMA = Model(LONG, n_tensors=201, weights_bytes=725_000_000, file_bytes=727_000_000)
 USUAL = Use(n_batch=256, threads=8, stack_bytes=2 * MIB)
 
 
@@ -98,7 +101,7 @@ def test_keys_and_values_of_a_byte_let_a_longer_context_fit() -> None:
 
 
 def test_the_table_says_what_each_context_needs_or_why_it_does_not_fit() -> None:
-    rows = memory_rows(replace(TINYLLAMA, n_ctx_train=300_000), USUAL, 3000)
+    rows = memory_rows(replace(TINYLLAMA, shape=replace(LONG, context=300_000)), USUAL, 3000)
     assert [row["n_ctx"] for row in rows] == [512, 1024, 2048, 3072, *(1 << bit for bit in range(12, 19)), 300_032]
     needs = [row["initial_bytes"] for row in rows if "reason" not in row]
     assert needs == sorted(needs) and len(needs) == 10  # up to 131,072
@@ -181,4 +184,4 @@ def test_small_reads_are_served_whole_and_read_little_that_nobody_wants() -> Non
 def test_a_broken_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.gguf").write_bytes(b"GGUF\3\0\0\0" + b"\0" * 9)
     with pytest.raises(LilmError, match=r"x\.gguf: not a whole GGUF file"):
-        read_shape(tmp_path / "x.gguf")
+        read_model(tmp_path / "x.gguf")

@@ -13,7 +13,8 @@ from lilm.progress import Reporter
 from lilm.recipe import WasmConfig
 from lilm.wasm.build import build_variant
 from lilm.wasm.javascript import runtime_dir
-from lilm.wasm.memory import MIB, read_shape
+from lilm.wasm.limits import usable_bytes
+from lilm.wasm.memory import MIB, read_model
 from lilm.wasm.stage import memory_table
 from lilm.wasm.toolchain import Toolchain
 from lilm.wasm.variants import Variant
@@ -42,7 +43,7 @@ def test_a_model_that_needs_more_than_4_gib_runs_in_chromium(
     config = WasmConfig(variants=("threads",), memory64=True, n_ctx=n_ctx, n_batch=32, max_threads=2)
     variants: list[Variant] = ["threads-memory64", *(["threads-memory64-relaxed"] if relaxed else [])]  # type: ignore[list-item]
     cores = [build_variant(variant, Reporter(quiet=True), toolchain=newest) for variant in variants]
-    table = memory_table(config, {model.name: read_shape(model)}, {core.variant: core for core in cores})
+    table = memory_table(config, {model.name: read_model(model)}, {core.variant: core for core in cores})
     (row,) = [one for one in table["models"]["m.gguf"]["threads"] if one["n_ctx"] == n_ctx]
     assert "a browser gives 4 GiB" in row["reason"]
     for core in cores:
@@ -66,11 +67,14 @@ def plan(table: dict[str, Any], **wish: Any) -> Any:
 
 def test_64_bit_memory_is_taken_only_where_32_bits_do_not_do() -> None:
     table = {"n_ctx": 512, "n_batch": 64, "threads": 2, "models": {}, "variants": ["threads", "threads-memory64"]}
-    assert plan(table, file_bytes=100 * MIB)["variant"] == "threads"
+    small = plan(table, file_bytes=100 * MIB)
+    assert small["variant"] == "threads"
+    assert small["maximum_bytes"] == usable_bytes("threads"), "the runtime's limit is that of memory.json's rows"
     big = plan(table, file_bytes=5 * GIB)
     if runs_in_node("threads-memory64"):
         assert big["variant"] == "threads-memory64"
         assert big["initial_bytes"] > 5 * GIB
+        assert big["maximum_bytes"] == usable_bytes("threads-memory64")
         assert "ends at 16 GiB" in plan(table, file_bytes=17 * GIB)
     else:
         assert "ends at 4 GiB" in big

@@ -2,16 +2,17 @@
 
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lilm.errors import LilmError
 from lilm.gguf_file import GGUFFile, open_gguf
-from lilm.llamacpp.layout import LlamaShape
+from lilm.llama.shape import Shape
 from lilm.pipeline.artifact import Artifact
 from lilm.pipeline.hashing import write_json
 from lilm.pipeline.stage import Context
-from lilm.train.base.gguf_model import entries, read_shape
+from lilm.train.base.gguf_model import entries, read_figures
 from lilm.train.base.gguf_tokenizer import special_ids, write_gguf_tokenizer
 from lilm.train.base.gguf_weights import bits_per_weight, dtype, write_safetensors
 
@@ -24,11 +25,11 @@ def check_gguf_base(path: Path) -> None:
     from lilm.train.tokenizer.kinds import open_base
 
     file = open_gguf(path)
-    shape, _ = read_shape(file)
+    shape = Shape.of(read_figures(file))
     entries(file, shape)
     with tempfile.TemporaryDirectory() as folder:
         try:
-            write_gguf_tokenizer(file, Path(folder), shape.max_position_embeddings)
+            write_gguf_tokenizer(file, Path(folder), shape.context)
             open_base(Path(folder))
         except LilmError as error:  # for the user its files are the GGUF
             raise LilmError(error.what, where=str(path), remedy=error.remedy) from error
@@ -37,7 +38,7 @@ def check_gguf_base(path: Path) -> None:
 def gguf_config(path: Path) -> dict[str, Any]:
     """The config.json that the file becomes. Raises LilmError when it is no Llama."""
     file = open_gguf(path)
-    return _config(file, *read_shape(file))
+    return _config(file, read_figures(file))
 
 
 def convert_gguf(path: Path, corpus: Path, out_dir: Path, context: Context) -> Artifact:
@@ -51,13 +52,14 @@ def convert_gguf(path: Path, corpus: Path, out_dir: Path, context: Context) -> A
 
     check_gguf_base(path)
     file = open_gguf(path)
-    shape, rope = read_shape(file)
+    figures = read_figures(file)
+    shape = Shape.of(figures)
     found = entries(file, shape)
     reporter = context.reporter
     bits = bits_per_weight(file)
     reporter.say(f"  {path.name}: {_types(file)}, {bits:.2f} bits a weight{_advice(bits)}")
-    write_gguf_tokenizer(file, out_dir, shape.max_position_embeddings)
-    write_json(out_dir / "config.json", _config(file, shape, rope))
+    write_gguf_tokenizer(file, out_dir, shape.context)
+    write_json(out_dir / "config.json", _config(file, figures))
     write_json(out_dir / "generation_config.json", _generation_config(file))
     with reporter.bar("tensors", len(found)) as bar:
         write_safetensors(file, found, out_dir / "model.safetensors", lambda: bar.advance(1))
@@ -73,8 +75,7 @@ def convert_gguf(path: Path, corpus: Path, out_dir: Path, context: Context) -> A
         f"  as llama.cpp reads it: {proof['lines']:,} lines in the same token ids, logits within "
         f"{proof['logits_max_diff']:.1e} over {proof['logits_tokens']:,} tokens"
     )
-    parameters = sum(file.tensors[entry.target].parameters for entry in found)
-    return Artifact({"parameters": parameters, "bits_per_weight": round(bits, 3), **proof})
+    return Artifact({"parameters": shape.parameters, "bits_per_weight": round(bits, 3), **proof})
 
 
 def _types(file: GGUFFile) -> str:
@@ -92,7 +93,7 @@ def _advice(bits: float) -> str:
     return "; what its rounding took is gone: an unquantised one (F16, BF16, safetensors) is better where it can be had"
 
 
-def _config(file: GGUFFile, shape: LlamaShape, rope: dict[str, Any]) -> dict[str, Any]:
+def _config(file: GGUFFile, figures: Mapping[str, Any]) -> dict[str, Any]:
     """config.json, with transformers' keys."""
     ids = special_ids(file)
     kinds = {dtype(tensor)[0] for tensor in file.tensors.values() if len(tensor.shape) > 1}
@@ -101,20 +102,7 @@ def _config(file: GGUFFile, shape: LlamaShape, rope: dict[str, Any]) -> dict[str
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
         "hidden_act": "silu",
-        "hidden_size": shape.hidden_size,
-        "intermediate_size": shape.intermediate_size,
-        "num_hidden_layers": shape.num_hidden_layers,
-        "num_attention_heads": shape.num_attention_heads,
-        "num_key_value_heads": shape.num_key_value_heads,
-        "head_dim": shape.head_dim,
-        "max_position_embeddings": shape.max_position_embeddings,
-        "rms_norm_eps": shape.rms_norm_eps,
-        "rope_parameters": rope,
-        "rope_theta": shape.rope_theta,  # for readers older than rope_parameters
-        "attention_bias": False,
-        "mlp_bias": False,
-        "tie_word_embeddings": shape.tied,
-        "vocab_size": shape.vocab_size,
+        **figures,
         "bos_token_id": ids["bos"],
         "eos_token_id": ids["eos"],
         "pad_token_id": ids["padding"],

@@ -7,12 +7,14 @@ import numpy as np
 
 from lilm.errors import LilmError
 from lilm.gguf_file import FETCH, GGUFFile
-from lilm.llama_config import LARGEST, MOST_LAYERS, MOST_POSITIONS
-from lilm.llamacpp.layout import Entry, LlamaShape, layout
-from lilm.llamacpp.rope import TENSOR as ROPE_TENSOR
-from lilm.llamacpp.rope import rope_factors
+from lilm.llama.config import LARGEST, MOST_LAYERS, MOST_POSITIONS
+from lilm.llama.layout import Entry, layout
+from lilm.llama.rope import TENSOR as ROPE_TENSOR
+from lilm.llama.rope import rope_factors
+from lilm.llama.shape import Shape
 
-ANOTHER = "use a Llama: LlamaForCausalLM's arithmetic, no experts, no biases, rotary embeddings of Llama or Llama 3"
+ANOTHER = "use a Llama: LlamaForCausalLM's arithmetic, no experts, no rotary embeddings but Llama's and Llama 3's"
+ATTENTION, MLP = ("attn_q", "attn_k", "attn_v", "attn_output"), ("ffn_gate", "ffn_up", "ffn_down")
 OLD_CONTEXTS = tuple(2**power for power in range(5, 21))  # what original_max_position_embeddings may be
 
 
@@ -27,8 +29,9 @@ def check_architecture(file: GGUFFile) -> None:
         raise LilmError("it has no vocabulary", where=str(file.path), remedy="use a GGUF of a whole model")
 
 
-def read_shape(file: GGUFFile) -> tuple[LlamaShape, dict[str, Any]]:
-    """The shape, and `rope_parameters` of a config.json. Raises LilmError for what Hugging Face's Llama cannot be."""
+def read_figures(file: GGUFFile) -> dict[str, Any]:
+    """What a config.json says of the shape and the arithmetic. Raises LilmError for what Hugging Face's Llama cannot
+    be."""
     check_architecture(file)
     hidden = _number(file, "embedding_length")
     heads = _number(file, "attention.head_count", largest=hidden)
@@ -60,24 +63,25 @@ def read_shape(file: GGUFFile) -> tuple[LlamaShape, dict[str, Any]]:
             where=str(file.path),
             remedy="fetch or convert the model again",
         )
-    rope = _rope(file, theta, head_dim)
-    return LlamaShape(
-        num_hidden_layers=_number(file, "block_count", largest=MOST_LAYERS),
-        hidden_size=hidden,
-        intermediate_size=_number(file, "feed_forward_length"),
-        num_attention_heads=heads,
-        num_key_value_heads=_number(file, "attention.head_count_kv", heads),
-        head_dim=head_dim,
-        vocab_size=pieces,
-        max_position_embeddings=_number(file, "context_length", largest=MOST_POSITIONS),
-        rms_norm_eps=short_float(epsilon),
-        rope_theta=theta,
-        tied="output.weight" not in file.tensors,
-        rope_factors=rope_factors(rope, head_dim),
-    ), rope
+    return {
+        "hidden_size": hidden,
+        "intermediate_size": _number(file, "feed_forward_length"),
+        "num_hidden_layers": _number(file, "block_count", largest=MOST_LAYERS),
+        "num_attention_heads": heads,
+        "num_key_value_heads": _number(file, "attention.head_count_kv", heads),
+        "head_dim": head_dim,
+        "max_position_embeddings": _number(file, "context_length", largest=MOST_POSITIONS),
+        "rms_norm_eps": short_float(epsilon),
+        "rope_parameters": _rope(file, theta, head_dim),
+        "rope_theta": theta,  # for readers older than rope_parameters
+        "attention_bias": _has_bias(file, ATTENTION),
+        "mlp_bias": _has_bias(file, MLP),
+        "tie_word_embeddings": "output.weight" not in file.tensors,
+        "vocab_size": pieces,
+    }
 
 
-def entries(file: GGUFFile, shape: LlamaShape) -> list[Entry]:
+def entries(file: GGUFFile, shape: Shape) -> list[Entry]:
     """The model's tensors. Raises LilmError when one is missing, has another shape or a type that cannot be decoded, or
     when the file has one more."""
     found = list(layout(shape))
@@ -85,7 +89,9 @@ def entries(file: GGUFFile, shape: LlamaShape) -> list[Entry]:
         tensor = file.tensors.get(entry.target)
         if tensor is None:
             raise LilmError(
-                f"no tensor {entry.target}", where=str(file.path), remedy="fetch or convert the model again"
+                f"no tensor {entry.target}",
+                where=str(file.path),
+                remedy=ANOTHER if entry.target.endswith(".bias") else "fetch or convert the model again",
             )
         if tensor.shape != entry.shape:
             raise LilmError(
@@ -133,13 +139,37 @@ def _number(file: GGUFFile, key: str, otherwise: int | None = None, largest: int
     return found
 
 
+def _has_bias(file: GGUFFile, matrices: tuple[str, ...]) -> bool:
+    """Whether one of the first layer's matrices has a bias: in Hugging Face's Llama all of them have, or none."""
+    return any(f"blk.0.{name}.bias" in file.tensors for name in matrices)
+
+
+def _stretch(file: GGUFFile) -> float:
+    """By what positions are divided, 1 for not at all. Raises LilmError for another scaling than a linear one, which
+    llama.cpp takes where the file does not say which."""
+    kind = file.keys.get("llama.rope.scaling.type", "linear")
+    if kind not in ("none", "linear"):
+        raise LilmError(f"its rotary embedding is scaled ({kind})", where=str(file.path), remedy=ANOTHER)
+    factor = file.keys.get("llama.rope.scaling.factor", file.keys.get("llama.rope.scale_linear", 0.0))
+    if not isinstance(factor, float) or not 0 <= factor < math.inf:
+        raise LilmError(f"its rotary embedding is stretched by {factor!r}", where=str(file.path), remedy=ANOTHER)
+    return 1.0 if kind == "none" or factor == 0 else short_float(factor)
+
+
 def _rope(file: GGUFFile, theta: float, head_dim: int) -> dict[str, Any]:
-    """`rope_parameters`: plain, or Llama 3's with figures that give exactly the factors in the file."""
-    scaling = file.value("llama.rope.scaling.type", str, "none")
-    if scaling != "none" or file.keys.get("llama.rope.scale_linear", 1.0) != 1.0:
-        raise LilmError(f"its rotary embedding is scaled ({scaling})", where=str(file.path), remedy=ANOTHER)
+    """`rope_parameters`: plain, stretched linearly, or Llama 3's with figures that give exactly the factors in the
+    file."""
+    stretch = _stretch(file)
     tensor = file.tensors.get(ROPE_TENSOR)
     plain = {"rope_type": "default", "rope_theta": theta}
+    if stretch != 1:
+        if tensor is not None:
+            raise LilmError(
+                f"its rotary embedding is scaled twice, linearly and by {ROPE_TENSOR}",
+                where=str(file.path),
+                remedy=ANOTHER,
+            )
+        return {"rope_type": "linear", "rope_theta": theta, "factor": stretch}
     if tensor is None:
         return plain
     if tensor.type.name != "F32" or len(tensor.shape) != 1:

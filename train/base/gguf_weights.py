@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lilm.gguf_file import GGUFFile, GGUFTensor
-from lilm.llamacpp.layout import Entry, permute_rows
+from lilm.llama.layout import Entry, permute_rows
 
 BLOCK = 1 << 22  # numbers decoded at once: 16 MB, and a few times that on the way
 # What holds the values of a type without rounding. A quantised number is a product (and a sum) of half floats and
@@ -51,7 +51,12 @@ def bits_per_weight(file: GGUFFile) -> float:
 def _write_tensor(file: GGUFFile, entry: Entry, out: Any) -> None:
     tensor = file.tensors[entry.target]
     rows = file.rows(tensor)
-    order = _order(entry, len(rows))
+    order = _order(entry, entry.shape[0])
+    if len(entry.shape) == 1 and order is not None:  # a bias is one row, whose numbers are reordered
+        _, size = dtype(tensor)
+        values = rows.view(f"<u{size}") if tensor.type in _DTYPES else gguf.dequantize(rows, tensor.type).astype("<f4")
+        out.write(np.ascontiguousarray(values.reshape(-1)[order]).data)
+        return
     step = max(1, BLOCK // tensor.shape[-1])
     for begin in range(0, len(rows), step):
         part = rows[begin : begin + step] if order is None else rows[order[begin : begin + step]]

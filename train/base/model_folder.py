@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from lilm.chat.files import read_chat_template
 from lilm.errors import LilmError
 from lilm.json_file import read_json_object
-from lilm.llama_config import AGAIN, read_llama_config
+from lilm.llama.config import AGAIN, read_llama_config
 from lilm.train.base.weights_check import check_headers
 from lilm.vocabulary.added_tokens import ADDED
 from lilm.vocabulary.byte_level import CONFIG, FILE

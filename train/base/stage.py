@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lilm.errors import LilmError
-from lilm.export.safetensors_reader import INDEX, SINGLE
-from lilm.llama_config import read_llama_config
+from lilm.llama.config import read_llama_config
+from lilm.llama.weights import INDEX, SINGLE
 from lilm.pipeline.artifact import Artifact
 from lilm.pipeline.hashing import write_json
 from lilm.pipeline.stage import Context

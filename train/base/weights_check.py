@@ -1,13 +1,15 @@
 """Whether a folder's tensors are those of the Llama that its config.json tells: no more, no fewer, and numbers."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from lilm.errors import LilmError
-from lilm.export.safetensors_reader import INDEX, SINGLE, Weights
-from lilm.llama_config import AGAIN
-from lilm.llamacpp.layout import layout, shape_of
+from lilm.llama.config import AGAIN
+from lilm.llama.layout import layout
+from lilm.llama.shape import Shape
+from lilm.llama.weights import INDEX, SINGLE, Weights
 
 FLOATS = ("F16", "BF16", "F32", "F64")
 HEAD, EMBEDDING = "lm_head.weight", "model.embed_tokens.weight"
@@ -29,7 +31,7 @@ def open_weights(folder: Path, framework: Any) -> Weights:
 def check_headers(folder: Path, config: Mapping[str, Any]) -> list[Path]:
     """Returns the files that hold the weights. Raises LilmError naming the first tensor that is missing, that a Llama
     of this config does not have, or that has another shape or type."""
-    entries = {entry.source: entry.shape for entry in layout(shape_of({**config, "tie_word_embeddings": False}))}
+    entries = {entry.source: entry.shape for entry in layout(replace(Shape.of(config), tied=False))}
     needed = entries.keys() - ({HEAD} if config["tie_word_embeddings"] else set())
     with open_weights(folder, "np") as weights:
         names = [name for name in weights.names if not name.endswith(BUFFER)]
@@ -48,7 +50,7 @@ def check_headers(folder: Path, config: Mapping[str, Any]) -> list[Path]:
                 raise LilmError(
                     f"tensor {name} has no place in the Llama of config.json",
                     where=where,
-                    remedy="use a LlamaForCausalLM without biases or adapters, with its own config.json",
+                    remedy="use a LlamaForCausalLM without adapters, with its own config.json",
                 )
             if weights.shape(name) != entries[name]:
                 raise LilmError(

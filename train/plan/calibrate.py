@@ -13,19 +13,20 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from lilm.devices import prepare_torch
+from lilm.llama.flops import forward_flops
+from lilm.llama.peak import peak_flops
+from lilm.llama.shape import Shape
 from lilm.progress import Reporter
 from lilm.recipe import OptimConfig, Recipe
 from lilm.train.pack.packing import IGNORE
-from lilm.train.plan.flops import Method, flops_per_token
+from lilm.train.plan.flops import Method, method_flops
 from lilm.train.plan.hardware import Hardware
-from lilm.train.plan.overhead import forward_flops
-from lilm.train.plan.shape import Shape, base_config, shape_of
+from lilm.train.plan.shape import base_config, shape_of
 from lilm.train.pretrain.embeddings import both_matrices
 from lilm.train.pretrain.lora import with_lora
 from lilm.train.trainer.batches import Batch, BatchAt
 from lilm.train.trainer.checkpoint import save_checkpoint
 from lilm.train.trainer.engine import MOMENTS, State
-from lilm.train.trainer.flops import peak_flops
 from lilm.train.trainer.loop import Job, train
 from lilm.train.trainer.measure import Window, text_nats
 from lilm.train.trainer.samples import continue_greedily
@@ -129,7 +130,7 @@ def random_batches(vocab: int, window: int, rows: int) -> BatchAt:
     return at
 
 
-def random_llama(shape: Shape, window: int) -> LlamaForCausalLM:
+def random_llama(shape: Shape) -> LlamaForCausalLM:
     return LlamaForCausalLM(
         LlamaConfig(
             vocab_size=shape.vocab,
@@ -140,7 +141,7 @@ def random_llama(shape: Shape, window: int) -> LlamaForCausalLM:
             num_key_value_heads=shape.kv_heads,
             head_dim=shape.head_dim,
             tie_word_embeddings=shape.tied,
-            max_position_embeddings=window,
+            max_position_embeddings=shape.context,
         )
     )
 
@@ -155,8 +156,8 @@ def this_machine(recipe: Recipe, reporter: Reporter, seconds: float = 30.0) -> H
     and `utilisation` is 1.
     """
     device = prepare_torch(recipe.seed, recipe.threads)
-    shape = shape_of(recipe)
     config, window = recipe.pretrain, recipe.pretrain.sequence_length
+    shape = replace(shape_of(recipe), context=window)
     if device.type == "cuda":
         proxy, most = replace(shape, layers=max(1, shape.layers // 4)), 8192
     else:
@@ -167,7 +168,7 @@ def this_machine(recipe: Recipe, reporter: Reporter, seconds: float = 30.0) -> H
     for method, optim in (("new rows", config.stage1), (config.method, config.stage2)):
         if method == "new rows" and not (optim.steps and recipe.tokenizer.pieces):
             continue
-        model: Any = random_llama(proxy, window)
+        model: Any = random_llama(proxy)
         model.to(device)
         if config.gradient_checkpointing:
             model.gradient_checkpointing_enable({"use_reentrant": False})
@@ -187,7 +188,7 @@ def this_machine(recipe: Recipe, reporter: Reporter, seconds: float = 30.0) -> H
             f"measuring {device.type}, {method}",
             kept_rows=new if method == "new rows" else 0,
         )
-        flops = flops_per_token(proxy, window, cast(Method, method), config.lora, config.gradient_checkpointing)
+        flops = method_flops(proxy, window, cast(Method, method), config.lora, config.gradient_checkpointing)
         reached[method] = speed * flops.executed
     reporter.say("  measuring how fast text is read, a sample written and a checkpoint saved")
     grown = shape.parameters / proxy.parameters

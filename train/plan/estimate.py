@@ -4,12 +4,13 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from lilm.errors import LilmError
+from lilm.llama.shape import Shape
 from lilm.recipe import OptimConfig, Recipe
-from lilm.train.plan.flops import Flops, Method, flops_per_token, trained_parameters
+from lilm.train.plan.flops import Flops, Method, method_flops, trained_parameters
 from lilm.train.plan.hardware import Hardware
 from lilm.train.plan.memory import DeviceMemory, Disk, Setting, device_memory, disk, host_memory
 from lilm.train.plan.overhead import Overhead, overhead
-from lilm.train.plan.shape import Shape, shape_of
+from lilm.train.plan.shape import shape_of
 
 DAY = 86_400
 SPARE = 0.95  # share of a device's memory that may be planned for
@@ -171,7 +172,7 @@ def _setting(
 
 
 def _phase(name: str, shape: Shape, setting: Setting, optim: OptimConfig, tokens: int, hardware: Hardware) -> Phase:
-    flops = flops_per_token(shape, setting.window, setting.method, setting.lora, setting.checkpointing)
+    flops = method_flops(shape, setting.window, setting.method, setting.lora, setting.checkpointing)
     trained = trained_parameters(shape, setting.method, setting.lora)
     per_step = optim.batch_size * setting.window
     passes = -(-optim.batch_size // (setting.micro_batch * setting.count))

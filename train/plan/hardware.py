@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lilm.errors import LilmError
+from lilm.llama.peak import PEAK_FLOPS
 
 GIB = 2**30
-TERA = 1e12
 FLOAT32_SLOWER = 10.0  # than bfloat16 on a GPU: measurements are exact, without tensor cores
 
 
@@ -16,9 +16,11 @@ class Hardware:
     """One device, and the machine around it.
 
     peak: FLOP/s of dense matrix products in the type that training uses (bfloat16 with float32 sums; float32 on
-    A64FX). utilisation: share of `peak` that executed FLOPs reach. memory, host_memory: bytes of one device, and of
-    the machine for each device. link: bytes/s that a device exchanges with the others. source: where the utilisation
-    is from; kind: "published" in so many words, "fitted" to one published speed, "assumed", or "measured" here.
+    A64FX). utilisation: share of `peak` that executed FLOPs reach, as lilm.llama.flops counts them; published ones
+    count attention's whole window, and at 2,048 tokens a Llama of 1B has 0.92 or 0.93 of theirs. memory, host_memory:
+    bytes of one device, and of the machine for each device. link: bytes/s that a device exchanges with the others.
+    source: where the utilisation is from; kind: "published" in so many words, "fitted" to one published speed,
+    "assumed", or "measured" here.
     bfloat16: whether it has such products; without, training is in float32. reached: FLOP/s by what learns, where that
     was measured apart; reading: those while bits per byte are measured, in float32, 0 where they were not;
     token_seconds: of one token that is written for a sample. writing: bytes/s of a checkpoint, hash included.
@@ -52,9 +54,8 @@ HARDWARE = {
         Hardware(
             "rtx3090",
             "GeForce RTX 3090, 24 GiB",
-            # NVIDIA's GA102 whitepaper, table 2: 71 TFLOPS bf16, and fp16 with float32 accumulate (142 is without)
-            peak=71 * TERA,
-            utilisation=0.39,
+            peak=PEAK_FLOPS["RTX 3090"],
+            utilisation=0.36,
             memory=24 * GIB,
             host_memory=32 * GIB,
             link=10e9,  # PCIe 4.0 through the host; GeForce drivers have no peer-to-peer
@@ -64,30 +65,30 @@ HARDWARE = {
         Hardware(
             "a100-40g",
             "A100 40 GB",
-            peak=312 * TERA,  # data sheet, dense bf16
-            utilisation=0.56,
+            peak=PEAK_FLOPS["A100"],
+            utilisation=0.518,
             memory=40 * GIB,
             host_memory=128 * GIB,
             link=100e9,  # between machines of eight the slower way counts: 8 × 200 Gb/s InfiniBand at best, shared
-            source="TinyLlama's README: 56% model FLOPs utilisation without checkpointing on A100-40G",
+            source="TinyLlama's README: 56% without checkpointing on A100-40G, counting the whole window",
             kind="published",
         ),
         Hardware(
             "h100",
             "H100 SXM 80 GB",
-            peak=989.4 * TERA,  # data sheet, dense bf16
-            utilisation=0.418,
+            peak=PEAK_FLOPS["H100"],
+            utilisation=0.39,
             memory=80 * GIB,
             host_memory=128 * GIB,
             link=300e9,
-            source="MosaicML llm-foundry's table: 41.8% for a 1B model in bf16 on H100",
+            source="MosaicML llm-foundry's table: 41.8% for a 1B model in bf16 on H100, counting the whole window",
             kind="published",
         ),
         Hardware(
             "h200",
             "H200 SXM 141 GB",
-            peak=989.4 * TERA,  # the same chip as H100, with more memory
-            utilisation=0.418,
+            peak=PEAK_FLOPS["H200"],  # the same chip as H100, with more memory
+            utilisation=0.39,
             memory=141e9,
             host_memory=128 * GIB,
             link=300e9,
@@ -97,9 +98,8 @@ HARDWARE = {
         Hardware(
             "fugaku",
             "Fugaku node, A64FX",
-            # 48 cores × 2 pipes × 16 lanes × 2 × 2.0 GHz in float32; it has no bfloat16
-            peak=6.144 * TERA,
-            utilisation=0.15,
+            peak=PEAK_FLOPS["A64FX"],
+            utilisation=0.14,
             memory=32 * GIB,
             host_memory=32 * GIB,
             link=6.8e9,  # one Tofu-D link

@@ -2,14 +2,14 @@
 
 from dataclasses import asdict, dataclass
 
+from lilm.llama.shape import Shape
 from lilm.recipe import ExportConfig, LoraConfig
 from lilm.train.pack.megatron import token_bytes
 from lilm.train.plan.flops import Method, trained_parameters
-from lilm.train.plan.shape import Shape
 from lilm.train.tokenizer.report.curve import Shape as Matrices
 from lilm.train.tokenizer.report.curve import row_bytes
+from lilm.train.trainer.chunks import CHUNK_ELEMENTS
 
-CHUNK_ELEMENTS = 32 * 1024 * 1024  # logits that our loss holds at once (lilm.train.trainer.loss)
 LOGIT_BYTES = 12  # of one logit: bfloat16, float32, and its gradient in both, some of it freed early
 CONTEXT = 1.0e9  # CUDA context and what the allocator wastes
 PROCESS = 2.5e9  # resident memory of a process that has torch and transformers loaded
@@ -63,11 +63,10 @@ def layer_activations(shape: Shape, setting: Setting) -> float:
     own cast one; in float32 they share the normalised form), q, k, v and what attention answers, gate, up, the
     activation and the product. LoRA freezes the norms, which then keep only their input, and keeps its inner values.
     """
-    query, key_value = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
     cast = 2 if setting.bfloat16 else 4
     kept = 4 * shape.hidden * 4  # two of each half
     kept += 5 * shape.hidden * cast if setting.bfloat16 else 0
-    kept += (3 * query + 2 * key_value) * cast + 4 * shape.intermediate * cast
+    kept += (3 * shape.width + 2 * shape.kv_width) * cast + 4 * shape.intermediate * cast
     if setting.method == "lora":
         adapters = sum(name in shape.linear() for name in setting.lora.target_modules)
         kept += adapters * setting.lora.rank * cast - 2 * shape.hidden * 4
@@ -118,13 +117,12 @@ class Disk:
 
 
 def file_bytes(shape: Shape, file_type: str) -> float:
-    """Of a GGUF file: the matrices in its types (as the tokenizer's report has them for the vocabulary's), norms in
-    float32, and the pieces with their scores and merges. The file types whose layers are all of one type: Q4_0, Q8_0,
-    F16."""
+    """Of a GGUF file: the matrices in its types (as the tokenizer's report has them for the vocabulary's), norms and
+    biases in float32, and the pieces with their scores and merges. The file types whose layers are all of one type:
+    Q4_0, Q8_0, F16."""
     matrices = Matrices(shape.hidden, shape.tied)
     layers = sum(row_bytes(inputs, file_type) * outputs for inputs, outputs in shape.linear().values())
-    norms = 4.0 * shape.hidden * (2 * shape.layers + 1)
-    return shape.layers * layers + norms + shape.vocab * (matrices.row_bytes(file_type) + PIECE_BYTES)
+    return shape.layers * layers + 4.0 * shape.vectors + shape.vocab * (matrices.row_bytes(file_type) + PIECE_BYTES)
 
 
 def disk(shape: Shape, trained: int, tokens: float, export: ExportConfig) -> Disk:

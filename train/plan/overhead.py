@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
+from lilm.llama.flops import forward_flops
+from lilm.llama.shape import Shape
 from lilm.recipe import PretrainConfig, Recipe
 from lilm.train.plan.flops import Method, trained_parameters
 from lilm.train.plan.hardware import Hardware
-from lilm.train.plan.shape import Shape
 
 ENGLISH_BYTES = 4.0  # of a token of the base's language
 NEW_BYTES = {False: 1.7, True: 4.5}  # of one of the new language, without new pieces and with some thousand: .56 and
@@ -50,8 +51,3 @@ def overhead(recipe: Recipe, shape: Shape, steps: tuple[int, int], hardware: Har
         measuring=tokens * forward / hardware.forward + sampled * hardware.token_seconds,
         saving=(written + 4.0 * shape.parameters) / hardware.writing,
     )
-
-
-def forward_flops(shape: Shape, window: int) -> float:
-    """Of one token that is only read, with the logits."""
-    return 2.0 * (shape.body + shape.head) + 4.0 * shape.layers * shape.heads * shape.head_dim * window

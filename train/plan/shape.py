@@ -1,12 +1,11 @@
-"""The shape of the model that a recipe trains, and how many parameters it has."""
+"""The shape of the model that a recipe trains."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lilm.errors import LilmError
-from lilm.llama_config import read_llama_config
+from lilm.llama.config import CONFIG, read_llama_config
+from lilm.llama.shape import Shape
 from lilm.recipe import Recipe
 
 # Known without a hub. The three-trillion-token TinyLlama checkpoints share one config.json.
@@ -19,76 +18,9 @@ KNOWN: dict[str, dict[str, Any]] = {
         "num_attention_heads": 32,
         "num_key_value_heads": 4,
         "tie_word_embeddings": False,
+        "max_position_embeddings": 2048,
     }
 }
-CONFIG = "config.json"
-
-
-@dataclass(frozen=True)
-class Shape:
-    """A Llama, in transformers' words; `head_dim` times `heads` need not be `hidden`."""
-
-    vocab: int
-    hidden: int
-    intermediate: int
-    layers: int
-    heads: int
-    kv_heads: int
-    head_dim: int
-    tied: bool
-
-    @classmethod
-    def of(cls, config: Mapping[str, Any], vocab: int | None = None) -> "Shape":
-        """From the values of a config.json. vocab: instead of the one that stands there."""
-        heads = config["num_attention_heads"]
-        return cls(
-            vocab=vocab or config["vocab_size"],
-            hidden=config["hidden_size"],
-            intermediate=config["intermediate_size"],
-            layers=config["num_hidden_layers"],
-            heads=heads,
-            kv_heads=config.get("num_key_value_heads") or heads,
-            head_dim=config.get("head_dim") or config["hidden_size"] // heads,
-            tied=bool(config.get("tie_word_embeddings", False)),
-        )
-
-    def linear(self) -> dict[str, tuple[int, int]]:
-        """(inputs, outputs) of each matrix in one layer, by peft's name of it."""
-        query, key_value = self.heads * self.head_dim, self.kv_heads * self.head_dim
-        return {
-            "q_proj": (self.hidden, query),
-            "k_proj": (self.hidden, key_value),
-            "v_proj": (self.hidden, key_value),
-            "o_proj": (query, self.hidden),
-            "gate_proj": (self.hidden, self.intermediate),
-            "up_proj": (self.hidden, self.intermediate),
-            "down_proj": (self.intermediate, self.hidden),
-        }
-
-    @property
-    def body(self) -> int:
-        """Weights of all layers' matrices."""
-        return self.layers * sum(inputs * outputs for inputs, outputs in self.linear().values())
-
-    @property
-    def head(self) -> int:
-        """Weights of the output matrix."""
-        return self.vocab * self.hidden
-
-    @property
-    def embeddings(self) -> int:
-        """Parameters of the input and the output matrix, which may be one."""
-        return self.head if self.tied else 2 * self.head
-
-    @property
-    def parameters(self) -> int:
-        """All of them, norms included."""
-        return self.body + self.embeddings + self.hidden * (2 * self.layers + 1)
-
-    def lora(self, rank: int, modules: tuple[str, ...]) -> int:
-        """Parameters of adapters of `rank` on `modules` of every layer."""
-        linear = self.linear()
-        return self.layers * sum(rank * sum(linear[name]) for name in modules if name in linear)
 
 
 def merged_vocab(base: int, recipe: Recipe) -> int:

@@ -13,7 +13,7 @@ from lilm.devices import prepare_torch
 from lilm.disk import write_atomic
 from lilm.documents import read_texts
 from lilm.errors import LilmError
-from lilm.llama_config import read_llama_config
+from lilm.llama.config import read_llama_config
 from lilm.pipeline.artifact import read_manifest
 from lilm.pipeline.hashing import write_json
 from lilm.progress import Reporter

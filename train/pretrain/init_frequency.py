@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from lilm.train.trainer.loss import CHUNK_ELEMENTS
+from lilm.train.trainer.chunks import CHUNK_ELEMENTS
 from lilm.vocabulary.pieces import Pieces
 
 COUNTED = 2_000_000  # characters of text whose pieces are counted

@@ -12,7 +12,8 @@ from transformers import LlamaForCausalLM
 
 from lilm.devices import prepare_torch
 from lilm.documents import read_texts
-from lilm.llama_config import read_llama_config
+from lilm.llama.config import read_llama_config
+from lilm.llama.shape import Shape
 from lilm.pipeline.runner import make_context
 from lilm.progress import Reporter
 from lilm.recipe import OptimConfig, Recipe
@@ -20,7 +21,6 @@ from lilm.train.base.model_folder import load_llama
 from lilm.train.pack import stage as pack_stage
 from lilm.train.plan.calibrate import Clock, steady_clock
 from lilm.train.plan.memory import file_bytes
-from lilm.train.plan.shape import Shape
 from lilm.train.pretrain.compare import window_of
 from lilm.train.pretrain.embeddings import both_matrices
 from lilm.train.pretrain.init_model import add_rows

@@ -14,6 +14,7 @@ from lilm.devices import prepare_torch
 from lilm.disk import write_atomic
 from lilm.documents import read_texts
 from lilm.errors import LilmError
+from lilm.llama.shape import Shape
 from lilm.pipeline.artifact import read_manifest
 from lilm.pipeline.hashing import write_json
 from lilm.progress import Reporter
@@ -21,7 +22,6 @@ from lilm.recipe import OptimConfig, Recipe
 from lilm.train.base.model_folder import load_llama
 from lilm.train.plan.flops import trained_parameters
 from lilm.train.plan.memory import Setting, device_memory
-from lilm.train.plan.shape import Shape
 from lilm.train.pretrain.embeddings import both_matrices
 from lilm.train.pretrain.init_model import add_rows
 from lilm.train.pretrain.inputs import heldout_texts, open_sequences, open_tokenizers

@@ -9,6 +9,9 @@ import torch
 
 from lilm.disk import require_space
 from lilm.errors import LilmError
+from lilm.llama.flops import training_flops
+from lilm.llama.peak import peak_flops
+from lilm.llama.shape import Shape
 from lilm.progress import Reporter
 from lilm.recipe import OptimConfig
 from lilm.train.pack.packing import IGNORE
@@ -23,7 +26,6 @@ from lilm.train.trainer.checkpoint import (
 )
 from lilm.train.trainer.compiled import compiled_layers, eager
 from lilm.train.trainer.engine import Engine, PlainEngine
-from lilm.train.trainer.flops import flops_per_token, peak_flops
 from lilm.train.trainer.health import DivergenceGuard, check_finite, losses
 from lilm.train.trainer.hosts import micro_batches
 from lilm.train.trainer.loss import LossModel
@@ -102,7 +104,8 @@ def _speedometer(model: Any, job: Job, named: dict[str, torch.nn.Parameter]) -> 
     trained = sum(parameter.numel() for parameter in named.values())
     device = next(iter(named.values())).device
     peak = peak_flops(torch.cuda.get_device_name(device)) if device.type == "cuda" else None
-    return Speedometer(flops_per_token(model.config, window, trained), peak and peak * current_rank().world_size)
+    flops = training_flops(Shape.of(model.config.to_dict()), window, trained)
+    return Speedometer(flops, peak and peak * current_rank().world_size)
 
 
 def _newest(job: Job, named: dict[str, torch.nn.Parameter]) -> Checkpoint | None:

@@ -10,9 +10,8 @@ from transformers import PreTrainedModel
 from lilm.train.pack.packing import IGNORE
 from lilm.train.trainer.attention import document_borders
 from lilm.train.trainer.batches import Batch, SoftTargets
+from lilm.train.trainer.chunks import CHUNK_ELEMENTS
 from lilm.train.trainer.loss_fused import FusedLoss, chunk_rows, scaled_gradients
-
-CHUNK_ELEMENTS = 32 * 1024 * 1024  # logits held at once: 128 MB in float32
 
 
 class _SummedLoss(torch.autograd.Function):

@@ -24,7 +24,7 @@ from lilm.wasm.bench.real import divergences
 from lilm.wasm.bench.shapes import N_CTX, SHAPES, random_gguf
 from lilm.wasm.build import BuiltCore, build_variant
 from lilm.wasm.javascript import copy_runtime, runtime_dir, runtime_files
-from lilm.wasm.memory import read_shape
+from lilm.wasm.memory import read_model
 from lilm.wasm.stage import memory_table
 from lilm.wasm.toolchain import toolchains
 from lilm.wasm.variants import with_relaxed
@@ -54,7 +54,7 @@ def measure(
     against one thread on a quiet machine, ours and wllama_busy_decode_ratio. reload_s: seconds to load a model that
     the browser has kept; peak_memory_ratio: the most memory its process took then, by the file's size.
     wasm_gzip_bytes, page_gzip_bytes: of the module, and of all else but models. kld_vs_native: of the real model's F16
-    file, nats; kld_by_type: of it quantised, beside what native llama.cpp differs from itself by (verify/divergence.py).
+    file, nats; kld_by_type: of it quantised, beside what native llama.cpp differs from itself by (see verify).
     Raises LilmError for an unknown shape, and when Chromium, npm or Emscripten is missing.
     """
     if shape not in SHAPES:
@@ -99,13 +99,13 @@ def _lay_out(
     for name in PAGES:
         (root / name).write_bytes((files("lilm.wasm.bench") / "page" / name).read_bytes())
     shutil.copytree(peer, root / "wllama")
-    shapes = {path.name: read_shape(path) for path in models.values()}
+    known = {path.name: read_model(path) for path in models.values()}
     config = WasmConfig(variants=("threads",), n_ctx=N_CTX, max_threads=cores)
     for folder, built in builds.items():
         copy_runtime(root / folder / "runtime")
         for core in built:
             core.copy_to(root / folder / core.variant)
-        table = memory_table(config, shapes, {core.variant: core for core in built})
+        table = memory_table(config, known, {core.variant: core for core in built})
         write_json(root / folder / "memory.json", table)
     for path in models.values():
         os.link(path, root / path.name)

@@ -9,24 +9,31 @@ import gguf
 
 from lilm.cache import cache_dir
 from lilm.export.gguf_writer import write_gguf
+from lilm.llama.shape import Shape
 from lilm.llamacpp.engine import quantize
 from lilm.progress import Reporter
 from lilm.train.base.model_folder import TOKENIZER, save_llama
 from lilm.train.plan.calibrate import random_llama
-from lilm.train.plan.shape import Shape
+from lilm.train.plan.shape import KNOWN
 from lilm.train.stories import stories
 from lilm.train.tokenizer.train import train_base_tokenizer
 from lilm.vocabulary.sentencepiece import UNUSED, read_proto
 
+N_CTX = 2048
 SHAPES = {
     "m110": Shape(
-        vocab=32_000, hidden=768, intermediate=2048, layers=12, heads=12, kv_heads=12, head_dim=64, tied=True
+        vocab=32_000,
+        hidden=768,
+        intermediate=2048,
+        layers=12,
+        heads=12,
+        kv_heads=12,
+        head_dim=64,
+        tied=True,
+        context=N_CTX,
     ),
-    "tinyllama": Shape(
-        vocab=32_000, hidden=2048, intermediate=5632, layers=22, heads=32, kv_heads=4, head_dim=64, tied=False
-    ),
+    "tinyllama": Shape.of(KNOWN["TinyLlama/TinyLlama-1.1B"]),
 }
-N_CTX = 2048
 PIECES = 1_000  # learnt ones; the others are there for their rows
 
 
@@ -54,7 +61,7 @@ def _write_half(shape: Shape, work: Path, target: Path) -> None:
     import torch
 
     torch.manual_seed(0)
-    model: Any = random_llama(shape, N_CTX)
+    model: Any = random_llama(shape)
     save_llama(model.half(), work)
     del model
     train_base_tokenizer(list(stories("en", 2_000, 0)), PIECES, work / TOKENIZER)

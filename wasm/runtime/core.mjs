@@ -6,8 +6,9 @@ const NODE = typeof process === "object" && Boolean(process.versions?.node);
 const PAGE = 65536;
 const MIB = 1 << 20;
 const SMALLEST = 32 * MIB; // what the module is linked for
-const LARGEST = 4096 * MIB - PAGE; // all of wasm32, but for a last page that some browsers refuse
-const LARGEST64 = 4 * 4096 * MIB - PAGE; // what browsers give to 64-bit memory
+// As wasm/limits.py has them: all but a last page that some browsers refuse.
+const LARGEST = 4096 * MIB - PAGE;
+const LARGEST64 = 4 * 4096 * MIB - PAGE;
 export const PROTOCOL = 4; // LILM_PROTOCOL of glue.h
 
 /** Does this realm have shared memory for threads? */

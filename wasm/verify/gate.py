@@ -10,7 +10,7 @@ from lilm.errors import LilmError
 from lilm.llamacpp.engine import Engine
 from lilm.pipeline.hashing import sha256_file, sha256_json, write_json
 from lilm.progress import Reporter
-from lilm.wasm.memory import Shape
+from lilm.wasm.memory import Model
 from lilm.wasm.verify.divergence import Divergence, divergence
 from lilm.wasm.verify.first_difference import first_difference
 from lilm.wasm.verify.in_node import REMEDY
@@ -31,15 +31,15 @@ class Gate:
         self.kv_type, self.reporter = kv_type, reporter
         self.failures: list[LilmError] = []
 
-    def measure(self, gguf: Path, variant: str, threads: int, shape: Shape) -> Divergence:
+    def measure(self, gguf: Path, variant: str, threads: int, model: Model) -> Divergence:
         """How far the build is from native on this file; said in a line.
 
         Raises LilmError when either cannot load it, or there is no held-out text.
         """
         core = {path.name: sha256_file(path) for path in sorted((self.out_dir / variant).iterdir())}
-        key = sha256_json([gguf.name, shape.file_bytes, variant, threads, self.kv_type, core])[:16]
+        key = sha256_json([gguf.name, model.file_bytes, variant, threads, self.kv_type, core])[:16]
         kept = self.out_dir / "checkpoints" / "gate" / f"{key}.json"
-        windows = self.windows(gguf, min(TOKENS, shape.n_ctx_train - 2))
+        windows = self.windows(gguf, min(TOKENS, model.shape.context - 2))
         if kept.is_file():
             found = Divergence(**json.loads(kept.read_text(encoding="utf-8")))
         else:

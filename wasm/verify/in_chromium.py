@@ -11,7 +11,7 @@ from lilm.errors import LilmError
 from lilm.pipeline.hashing import write_json
 from lilm.wasm.build import SMALLEST_MEMORY, BuiltCore
 from lilm.wasm.javascript import copy_runtime
-from lilm.wasm.memory import MIB, Memory, context_length, read_shape
+from lilm.wasm.memory import MIB, Memory, context_length, read_model
 from lilm.wasm.verify.chromium import ask_page, serving
 
 PAGE = ("index.html", "verify.mjs")
@@ -46,7 +46,7 @@ def verify_in_chromium(
     """
     variant = plain.variant
     exactly = {"initial_bytes": memory.initial_bytes, "maximum_bytes": memory.initial_bytes}
-    full = context_length(read_shape(gguf), n_ctx)
+    full = context_length(read_model(gguf).shape, n_ctx)
     table = {
         "n_ctx": n_ctx,
         "n_batch": n_batch,

@@ -5,8 +5,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lilm.errors import LilmError
+from lilm.llama.shape import Shape
 from lilm.llamacpp.engine import Continuation, Engine
-from lilm.wasm.memory import Memory, Shape, context_length
+from lilm.wasm.memory import Memory, context_length
 from lilm.wasm.verify.node import NodeRun, run_node
 
 PROMPTS = ("Once upon a time, there was a little", "昔々あるところに、")

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from lilm.llama.shape import Shape
 from lilm.train.pack.memory_store import MemoryStore
 from lilm.train.pack.packing import PackedSequences
 from lilm.train.plan.calibrate import random_llama
-from lilm.train.plan.shape import Shape
 from lilm.train.trainer.batches import Batch
 
 DOCUMENTS = 3000
@@ -29,11 +29,11 @@ def seen_share(batch: Batch) -> float:
     return float(sum((one**2).sum() for one in counts)) / (rows * window**2)
 
 
-def random_model(shape: Shape, window: int, device: torch.device) -> Any:
+def random_model(shape: Shape, device: torch.device) -> Any:
     """The same weights every time, made where they are wanted."""
     torch.manual_seed(0)
     with device:
-        return random_llama(shape, window)
+        return random_llama(shape)
 
 
 def packed(shape: Shape, window: int) -> PackedSequences:

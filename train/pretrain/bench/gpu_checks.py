@@ -39,7 +39,7 @@ class Bed:
         self.flat = choose_attention(self.model(), device, TYPE)
 
     def model(self) -> Any:
-        return random_model(self.size.check, self.size.window, self.device)
+        return random_model(self.size.check, self.device)
 
     def gradients(self, batch: Batch, dtype: str, flat: bool, loss_model: LossModel | None = None) -> torch.Tensor:
         """Of all parameters, as one float32 vector: the same weights each time."""

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 
 from lilm.errors import LilmError
+from lilm.llama.flops import training_flops
+from lilm.llama.shape import Shape
 from lilm.progress import Reporter
 from lilm.recipe import OptimConfig
 from lilm.train.base.model_folder import check_model_folder, load_llama
@@ -22,7 +24,6 @@ from lilm.train.pretrain.bench.gpu_part import Teller
 from lilm.train.pretrain.bench.gpu_size import Settings
 from lilm.train.trainer.attention import choose_attention, flat_attention
 from lilm.train.trainer.batches import Batch, mixed, stack
-from lilm.train.trainer.flops import flops_per_token
 from lilm.train.trainer.loop import Job, Metrics, train
 from lilm.train.trainer.loss import LossModel
 from lilm.train.trainer.speed import Speedometer
@@ -51,7 +52,7 @@ def run(settings: Settings, teller: Teller) -> None:
     """Tells what is trained, `before` and `after` (bits per byte by language), and steps, loss and speed meanwhile."""
     size, device = settings.size, torch.device(settings.device)
     stores = _stores(settings.tokens)
-    model: Any = random_model(size.pilot, size.window, device) if settings.base is None else None
+    model: Any = random_model(size.pilot, device) if settings.base is None else None
     if settings.base is not None:
         torch.manual_seed(SEED)
         model = load_llama(settings.base, device)
@@ -70,7 +71,7 @@ def run(settings: Settings, teller: Teller) -> None:
     if stores:
         teller.tell(before=_bits(model, settings, window, flat))
     measuring = 2 * (time.time() - started) + 2
-    per_token = flops_per_token(model.config, window, model.num_parameters())
+    per_token = training_flops(Shape.of(model.config.to_dict()), window)
     compiled = device.type == "cuda"
     seconds = teller.left() - measuring - settings.compile_s
     steps = int(seconds * settings.flops * SMALLER / per_token / (size.pilot_rows * window))

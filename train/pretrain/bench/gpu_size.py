@@ -3,12 +3,18 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from lilm.train.plan.shape import KNOWN, Shape
+from lilm.llama.shape import Shape
+from lilm.train.plan.shape import KNOWN
 
 # SmolLM2-135M's config.json (Allal et al. 2025, arXiv:2502.02737), with 8,000 pieces more, filled up to 64
-SMOLLM2 = Shape(vocab=57_152, hidden=576, intermediate=1536, layers=30, heads=9, kv_heads=3, head_dim=64, tied=True)
+SMOLLM2 = Shape(
+    vocab=57_152, hidden=576, intermediate=1536, layers=30, heads=9, kv_heads=3, head_dim=64, tied=True, context=8192
+)
 TINYLLAMA = Shape.of(KNOWN["TinyLlama/TinyLlama-1.1B"], vocab=51_520)
-TOY = Shape(vocab=997, hidden=64, intermediate=128, layers=1, heads=4, kv_heads=2, head_dim=16, tied=True)
+CHECKED = Shape(
+    vocab=51_520, hidden=512, intermediate=1408, layers=2, heads=8, kv_heads=2, head_dim=64, tied=True, context=2048
+)
+TOY = Shape(vocab=997, hidden=64, intermediate=128, layers=1, heads=4, kv_heads=2, head_dim=16, tied=True, context=64)
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,7 @@ class Size:
 
 SIZES = {
     "tinyllama": Size(
-        check=Shape(vocab=51_520, hidden=512, intermediate=1408, layers=2, heads=8, kv_heads=2, head_dim=64, tied=True),
+        check=CHECKED,
         speed=TINYLLAMA,
         pilot=SMOLLM2,
         window=2048,

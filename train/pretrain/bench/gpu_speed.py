@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from lilm.llama.flops import attention_flops, training_flops
+from lilm.llama.peak import peak_flops
 from lilm.progress import Reporter
 from lilm.recipe import OptimConfig
 from lilm.train.pack.packing import PackedSequences
@@ -16,7 +18,6 @@ from lilm.train.pretrain.bench.gpu_part import Teller, last_line
 from lilm.train.pretrain.bench.gpu_size import Settings
 from lilm.train.trainer.attention import choose_attention
 from lilm.train.trainer.batches import Batch, mixed
-from lilm.train.trainer.flops import flops_per_token, peak_flops
 
 COMPILES = 90.0  # seconds that the first torch.compile may take
 
@@ -42,10 +43,10 @@ def tries(settings: Settings) -> list[Try]:
 def run(settings: Settings, teller: Teller) -> None:
     """Tells of the shape (parameters, flops_per_token, seen_share), then `tries` as they are done, and the `best`."""
     size, device = settings.size, torch.device(settings.device)
-    model = random_model(size.speed, size.window, device)
-    flops = flops_per_token(model.config, size.window, model.num_parameters())
+    model = random_model(size.speed, device)
+    flops = training_flops(size.speed, size.window)
     # what packed documents spare: attention is counted over the half of a window that a long document sees
-    attention = flops - flops_per_token(model.config, 0, model.num_parameters())
+    attention = 3 * attention_flops(size.speed, size.window)
     peak = peak_flops(torch.cuda.get_device_name(device)) if device.type == "cuda" else None
     sequences = packed(size.speed, size.window)
     share = seen_share(mixed(sequences, None, 0.0, size.batch_size)(0))

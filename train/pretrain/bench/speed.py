@@ -9,24 +9,26 @@ from typing import Any
 import torch
 
 from lilm.devices import prepare_torch
+from lilm.llama.flops import training_flops
+from lilm.llama.peak import peak_flops
+from lilm.llama.shape import Shape
 from lilm.memory import PeakMemory
 from lilm.progress import Reporter
 from lilm.recipe import OptimConfig
 from lilm.train.pack.memory_store import MemoryStore
 from lilm.train.pack.packing import IGNORE, PackedSequences
 from lilm.train.plan.calibrate import random_llama, steady_speed
-from lilm.train.plan.shape import Shape
+from lilm.train.plan.shape import KNOWN
 from lilm.train.pretrain.bench.seed_loop import learnt_share, padded_batches, seed_speed
 from lilm.train.trainer.attention import choose_attention
 from lilm.train.trainer.batches import mixed
-from lilm.train.trainer.flops import flops_per_token, peak_flops
 
 Documents = list[list[int]]
 BATCHES = 400  # that the share of learnt places is taken from: in the few that are timed chance would decide
-SMALL = Shape(vocab=16_384, hidden=384, intermediate=1024, layers=4, heads=6, kv_heads=3, head_dim=64, tied=False)
-TINYLLAMA = Shape(
-    vocab=51_520, hidden=2048, intermediate=5632, layers=22, heads=32, kv_heads=4, head_dim=64, tied=False
+SMALL = Shape(
+    vocab=16_384, hidden=384, intermediate=1024, layers=4, heads=6, kv_heads=3, head_dim=64, tied=False, context=1024
 )
+TINYLLAMA = Shape.of(KNOWN["TinyLlama/TinyLlama-1.1B"], vocab=51_520)
 
 
 @dataclass(frozen=True)
@@ -73,14 +75,13 @@ def measure_speed(loop: Callable[..., tuple[float, float]], trial: Trial, docume
 
 def _measured(loop: Callable[..., tuple[float, float]], trial: Trial, documents: Documents) -> Speed:
     device = prepare_torch(0, trial.threads)
-    model: Any = random_llama(trial.shape, trial.window)
+    model: Any = random_llama(trial.shape)
     model.to(device)
-    trained = model.num_parameters()
     with PeakMemory() as resident:
         speed, share = loop(model, trial, documents)
     on_gpu = device.type == "cuda"
     peak = peak_flops(torch.cuda.get_device_name(device)) if on_gpu else None
-    flops = flops_per_token(model.config, trial.window, trained)
+    flops = training_flops(trial.shape, trial.window)
     return Speed(
         tokens_per_s=round(speed, 1),
         real_share=round(share, 4),

@@ -8,13 +8,12 @@ TENSOR = "rope_freqs.weight"
 
 
 def rope_factors(rope: Mapping[str, Any], head_dim: int) -> tuple[float, ...]:
-    """What llama.cpp divides each of the head_dim / 2 frequencies by; none for rope_type "default".
+    """What llama.cpp divides each of the head_dim / 2 frequencies by; none for other rope_types than "llama3".
 
-    rope: `rope_parameters` of a config whose rope_type is "default" or "llama3" (as in convert_hf_to_gguf.py and
-    transformers' `_compute_llama3_parameters`): long waves are stretched by `factor`, short ones stay, and those
-    between take a share of both.
+    rope: `rope_parameters` of a config. As in convert_hf_to_gguf.py and transformers' `_compute_llama3_parameters`,
+    long waves are stretched by `factor`, short ones stay, and those between take a share of both.
     """
-    if rope["rope_type"] == "default":
+    if rope["rope_type"] != "llama3":
         return ()
     low, high = float(rope["low_freq_factor"]), float(rope["high_freq_factor"])
     old, stretch = float(rope["original_max_position_embeddings"]), float(rope["factor"])

@@ -10,7 +10,7 @@ from lilm.json_file import read_json_object
 
 CONFIG = "config.json"
 AGAIN = "fetch the model again"
-ANOTHER = "use a LlamaForCausalLM with SiLU, no biases, and the rotary embeddings of Llama or Llama 3.1"
+ANOTHER = "use a LlamaForCausalLM with SiLU and the rotary embeddings of Llama, linearly stretched or not, or Llama 3.1"
 LARGEST = 2**31 - 1  # of tensors' sides in GGUF's readers
 MOST_LAYERS = 1_000  # Llama 3.1 405B has 126
 MOST_POSITIONS = 1 << 24  # the longest context of a Llama is 4 million tokens
@@ -19,9 +19,14 @@ _SIZES = {"vocab_size": LARGEST, "hidden_size": LARGEST, "intermediate_size": LA
     "num_attention_heads": LARGEST,
     "max_position_embeddings": MOST_POSITIONS,
 }
-_FIXED = {"hidden_act": "silu", "attention_bias": False, "mlp_bias": False, "partial_rotary_factor": 1.0}
+_FIXED = {"hidden_act": "silu", "partial_rotary_factor": 1.0}
+_BIASES = ("attention_bias", "mlp_bias")
 _FRACTIONS = {"rms_norm_eps": 1e-6, "initializer_range": 0.02, "attention_dropout": 0.0}
-_LLAMA3 = ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings")
+_ROPES: dict[str, tuple[str, ...]] = {  # figures by rope_type
+    "default": (),
+    "linear": ("factor",),
+    "llama3": ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"),
+}
 
 
 def read_llama_config(folder: Path) -> dict[str, Any]:
@@ -52,9 +57,8 @@ def read_llama_config(folder: Path) -> dict[str, Any]:
         if not _is_number(value) or not 0 <= value < 1:
             raise _bad(f"{key} is {value!r}, not a number from 0 to 1", path, AGAIN)
         found[key] = value
-    tied = data.get("tie_word_embeddings", False)
-    if not isinstance(tied, bool):
-        raise _bad(f"tie_word_embeddings is {tied!r}, not true or false", path, AGAIN)
+    biases = {key: _flag(data, key, path) for key in _BIASES}
+    tied = _flag(data, "tie_word_embeddings", path)
     rope = _rope(data, found["max_position_embeddings"], path)
     return {
         "architectures": ["LlamaForCausalLM"],
@@ -63,8 +67,7 @@ def read_llama_config(folder: Path) -> dict[str, Any]:
         **found,
         "rope_parameters": rope,
         "rope_theta": rope["rope_theta"],  # for readers older than rope_parameters
-        "attention_bias": False,
-        "mlp_bias": False,
+        **biases,
         "tie_word_embeddings": tied,
         **_token_ids(data, found["vocab_size"], path),
     }
@@ -76,6 +79,13 @@ def _bad(what: str, path: Path, remedy: str) -> LilmError:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _flag(data: Mapping[str, Any], key: str, path: Path) -> bool:
+    value = data.get(key, False)
+    if not isinstance(value, bool):
+        raise _bad(f"{key} is {value!r}, not true or false", path, AGAIN)
+    return value
 
 
 def _whole(data: Mapping[str, Any], key: str, largest: int, path: Path, otherwise: int | None = None) -> int:
@@ -111,25 +121,22 @@ def _rope(data: Mapping[str, Any], context: int, path: Path) -> dict[str, Any]:
     if not isinstance(given, dict):
         raise _bad(f"the rotary embedding is {given!r}, not an object", path, AGAIN)
     kind = given.get("rope_type", given.get("type", "default"))
-    if kind not in ("default", "llama3"):
+    if not isinstance(kind, str) or kind not in _ROPES:
         raise _bad(f"rope_type is {kind!r}", path, ANOTHER)
     if given.get("partial_rotary_factor", 1.0) != 1.0:
         raise _bad(f"partial_rotary_factor is {given['partial_rotary_factor']!r}", path, ANOTHER)
     theta = given.get("rope_theta", data.get("rope_theta", 10_000.0))
     if not _is_number(theta) or theta < 1:
         raise _bad(f"rope_theta is {theta!r}, not a number of at least 1", path, AGAIN)
-    plain = {"rope_type": kind, "rope_theta": float(theta)}
-    if kind == "default":
-        return plain
-    figures: dict[str, Any] = {key: given.get(key) for key in _LLAMA3}
-    if figures["original_max_position_embeddings"] is None:
+    figures: dict[str, Any] = {key: given.get(key) for key in _ROPES[kind]}
+    if kind == "llama3" and figures["original_max_position_embeddings"] is None:
         figures["original_max_position_embeddings"] = context
     for key, value in figures.items():
         if not _is_number(value) or value <= 0:
-            raise _bad(f"{key} of its llama3 rotary embedding is {value!r}, not a number above 0", path, AGAIN)
-    if figures["low_freq_factor"] >= figures["high_freq_factor"]:
+            raise _bad(f"{key} of its {kind} rotary embedding is {value!r}, not a number above 0", path, AGAIN)
+    if kind == "llama3" and figures["low_freq_factor"] >= figures["high_freq_factor"]:
         raise _bad("low_freq_factor of its llama3 rotary embedding is not below high_freq_factor", path, AGAIN)
-    return plain | figures
+    return {"rope_type": kind, "rope_theta": float(theta), **figures}
 
 
 def _token_ids(data: Mapping[str, Any], rows: int, path: Path) -> dict[str, Any]:

@@ -1,0 +1,18 @@
+"""How much memory wasm has. runtime/core.mjs, which also runs without a memory.json, has the same limits; a test
+compares."""
+
+from lilm.wasm.variants import is_memory64
+
+PAGE = 1 << 16  # wasm's
+WASM32 = 4 << 30  # bytes that 32 bits address
+MEMORY64 = 16 << 30  # bytes that browsers give to 64-bit memory
+
+
+def linked_bytes(variant: str) -> int:
+    """What a build of this variant is linked for at most."""
+    return MEMORY64 if is_memory64(variant) else WASM32
+
+
+def usable_bytes(variant: str) -> int:
+    """What a model may have in it: some browsers refuse the last page."""
+    return linked_bytes(variant) - PAGE
