@@ -10,6 +10,7 @@ from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
+from lilm.demo.serve import site_server
 from lilm.wasm.verify.chromium import find_chromium
 
 DOCS = Path(__file__).parent
