@@ -42,7 +42,8 @@ class Raw:
     """The protocol of Gradio's page without Gradio's manners."""
 
     def __init__(self, url: str) -> None:
-        self.http = httpx.Client(base_url=url + "gradio_api/", timeout=PATIENCE)
+        fresh = httpx.Limits(max_keepalive_connections=0)  # the server closes an idle connection just as it is used
+        self.http = httpx.Client(base_url=url + "gradio_api/", timeout=PATIENCE, limits=fresh)
         functions = httpx.get(url + "config", timeout=PATIENCE).json()["dependencies"]
         self.answer = next(one["id"] for one in functions if one["api_name"] == "answer")
 
