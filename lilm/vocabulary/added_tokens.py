@@ -6,7 +6,7 @@ from typing import Any
 
 from lilm.errors import LilmError
 from lilm.json_file import read_json_object
-from lilm.llama_config import AGAIN
+from lilm.llama.config import AGAIN
 from lilm.vocabulary.byte_level import CONFIG
 from lilm.vocabulary.sentencepiece import CONTROL, read_proto
 

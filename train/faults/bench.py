@@ -53,8 +53,8 @@ def measure(reporter: Reporter, inputs: int = 5_000, seed: int = 0, kinds: str =
             kept = Path(tempfile.mkdtemp(prefix="lilm-faults-kept-")) if found else None
             files = _keep(found, kept) if kept is not None else {}
             with reporter.bar(f"faults made smaller, in {kept}", len(found)) as bar:
-                for key, (case, outcome) in found.items():
-                    found[key] = smaller(pool, case, outcome)
+                for fault, (case, outcome) in found.items():
+                    found[fault] = smaller(pool, case, outcome)
                     bar.advance(1)
             if kept is not None:
                 _keep(found, kept)

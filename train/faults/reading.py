@@ -79,10 +79,11 @@ def read_gguf(folder: Path, out: Path) -> None:
     from lilm.chat.tokens import stretches
     from lilm.export.gguf_info import bits_per_weight, by_type, read_tensors
     from lilm.gguf_file import open_gguf
+    from lilm.llama.shape import Shape
     from lilm.llamacpp.chat import ChatEngine
     from lilm.recipe import SamplingConfig
     from lilm.train.base.from_gguf import check_gguf_base, gguf_config
-    from lilm.train.base.gguf_model import entries, read_shape
+    from lilm.train.base.gguf_model import entries, read_figures
     from lilm.train.base.gguf_tokenizer import write_gguf_tokenizer
     from lilm.train.base.gguf_weights import write_safetensors
 
@@ -92,7 +93,7 @@ def read_gguf(folder: Path, out: Path) -> None:
         check_gguf_base(path)
         gguf_config(path)
         file = open_gguf(path)
-        shape, _ = read_shape(file)
+        shape = Shape.of(read_figures(file))
         made = folder / "made"
         made.mkdir()
         write_gguf_tokenizer(file, made, shape.max_position_embeddings)

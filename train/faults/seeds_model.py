@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from lilm.llamacpp.layout import layout, shape_of
+from lilm.llama.layout import layout
+from lilm.llama.shape import Shape
 from lilm.vocabulary.byte_level import byte_alphabet
 from lilm.vocabulary.sentencepiece import BPE, BYTE, CONTROL, NORMAL, UNKNOWN, empty_proto
 
@@ -92,7 +93,13 @@ def _write_byte_level(folder: Path) -> int:
         }
         for at, text in enumerate(SPECIAL)
     ]
-    model = {"type": "BPE", "dropout": None, "unk_token": None, "fuse_unk": False, "byte_fallback": False}
+    model: dict[str, Any] = {
+        "type": "BPE",
+        "dropout": None,
+        "unk_token": None,
+        "fuse_unk": False,
+        "byte_fallback": False,
+    }
     model |= {"ignore_merges": False, "vocab": {name: at for at, name in enumerate(names)}, "merges": merges}
     level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
     data = {
@@ -142,7 +149,7 @@ def _write_model(folder: Path, rows: int, files: tuple[str, ...]) -> None:
     _write_json(folder / "generation_config.json", {"bos_token_id": 1, "eos_token_id": 2, "max_length": 64})
     rng = np.random.default_rng(0)
     scaled = {**config, "rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0}, "rope_theta": 10_000.0}
-    tensors = {entry.source: rng.normal(0, 0.05, entry.shape).astype(np.float32) for entry in layout(shape_of(scaled))}
+    tensors = {entry.source: rng.normal(0, 0.05, entry.shape).astype(np.float32) for entry in layout(Shape.of(scaled))}
     names = sorted(tensors)
     found = {name: files[at % len(files)] for at, name in enumerate(names)}
     for file in files:
