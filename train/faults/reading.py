@@ -93,10 +93,11 @@ def read_gguf(folder: Path, out: Path) -> None:
         check_gguf_base(path)
         gguf_config(path)
         file = open_gguf(path)
-        shape = Shape.of(read_figures(file))
+        figures = read_figures(file)
+        shape = Shape.of(figures)
         made = folder / "made"
         made.mkdir()
-        write_gguf_tokenizer(file, made, shape.max_position_embeddings)
+        write_gguf_tokenizer(file, made, figures["max_position_embeddings"])
         write_safetensors(file, entries(file, shape), made / "model.safetensors", lambda: None)
 
     def told() -> None:
