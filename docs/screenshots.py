@@ -31,10 +31,11 @@ def both_answered(page: Page) -> None:
 
 def ask(page: Page, question: str) -> None:
     """Ends with the answer."""
-    before = page.locator(".turn.assistant .acts").count()
+    acts = page.locator(".turn.assistant .acts")
+    before = acts.count()
     page.fill("#prompt", question)
     page.press("#prompt", "Enter")
-    page.wait_for_function(f"document.querySelectorAll('.turn.assistant .acts').length > {before}", timeout=180_000)
+    acts.nth(before).wait_for(timeout=180_000)
 
 
 def picker(page: Page) -> None:
