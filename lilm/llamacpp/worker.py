@@ -153,7 +153,7 @@ def requests(stream: BinaryIO, stop: threading.Event) -> Iterator[dict[str, Any]
                 request = read_message(stream)[0]
             except EOFError:
                 os._exit(0)
-            if request.get("stop"):
+            if "do" not in request:  # a stop; commands have arguments of that name too
                 stop.set()
             else:
                 stop.clear()  # here and not where the work begins: the order of the messages decides
