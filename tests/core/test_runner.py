@@ -135,7 +135,7 @@ def test_a_bug_keeps_its_traceback(fake: Fake, tmp_path: Path, reporter: Reporte
 def test_stages_are_chosen_by_name(fake: Fake, tmp_path: Path, reporter: Reporter) -> None:
     with pytest.raises(LilmError, match="needs corpus"):
         go(tmp_path, reporter, first="tokenizer")
-    assert go(tmp_path, reporter, last="tokenizer") == ["corpus", "base", "tokenizer"]
+    assert go(tmp_path, reporter, last="tokenizer") == ["base", "corpus", "tokenizer"]
     assert go(tmp_path, reporter, first="base", last="tokenizer", force=True) == ["base", "tokenizer"]
     with pytest.raises(LilmError, match="'exprt'"):
         go(tmp_path, reporter, first="exprt")

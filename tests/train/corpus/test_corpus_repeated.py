@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -11,7 +10,7 @@ from lilm.errors import LilmError
 from lilm.pipeline.stage import Context
 from lilm.recipe import CorpusConfig
 from lilm.train.corpus import stage
-from lilm.train.corpus.reading import repeated
+from lilm.train.corpus.reading import shard
 from tests.train.corpus.made import LOOSE, config, english_houses, hashes, japanese_houses, made, report_of
 
 
@@ -77,13 +76,17 @@ def test_blocks_without_repeated_ids_survive_a_kill(
     """Killed after blocks were written again and before their report was: the same corpus in the end."""
     whole = made(repeating, tmp_path / "whole", context)
 
-    def killed(path: Path, value: Any) -> None:
-        raise KeyboardInterrupt
+    save = shard.ShardReport.save
+
+    def killed(report: shard.ShardReport, path: Path) -> None:
+        if report.rewritten is not None:
+            raise KeyboardInterrupt
+        save(report, path)
 
     out = tmp_path / "out"
     out.mkdir()
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(repeated, "write_json", killed)
+        patched.setattr(shard.ShardReport, "save", killed)
         stage.run(repeating, {}, out, context)
     assert list((out / "checkpoints").glob("shards/rewritten/*.npy"))
     assert hashes(made(repeating, out, context)) == hashes(whole)
