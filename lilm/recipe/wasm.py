@@ -13,7 +13,7 @@ class WasmConfig(Section):
     memory64: bool = False
     """A build with 64-bit memory too, which the page takes for models that 4 GiB do not hold, up to 16 GiB. Needs
     "threads" and a new Emscripten."""
-    n_ctx: int = Field(default=2048, ge=64, le=1_048_576)
+    n_ctx: int = Field(default=2048, ge=64, le=16_777_216)
     """Context that the memory is computed for; llama.cpp rounds it up to a multiple of 256."""
     n_batch: int = Field(default=256, ge=32, le=2048)
     """Prompt tokens evaluated at a time: more takes more memory and answers a stop later."""
