@@ -101,4 +101,5 @@ def serve(folder: Path, port: int = 0, open_browser: bool = False, host: str = "
             webbrowser.open(server.url)
         server.serve_forever()
     except KeyboardInterrupt:
-        console.print("Stopped.")
+        pass  # uvicorn raises the signal again when all is closed, but not always
+    console.print("Stopped.")
