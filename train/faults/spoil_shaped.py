@@ -145,7 +145,7 @@ def spoil_pieces(data: bytes, rng: random.Random) -> bytes:
         piece.piece = rng.choice(("", other.piece, "\0", "a" * 100_000, "▁" * 1_000, "<0xFF>", "<s>"))
     elif how == 3:
         field = rng.choice(("unk_id", "bos_id", "eos_id", "pad_id", "vocab_size", "model_type"))
-        setattr(proto.trainer_spec, field, rng.choice((-1, 0, 1, 2, 3, 4) if field == "model_type" else (-1, 0, 10**9)))
+        setattr(proto.trainer_spec, field, rng.choice((1, 2, 3, 4) if field == "model_type" else (-1, 0, 10**9)))
     elif how == 4:
         proto.normalizer_spec.precompiled_charsmap = rng.randbytes(rng.choice((1, 4, 100)))
     else:
