@@ -66,7 +66,7 @@ def read_base(path: Path) -> Any:
             raise LilmError(f"the base's tokenizer {what}", where=str(path), remedy="use a Llama or TinyLlama base")
     try:
         processor(proto)
-    except RuntimeError as error:  # its byte pieces have other names, and whatever else it looks at
+    except (RuntimeError, UnicodeDecodeError) as error:  # byte pieces of other names, which it may quote as they are
         raise LilmError(
             f"SentencePiece does not take it ({error})", where=str(path), remedy="fetch the file again"
         ) from error

@@ -79,3 +79,12 @@ def test_user_defined_pieces_are_refused(tmp_path: Path, stories: Path) -> None:
     (tmp_path / "tokenizer.model").write_bytes(proto.SerializeToString())
     with pytest.raises(LilmError, match="USER_DEFINED"):
         read_base(tmp_path / "tokenizer.model")
+
+
+def test_a_byte_piece_whose_name_is_no_text_is_one_line(stories: Path, tmp_path: Path) -> None:
+    """SentencePiece quotes the name in its error, and Python cannot read that."""
+    path = tmp_path / "tokenizer.model"
+    path.write_bytes((stories / "tokenizer.model").read_bytes().replace(b"<0x41>", b"<0x4\xf8>"))
+    with pytest.raises(LilmError) as refused:
+        read_base(path)
+    assert refused.value.where == str(path)
