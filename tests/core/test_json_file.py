@@ -12,8 +12,8 @@ from lilm.json_file import MAX_DEPTH, read_json_object
 @pytest.mark.parametrize("start", [b"", codecs.BOM_UTF8])
 def test_an_object(tmp_path: Path, start: bytes) -> None:
     path = tmp_path / "a.json"
-    path.write_bytes(start + '{"名": [1, {"b": null}]}'.encode())
-    assert read_json_object(path) == {"名": [1, {"b": None}]}
+    path.write_bytes(start + '{"名": [1, {"b": null}], "whole": "\\ud83d\\ude00"}'.encode())
+    assert read_json_object(path) == {"名": [1, {"b": None}], "whole": "😀"}
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,7 @@ def test_an_object(tmp_path: Path, start: bytes) -> None:
         ('{"a": 1}'.encode("utf-16"), "not UTF-8"),
         (b'{"a": ' + b"[" * MAX_DEPTH + b"]" * MAX_DEPTH + b"}", "deep"),
         (b'{"a": ' * 200_000, "deep"),
+        (b'{"a": ["x\\ud83d"]}', "half a surrogate pair"),
     ],
 )
 def test_what_is_refused(tmp_path: Path, data: bytes, part: str) -> None:
