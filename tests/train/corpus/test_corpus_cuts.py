@@ -2,6 +2,7 @@
 
 import json
 import random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -75,6 +76,3 @@ def test_figures_add_up() -> None:
     assert figures(counts, cuts(counts, 0, 4))["drop_from"] is None
     assert json.loads(json.dumps(shown)) == shown
     assert len(counts) == BINS
-
-
-KANA = "".join(map(chr, range(0x3041, 0x3094)))

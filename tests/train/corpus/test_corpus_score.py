@@ -278,6 +278,7 @@ def test_real_prose_is_told_from_garbage(literature: list[str], shared_data: Pat
     assert scorer.perplexity([stuffed * 3])[0] > np.percentile(good, 80)
 
 
+KANA = "".join(map(chr, range(0x3041, 0x3094)))
 JAPANESE = "\n".join(KANA[number % 60 :] + "、。" + KANA[: number % 50] for number in range(80))
 ENGLISH = "\n".join(f"the quick brown fox number {number} jumps over the lazy dog and swims." for number in range(80))
 
