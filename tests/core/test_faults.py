@@ -1,5 +1,6 @@
 """Spoilt files of every kind are read or refused in one line; and the suite that says so finds faults."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,7 +34,9 @@ def test_an_unknown_kind(reporter: Reporter) -> None:
 
 
 @pytest.fixture
-def pool(tmp_path: Path) -> Iterator[Pool]:
+def pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pool]:
+    # Its processes get this path and import the tests' kinds by it. Last, for the LiLM to test may be installed.
+    monkeypatch.setattr(sys, "path", [*sys.path, str(Path(__file__).parents[2])])
     (tmp_path / "work").mkdir()
     with Pool(1, tmp_path / "work", "tests.core.faulty_kinds", seconds=2, memory=500_000_000) as made:
         yield made

@@ -237,6 +237,13 @@ def at_home() -> Iterator[Callable[[Any, str], None]]:
 
 
 @pytest.fixture
+def without_headers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers send none of the site's headers, those neither that serve already."""
+    for name in tuple(HEADERS):
+        monkeypatch.delitem(HEADERS, name)
+
+
+@pytest.fixture
 def open_page(
     site: Path, browser: Any, serving: Callable[[Path], AbstractContextManager[str]]
 ) -> Iterator[Callable[..., Any]]:

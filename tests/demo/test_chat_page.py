@@ -23,12 +23,12 @@ class Visitor:
         self.stop: Locator = page.get_by_role("button", name="Stop", exact=True)
         self.asked: Locator = page.locator("#chat .message.user")
         self.answers: Locator = page.locator("#chat .message.bot")
+        self.toast: Locator = page.locator(".toast-body")
 
     def ask(self, text: str) -> None:
         expect(self.box).to_be_enabled()
         self.box.fill(text)
         self.box.press("Enter")
-        expect(self.stop).to_be_visible()
 
     def wait_until_free(self) -> None:
         expect(self.send).to_be_visible()
@@ -62,6 +62,7 @@ def small_chat(chat_gguf: Path) -> Iterator[str]:
 def test_what_is_copied_is_what_was_typed(visit: Callable[[str], Visitor], small_chat: str) -> None:
     visitor = visit(small_chat)
     visitor.ask(TYPED)
+    expect(visitor.answers).to_have_count(1)
     visitor.wait_until_free()
     assert visitor.page.locator("#chat b, #chat .message img").count() == 0
     visitor.page.get_by_role("button", name="Copy conversation").click()
@@ -73,12 +74,15 @@ def test_after_a_message_that_is_too_long_the_chat_goes_on(visit: Callable[[str]
     visitor = visit(small_chat)
     for text in ("cat " * 400, "x" * 100_000):
         visitor.ask(text)
+        expect(visitor.toast).to_contain_text("the message is too long")
         visitor.wait_until_free()
         expect(visitor.box).to_have_value(text.strip())
         expect(visitor.box).to_be_focused()
         expect(visitor.asked).to_have_count(0)
-    expect(visitor.page.locator(".toast-body").first).to_contain_text("shorten the message")
+        visitor.page.locator(".toast-close").click()
+        expect(visitor.toast).to_have_count(0)
     visitor.ask("The cat")
+    expect(visitor.answers).to_have_count(1)
     visitor.wait_until_free()
     expect(visitor.asked).to_have_count(1)
     expect(visitor.answers).to_have_count(1)

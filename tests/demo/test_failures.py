@@ -145,7 +145,7 @@ def test_a_model_beyond_wasm_is_refused_before_its_download(
     with path.open("wb") as file:
         file.truncate(5 << 30)
     path.with_name(path.name + ".chunks.json").write_text(
-        json.dumps({"bytes": 5 << 30, "sha256": "0" * 64, "chunk_bytes": 4 << 20, "chunks": []})
+        json.dumps({"bytes": 5 << 30, "sha256": "0" * 64, "chunk_bytes": 4 << 20, "chunks": ["0" * 64] * 1280})
     )
     with serving(real_site) as url:
         assert "too big for a browser (the file has 5.00 GiB" in notice(ask(url))

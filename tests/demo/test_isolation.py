@@ -27,6 +27,7 @@ def both_builds(real_site: Path) -> Path:
     return real_site
 
 
+@pytest.mark.usefixtures("without_headers")
 @pytest.mark.parametrize(("workers", "threads"), [("allow", True), ("block", False)])
 def test_without_the_headers_the_page_answers(
     workers: str,
@@ -35,9 +36,7 @@ def test_without_the_headers_the_page_answers(
     browser: Any,
     serving: Serving,
     at_home: Callable[[Any, str], None],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("lilm.demo.handler.HEADERS", {})
     context = browser.new_context(locale="en-US", service_workers=workers)
     with serving(both_builds) as url:
         at_home(context, url)

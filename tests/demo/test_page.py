@@ -171,17 +171,15 @@ def test_a_phone_needs_no_sideways_scrolling_and_everything_has_a_name(open_page
     assert page.evaluate(f"{nodes}.filter({nameless}).map((node) => node.outerHTML)") == []
 
 
-def test_without_the_headers_a_worker_isolates_the_page(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lilm.demo.handler.HEADERS", {})
+@pytest.mark.usefixtures("without_headers")
+def test_without_the_headers_a_worker_isolates_the_page(open_page: Open) -> None:
     page = open_page()
     assert page.evaluate("crossOriginIsolated")
     assert page.is_hidden("#notice")
 
 
-def test_without_headers_and_workers_the_page_says_what_is_missing(
-    open_page: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("lilm.demo.handler.HEADERS", {})
+@pytest.mark.usefixtures("without_headers")
+def test_without_headers_and_workers_the_page_says_what_is_missing(open_page: Open) -> None:
     page = open_page(service_workers="block")
     assert "not cross-origin isolated" in page.inner_text("#notice")
 
