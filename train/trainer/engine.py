@@ -1,10 +1,11 @@
 """What runs a step: one process with torch alone, several with summed gradients, or DeepSpeed (its own file)."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
-from torch import distributed
+from torch.nn.parallel import DistributedDataParallel
 
 from lilm.train.trainer.batches import Batch
 from lilm.train.trainer.loss import LossModel
@@ -46,7 +47,7 @@ class Engine(Protocol):
 
 
 class PlainEngine:
-    """torch's AdamW. With several processes each holds everything, and gradients are summed over them."""
+    """torch's AdamW. With several processes each holds everything, and DistributedDataParallel sums gradients."""
 
     def __init__(
         self,
@@ -59,31 +60,34 @@ class PlainEngine:
         self._loss_model, self._optimizer, self._named = loss_model, optimizer, named
         self._micro, self._max_norm = micro_batch_size, max_grad_norm
         self._device = loss_model.output_matrix().device
-        if current_rank().world_size > 1:
-            for parameter in loss_model.parameters():  # all begin as the first does
-                distributed.broadcast(parameter.data, 0)
+        self._world_size = current_rank().world_size
+        self._shared: DistributedDataParallel | None = None
+        if self._world_size > 1:
+            # Looking for unused parameters leaves them in the buckets where they began. Else torch orders the buckets
+            # anew after a first step, three processes sum in another order then, and a restart has other bits.
+            self._shared = DistributedDataParallel(loss_model, find_unused_parameters=True)
 
     def step(self, batch: Batch, counted: int, rate: float) -> tuple[float, float]:
         total = torch.zeros((), dtype=torch.float64, device=self._device)
-        for inputs in self._loss_model.inputs(batch, self._micro):
-            loss = self._loss_model(*inputs) / counted
-            torch.autograd.backward(loss)
-            total += loss.detach()
-        if current_rank().world_size > 1:
-            self._sum_gradients()
+        parts = self._loss_model.inputs(batch, self._micro)
+        for number, inputs in enumerate(parts, 1):
+            total += self._backward(inputs, counted, is_last=number == len(parts))
         norm = torch.nn.utils.clip_grad_norm_(list(self._named.values()), self._max_norm)
         set_rate(self._optimizer, rate)
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
         return float(total), float(norm)  # asked for last: each waits for the GPU
 
-    def _sum_gradients(self) -> None:
-        for parameter in self._named.values():
-            if parameter.grad is None:  # every process must bring the same tensors
-                parameter.grad = torch.zeros_like(parameter)
-        pending = [distributed.all_reduce(p.grad, async_op=True) for p in self._named.values()]
-        for work in pending:
-            work.wait()
+    def _backward(self, inputs: tuple[Any, ...], counted: int, is_last: bool) -> torch.Tensor:
+        """Adds the gradients of one micro-batch; after the last they are those of all processes. Returns the loss."""
+        if self._shared is None:
+            loss: torch.Tensor = self._loss_model(*inputs) / counted
+            torch.autograd.backward(loss)
+            return loss.detach()
+        with nullcontext() if is_last else self._shared.no_sync():
+            loss = self._shared(*inputs) / counted
+            torch.autograd.backward(loss * self._world_size)  # of which DistributedDataParallel takes the mean
+        return loss.detach()
 
     def state(self) -> State:
         moments = {
