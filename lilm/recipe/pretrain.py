@@ -43,6 +43,12 @@ class PretrainConfig(Section):
     """New rows only; the base does not move."""
     method: Literal["full", "lora"] = "full"
     stage2: OptimConfig = OptimConfig(steps=1000, lr=2e-4)
+    keep_base_rows: bool = False
+    """In stage 2 the base's own rows of the embedding and the output matrix keep their bits, and only new ones learn
+    beside the layers. Else every row that a text does not need is pushed down a little in each step, and AdamW makes
+    that as large as what is learnt: English suffers, and needs more replay."""
+    embedding_lr_scale: float = Field(default=1.0, gt=0, le=100)
+    """Rate of the embedding and the output matrix in stage 2, as a part of the layers'; `lora` has its own."""
     lora: LoraConfig = LoraConfig()
     eval_every: int = Field(default=100, ge=1)
     """Steps between measurements of bits per byte."""
@@ -63,3 +69,14 @@ class PretrainConfig(Section):
     def replay_in(self, stage: int) -> float:
         """`replay` of stage 1 or 2."""
         return 0.0 if stage == 1 else self.replay
+
+    def kept_rows(self, stage: int, base_rows: int) -> int:
+        """How many rows of the embedding and the output matrix keep their bits in stage 1 or 2: all of the base's
+        `base_rows`, or none."""
+        return base_rows if stage == 1 or self.keep_base_rows else 0
+
+    def vocabulary_lr_scale(self, stage: int) -> float:
+        """The rate of the embedding and the output matrix in stage 1 or 2, as a part of the rest's."""
+        if stage == 1:
+            return 1.0
+        return self.lora.embedding_lr_scale if self.method == "lora" else self.embedding_lr_scale

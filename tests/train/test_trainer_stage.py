@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from rich.console import Console
 
 from lilm.errors import LilmError
@@ -16,9 +17,11 @@ from lilm.pipeline.hashing import sha256_file
 from lilm.pipeline.stage import Context
 from lilm.progress import Bar, Reporter
 from lilm.recipe import LoraConfig, NewRowsOptimConfig, OptimConfig, PackConfig, PretrainConfig, TokenizerConfig
+from lilm.train.base.model_folder import load_llama
 from lilm.train.pack import stage as pack_stage
 from lilm.train.plan.overhead import measurements
 from lilm.train.pretrain import stage
+from lilm.train.pretrain.embeddings import both_matrices
 from lilm.train.tokenizer import stage as tokenizer_stage
 
 LORA = {"rank": 4, "alpha": 4}
@@ -123,6 +126,19 @@ def test_samples_curves_and_board(pretrain_inputs: dict[str, Path], tmp_path: Pa
     assert [event.step for event in board.Scalars("bits_per_byte_ja")] == [3, 6, 9]
     written = {path.relative_to(tmp_path).as_posix() for path in (tmp_path / "tensorboard").iterdir()}
     assert written <= set(artifact.volatile)
+
+
+@pytest.mark.parametrize("lora", [None, LORA])
+def test_the_bases_rows_keep_their_bits_where_the_recipe_says_so(
+    lora: dict[str, Any] | None, pretrain_inputs: dict[str, Path], tmp_path: Path, context: Context
+) -> None:
+    stage.run(config(lora=lora, keep_base_rows=True), pretrain_inputs, tmp_path, context)
+    base, taught = (load_llama(folder, torch.device("cpu")) for folder in (pretrain_inputs["base"], tmp_path))
+    for before, after in zip(both_matrices(base), both_matrices(taught), strict=True):
+        assert torch.equal(after[: len(before)], before)
+    entries = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    measured = [entry["bits_per_byte_ja"] for entry in entries if "bits_per_byte_ja" in entry]
+    assert measured[-1] < measured[2], "new rows and layers learn on"
 
 
 @pytest.fixture(scope="module")

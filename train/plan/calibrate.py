@@ -163,7 +163,7 @@ def this_machine(recipe: Recipe, reporter: Reporter, seconds: float = 30.0) -> H
     else:
         share = min(1.0, OWN / shape.parameters)
         proxy, most = replace(shape, layers=max(1, round(shape.layers * share))), CPU_TOKENS
-    new = base_config(recipe)["vocab_size"]
+    base_rows = base_config(recipe)["vocab_size"]
     reached: dict[str, float] = {}
     for method, optim in (("new rows", config.stage1), (config.method, config.stage2)):
         if method == "new rows" and not (optim.steps and recipe.tokenizer.pieces):
@@ -186,7 +186,7 @@ def this_machine(recipe: Recipe, reporter: Reporter, seconds: float = 30.0) -> H
             seconds / 2,
             reporter,
             f"measuring {device.type}, {method}",
-            kept_rows=new if method == "new rows" else 0,
+            kept_rows=config.kept_rows(1 if method == "new rows" else 2, base_rows),
         )
         flops = method_flops(proxy, window, cast(Method, method), config.lora, config.gradient_checkpointing)
         reached[method] = speed * flops.executed

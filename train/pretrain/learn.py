@@ -90,9 +90,7 @@ def pretrain(config: PretrainConfig, inputs: Mapping[str, Path], out_dir: Path, 
         label: str,
         number: int,
         optim: OptimConfig,
-        kept_rows: int,
         measured: dict[str, Any] | None = None,
-        embedding_lr_scale: float = 1.0,
     ) -> Job:
         return Job(
             label,
@@ -108,9 +106,9 @@ def pretrain(config: PretrainConfig, inputs: Mapping[str, Path], out_dir: Path, 
             zero=config.distributed.zero if number == 2 else 0,
             compile=compiled,
             flat_attention=flat,
-            kept_rows=kept_rows,
+            kept_rows=config.kept_rows(number, n_old),
             level=teaching.level if number == 1 else None,
-            embedding_lr_scale=embedding_lr_scale,
+            embedding_lr_scale=config.vocabulary_lr_scale(number),
             tokenizer_sha256=tokenizers.sha256,
             observe=logbook.see,
         )
@@ -121,7 +119,7 @@ def pretrain(config: PretrainConfig, inputs: Mapping[str, Path], out_dir: Path, 
         for matrix in both_matrices(model):
             matrix.requires_grad_(True)
         logbook.begin(1, 0)
-        stage1 = job("pretrain 1/2 new rows", 1, config.stage1, n_old)
+        stage1 = job("pretrain 1/2 new rows", 1, config.stage1)
         metrics, speed1 = train(model, stage1, context.reporter)
         logbook.end_stage(metrics)
         done, measured = metrics[-1]["step"], _measured(metrics[-1])
@@ -131,13 +129,13 @@ def pretrain(config: PretrainConfig, inputs: Mapping[str, Path], out_dir: Path, 
     logbook.begin(2, done)
     model.requires_grad_(True)
     if config.method == "full":
-        stage2 = job("pretrain 2/2 all parameters", 2, config.stage2, 0, measured)
+        stage2 = job("pretrain 2/2 all parameters", 2, config.stage2, measured)
         metrics, speed = train(model, stage2, context.reporter)
     else:
         lora = config.lora
         trained = load_adapter(model, lora, vocabulary) if lora.path else with_lora(model, lora)
         measured = None if lora.path else measured  # an adapter of an earlier run says something else
-        stage2 = job("pretrain 2/2 LoRA", 2, config.stage2, 0, measured, lora.embedding_lr_scale)
+        stage2 = job("pretrain 2/2 LoRA", 2, config.stage2, measured)
         metrics, speed = train(trained, stage2, context.reporter)
         if current_rank().rank == 0:
             save_adapter(trained, out_dir / "adapter", lora, vocabulary)

@@ -214,14 +214,13 @@ class _Pilot:
 
     def _options(self, model: LlamaForCausalLM, stage: int) -> dict[str, Any]:
         """Of Job, as the pretrain stage has them."""
-        pretrain, n_old = self._recipe.pretrain, len(self._tokenizers.base)
-        lora = stage == 2 and pretrain.method == "lora"
+        pretrain = self._recipe.pretrain
         return {
             "compile": compiles(model, self._device, pretrain.compile),
             "flat_attention": choose_attention(model, self._device, pretrain.dtype),
-            "kept_rows": n_old if stage == 1 else 0,
+            "kept_rows": pretrain.kept_rows(stage, len(self._tokenizers.base)),
             "level": self._teaching.level if stage == 1 else None,
-            "embedding_lr_scale": pretrain.lora.embedding_lr_scale if lora else 1.0,
+            "embedding_lr_scale": pretrain.vocabulary_lr_scale(stage),
         }
 
     def _train(

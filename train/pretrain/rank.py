@@ -184,7 +184,9 @@ class _Pilot:
 
     def full(self, lr: float) -> tuple[Trial, list[Change]]:
         self._reset()
-        self._train(self.model, f"all parameters, lr {lr:g}", self.optim.model_copy(update={"lr": lr}))
+        optim = self.optim.model_copy(update={"lr": lr})
+        scale = self._recipe.pretrain.embedding_lr_scale
+        self._train(self.model, f"all parameters, lr {lr:g}", optim, embedding_lr_scale=scale)
         return self._trial(0, lr), changes(self.model, self._start)
 
     def lora(self, rank: int, lr: float, matrix_lr: float) -> Trial:
@@ -208,6 +210,7 @@ class _Pilot:
     def _train(self, model: torch.nn.Module, label: str, optim: OptimConfig, **options: Any) -> None:
         torch.manual_seed(self._recipe.seed)
         config = self._recipe.pretrain
+        options = {"kept_rows": config.kept_rows(2, len(self._tokenizers.base))} | options
         job = Job(
             label,
             optim,

@@ -54,12 +54,15 @@ class ByStages:
             "compile": compiles(model, device, config.compile),
         }
 
-        def measured(model: Any, stage: int, seconds: float, **options: Any) -> tuple[float, float]:
+        def measured(model: Any, stage: int, seconds: float) -> tuple[float, float]:
             """(seconds of a step, learnt tokens a second)."""
             optim = config.stage1 if stage == 1 else config.stage2
             batch_at = mixed(main, replay, config.replay_in(stage), optim.batch_size)
             label = f"speed of {trial.label}"
-            speed = steady_speed(model, batch_at, optim, config.dtype, seconds, reporter, label, **common, **options)
+            rows = config.kept_rows(stage, len(tokenizers.base))
+            speed = steady_speed(
+                model, batch_at, optim, config.dtype, seconds, reporter, label, kept_rows=rows, **common
+            )
             return learnt_per_step(batch_at) / speed, speed
 
         stage1 = 0.0
@@ -67,7 +70,7 @@ class ByStages:
             model.requires_grad_(False)
             for matrix in both_matrices(model):
                 matrix.requires_grad_(True)
-            stage1, _ = measured(model, 1, seconds / 3, kept_rows=len(tokenizers.base))
+            stage1, _ = measured(model, 1, seconds / 3)
             model.requires_grad_(True)
         learner = with_lora(model, config.lora) if config.method == "lora" else model
         step, speed = measured(learner, 2, seconds)
