@@ -72,7 +72,7 @@ MAIN = {
         2e-4,
         {"tokenizer": {"pieces": 19_470, "multiple": 1}, "pretrain": {"init": "random", "replay": 0.0}},
     ),
-    "no_new_pieces": Contender("LiLM, no new vocabulary", _stages, (5e-4, 1e-3, 2e-3), 1e-3, OWN_VOCABULARY),
+    "no_new_pieces": Contender("LiLM, no new vocabulary", _stages, (1e-4, 2e-4, 4e-4), 2e-4, OWN_VOCABULARY),
 }
 """Each of them always runs, in this order."""
 VARIANTS = {
