@@ -1,6 +1,7 @@
 """The file of a budget: matrices measured, types chosen, rounded with importance, written to the byte."""
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from lilm.export.retyped import retyped_bytes, write_retyped
 from lilm.gguf_file import GGUFFile, open_gguf
 from lilm.llama.config import read_llama_config
 from lilm.llama.shape import Shape
-from lilm.pipeline.hashing import write_json
+from lilm.pipeline.hashing import sha256_file, sha256_json, write_json
 from lilm.pipeline.stage import Context
 from lilm.recipe import ExportConfig
 from lilm.report.units import size
@@ -49,10 +50,9 @@ def check_target(full: GGUFFile, config: ExportConfig, parameters: int) -> int:
     found, layers = matrices(full), full.value("llama.block_count", int) or 0
     least = retyped_bytes(full, smallest(groups_of(found, layers), found, config.mix_types))
     if target < least:
-        key, value = (
-            ("target_mb", config.target_mb) if config.target_mb else ("bits_per_weight", config.bits_per_weight)
-        )
-        enough = _up(least / 1e6) if config.target_mb else _up(least * 8 / parameters)
+        in_mb = bool(config.target_mb)
+        key, value = ("target_mb", config.target_mb) if in_mb else ("bits_per_weight", config.bits_per_weight)
+        enough = _up(least / 1e6 if in_mb else least * 8 / parameters)
         raise LilmError(
             f"{value:g} is too little: with the types of export.mix_types the smallest file has {size(least)}",
             where=f"export.{key}",
@@ -80,20 +80,18 @@ def make_mix(
     tokens = (config.calibration_tokens, config.sensitivity_tokens)
     n_ctx = (min(WINDOWS[0], shape.context), min(WINDOWS[1], shape.context))
     texts = choose_calibration(corpus, languages, full, tokens, n_ctx)
-    measured = target.parent / FOLDER
-    measured.mkdir(exist_ok=True)
+    kept = _Kept(target.parent / FOLDER, _made_from(full, texts, config))
     model = _load(folder, context)
-    imatrix = measured / IMATRIX if config.imatrix else None
-    if imatrix is not None and not imatrix.is_file():
+    if config.imatrix and not kept.is_ours:
         with context.reporter.bar("importance", len(texts[0].windows)) as bar:
-            write_imatrix(imatrix, collect(model, shape, texts[0].windows, languages, bar.advance))
-    importance = read_imatrix(imatrix) if imatrix is not None else None
-    if importance is not None:
-        check_importance(importance, matrices(opened), str(imatrix))
-    rounder = Rounder(opened, importance, context.threads)
-    rows = _measured(rounder, Probe(model, shape, texts[1].windows, EVERY), shape, config, context, measured)
-    del model
+            write_imatrix(kept.imatrix, collect(model, shape, texts[0].windows, languages, bar.advance))
+    importance = read_imatrix(kept.imatrix) if config.imatrix else None
     found = matrices(opened)
+    if importance is not None:
+        check_importance(importance, found, str(kept.imatrix))
+    rounder = Rounder(opened, importance, context.threads)
+    rows = _measured(rounder, Probe(model, shape, texts[1].windows, EVERY), shape, config, context, kept)
+    del model
     rest = retyped_bytes(opened, types_of(rows, [0] * len(rows))) - sum(row.choices[0].bytes for row in rows)
     chosen = by_measure(rows, most - rest)
     types = types_of(rows, chosen)
@@ -108,6 +106,33 @@ def make_mix(
         write_retyped(opened, target, types, blocks)
     foretold = total_cost(options(rows, lambda choice: choice.kld), chosen)
     return Mix(_note(rows, chosen, config, texts[1]), _report(texts, config, foretold))
+
+
+class _Kept:
+    """What was measured, in `folder`, as it comes. is_ours: the folder holds what a killed try measured of the same
+    things; else it is empty now."""
+
+    def __init__(self, folder: Path, made_from: str) -> None:
+        self.imatrix, self._table = folder / IMATRIX, folder / SENSITIVITY
+        self._made_from = made_from
+        self.rows: list[Row] = []
+        table = json.loads(self._table.read_text(encoding="utf-8")) if self._table.is_file() else {}
+        self.is_ours = table.get("made_from") == made_from
+        if self.is_ours:
+            self.rows = [Row.of(one) for one in table["rows"]]
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+
+    def add(self, rows: Sequence[Row]) -> None:
+        self.rows += rows
+        write_json(self._table, {"made_from": self._made_from, "rows": [row.as_json() for row in self.rows]})
+
+
+def _made_from(full: Path, texts: Sequence[Sample], config: ExportConfig) -> str:
+    """Hash of all that the measurements depend on, but the code."""
+    sides = [[text.windows.shape, sha256_json(text.windows.tolist())] for text in texts]
+    return sha256_json([sha256_file(full), sides, list(config.mix_types), config.imatrix])
 
 
 def _load(folder: Path, context: Context) -> Any:
@@ -132,19 +157,17 @@ def _load(folder: Path, context: Context) -> Any:
 
 
 def _measured(
-    rounder: Rounder, probe: Probe, shape: Shape, config: ExportConfig, context: Context, folder: Path
+    rounder: Rounder, probe: Probe, shape: Shape, config: ExportConfig, context: Context, kept: _Kept
 ) -> list[Row]:
-    """The rows of all groups, kept in SENSITIVITY as they come."""
-    kept = folder / SENSITIVITY
+    """The rows of all groups."""
     found = matrices(rounder.full)
     groups = groups_of(found, shape.layers)
-    done = [Row.of(one) for one in json.loads(kept.read_text(encoding="utf-8"))["rows"]] if kept.is_file() else []
     steps = [steps_of(group, sizes(group, found, config.mix_types), shape.layers) for group in groups]
-    rows = list(done)
+    kept.add([])  # the importance stands
+    done = list(kept.rows)
 
     def keep(row: Row, count: int) -> None:
-        rows.append(row)
-        write_json(kept, {"positions": probe.positions, "rows": [one.as_json() for one in rows]})
+        kept.add([row])
         bar.advance(count, row.names[0])
 
     with context.reporter.bar("sensitivity", sum(steps), sum(steps[: len(done)])) as bar:

@@ -56,9 +56,12 @@ def test_more_bits_lose_less_and_importance_says_where(full: GGUFFile, kind: str
     importance = np.where(np.arange(matrix.shape[1]) % 2, 1.0, 0.01).astype(np.float32)
     plain, weighed = (dequantise_matrix(quantise_matrix(matrix, kind, one), kind) for one in (None, importance))
     errors = [float((np.square(one - matrix) * importance).sum()) for one in (plain, weighed)]
-    assert 0 < errors[0] < {2: 0.15, 3: 0.04, 4: 0.012, 5: 0.003, 6: 0.0008, 8: 0.0001}[int(block_type(kind).bits)] * (
-        np.square(matrix) * importance
-    ).sum()
+    assert (
+        0
+        < errors[0]
+        < {2: 0.15, 3: 0.04, 4: 0.012, 5: 0.003, 6: 0.0008, 8: 0.0001}[int(block_type(kind).bits)]
+        * (np.square(matrix) * importance).sum()
+    )
     assert errors[1] <= errors[0] if kind == "Q8_0" else errors[1] < errors[0]
 
 
