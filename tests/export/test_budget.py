@@ -72,10 +72,7 @@ def test_controls_fill_the_same_budget() -> None:
     klds = [[0.9, 0.5, 0.0], [0.9, 0.1, 0.0], [0.1, 0.05, 0.0]]
     errors = [[3.0, 2.0, 1.0], [1.2, 1.1, 1.0], [9.0, 4.0, 1.0]]
     rows = [
-        Row(
-            (f"m{at}",),
-            tuple(Choice(f"T{size}", size, error, kld) for size, error, kld in zip(sizes, *one, strict=True)),
-        )
+        Row((f"m{at}",), tuple(Choice(f"T{size}", size, *costs) for size, *costs in zip(sizes, *one, strict=True)))
         for at, one in enumerate(zip(errors, klds, strict=True))
     ]
     assert by_measure(rows, 450) == [2, 1, 0]

@@ -28,22 +28,20 @@ from lilm.recipe import ExportConfig, recipe_text
 from lilm.recipe.files import parse_recipe
 
 CONFIG: dict[str, Any] = {"quants": ("Q4_0",), "calibration_tokens": 1_000, "sensitivity_tokens": 256}
-HEAD = 30_000  # bytes, more than the vocabulary of the small models takes
+SPLITS = (range(300), range(300, 320))  # numbers of the documents: of training, held out
 
 
 def text(lang: str, number: int) -> str:
     if lang == "en":
         return f"The cat number {number} sat on the mat, and {number * 7 % 50} dogs sat by the door of the house."
-    return (
-        f"むかしむかし、あるところに{number}人のおじいさんが住んでいて、{number * 3 % 40}回も公園へ行って遊びました。"
-    )
+    return f"むかしむかし、あるところに{number}人のおじいさんが住んでいて、{number * 3 % 40}回も公園へ行きました。"
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("corpus")
     for lang in ("ja", "en"):
-        for split, numbers in (("train", range(300)), ("heldout", range(300, 320))):
+        for split, numbers in zip(("train", "heldout"), SPLITS, strict=True):
             rows = [text(lang, number) for number in numbers]
             ids = [f"{lang}{number}" for number in numbers]
             frame = pl.DataFrame({"id": ids, "source": ["x"] * len(rows), "text": rows})
@@ -131,9 +129,6 @@ def test_the_report_names_the_text_and_none_of_it_is_held_out(made: tuple[dict[s
     assert sum(len(row["names"]) for row in table["rows"]) == 3 * 7 + 2
 
 
-SPLITS = (range(300), range(300, 320))
-
-
 def test_the_same_bytes_again_also_after_a_try_that_was_killed(
     made: tuple[dict[str, Any], Path], random_model: Path, corpus: Path, session_context: Context, tmp_path: Path
 ) -> None:
@@ -171,10 +166,10 @@ def test_too_small_a_target_says_the_smallest(
         mixed(random_model, corpus, tmp_path, session_context, target_mb=0.5)
     assert caught.value.where == "export.target_mb"
     smallest = float(caught.value.remedy.split()[3])
-    assert f"{smallest:.2f} MB" in caught.value.what
+    assert "the smallest file has" in caught.value.what
     assert not list(tmp_path.glob("model-mix*"))
     _, path = mixed(random_model, corpus, tmp_path, session_context, target_mb=smallest)
-    assert path.stat().st_size > smallest * 1e6 - HEAD
+    assert smallest * 1e6 - 10_000 < path.stat().st_size <= smallest * 1e6
 
 
 def test_rows_that_no_block_divides_stay_half_floats(
@@ -210,7 +205,7 @@ def test_only_a_budget_needs_the_corpus_and_the_page_may_have_its_file() -> None
     assert export.needs(parse_recipe(budget, "lilm.toml", Path("/"))) == ("finetune", "corpus")
     on_page = 'quants = ["Q4_K_M", "Q8_0"]', 'quants = ["mix", "Q8_0"]'
     assert parse_recipe(budget.replace(*on_page), "lilm.toml", Path("/")).site.quants == ("mix", "Q8_0")
-    with pytest.raises(LilmError, match="'mix', which needs export.target_mb"):
+    with pytest.raises(LilmError, match=r"'mix', which needs export.target_mb"):
         parse_recipe(plain.replace(*on_page), "lilm.toml", Path("/"))
     with pytest.raises(ValidationError, match="target_mb and bits_per_weight are both given"):
         ExportConfig(target_mb=3, bits_per_weight=4)
