@@ -59,7 +59,7 @@ def run(config: ExportConfig, inputs: Mapping[str, Path], out_dir: Path, context
                 bar.advance(1, quant)
 
             notes[quant] = quantise(full, out_dir / gguf_name(quant), quant, context.threads, advance)
-    calibration = {}
+    calibration: dict[str, Any] = {}
     if config.has_budget:
         path = out_dir / gguf_name(config.mix_name)
         mix = make_mix(full, source, inputs["corpus"], path, config, context, target)

@@ -29,7 +29,7 @@ class Probe:
         self._layers = list(model.model.layers)
         self._ids = torch.from_numpy(windows).to(model.device)
         self._states: list[torch.Tensor] = []
-        with torch.inference_mode():
+        with torch.no_grad():
             seen = [layer.register_forward_pre_hook(self._keep) for layer in self._layers]
             last = model.model(input_ids=self._ids, use_cache=False).last_hidden_state
             for hook in seen:
@@ -54,7 +54,7 @@ class Probe:
         changed: matrices by their GGUF names, as GGUF orders their rows. layer: the first that they change; the number
         of layers where only the output is another.
         """
-        with torch.inference_mode(), self._changed(changed):
+        with torch.no_grad(), self._changed(changed):
             final = self._final if layer == self._shape.layers else self._picked(self._from(layer, changed))
             total = 0.0
             for part, before in zip(final.split(POSITIONS), self._logits.split(POSITIONS), strict=True):
