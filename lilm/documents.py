@@ -89,7 +89,7 @@ def read_evenly(corpus_dir: Path, lang: str, split: Split, count: int) -> list[s
         size = _count([path], path)
         rows = [at - start for at in wanted if start <= at < start + size]
         if rows:
-            texts += _read_part(path)["text"].gather(rows)
+            texts += _read_part(path)["text"].gather(rows).to_list()
         start += size
     return texts
 

@@ -104,7 +104,7 @@ def test_what_is_measured_is_what_llama_cpp_says_of_such_a_file(
     folder, export = (request.getfixturevalue(f"{model}_{what}") for what in ("model", "export"))
     shape = Shape.of(read_llama_config(folder))
     full = open_gguf(export / "model-f16.gguf")
-    llama = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    llama = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float16).float().eval()
     windows = np.random.default_rng(1).integers(3, shape.vocab, (2, 40))
     windows[:, 0] = 1
     probe = Probe(llama, shape, windows, every=1)
