@@ -25,11 +25,16 @@ def tensor_bytes(tensor: GGUFTensor, name: str | None) -> int:
     return block_type(name).matrix_bytes(tensor.parameters // tensor.shape[-1], tensor.shape[-1])
 
 
+def stored_bytes(tensor: GGUFTensor, name: str | None, alignment: int = gguf.GGUF_DEFAULT_ALIGNMENT) -> int:
+    """The same with the padding after it."""
+    return -(-tensor_bytes(tensor, name) // alignment) * alignment
+
+
 def retyped_bytes(source: GGUFFile, types: Mapping[str, str]) -> int:
     """Size of the file that `write_retyped` makes."""
     alignment = _alignment(source)
-    sizes = (tensor_bytes(tensor, types.get(name)) for name, tensor in source.tensors.items())
-    return _data_at(source) + sum(_padded(size, alignment) for size in sizes)
+    sizes = (stored_bytes(tensor, types.get(name), alignment) for name, tensor in source.tensors.items())
+    return _data_at(source) + sum(sizes)
 
 
 def write_retyped(
@@ -54,7 +59,7 @@ def write_retyped(
                 if data.nbytes != expected:
                     raise RuntimeError(f"{name} has {data.nbytes} bytes as {names[name]}, expected {expected}")
                 file.write(np.ascontiguousarray(data).data)
-                file.write(bytes(_padded(expected, alignment) - expected))
+                file.write(bytes(stored_bytes(tensor, types.get(name), alignment) - expected))
         written, foretold = part.stat().st_size, retyped_bytes(source, types)
         if written != foretold:
             raise RuntimeError(f"{target.name} has {written} bytes, {foretold} were foretold")
@@ -63,10 +68,6 @@ def write_retyped(
 
 def _alignment(source: GGUFFile) -> int:
     return source.value("general.alignment", int) or gguf.GGUF_DEFAULT_ALIGNMENT
-
-
-def _padded(size: int, alignment: int) -> int:
-    return -(-size // alignment) * alignment
 
 
 def _data_at(source: GGUFFile) -> int:
@@ -92,7 +93,7 @@ def _descriptions(source: GGUFFile, names: Mapping[str, str], alignment: int) ->
         number = int(gguf.GGMLQuantizationType[names[name]])
         parts.append(struct.pack("<Q", len(text)) + text + struct.pack("<I", len(sides)))
         parts.append(struct.pack(f"<{len(sides)}QIQ", *sides, number, offset))
-        offset += _padded(tensor_bytes(tensor, names[name]), alignment)
+        offset += stored_bytes(tensor, names[name], alignment)
     return b"".join(parts)
 
 

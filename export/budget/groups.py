@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from lilm.export.block_types import BlockType, fitting
+from lilm.export.retyped import stored_bytes
 from lilm.gguf_file import GGUFTensor
 
 # Queries and keys meet in one product, gate and up in another: rounded alike they cost one measurement, not two.
@@ -34,16 +35,12 @@ def groups_of(found: Mapping[str, GGUFTensor], layers: int) -> list[Group]:
 
 
 def sizes(group: Group, found: Mapping[str, GGUFTensor], types: tuple[str, ...]) -> dict[int, list[BlockType]]:
-    """The types that fit the group, by the bytes that it has in them, fewest first."""
+    """The types that fit the group, by the bytes that it takes in a file in them, padding and all, fewest first."""
     by_bytes: dict[int, list[BlockType]] = {}
     for kind in fitting(types, found[group.names[0]].shape[-1]):
-        total = sum(kind.matrix_bytes(*sides(found[name])) for name in group.names)
+        total = sum(stored_bytes(found[name], kind.name) for name in group.names)
         by_bytes.setdefault(total, []).append(kind)
     return dict(sorted(by_bytes.items()))
-
-
-def sides(tensor: GGUFTensor) -> tuple[int, int]:
-    return tensor.shape[0], tensor.shape[1]
 
 
 def smallest(groups: Iterable[Group], found: Mapping[str, GGUFTensor], types: tuple[str, ...]) -> dict[str, str]:

@@ -9,8 +9,8 @@ from lilm.export.budget.knapsack import Option
 
 @dataclass(frozen=True)
 class Choice:
-    """type: of the group's matrices. bytes: of all of them in it. error: the squared errors of all weights, each times
-    its column's importance, summed. kld: KL(full || this group so), nats a token."""
+    """type: of the group's matrices. bytes: that they take in a file in it. error: the squared errors of all weights,
+    each times its column's importance, summed. kld: KL(full || this group so), nats a token."""
 
     type: str
     bytes: int
