@@ -14,13 +14,14 @@ from lilm.errors import LilmError
 from lilm.pipeline.artifact import Artifact, files_below, read_manifest
 from lilm.pipeline.hashing import sha256_file, write_json
 from lilm.pipeline.stage import Context
-from lilm.recipe import SiteConfig
+from lilm.recipe import MIX, SiteConfig
 
 PAGE = (".css", ".html", ".js", ".png", ".svg")
 NOT_FOR_BROWSERS = ("manifest.json", "report.json", "run_node.mjs")
 CHARTS = (".svg", ".png")
 FIGURES = ("bits_per_byte", "kld_mean", "kld_se", "top1_agreement")
 REPORT = "report.html"
+MADE_BY = {MIX: "set export.target_mb"}  # where it is not export.quants
 SERVICE_WORKER = "service-worker.js"
 
 
@@ -40,13 +41,14 @@ def run(config: SiteConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
     quality = measured(inputs["bench"] / "report.json")
     models = []
     (out_dir / "models").mkdir()
-    for quant in config.quants:
+    for wanted in config.quants:
+        quant = exported_name(wanted, inputs["export"])
         source = inputs["export"] / f"model-{quant}.gguf"
         if not source.is_file():
             raise LilmError(
                 "was not exported",
                 where=str(source),
-                remedy=f"add {quant} to export.quants or remove it from site.quants",
+                remedy=f"{MADE_BY.get(quant, f'add {quant} to export.quants')} or remove it from site.quants",
             )
         link_or_copy(source, out_dir / "models" / source.name)
         chunks = chunk_list(source)
@@ -81,6 +83,14 @@ def run(config: SiteConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
     total = sum(path.stat().st_size for path in files_below(out_dir))
     context.reporter.say(f"  {total / 1e6:.1f} MB; any static host can serve it")
     return Artifact({"bytes": total, "models": len(models)})
+
+
+def exported_name(quant: str, export: Path) -> str:
+    """What the export's report calls a file of `config.quants`."""
+    if quant != MIX:
+        return quant
+    files = json.loads((export / "report.json").read_text(encoding="utf-8"))["files"]
+    return next((str(file["quant"]) for file in files if file["quant"].startswith(f"{MIX}-")), MIX)
 
 
 def app_manifest(title: str, language: str) -> dict[str, Any]:

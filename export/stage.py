@@ -28,8 +28,10 @@ def gguf_name(quant: str) -> str:
 
 def run(config: ExportConfig, inputs: Mapping[str, Path], out_dir: Path, context: Context) -> Artifact:
     from lilm.export.gguf_writer import write_gguf
+    from lilm.export.mix import check_target, make_mix
     from lilm.export.quantise import SUPER_BLOCK, quantise
     from lilm.export.space import bytes_needed
+    from lilm.gguf_file import open_gguf
     from lilm.llama.config import read_llama_config
     from lilm.llama.layout import layout
     from lilm.llama.shape import Shape
@@ -40,7 +42,8 @@ def run(config: ExportConfig, inputs: Mapping[str, Path], out_dir: Path, context
     whole_rows = all(side[-1] % SUPER_BLOCK == 0 for side in sides if len(side) > 1)
     for leftover in (*out_dir.glob("*.gguf"), *out_dir.glob("*.part")):
         leftover.unlink()
-    needed = bytes_needed(shape.parameters, shape.vocab, config.quants, whole_rows)
+    target = config.target_bytes(shape.parameters)
+    needed = bytes_needed(shape.parameters, shape.vocab, config.quants, whole_rows) + target
     require_space(out_dir, needed, "the export", "free some space, or list fewer export.quants")
 
     full = out_dir / gguf_name(FULL)
@@ -48,14 +51,21 @@ def run(config: ExportConfig, inputs: Mapping[str, Path], out_dir: Path, context
     with context.reporter.bar("GGUF tensors", len(sides) * (1 + len(config.quants))) as bar:
         languages = (context.language, context.base_language)
         write_gguf(source, full, languages, lambda done, total: bar.advance(1, FULL))
+        if config.has_budget:
+            check_target(open_gguf(full), config, shape.parameters)
         for quant in config.quants:
 
             def advance(done: int, total: int, quant: str = quant) -> None:
                 bar.advance(1, quant)
 
             notes[quant] = quantise(full, out_dir / gguf_name(quant), quant, context.threads, advance)
+    calibration: dict[str, Any] = {}
+    if config.has_budget:
+        path = out_dir / gguf_name(config.mix_name)
+        mix = make_mix(full, source, inputs["corpus"], path, config, context, target)
+        notes[config.mix_name], calibration = mix.note, {"calibration": mix.calibration}
     files = [describe(out_dir / gguf_name(quant), quant, note) for quant, note in notes.items()]
-    write_json(out_dir / "report.json", {"parameters": shape.parameters, "files": files})
+    write_json(out_dir / "report.json", {"parameters": shape.parameters, "files": files, **calibration})
     for file in files:
         if file["note"]:
             context.reporter.say(f"  {file['name']}: {file['note']} ({file['bits_per_weight']:.2f} bits per weight)")

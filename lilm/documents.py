@@ -54,13 +54,16 @@ def read_documents(corpus_dir: Path, lang: str, split: Split) -> "pl.DataFrame":
 
 def count_documents(corpus_dir: Path, lang: str, split: Split) -> int:
     """How many there are, from the parts' footers alone. Raises as `read_documents`."""
+    return _count(_parts(corpus_dir, lang, split), _folder(corpus_dir, lang, split))
+
+
+def _count(parts: list[Path], where: Path) -> int:
     import polars as pl
 
-    parts = _parts(corpus_dir, lang, split)
     try:
         return int(pl.scan_parquet(parts, glob=False).select(pl.len()).collect().item())
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise _unreadable(_folder(corpus_dir, lang, split), error) from error
+        raise _unreadable(where, error) from error
 
 
 def read_parts(corpus_dir: Path, lang: str, split: Split) -> Iterator["pl.DataFrame"]:
@@ -73,6 +76,22 @@ def read_texts(corpus_dir: Path, lang: str, split: Split) -> Iterator[str]:
     """The texts alone. Raises as `read_documents`."""
     for part in read_parts(corpus_dir, lang, split):
         yield from part["text"]
+
+
+def read_evenly(corpus_dir: Path, lang: str, split: Split, count: int) -> list[str]:
+    """`count` texts at even distances, or all there are. Parts in which none falls are not read. Raises as
+    `read_documents`."""
+    total = count_documents(corpus_dir, lang, split)
+    wanted = sorted({at * total // count for at in range(count)}) if count < total else list(range(total))
+    texts: list[str] = []
+    start = 0
+    for path in _parts(corpus_dir, lang, split):
+        size = _count([path], path)
+        rows = [at - start for at in wanted if start <= at < start + size]
+        if rows:
+            texts += _read_part(path)["text"].gather(rows).to_list()
+        start += size
+    return texts
 
 
 def _read_part(path: Path) -> "pl.DataFrame":

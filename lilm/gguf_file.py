@@ -46,11 +46,13 @@ class GGUFTensor:
 
 @dataclass(frozen=True)
 class GGUFFile:
-    """An opened GGUF. keys: by their whole names. tensors: by name, in the file's order."""
+    """An opened GGUF. keys: by their whole names. tensors: by name, in the file's order. described_at: where in the
+    file the description of its tensors begins, after the keys."""
 
     path: Path
     keys: dict[str, Any]
     tensors: dict[str, GGUFTensor]
+    described_at: int
 
     def value(self, key: str, kind: type[Value], otherwise: Value | None = None) -> Value | None:
         """The value of a key; `otherwise` where there is none. Raises LilmError for one of another type, for a number
@@ -146,12 +148,12 @@ def open_gguf(path: Path) -> GGUFFile:
     if SPLIT_NAME.search(path.name):
         raise _split(path)
     try:
-        keys, tensors = _read(memoryview(np.memmap(path, np.uint8, "r")))  # type: ignore[arg-type]
+        keys, tensors, described_at = _read(memoryview(np.memmap(path, np.uint8, "r")))  # type: ignore[arg-type]
     except _Cut as error:
         raise LilmError("truncated GGUF: it ends in its head", where=str(path), remedy=FETCH) from error
     except (ValueError, OverflowError, RecursionError, MemoryError) as error:
         raise LilmError(f"corrupt GGUF ({error})", where=str(path), remedy=FETCH) from error
-    opened = GGUFFile(path, keys, tensors)
+    opened = GGUFFile(path, keys, tensors, described_at)
     if (opened.value("split.count", int) or 1) > 1:
         raise _split(path)
     size = path.stat().st_size
@@ -169,7 +171,7 @@ def _split(path: Path) -> LilmError:
     )
 
 
-def _read(data: memoryview) -> tuple[dict[str, Any], dict[str, GGUFTensor]]:
+def _read(data: memoryview) -> tuple[dict[str, Any], dict[str, GGUFTensor], int]:
     head = _Head(data)
     head.take(len(MAGIC))
     version = head.scalar("I")
@@ -180,6 +182,7 @@ def _read(data: memoryview) -> tuple[dict[str, Any], dict[str, GGUFTensor]]:
     for _ in range(n_keys):
         name = head.text()
         keys[name] = head.value(head.scalar("I"))
+    described_at = head.at
     entries = [_entry(head) for _ in range(n_tensors)]
     alignment = keys.get("general.alignment", gguf.GGUF_DEFAULT_ALIGNMENT)
     if not isinstance(alignment, int) or alignment <= 0:
@@ -196,7 +199,7 @@ def _read(data: memoryview) -> tuple[dict[str, Any], dict[str, GGUFTensor]]:
         for dimension in shape:
             count *= dimension
         tensors[name] = GGUFTensor(name, kind, shape, start + offset, count // block * size)
-    return keys, tensors
+    return keys, tensors, described_at
 
 
 def _entry(head: _Head) -> tuple[str, tuple[int, ...], gguf.GGMLQuantizationType, int]:

@@ -62,3 +62,9 @@ def permute_rows(weight: Any, heads: int) -> Any:
     """
     shape = weight.shape
     return weight.reshape(heads, 2, shape[0] // heads // 2, *shape[1:]).swapaxes(1, 2).reshape(shape)
+
+
+def restore_rows(weight: Any, heads: int) -> Any:
+    """The inverse of `permute_rows`: llama.cpp's order back to Hugging Face's."""
+    shape = weight.shape
+    return weight.reshape(heads, shape[0] // heads // 2, 2, *shape[1:]).swapaxes(1, 2).reshape(shape)

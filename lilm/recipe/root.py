@@ -5,7 +5,7 @@ from pydantic import Field, model_validator
 from lilm.recipe.base import BaseConfig
 from lilm.recipe.bench import BenchConfig
 from lilm.recipe.corpus import CorpusConfig
-from lilm.recipe.export import ExportConfig
+from lilm.recipe.export import MIX, ExportConfig
 from lilm.recipe.finetune import FinetuneConfig
 from lilm.recipe.pack import PackConfig
 from lilm.recipe.pretrain import PretrainConfig
@@ -49,7 +49,9 @@ class Recipe(Section):
         names = [source.name for source in self.corpus.sources]
         if len(set(names)) < len(names):
             raise ValueError(f"corpus.sources: a name stands twice in {names}")
-        missing = set(self.site.quants) - set(self.export.quants)
+        missing = set(self.site.quants) - set(self.export.quants) - {MIX}
         if missing:
             raise ValueError(f"site.quants has {sorted(missing)}, which export.quants does not make")
+        if MIX in self.site.quants and not self.export.has_budget:
+            raise ValueError(f"site.quants has {MIX!r}, which needs export.target_mb or export.bits_per_weight")
         return self

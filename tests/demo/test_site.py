@@ -70,6 +70,25 @@ def test_a_model_that_was_not_exported_is_an_error(
         make_site(fake_inputs(tmp_path), tmp_path / "site", context, quants=("Q6_K",))
 
 
+def test_the_file_of_a_budget_is_on_it_under_its_own_name(
+    tmp_path: Path, context: Context, fake_inputs: Inputs, make_site: Callable[..., Any]
+) -> None:
+    inputs = fake_inputs(tmp_path)
+    files: list[dict[str, str]] = [{"name": "model-Q8_0.gguf", "quant": "Q8_0"}]
+    (inputs["export"] / "report.json").write_text(json.dumps({"files": files}))
+    with pytest.raises(LilmError, match=r"set export\.target_mb"):
+        make_site(inputs, tmp_path / "without", context, quants=("mix",))
+    files.append({"name": "model-mix-100MB.gguf", "quant": "mix-100MB"})
+    (inputs["export"] / "report.json").write_text(json.dumps({"files": files}))
+    (inputs["export"] / "model-mix-100MB.gguf").write_bytes(b"GGUF" + bytes(96))
+    make_site(inputs, tmp_path / "site", context, quants=("mix", "Q8_0"))
+    models = json.loads((tmp_path / "site" / "models.json").read_text(encoding="utf-8"))["models"]
+    assert [(model["quant"], model["file"]) for model in models] == [
+        ("mix-100MB", "models/model-mix-100MB.gguf"),
+        ("Q8_0", "models/model-Q8_0.gguf"),
+    ]
+
+
 def test_no_address_of_another_host(made: Path) -> None:
     for path in files_below(made):
         if path.suffix in (".html", ".js", ".css", ".svg"):

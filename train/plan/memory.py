@@ -104,7 +104,7 @@ def host_memory(shape: Shape, count: int, on_host: float) -> float:
 @dataclass(frozen=True)
 class Disk:
     """Bytes. tokens: the packed corpus, if each token is seen once. checkpoints: two for a moment, the old one and the
-    new one. model: the trained one. exports: F16 and the recipe's quants."""
+    new one. model: the trained one. exports: F16, the recipe's quants and the file of its budget."""
 
     tokens: float
     checkpoints: float
@@ -131,5 +131,6 @@ def disk(shape: Shape, trained: int, tokens: float, export: ExportConfig) -> Dis
         tokens=tokens * token_bytes(shape.vocab),
         checkpoints=2 * 12.0 * trained,
         model=4.0 * shape.parameters,
-        exports=shape.parameters * (16 + sum(BITS[name] for name in export.quants)) / 8,
+        exports=shape.parameters * (16 + sum(BITS[name] for name in export.quants)) / 8
+        + export.target_bytes(shape.parameters),
     )

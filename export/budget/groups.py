@@ -1,0 +1,48 @@
+"""Which matrices get a type together, and which types each group may have."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from lilm.export.block_types import BlockType, fitting
+from lilm.export.retyped import stored_bytes
+from lilm.gguf_file import GGUFTensor
+
+# Queries and keys meet in one product, gate and up in another: rounded alike they cost one measurement, not two.
+# Values and what writes into the residual stream are alone: llama.cpp's own mixes give these more bits.
+IN_A_LAYER = (("attn_q", "attn_k"), ("attn_v",), ("attn_output",), ("ffn_gate", "ffn_up"), ("ffn_down",))
+
+
+@dataclass(frozen=True)
+class Group:
+    """names: of its matrices in GGUF, whose rows are equally long. layer: the first that computes something else when
+    they change: 0 for an embedding too, the number of layers for an output matrix."""
+
+    names: tuple[str, ...]
+    layer: int
+
+
+def groups_of(found: Mapping[str, GGUFTensor], layers: int) -> list[Group]:
+    """All matrices of a Llama (`matrices`), in the order of the file."""
+    groups = [Group(("token_embd.weight",), 0)]
+    for layer in range(layers):
+        groups += [Group(tuple(f"blk.{layer}.{role}.weight" for role in roles), layer) for roles in IN_A_LAYER]
+    if "output.weight" in found:
+        groups.append(Group(("output.weight",), layers))
+    named = [name for group in groups for name in group.names]
+    if sorted(named) != sorted(found):
+        raise RuntimeError(f"matrices without a group, or the other way round: {set(named) ^ set(found)}")
+    return groups
+
+
+def sizes(group: Group, found: Mapping[str, GGUFTensor], types: tuple[str, ...]) -> dict[int, list[BlockType]]:
+    """The types that fit the group, by the bytes that it takes in a file in them, padding and all, fewest first."""
+    by_bytes: dict[int, list[BlockType]] = {}
+    for kind in fitting(types, found[group.names[0]].shape[-1]):
+        total = sum(stored_bytes(found[name], kind.name) for name in group.names)
+        by_bytes.setdefault(total, []).append(kind)
+    return dict(sorted(by_bytes.items()))
+
+
+def smallest(groups: Iterable[Group], found: Mapping[str, GGUFTensor], types: tuple[str, ...]) -> dict[str, str]:
+    """Each matrix's smallest type: no file of these types is smaller."""
+    return {name: next(iter(sizes(group, found, types).values()))[0].name for group in groups for name in group.names}

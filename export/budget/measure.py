@@ -1,0 +1,80 @@
+"""Measures what each group of matrices costs in each type: how far the model then is from itself."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lilm.export.budget.groups import Group, sizes
+from lilm.export.budget.probe import Probe
+from lilm.export.budget.table import Choice, Row
+from lilm.export.chunk import Matrix, dequantise_matrix, quantise_matrix
+from lilm.export.imatrix.importance import Importance
+from lilm.export.matrices import matrices, read_matrix
+from lilm.gguf_file import GGUFFile
+
+
+@dataclass(frozen=True)
+class Rounder:
+    """Rounds the matrices of `full`, an F16 GGUF file, to types; weighed by `importance` where there is one."""
+
+    full: GGUFFile
+    importance: Importance | None
+    threads: int
+
+    def weights(self, name: str) -> Matrix | None:
+        """The importance of a matrix's columns, None where it has none."""
+        known = self.importance is not None and name in self.importance.sums
+        return self.importance.means(name) if self.importance is not None and known else None
+
+    def blocks(self, name: str, kind: str) -> Any:
+        """The matrix in blocks of the type `kind`."""
+        matrix = read_matrix(self.full, self.full.tensors[name])
+        return quantise_matrix(matrix, kind, self.weights(name), self.threads)
+
+    def rounded(self, names: Sequence[str], kind: str) -> tuple[dict[str, Matrix], float]:
+        """The matrices after rounding, and their squared errors times their columns' importance, summed."""
+        after = {name: dequantise_matrix(self.blocks(name, kind), kind) for name in names}
+        return after, sum(self._error(name, matrix) for name, matrix in after.items())
+
+    def _error(self, name: str, after: Matrix) -> float:
+        columns = np.square(after - read_matrix(self.full, self.full.tensors[name])).sum(0, dtype=np.float64)
+        weights = self.weights(name)
+        return float(columns.sum() if weights is None else columns @ weights.astype(np.float64))
+
+
+def steps_of(group: Group, by_bytes: Mapping[int, object], layers: int) -> int:
+    """What measuring the group takes, in layers to compute: for the progress bar."""
+    return len(by_bytes) * (layers - group.layer + 1)
+
+
+def measure(
+    rounder: Rounder,
+    probe: Probe,
+    groups: Sequence[Group],
+    types: tuple[str, ...],
+    layers: int,
+    done: Sequence[Row] = (),
+    on_row: Callable[[Row, int], None] | None = None,
+) -> list[Row]:
+    """A row for each group. Of types in which it has the same bytes, the one with the smallest error is measured.
+
+    done: rows of the first groups, from a try that was stopped. on_row(row, steps) is called after each new row.
+    """
+    found = matrices(rounder.full)
+    rows = list(done)
+    for group in groups[len(rows) :]:
+        by_bytes = sizes(group, found, types)
+        choices = []
+        for total, kinds in by_bytes.items():
+            name, (changed, error) = kinds[0].name, rounder.rounded(group.names, kinds[0].name)
+            for kind in kinds[1:]:
+                other = rounder.rounded(group.names, kind.name)
+                if other[1] < error:
+                    name, (changed, error) = kind.name, other
+            choices.append(Choice(name, total, error, probe.kld(changed, group.layer)))
+        rows.append(Row(group.names, tuple(choices)))
+        if on_row is not None:
+            on_row(rows[-1], steps_of(group, by_bytes, layers))
+    return rows

@@ -1,0 +1,99 @@
+"""Asks a model what it says when some of its matrices are others, without computing again what stays the same."""
+
+from collections.abc import Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lilm.export.chunk import Matrix
+from lilm.llama.layout import layout, restore_rows
+from lilm.llama.shape import Shape
+
+POSITIONS = 64  # whose logits are computed at once
+
+
+class Probe:
+    """A LlamaForCausalLM on some text.
+
+    windows: [windows, tokens]. every: of how many positions one is asked; neighbours say much the same.
+    The hidden states before each layer, and the logits asked for, are kept: tokens * hidden * layers + tokens / every *
+    vocab numbers of 4 bytes.
+    """
+
+    def __init__(self, model: Any, shape: Shape, windows: NDArray[np.int64], every: int) -> None:
+        self._model, self._shape, self._every = model, shape, every
+        self._entries = {entry.target: entry for entry in layout(shape)}
+        self._layers = list(model.model.layers)
+        self._ids = torch.from_numpy(windows).to(model.device)
+        self._states: list[torch.Tensor] = []
+        with torch.no_grad():
+            seen = [layer.register_forward_pre_hook(self._keep) for layer in self._layers]
+            last = model.model(input_ids=self._ids, use_cache=False).last_hidden_state
+            for hook in seen:
+                hook.remove()
+            self._final = self._picked(last)
+            self._logits = torch.cat([model.lm_head(part) for part in self._final.split(POSITIONS)])
+
+    def _keep(self, _: Any, inputs: tuple[torch.Tensor, ...]) -> None:
+        self._states.append(inputs[0].clone())
+
+    def _picked(self, states: torch.Tensor) -> torch.Tensor:
+        return states[:, self._every - 1 :: self._every].reshape(-1, states.shape[-1])
+
+    @property
+    def positions(self) -> int:
+        """How many are asked."""
+        return len(self._logits)
+
+    def kld(self, changed: Mapping[str, Matrix], layer: int) -> float:
+        """Mean KL(as it was || with `changed`) in nats, over the positions asked.
+
+        changed: matrices by their GGUF names, as GGUF orders their rows. layer: the first that they change; the number
+        of layers where only the output is another.
+        """
+        with torch.no_grad(), self._changed(changed):
+            final = self._final if layer == self._shape.layers else self._picked(self._from(layer, changed))
+            total = 0.0
+            for part, before in zip(final.split(POSITIONS), self._logits.split(POSITIONS), strict=True):
+                total += float(divergences(before, self._model.lm_head(part)).double().sum())
+            return total / self.positions
+
+    def _from(self, layer: int, changed: Mapping[str, Matrix]) -> torch.Tensor:
+        inner = self._model.model
+        states = inner.embed_tokens(self._ids) if "token_embd.weight" in changed else self._states[layer]
+        inner.layers = torch.nn.ModuleList(self._layers[layer:])
+        try:
+            result: torch.Tensor = inner(inputs_embeds=states, use_cache=False).last_hidden_state
+        finally:
+            inner.layers = torch.nn.ModuleList(self._layers)
+        return result
+
+    @contextmanager
+    def _changed(self, changed: Mapping[str, Matrix]) -> Any:
+        before: list[tuple[torch.nn.Parameter, torch.Tensor]] = []
+        for name, matrix in changed.items():
+            entry = self._entries[name]
+            numbers = torch.from_numpy(matrix)
+            parameter = self._model.get_parameter(entry.source)
+            before.append((parameter, parameter.data))
+            parameter.data = (restore_rows(numbers, entry.heads) if entry.heads else numbers).to(parameter.device)
+        try:
+            yield
+        finally:
+            for parameter, data in before:
+                parameter.data = data
+
+
+def divergences(before: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
+    """KL(before || after) of logits [positions, vocab], nats, [positions].
+
+    With d the difference of the logits less its mean under `before`, it is log E[exp d] = log(1 + E[exp(d) - 1 - d]):
+    small differences do not drown in the rounding of log-probabilities, which are a million times larger.
+    """
+    odds = before.softmax(-1)
+    difference = after - before
+    difference = difference - (odds * difference).sum(-1, keepdim=True)
+    return (odds * (difference.expm1() - difference)).sum(-1).clamp_min(0).log1p()

@@ -1,0 +1,56 @@
+"""Collects squared inputs of each matrix while the model reads text."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lilm.export.imatrix.importance import Importance
+from lilm.llama.layout import layout
+from lilm.llama.shape import Shape
+
+AT_ONCE = 8  # windows
+
+
+def collect(
+    model: Any,
+    shape: Shape,
+    windows: NDArray[np.int64],
+    datasets: tuple[str, ...],
+    on_windows: Callable[[int], None] | None = None,
+) -> Importance:
+    """The importance of each matrix's input columns over `windows` [windows, tokens].
+
+    model: a LlamaForCausalLM of `shape`. An output matrix's inputs are those of every token, and those of an embedding
+    that is the output matrix too; one that is not has no inputs, and is not named. Sums are in float64: they do not
+    lose what comes late. on_windows(number) is called after some.
+    """
+    sums: dict[str, torch.Tensor] = {}
+    counts: dict[str, int] = {}
+
+    def add(name: str, inputs: torch.Tensor) -> None:
+        rows = inputs.detach().reshape(-1, inputs.shape[-1])
+        squares = rows.double().square().sum(0).cpu()
+        sums[name] = sums[name] + squares if name in sums else squares
+        counts[name] = counts.get(name, 0) + len(rows)
+
+    with ExitStack() as stack, torch.inference_mode():
+        for entry in layout(shape):
+            if len(entry.shape) == 2 and entry.source.startswith("model.layers."):
+                module = model.get_submodule(entry.source.removesuffix(".weight"))
+
+                def see(_: Any, inputs: tuple[torch.Tensor, ...], name: str = entry.target) -> None:
+                    add(name, inputs[0])
+
+                stack.callback(module.register_forward_pre_hook(see).remove)
+        for start in range(0, len(windows), AT_ONCE):
+            some = torch.from_numpy(windows[start : start + AT_ONCE]).to(model.device)
+            last = model.model(input_ids=some, use_cache=False).last_hidden_state
+            add("token_embd.weight" if shape.tied else "output.weight", last)
+            if on_windows is not None:
+                on_windows(len(some))
+    numbers = {name: one.numpy() for name, one in sums.items()}
+    return Importance(numbers, counts, datasets, len(windows), windows.shape[1])

@@ -1,0 +1,65 @@
+"""The importance of input columns, and the proof that all of it is used."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lilm.errors import LilmError
+from lilm.export.chunk import Matrix
+from lilm.export.matrices import input_of
+from lilm.gguf_file import GGUFTensor
+
+
+@dataclass(frozen=True)
+class Importance:
+    """sums: per matrix, by its GGUF name, the sums of its squared inputs [columns] over `counts` of them.
+
+    datasets: what text it was. chunks: how many windows, of chunk_size tokens each.
+    """
+
+    sums: dict[str, NDArray[np.float64]]
+    counts: dict[str, int]
+    datasets: tuple[str, ...]
+    chunks: int
+    chunk_size: int
+
+    def means(self, name: str) -> Matrix:
+        """Mean squared input of each column, [columns]: what the rounding weighs its errors with."""
+        mean: Matrix = (self.sums[name] / self.counts[name]).astype(np.float32)
+        return mean
+
+
+def check_importance(importance: Importance, found: Mapping[str, GGUFTensor], where: str) -> None:
+    """found: the model's matrices (`matrices`). where: the file of the importance, for the reader.
+
+    llama.cpp ignores a name that it does not know, and rounds a matrix without importance plainly; here each name must
+    be of a matrix, and each matrix with inputs be named. Raises LilmError for the first that is not, and for lengths
+    and numbers that cannot be.
+    """
+    tied = "output.weight" not in found
+    wanted = {name for name in found if input_of(name, tied)}
+    for name, sums in importance.sums.items():
+        if name not in wanted:
+            raise _bad(f"it names {name}, which is no matrix with inputs in this model", where)
+        if sums.shape != (found[name].shape[-1],):
+            raise _bad(f"{name} has {sums.size} columns there and {found[name].shape[-1]} in the model", where)
+        if importance.counts[name] < 1:
+            raise _bad(f"{name} was not measured (no inputs)", where)
+        if not np.isfinite(sums).all():
+            raise _bad(f"{name} has values that are no numbers", where)
+        if (sums < 0).any():
+            raise _bad(f"{name} has values below 0, and squares have none", where)
+    missing = _first(wanted - importance.sums.keys())
+    if missing:
+        remedy = "collect it again, with llama-imatrix --process-output for output.weight"
+        raise LilmError(f"{missing} is not in it", where=where, remedy=remedy)
+
+
+def _first(names: Iterable[str]) -> str:
+    return min(names, default="")
+
+
+def _bad(what: str, where: str) -> LilmError:
+    return LilmError(what, where=where, remedy="use the importance matrix of this very model, whole")

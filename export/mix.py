@@ -1,0 +1,198 @@
+"""The file of a budget: matrices measured, types chosen, rounded with importance, written to the byte."""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lilm.devices import prepare_torch
+from lilm.errors import LilmError
+from lilm.export.budget.controls import by_measure
+from lilm.export.budget.groups import groups_of, sizes, smallest
+from lilm.export.budget.knapsack import total_cost
+from lilm.export.budget.measure import Rounder, measure, steps_of
+from lilm.export.budget.probe import Probe
+from lilm.export.budget.table import Row, options, types_of
+from lilm.export.calibration import Sample, choose_calibration
+from lilm.export.imatrix.collect import collect
+from lilm.export.imatrix.file import read_imatrix, write_imatrix
+from lilm.export.imatrix.importance import check_importance
+from lilm.export.matrices import matrices
+from lilm.export.retyped import retyped_bytes, write_retyped
+from lilm.gguf_file import GGUFFile, open_gguf
+from lilm.llama.config import read_llama_config
+from lilm.llama.shape import Shape
+from lilm.pipeline.hashing import sha256_file, sha256_json, write_json
+from lilm.pipeline.stage import Context
+from lilm.recipe import ExportConfig
+from lilm.report.units import size
+
+FOLDER = "calibration"  # in the stage's folder: what was measured
+IMATRIX, SENSITIVITY = "imatrix.gguf", "sensitivity.json"
+WINDOWS = (256, 128)  # tokens, of the text for importance and for sensitivity
+EVERY = 2  # of the positions of the text for sensitivity one is asked
+HALF = "float16"  # what the full file's matrices are
+
+
+@dataclass(frozen=True)
+class Mix:
+    """What was made: the note for the report's row, and what the report says of the text and the choice."""
+
+    note: str
+    calibration: dict[str, Any]
+
+
+def check_target(full: GGUFFile, config: ExportConfig, parameters: int) -> int:
+    """Bytes that the file may have. Raises LilmError when no choice of types is that small."""
+    target = config.target_bytes(parameters)
+    found, layers = matrices(full), full.value("llama.block_count", int) or 0
+    least = retyped_bytes(full, smallest(groups_of(found, layers), found, config.mix_types))
+    if target < least:
+        in_mb = bool(config.target_mb)
+        key, value = ("target_mb", config.target_mb) if in_mb else ("bits_per_weight", config.bits_per_weight)
+        enough = _up(least / 1e6 if in_mb else least * 8 / parameters)
+        raise LilmError(
+            f"{value:g} is too little: with the types of export.mix_types the smallest file has {size(least)}",
+            where=f"export.{key}",
+            remedy=f"set it to {enough} or more",
+        )
+    return target
+
+
+def _up(number: float) -> float:
+    """To the next hundredth."""
+    return -(-number * 100 // 1) / 100
+
+
+def make_mix(
+    full: Path, folder: Path, corpus: Path, target: Path, config: ExportConfig, context: Context, most: int
+) -> Mix:
+    """Write `target`, a file of at most `most` bytes, and beside it FOLDER with what was measured.
+
+    full: the F16 file. folder: the model that it was made from, in Hugging Face's format. corpus: the corpus stage's
+    folder. What a killed try measured is used again.
+    """
+    opened = open_gguf(full)
+    shape = Shape.of(read_llama_config(folder))
+    languages = (context.language, context.base_language)
+    tokens = (config.calibration_tokens, config.sensitivity_tokens)
+    n_ctx = (min(WINDOWS[0], shape.context), min(WINDOWS[1], shape.context))
+    texts = choose_calibration(corpus, languages, full, tokens, n_ctx)
+    kept = _Kept(target.parent / FOLDER, _made_from(full, texts, config))
+    model = _load(folder, context)
+    if config.imatrix and not kept.is_ours:
+        with context.reporter.bar("importance", len(texts[0].windows)) as bar:
+            write_imatrix(kept.imatrix, collect(model, shape, texts[0].windows, languages, bar.advance))
+    importance = read_imatrix(kept.imatrix) if config.imatrix else None
+    found = matrices(opened)
+    if importance is not None:
+        check_importance(importance, found, str(kept.imatrix))
+    rounder = Rounder(opened, importance, context.threads)
+    rows = _measured(rounder, Probe(model, shape, texts[1].windows, EVERY), shape, config, context, kept)
+    del model
+    rest = retyped_bytes(opened, types_of(rows, [0] * len(rows))) - sum(row.choices[0].bytes for row in rows)
+    chosen = by_measure(rows, most - rest)
+    types = types_of(rows, chosen)
+    if retyped_bytes(opened, types) > most:
+        raise RuntimeError(f"{retyped_bytes(opened, types)} bytes chosen, {most} were to be had")
+    with context.reporter.bar(target.stem, len(found)) as bar:
+
+        def blocks(tensor: Any, kind: str) -> Any:
+            bar.advance()
+            return rounder.blocks(tensor.name, kind)
+
+        write_retyped(opened, target, types, blocks)
+    foretold = total_cost(options(rows, lambda choice: choice.kld), chosen)
+    return Mix(_note(rows, chosen, config, texts[1]), _report(texts, config, foretold))
+
+
+class _Kept:
+    """What was measured, in `folder`, as it comes. is_ours: the folder holds what a killed try measured of the same
+    things; else it is empty now."""
+
+    def __init__(self, folder: Path, made_from: str) -> None:
+        self.imatrix, self._table = folder / IMATRIX, folder / SENSITIVITY
+        self._made_from = made_from
+        self.rows: list[Row] = []
+        table = json.loads(self._table.read_text(encoding="utf-8")) if self._table.is_file() else {}
+        self.is_ours = table.get("made_from") == made_from
+        if self.is_ours:
+            self.rows = [Row.of(one) for one in table["rows"]]
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+
+    def add(self, rows: Sequence[Row]) -> None:
+        self.rows += rows
+        write_json(self._table, {"made_from": self._made_from, "rows": [row.as_json() for row in self.rows]})
+
+
+def _made_from(full: Path, texts: Sequence[Sample], config: ExportConfig) -> str:
+    """Hash of all that the measurements depend on, but the code."""
+    sides = [[text.windows.shape, sha256_json(text.windows.tolist())] for text in texts]
+    return sha256_json([sha256_file(full), sides, list(config.mix_types), config.imatrix])
+
+
+def _load(folder: Path, context: Context) -> Any:
+    """The model as the full file has it: matrices rounded to half floats, computing in float32."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers.utils import logging
+
+    device = prepare_torch(context.seed, context.threads)
+    logging.disable_progress_bar()
+    model: Any = LlamaForCausalLM.from_pretrained(
+        folder,
+        config=LlamaConfig.from_dict(read_llama_config(folder)),
+        dtype=torch.float32,
+        use_safetensors=True,
+        local_files_only=True,
+    )
+    for parameter in model.parameters():
+        if parameter.dim() == 2:
+            parameter.data = parameter.data.to(getattr(torch, HALF)).float()
+    return model.to(device).eval()
+
+
+def _measured(
+    rounder: Rounder, probe: Probe, shape: Shape, config: ExportConfig, context: Context, kept: _Kept
+) -> list[Row]:
+    """The rows of all groups."""
+    found = matrices(rounder.full)
+    groups = groups_of(found, shape.layers)
+    steps = [steps_of(group, sizes(group, found, config.mix_types), shape.layers) for group in groups]
+    kept.add([])  # the importance stands
+    done = list(kept.rows)
+
+    def keep(row: Row, count: int) -> None:
+        kept.add([row])
+        bar.advance(count, row.names[0])
+
+    with context.reporter.bar("sensitivity", sum(steps), sum(steps[: len(done)])) as bar:
+        return measure(rounder, probe, groups, config.mix_types, shape.layers, done, keep)
+
+
+def _note(rows: Sequence[Row], chosen: Sequence[int], config: ExportConfig, text: Sample) -> str:
+    by_type: dict[str, int] = {}
+    for row, at in zip(rows, chosen, strict=True):
+        by_type[row.choices[at].type] = by_type.get(row.choices[at].type, 0) + row.choices[at].bytes
+    total = sum(by_type.values())
+    shares = ", ".join(f"{name} {part / total:.0%}" for name, part in sorted(by_type.items(), key=lambda one: -one[1]))
+    largest = all(at == len(row.choices) - 1 for row, at in zip(rows, chosen, strict=True))
+    return (
+        f"types chosen by the KL divergence measured on {text.windows.size:,} training tokens"
+        + (", rounded with an importance matrix" if config.imatrix else "")
+        + f"; of its matrices' bytes {shares}"
+        + ("; the largest file of these types" if largest else "")
+    )
+
+
+def _report(texts: Sequence[Sample], config: ExportConfig, foretold: float) -> dict[str, Mapping[str, Any]]:
+    def said(text: Sample) -> dict[str, Any]:
+        return {"tokens": text.windows.size, "documents_sha256": list(text.documents)}
+
+    measured = {"file": f"{FOLDER}/{SENSITIVITY}", **said(texts[1]), "summed_kld": foretold}
+    importance = {"file": f"{FOLDER}/{IMATRIX}", **said(texts[0])}
+    return {"sensitivity": measured, **({"imatrix": importance} if config.imatrix else {})}
