@@ -140,9 +140,9 @@ YARN = {"rope_type": "yarn", "factor": 8.0, "original_max_position_embeddings": 
         ({"beta_slow": 2.0}, "beta_slow of its yarn rotary embedding is 2.0"),
         ({"truncate": False}, "truncate of its yarn rotary embedding is False"),
         ({"attention_factor": "loud"}, "attention_factor of its yarn rotary embedding is 'loud'"),
-        ({"mscale": 1e308, "mscale_all_dim": 1e-308}, "attention_factor of its yarn rotary embedding is 2.0"),
+        ({"mscale": 1e38, "mscale_all_dim": 1.0}, "attention_factor of its yarn rotary embedding is 1.7"),
         ({"original_max_position_embeddings": 64.5}, "original_max_position_embeddings is 64.5, not a whole number"),
-        ({"rope_theta": 1.5}, "original_max_position_embeddings of its yarn rotary embedding is 64, too little for"),
+        ({"rope_theta": 1.5, "original_max_position_embeddings": 4096}, "is 4096, which does not go with a rope_theta"),
     ],
 )
 def test_what_yarn_cannot_carry_is_named(base: Path, change: dict[str, Any], part: str) -> None:
