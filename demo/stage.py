@@ -11,7 +11,7 @@ from typing import Any
 
 from lilm.demo.chunks import chunk_list
 from lilm.errors import LilmError
-from lilm.pipeline.artifact import Artifact, files_below, read_manifest
+from lilm.pipeline.artifact import Artifact, files_below, own_files, read_manifest
 from lilm.pipeline.hashing import sha256_file, write_json
 from lilm.pipeline.stage import Context
 from lilm.recipe import MIX, SiteConfig
@@ -128,7 +128,7 @@ def page_files() -> dict[str, bytes]:
 
 def copy_engine(wasm: Path, target: Path) -> None:
     """Copy the JS runtime, the builds and memory.json; what only Node and people read stays behind."""
-    for path in files_below(wasm):
+    for path in own_files(wasm):
         if path.name not in NOT_FOR_BROWSERS:
             copy = target / path.relative_to(wasm)
             copy.parent.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from lilm.chat.files import read_chat_template
 from lilm.disk import replacing
 from lilm.errors import LilmError
+from lilm.llama import yarn
 from lilm.llama.config import read_llama_config
 from lilm.llama.layout import Entry, layout, permute_rows
 from lilm.llama.rope import TENSOR as ROPE_TENSOR
@@ -118,9 +119,14 @@ def _add_llama(writer: gguf.GGUFWriter, shape: Shape, config: Mapping[str, Any])
     writer.add_rope_freq_base(config["rope_theta"])
     writer.add_rope_dimension_count(shape.head_dim)
     rope = config["rope_parameters"]
-    if rope["rope_type"] == "linear":
-        writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
+    scaling = {"linear": gguf.RopeScalingType.LINEAR, "yarn": gguf.RopeScalingType.YARN}.get(rope["rope_type"])
+    if scaling is not None:
+        writer.add_rope_scaling_type(scaling)
         writer.add_rope_scaling_factor(rope["factor"])
+    if scaling is gguf.RopeScalingType.YARN:
+        writer.add_rope_scaling_orig_ctx_len(rope["original_max_position_embeddings"])
+        if "attention_factor" in rope:  # llama.cpp multiplies its own by it
+            writer.add_rope_scaling_attn_factors(rope["attention_factor"] / yarn.magnitude(rope["factor"]))
     writer.add_vocab_size(shape.vocab)
 
 

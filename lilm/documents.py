@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from lilm.disk import replacing
 from lilm.errors import LilmError
+from lilm.pipeline.artifact import own_files
 
 if TYPE_CHECKING:
     import polars as pl
@@ -32,7 +33,8 @@ def write_documents(corpus_dir: Path, lang: str, split: Split, frame: "pl.DataFr
 
 
 def _parts(corpus_dir: Path, lang: str, split: Split) -> list[Path]:
-    parts = sorted(_folder(corpus_dir, lang, split).glob("part-*.parquet"))
+    folder = _folder(corpus_dir, lang, split)
+    parts = [path for path in own_files(corpus_dir) if path.parent == folder and path.match("part-*.parquet")]
     if not parts:
         raise LilmError(
             f"no {split} documents of language {lang!r}",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lilm.errors import LilmError
-from lilm.pipeline.artifact import Artifact
+from lilm.pipeline.artifact import Artifact, own_files
 from lilm.pipeline.stage import Context
 from lilm.recipe import WasmConfig
 
@@ -57,7 +57,7 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
 
     copy_runtime(out_dir / "runtime")
 
-    ggufs = sorted(inputs["export"].glob("*.gguf"))
+    ggufs = [path for path in own_files(inputs["export"]) if path.suffix == ".gguf"]
     models = {path.name: read_model(path) for path in ggufs}
     quantised = sorted((path for path in ggufs if not path.stem.endswith("f16")), key=lambda path: path.stat().st_size)
     smallest = quantised[0]

@@ -6,7 +6,7 @@ from typing import Any
 
 from lilm.errors import LilmError
 from lilm.json_file import read_json_object
-from lilm.vocabulary.added_tokens import read_model
+from lilm.vocabulary.added_tokens import named_ids, read_model, token_text
 from lilm.vocabulary.byte_level import CONFIG, FILE
 from lilm.vocabulary.sentencepiece import CONTROL, MODEL, UNKNOWN, has_model
 
@@ -52,14 +52,13 @@ def read_format(path: Path) -> ChatFormat:
     if path.is_file():
         return _of_gguf(path)
     config = read_json_object(path / CONFIG) if (path / CONFIG).is_file() else {}
-    named = {key: _content(config.get(key)) for key in ("bos_token", "eos_token")}
     if has_model(path):
         proto = read_model(path / MODEL)
         special = {piece.piece: at for at, piece in enumerate(proto.pieces) if piece.type in (CONTROL, UNKNOWN)}
         names = {number: name for name, number in special.items()}
-        own = {"bos_token": proto.trainer_spec.bos_id, "eos_token": proto.trainer_spec.eos_id}
-        tokens = {key: named[key] or names.get(number, "") for key, number in own.items()}
-        return ChatFormat(read_chat_template(path), tokens, special)
+        bos, eos = (names.get(number, "") for number in named_ids(path, proto))
+        return ChatFormat(read_chat_template(path), {"bos_token": bos, "eos_token": eos}, special)
+    named = {key: token_text(config.get(key)) for key in ("bos_token", "eos_token")}
     added = read_json_object(path / FILE).get("added_tokens") or []
     return ChatFormat(
         read_chat_template(path),
@@ -67,12 +66,6 @@ def read_format(path: Path) -> ChatFormat:
         {token["content"]: token["id"] for token in added if token.get("special")},
         frozenset(token["content"] for token in added if not token.get("special")),
     )
-
-
-def _content(token: Any) -> str:
-    """A token as tokenizer_config.json names it: text, or an object with text."""
-    content = token.get("content") if isinstance(token, dict) else token
-    return content if isinstance(content, str) else ""
 
 
 def _of_gguf(path: Path) -> ChatFormat:

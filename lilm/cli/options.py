@@ -22,7 +22,7 @@ Groups = dict[str, typer.Typer]
 def load_run(recipe: str, run_dir: Path | None) -> tuple[Any, Path]:
     """(recipe, run folder) from the two options and what lies in the current folder."""
     from lilm.pipeline.runner import LOCK
-    from lilm.recipe import load_recipe
+    from lilm.recipe import UnknownKeys, load_recipe
 
     if not recipe:
         found = [path for path in ((run_dir or Path()) / "lilm.toml", Path("lilm.toml")) if path.is_file()]
@@ -33,7 +33,16 @@ def load_run(recipe: str, run_dir: Path | None) -> tuple[Any, Path]:
                 remedy="`lilm init DIR` writes one, or give --recipe quickstart",
             )
         recipe = str(found[0])
-    loaded = load_recipe(recipe)
+    try:
+        loaded = load_recipe(recipe)
+    except UnknownKeys as error:
+        if not (Path(recipe).parent / LOCK).is_file():
+            raise
+        raise LilmError(
+            f"keys that this LiLM does not have: {', '.join(error.keys)}",
+            where=f"{recipe}, the run's own copy of its recipe, which another version wrote",
+            remedy="delete them there, or give your recipe with --recipe: the copy is then written again",
+        ) from error
     if run_dir is None:
         path = Path(recipe)
         if path.suffix != ".toml":

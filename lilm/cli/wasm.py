@@ -68,6 +68,6 @@ def register(groups: Groups) -> None:
 
         if prompt and chat:
             raise LilmError("--prompt and --chat are both given", where="lilm wasm run", remedy="give one of them")
-        text = prompt or chat or sys.stdin.read()
+        text = prompt or chat or sys.stdin.buffer.read().decode("utf-8", errors="replace")
         sampling = {"n_predict": n_predict, "temperature": temperature, "seed": seed}
         run_model(model, text, chat=bool(chat), wasi=wasi, sampling=sampling, reporter=Reporter())

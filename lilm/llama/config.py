@@ -1,17 +1,18 @@
 """config.json of a Llama: what LiLM computes with, checked value by value, and nothing else of it."""
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lilm.errors import LilmError
 from lilm.json_file import read_json_object
+from lilm.llama import yarn
 
 CONFIG = "config.json"
 AGAIN = "fetch the model again"
-ANOTHER = "use a LlamaForCausalLM with SiLU and the rotary embeddings of Llama, linearly stretched or not, or Llama 3.1"
+ANOTHER = "use a LlamaForCausalLM with SiLU and the rotary embeddings of Llama, plain, linear or yarn, or Llama 3.1"
 LARGEST = 2**31 - 1  # of tensors' sides in GGUF's readers
+LARGEST_FLOAT = 3.4e38  # of float32, in which GGUF has all its numbers
 MOST_LAYERS = 1_000  # Llama 3.1 405B has 126
 MOST_POSITIONS = 1 << 24  # the longest context of a Llama is 4 million tokens
 _SIZES = {"vocab_size": LARGEST, "hidden_size": LARGEST, "intermediate_size": LARGEST} | {
@@ -26,6 +27,7 @@ _ROPES: dict[str, tuple[str, ...]] = {  # figures by rope_type
     "default": (),
     "linear": ("factor",),
     "llama3": ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"),
+    "yarn": ("factor", "original_max_position_embeddings"),
 }
 
 
@@ -59,7 +61,7 @@ def read_llama_config(folder: Path) -> dict[str, Any]:
         found[key] = value
     biases = {key: _flag(data, key, path) for key in _BIASES}
     tied = _flag(data, "tie_word_embeddings", path)
-    rope = _rope(data, found["max_position_embeddings"], path)
+    rope = _rope(data, found, path)
     return {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
@@ -78,7 +80,7 @@ def _bad(what: str, path: Path, remedy: str) -> LilmError:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST_FLOAT
 
 
 def _flag(data: Mapping[str, Any], key: str, path: Path) -> bool:
@@ -115,7 +117,7 @@ def _check_heads(found: Mapping[str, int], path: Path) -> None:
             raise _bad(f"{what} {whole} is no multiple of {of} {part}", path, AGAIN)
 
 
-def _rope(data: Mapping[str, Any], context: int, path: Path) -> dict[str, Any]:
+def _rope(data: Mapping[str, Any], sizes: Mapping[str, int], path: Path) -> dict[str, Any]:
     """Returns transformers' `rope_parameters`, from the keys of any of its versions; as there, old ones win."""
     given = data.get("rope_scaling") or data.get("rope_parameters") or {}
     if not isinstance(given, dict):
@@ -129,14 +131,43 @@ def _rope(data: Mapping[str, Any], context: int, path: Path) -> dict[str, Any]:
     if not _is_number(theta) or theta < 1:
         raise _bad(f"rope_theta is {theta!r}, not a number of at least 1", path, AGAIN)
     figures: dict[str, Any] = {key: given.get(key) for key in _ROPES[kind]}
-    if kind == "llama3" and figures["original_max_position_embeddings"] is None:
-        figures["original_max_position_embeddings"] = context
+    old = "original_max_position_embeddings"
+    if old in figures:  # as in transformers: beside the others, too, where it wins; else the context
+        found = (data.get(old), figures[old], sizes["max_position_embeddings"])
+        figures[old] = next(value for value in found if value is not None)
     for key, value in figures.items():
         if not _is_number(value) or value <= 0:
             raise _bad(f"{key} of its {kind} rotary embedding is {value!r}, not a number above 0", path, AGAIN)
     if kind == "llama3" and figures["low_freq_factor"] >= figures["high_freq_factor"]:
         raise _bad("low_freq_factor of its llama3 rotary embedding is not below high_freq_factor", path, AGAIN)
+    if kind == "yarn":
+        figures[old] = _whole(figures, old, MOST_POSITIONS, path)
+        figures |= _yarn(given, figures["factor"], path)
+        if not yarn.has_order(figures[old], theta, sizes["head_dim"]):
+            what = (
+                f"{old} of its yarn rotary embedding is {figures[old]}, which does not go with a rope_theta of {theta}"
+            )
+            raise _bad(what, path, ANOTHER)
     return {"rope_type": kind, "rope_theta": float(theta), **figures}
+
+
+def _yarn(given: Mapping[str, Any], factor: float, path: Path) -> dict[str, float]:
+    """YaRN's figure beside `factor`. Raises LilmError for what GGUF cannot carry."""
+    of = "of its yarn rotary embedding"
+    if factor < 1:
+        raise _bad(f"factor {of} is {factor!r}, below 1", path, AGAIN)
+    for key in ("attention_factor", "mscale", "mscale_all_dim"):
+        value = given.get(key)
+        if value is not None and (not _is_number(value) or value <= 0):
+            raise _bad(f"{key} {of} is {value!r}, not a number above 0", path, AGAIN)
+    for key, fixed in yarn.FIXED.items():
+        value = given.get(key)
+        if value is not None and value != fixed:
+            raise _bad(f"{key} {of} is {value!r}, and llama.cpp computes a Llama with {fixed!r} only", path, ANOTHER)
+    found = yarn.attention_factor({**given, "factor": factor})
+    if not 0 < found <= LARGEST:
+        raise _bad(f"attention_factor {of} is {found!r}, not a number above 0", path, AGAIN)
+    return yarn.attention_figure(factor, found)
 
 
 def _token_ids(data: Mapping[str, Any], rows: int, path: Path) -> dict[str, Any]:

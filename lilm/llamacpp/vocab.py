@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lilm.chat.files import read_format
+from lilm.vocabulary.added_tokens import named_ids
 from lilm.vocabulary.byte_level import read_byte_level
 from lilm.vocabulary.sentencepiece import (
     CONTROL,
@@ -32,9 +32,11 @@ def add_vocab(writer: "gguf.GGUFWriter", tokenizer_dir: Path, chat_template: str
 
 def _add_sentencepiece(writer: "gguf.GGUFWriter", tokenizer_dir: Path) -> int:
     """Pieces, scores and types go in as they are: llama.cpp merges by score like SentencePiece, and its token types
-    have SentencePiece's numbers."""
+    have SentencePiece's numbers. EOS is the one that tokenizer_config.json names, as in Hugging Face: after fine-tuning
+    it is what ends a turn, which tokenizer.model cannot tell."""
     proto = read_proto(tokenizer_dir / MODEL)
-    unk, bos, eos = special_ids(proto)
+    unk, bos, own = special_ids(proto)
+    eos = named_ids(tokenizer_dir, proto)[1]
     writer.add_tokenizer_model("llama")
     writer.add_tokenizer_pre("default")
     writer.add_token_list([piece.piece.encode() for piece in proto.pieces])
@@ -43,19 +45,12 @@ def _add_sentencepiece(writer: "gguf.GGUFWriter", tokenizer_dir: Path) -> int:
     writer.add_bos_token_id(bos)
     writer.add_eos_token_id(eos)
     writer.add_unk_token_id(unk)
-    end = _turn_end(tokenizer_dir, [piece.piece for piece in proto.pieces])
-    if end not in (None, eos):
-        writer.add_eot_token_id(end)
+    if own != eos:
+        writer.add_eot_token_id(own)  # llama.cpp stops at either
     writer.add_add_bos_token(True)
     writer.add_add_eos_token(False)
     writer.add_add_space_prefix(proto.normalizer_spec.add_dummy_prefix)
     return len(proto.pieces)
-
-
-def _turn_end(tokenizer_dir: Path, names: list[str]) -> int | None:
-    """The EOS of tokenizer_config.json: after fine-tuning it is what ends a turn, which tokenizer.model cannot tell."""
-    end = read_format(tokenizer_dir).tokens["eos_token"]
-    return names.index(end) if end in names else None
 
 
 def _add_byte_level(writer: "gguf.GGUFWriter", tokenizer_dir: Path) -> int:

@@ -51,7 +51,19 @@ class Manifest:
 
 
 def files_below(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
+    """All files but the manifest, and but hidden ones: no stage writes any, file managers do."""
+    return sorted(
+        path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST and not path.name.startswith(".")
+    )
+
+
+def own_files(folder: Path) -> list[Path]:
+    """What a stage wrote into its folder, as its manifest tells: what somebody else put there is not among it. All
+    files where there is no manifest that can be read, as while the stage works."""
+    manifest = read_manifest(folder)
+    if manifest is None:
+        return files_below(folder)
+    return [folder / name for name in sorted({*manifest.outputs, *manifest.volatile})]
 
 
 def describe_outputs(folder: Path, volatile: tuple[str, ...]) -> dict[str, dict[str, Any]]:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from lilm.disk import write_atomic
 from lilm.errors import LilmError
-from lilm.pipeline.artifact import MANIFEST, Artifact, Manifest, changed_output, describe_outputs, read_manifest
+from lilm.pipeline.artifact import Artifact, Manifest, changed_output, describe_outputs, read_manifest
+from lilm.pipeline.foreign import bring_back, put_aside
 from lilm.pipeline.hashing import sha256_json
 from lilm.pipeline.made_by import libraries_of
 from lilm.pipeline.stage import STAGES, Context, Stage, stage_named
@@ -62,8 +63,9 @@ def check_base(stages: list[Stage], recipe: Recipe, base: Path, context: Context
             check(getattr(recipe, stage.name), base, context)
 
 
-def finish(stage: Stage, work: Work, folder: Path, final: Path, artifact: Artifact) -> None:
-    """Turn the work folder into the stage's folder; the manifest is written last."""
+def finish(stage: Stage, work: Work, folder: Path, final: Path, artifact: Artifact) -> list[str]:
+    """Turn the work folder into the stage's folder; the manifest is written last. Returns what somebody else had put
+    into the old folder, which stays."""
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     manifest = Manifest(
         stage.name,
@@ -76,11 +78,21 @@ def finish(stage: Stage, work: Work, folder: Path, final: Path, artifact: Artifa
         work.code,
         libraries_of(stage.module),
     )
-    if final.exists():
-        (final / MANIFEST).unlink(missing_ok=True)
-        shutil.rmtree(final)
     manifest.write(folder)
+    if final.exists():
+        put_aside(final, _aside(final))
     folder.rename(final)
+    return settle(final)
+
+
+def settle(final: Path) -> list[str]:
+    """Put back what was foreign in the folder that this one replaced, also after a kill; returns its names."""
+    aside = _aside(final)
+    return bring_back(aside, final) if final.exists() and (aside.exists() or aside.is_symlink()) else []
+
+
+def _aside(final: Path) -> Path:
+    return final.parent / WORK / f"old-{final.name}"
 
 
 def is_disk_full(error: BaseException | None) -> bool:
@@ -110,6 +122,7 @@ def run_stage(
             remedy=f"run `lilm run --run {run_dir} --to {stage.name}`",
         )
     final = run_dir / stage.name
+    _say_kept(stage, settle(final), context.reporter)
     reason = why_again(stage, run_dir, work, any_code)
     if reason is None and not force:
         return False
@@ -137,7 +150,7 @@ def run_stage(
         artifact = stage.load().run(getattr(recipe, stage.name), folders, folder, context)
         seconds = time.monotonic() - started
         timed = Artifact({**artifact.measurements, "seconds": round(seconds, 2)}, artifact.volatile)
-        finish(stage, work, folder, final, timed)
+        _say_kept(stage, finish(stage, work, folder, final, timed), context.reporter)
     except Exception as error:
         full = is_disk_full(error)
         if (full or isinstance(error, LilmError)) and not any((folder / CHECKPOINTS).glob("*")):
@@ -149,6 +162,12 @@ def run_stage(
         raise
     context.reporter.say(f"{stage.name}: done in {clock(seconds)}")
     return True
+
+
+def _say_kept(stage: Stage, names: list[str], reporter: Reporter) -> None:
+    if names:
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        reporter.say(f"{stage.name}: what the stage did not write stays in its folder: {names[0]}{more}")
 
 
 def _work_folder(stage: Stage, run_dir: Path, work: Work, any_code: bool) -> Path:
@@ -193,7 +212,7 @@ def chosen_stages(first: str | None, last: str | None) -> list[Stage]:
 def remember(recipe: Recipe, path: Path) -> None:
     """Keep the recipe in the run folder, so that later commands need only --run; unchanged is not touched."""
     text = recipe_toml(recipe)
-    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+    if not path.is_file() or path.read_bytes() != text.encode():  # whatever it holds
         write_atomic(path, text)
 
 

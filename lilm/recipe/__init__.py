@@ -4,7 +4,7 @@ from lilm.recipe.base import BaseConfig, ScratchConfig
 from lilm.recipe.bench import BenchConfig
 from lilm.recipe.corpus import CorpusConfig, DecontaminateConfig, DedupConfig, ScoreConfig, SourceConfig
 from lilm.recipe.export import MIX, ExportConfig, QuantType
-from lilm.recipe.files import load_recipe, recipe_text, recipe_toml, shipped_recipes
+from lilm.recipe.files import UnknownKeys, load_recipe, recipe_text, recipe_toml, shipped_recipes
 from lilm.recipe.finetune import ChatSourceConfig, FinetuneConfig
 from lilm.recipe.pack import PackConfig
 from lilm.recipe.pretrain import LoraConfig, PretrainConfig
@@ -40,6 +40,7 @@ __all__ = [
     "SiteConfig",
     "SourceConfig",
     "TokenizerConfig",
+    "UnknownKeys",
     "WasmConfig",
     "load_recipe",
     "recipe_text",

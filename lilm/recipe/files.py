@@ -13,6 +13,14 @@ from lilm.errors import LilmError
 from lilm.recipe.root import Recipe
 
 
+class UnknownKeys(LilmError):
+    """A recipe with keys that are none of this version's. keys: all of them, dotted."""
+
+    def __init__(self, keys: tuple[str, ...], what: str, *, where: str, remedy: str) -> None:
+        self.keys = keys
+        super().__init__(what, where=where, remedy=remedy)
+
+
 def shipped_recipes() -> dict[str, str]:
     """Name -> TOML text of the recipes inside the package."""
     folder = resources.files("lilm") / "recipes"
@@ -67,12 +75,20 @@ def parse_recipe(text: str, where: str, folder: Path) -> Recipe:
         first = min(error.errors(), key=lambda entry: entry["type"] != "extra_forbidden")
         more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
         what, remedy = _explained(first)
-        raise LilmError(what + more, where=where, remedy=remedy) from error
+        if first["type"] != "extra_forbidden":
+            raise LilmError(what + more, where=where, remedy=remedy) from error
+        keys = tuple(_named(entry) for entry in error.errors() if entry["type"] == "extra_forbidden")
+        raise UnknownKeys(keys, what + more, where=where, remedy=remedy) from error
+
+
+def _named(error: Any) -> str:
+    """The dotted key of one pydantic error."""
+    return _short(".".join(str(part) for part in error["loc"])) or "recipe"
 
 
 def _explained(error: Any) -> tuple[str, str]:
     """(what was found at which key, what is allowed) of one pydantic error."""
-    key = _short(".".join(str(part) for part in error["loc"])) or "recipe"
+    key = _named(error)
     given = error["input"]
     found = "" if isinstance(given, dict | list | BaseModel) else f" (found {_short(repr(given))})"
     if error["type"] == "extra_forbidden":

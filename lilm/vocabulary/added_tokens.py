@@ -18,6 +18,8 @@ def read_model(path: Path) -> Any:
 
     So a template's text has Hugging Face's ids; what people type is text in LiLM, also where Hugging Face looks for
     an added token in it. A token at or above config.json's vocab_size is left out: the model has no row for it.
+    Its BOS is the one that tokenizer_config.json names, as Hugging Face puts that before a text; its EOS is the model's
+    own, see `named_ids`.
     Raises LilmError for an added token that has the id or the text of another one, or leaves ids out before it.
     """
     proto = read_proto(path)
@@ -35,13 +37,36 @@ def read_model(path: Path) -> Any:
             raise _refused(f"added token {name!r} has id {index}, and none has {len(names)}", where)
         names.append(name)
         proto.pieces.add(piece=name, score=0.0, type=CONTROL)
+    bos = named_ids(path.parent, proto)[0]
+    if bos != proto.trainer_spec.bos_id:
+        proto.trainer_spec.bos_id, proto.trainer_spec.bos_piece = bos, proto.pieces[bos].piece
     return proto
 
 
+def named_ids(folder: Path, proto: Any) -> tuple[int, int]:
+    """(BOS, EOS) that the folder's tokenizer_config.json names, which may be added tokens; the model's own for one that
+    it does not name, or that is no control piece of `proto`."""
+    config = read_json_object(folder / CONFIG, remedy=AGAIN) if (folder / CONFIG).is_file() else {}
+    control = {piece.piece: at for at, piece in enumerate(proto.pieces) if piece.type == CONTROL}
+    own = int(proto.trainer_spec.bos_id), int(proto.trainer_spec.eos_id)
+    bos, eos = (
+        control.get(token_text(config.get(key)), number)
+        for key, number in zip(("bos_token", "eos_token"), own, strict=True)
+    )
+    return bos, eos
+
+
+def token_text(token: Any) -> str:
+    """A token as tokenizer_config.json names it: text, or an object with text; "" for anything else."""
+    content = token.get("content") if isinstance(token, dict) else token
+    return content if isinstance(content, str) else ""
+
+
 def complete_model(path: Path) -> None:
-    """Write the added tokens into a tokenizer.model, for those that read nothing else; without any it stays."""
+    """Write the added tokens and the BOS into a tokenizer.model, for those that read nothing else; without any it
+    stays."""
     whole = read_model(path)
-    if len(whole.pieces) > len(read_proto(path).pieces):
+    if whole != read_proto(path):
         path.write_bytes(whole.SerializeToString(deterministic=True))
 
 

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from lilm.chat.files import read_chat_template
 from lilm.chat.marks import text_mark
+from lilm.vocabulary.added_tokens import named_ids
 from lilm.vocabulary.byte_level import (
     ByteLevel,
     bare_model,
@@ -13,7 +14,7 @@ from lilm.vocabulary.byte_level import (
     piece_bytes,
     read_byte_level,
 )
-from lilm.vocabulary.sentencepiece import MODEL, has_model
+from lilm.vocabulary.sentencepiece import MODEL, has_model, read_proto
 
 
 class Pieces(Protocol):
@@ -57,7 +58,10 @@ class SentencePieces:
 
         self._processor = sentencepiece.SentencePieceProcessor(model_file=str(path))
         self.names = [self._processor.id_to_piece(index) for index in range(self._processor.vocab_size())]
-        self.bos_id, self.eos_id = self._processor.bos_id(), self._processor.eos_id()
+        named = self.names[named_ids(path.parent, read_proto(path))[1]]
+        own = self._processor.eos_id()
+        end = text_mark(named, read_chat_template(path.parent), self._control(), self.names[own])
+        self.bos_id, self.eos_id = self._processor.bos_id(), self._processor.piece_to_id(end)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -81,6 +85,9 @@ class SentencePieces:
 
     def missing_bytes(self) -> frozenset[int]:
         return frozenset()  # a Llama's model has all of them
+
+    def _control(self) -> set[str]:
+        return {name for at, name in enumerate(self.names) if self._processor.is_control(at)}
 
 
 class BytePieces:

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from lilm.cli.options import load_run
 from lilm.errors import LilmError
+from lilm.pipeline.runner import LOCK, remember
 from lilm.recipe import load_recipe, recipe_text, recipe_toml, shipped_recipes
 from lilm.recipe.files import parse_recipe
 
@@ -79,3 +81,43 @@ def test_recipes_of_other_editors(tmp_path: Path) -> None:
     path.write_bytes(text.encode("utf-16"))
     with pytest.raises(LilmError, match="UTF-16"):
         load_recipe(str(path))
+
+
+def remembered(folder: Path, more: str) -> Path:
+    """A run folder whose own copy of the recipe has lines of another version."""
+    folder.mkdir()
+    (folder / LOCK).touch()
+    path = folder / "lilm.toml"
+    text = recipe_toml(load_recipe("quickstart"))
+    path.write_text(text.replace("[tokenizer]\n", f"[tokenizer]\n{more}", 1), encoding="utf-8")
+    return path
+
+
+def test_a_runs_own_copy_with_keys_that_went_says_what_to_do(tmp_path: Path) -> None:
+    path = remembered(tmp_path / "run", "sampling = 3\nalpha = 1\n")
+    with pytest.raises(LilmError) as caught:
+        load_run("", tmp_path / "run")
+    line = caught.value.line()
+    assert line.startswith(f"{path}, the run's own copy of its recipe, which another version wrote: ")
+    assert "tokenizer.sampling, tokenizer.alpha" in line or "tokenizer.alpha, tokenizer.sampling" in line
+    assert "delete them there, or give your recipe with --recipe" in line
+    assert "known here" not in line
+
+    recipe, folder = load_run("quickstart", tmp_path / "run")
+    assert folder == tmp_path / "run"
+    remember(recipe, path)
+    assert load_run("", tmp_path / "run")[0] == recipe, "the copy is written again"
+
+
+def test_a_recipe_of_the_users_with_an_unknown_key_names_the_known_ones(tmp_path: Path) -> None:
+    path = remembered(tmp_path / "run", "sampling = 3\n").rename(tmp_path / "lilm.toml")
+    with pytest.raises(LilmError, match=r"unknown key tokenizer\.sampling \(found 3\) — known here: .*pieces"):
+        load_run(str(path), None)
+
+
+def test_a_copy_that_is_no_text_is_written_again(tmp_path: Path) -> None:
+    path = remembered(tmp_path / "run", "")
+    path.write_bytes(b"\xff\xfe")
+    recipe = load_recipe("quickstart")
+    remember(recipe, path)
+    assert load_recipe(str(path)) == recipe

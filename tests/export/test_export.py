@@ -176,7 +176,7 @@ def test_a_tokenizer_of_another_size_is_refused(random_model: Path, real_model: 
     [
         ({"model_type": "qwen2"}, "qwen2"),
         ({"attention_bias": True}, "self_attn.q_proj.bias"),
-        ({"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e4, "factor": 8.0}}, "yarn"),
+        ({"rope_parameters": {"rope_type": "dynamic", "rope_theta": 1e4, "factor": 8.0}}, "dynamic"),
         ({"hidden_size": 128}, "has shape"),
     ],
 )  # fmt: skip

@@ -85,6 +85,36 @@ def test_rotary_embedding_of_llama_3_1(random_model: Path, tmp_path: Path) -> No
     assert apart[0] < 1e-3 < 0.1 < apart[1]
 
 
+@pytest.mark.parametrize(
+    "more",
+    [{}, {"attention_factor": 0.8}, {"mscale": 0.707, "mscale_all_dim": 1.2}, {"beta_fast": 32, "truncate": True}],
+    ids=["plain", "attention_factor", "mscale", "defaults"],
+)
+def test_yarns_rotary_embedding(random_model: Path, tmp_path: Path, more: dict[str, object]) -> None:
+    """Far beyond the old context of 64 tokens, with both kinds of waves and those between; and back as a base."""
+    folder = shutil.copytree(random_model, tmp_path / "hf")
+    path = folder / "config.json"
+    rope = {"rope_type": "yarn", "rope_theta": 10_000.0, "factor": 4.0, "original_max_position_embeddings": 64}
+    plain = json.loads(path.read_text())
+    path.write_text(json.dumps(plain | {"rope_parameters": rope | more}))
+    model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    window = [1, *(index * 37 % 380 for index in range(240))]
+    theirs = hf_logits(model, window)
+    apart = []
+    for name, figures in (("with", rope | more), ("linear", rope | {"rope_type": "linear"})):
+        path.write_text(json.dumps(plain | {"rope_parameters": figures}))
+        write_gguf(folder, tmp_path / f"{name}.gguf", ("en",), matrices="F32")
+        with Engine(tmp_path / f"{name}.gguf", n_ctx=N_CTX, threads=2, exact=True) as engine:
+            apart.append(np.abs(engine.logits(window) - theirs).max())
+    assert apart[0] < 1e-3 < 0.1 < apart[1]
+
+    back = gguf_config(tmp_path / "with.gguf")
+    path.write_text(json.dumps(back))
+    again = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    assert np.abs(hf_logits(again, window) - theirs).max() < 1e-3
+    assert back["rope_parameters"].items() >= rope.items()
+
+
 def test_biases_and_a_stretched_rotary_embedding(random_model: Path, tmp_path: Path) -> None:
     """All matrices of the layers have biases, and the positions are divided by 4; and back as a base."""
     rope = {"rope_type": "linear", "rope_theta": 50_000.0, "factor": 4.0}

@@ -93,12 +93,14 @@ def test_a_config_that_is_no_object(base: Path, text: str) -> None:
         ({"attention_bias": True}, "tensor model.layers.0.self_attn.q_proj.bias is missing"),
         ({"quantization_config": {"quant_method": "gptq"}}, "quantised (quantization_config: gptq)"),
         ({"quantization_config": {"quant_method": "bitsandbytes"}}, "bitsandbytes"),
-        ({"rope_parameters": {"rope_type": "yarn", "factor": 2.0}}, "rope_type is 'yarn'"),
+        ({"rope_parameters": {"rope_type": "longrope", "factor": 2.0}}, "rope_type is 'longrope'"),
         ({"rope_scaling": {"type": "linear", "factor": 0}}, "factor of its linear rotary embedding is 0"),
         ({"rope_scaling": {"type": "dynamic", "factor": 2.0}}, "rope_type is 'dynamic'"),
         ({"rope_scaling": {"rope_type": ["llama3"]}}, "rope_type is ['llama3']"),
         ({"rope_scaling": "llama3"}, "not an object"),
         ({"rope_parameters": {"rope_theta": 0}}, "rope_theta is 0"),
+        ({"rope_parameters": {"rope_theta": 10**400}}, "rope_theta is 1000"),
+        ({"rope_parameters": {"rope_theta": 1e300}}, "rope_theta is 1e+300"),
         ({"partial_rotary_factor": 0.5}, "partial_rotary_factor is 0.5"),
     ],
 )
@@ -123,6 +125,30 @@ def test_figures_of_a_rotary_embedding(base: Path, change: dict[str, Any], part:
     edit(base / "config.json", lambda data: data.update(rope_scaling=LLAMA3))
     check_model_folder(base)
     edit(base / "config.json", lambda data: data.update(rope_scaling=LLAMA3 | change))
+    refused(base, part)
+
+
+YARN = {"rope_type": "yarn", "factor": 8.0, "original_max_position_embeddings": 64}
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        ({"factor": None}, "factor of its yarn rotary embedding is None"),
+        ({"factor": 0.5}, "factor of its yarn rotary embedding is 0.5, below 1"),
+        ({"beta_fast": 16}, "beta_fast of its yarn rotary embedding is 16, and llama.cpp computes a Llama with 32.0"),
+        ({"beta_slow": 2.0}, "beta_slow of its yarn rotary embedding is 2.0"),
+        ({"truncate": False}, "truncate of its yarn rotary embedding is False"),
+        ({"attention_factor": "loud"}, "attention_factor of its yarn rotary embedding is 'loud'"),
+        ({"mscale": 1e38, "mscale_all_dim": 1.0}, "attention_factor of its yarn rotary embedding is 1.7"),
+        ({"original_max_position_embeddings": 64.5}, "original_max_position_embeddings is 64.5, not a whole number"),
+        ({"rope_theta": 1.5, "original_max_position_embeddings": 4096}, "is 4096, which does not go with a rope_theta"),
+    ],
+)
+def test_what_yarn_cannot_carry_is_named(base: Path, change: dict[str, Any], part: str) -> None:
+    edit(base / "config.json", lambda data: data.update(rope_scaling=YARN))
+    check_model_folder(base)
+    edit(base / "config.json", lambda data: data.update(rope_scaling=YARN | change))
     refused(base, part)
 
 

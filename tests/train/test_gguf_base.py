@@ -25,6 +25,7 @@ from lilm.progress import Reporter
 from lilm.recipe import BaseConfig
 from lilm.train.base import gguf_proof, stage
 from lilm.train.base.from_gguf import gguf_config
+from lilm.train.base.gguf_rope import read_rope
 from lilm.train.base.gguf_tokenizer import write_gguf_tokenizer
 from lilm.train.tokenizer.hf import write_tokenizer
 from lilm.vocabulary.byte_level import piece_bytes, read_byte_level
@@ -173,6 +174,37 @@ def test_llama_3_rotary_factors(made: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / "model.gguf").write_bytes(data)
     with pytest.raises(LilmError, match=r"rope_freqs\.weight\) are not those of Llama 3"):
         gguf_config(tmp_path / "model.gguf")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "part"),
+    [
+        ("attn_factor", 0.9, ""),
+        ("yarn_beta_fast", 32.0, ""),
+        ("yarn_beta_fast", 16.0, "yarn_beta_fast is 16.0, and llama.cpp computes a Llama with 32.0 only"),
+        ("yarn_log_multiplier", 0.1, "yarn_log_multiplier is"),
+        ("factor", 0.5, r"scaled \(yarn\) by 0.5"),
+        ("original_context_length", 0, "from a context of 0 tokens"),
+        ("type", "linear", "attn_factor is 0.8[0-9]* with linear scaling"),
+        ("type", "longrope", r"scaled \(longrope\)"),
+    ],
+)
+def test_keys_of_yarn(made: dict[str, Path], tmp_path: Path, key: str, value: object, part: str) -> None:
+    """With a figure more or another one, as other programs write them."""
+    folder = shutil.copytree(made["bpe"], tmp_path / "hf")
+    rope = {"rope_type": "yarn", "rope_theta": 10_000.0, "factor": 8.0, "original_max_position_embeddings": 64}
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "rope_parameters": rope | {"attention_factor": 1.0}}))
+    write_gguf(folder, tmp_path / "model.gguf", ("en",))
+    assert gguf_config(tmp_path / "model.gguf")["rope_parameters"] == {**rope, "attention_factor": 1.0}
+    file = open_gguf(tmp_path / "model.gguf")
+    file.keys[f"llama.rope.scaling.{key}"] = value
+    if not part:
+        figure = {"attn_factor": 0.9 * (1 + 0.1 * math.log(8))}.get(key, 1.0)
+        assert read_rope(file, 10_000.0, 16, 512) == {**rope, "attention_factor": pytest.approx(figure)}
+        return
+    with pytest.raises(LilmError, match=part):
+        read_rope(file, 10_000.0, 16, 512)
 
 
 def patched(old: bytes, new: bytes) -> Callable[[bytes], bytes]:

@@ -11,14 +11,26 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, LlamaForCausalLM
 
+from lilm.chat.files import read_format
 from lilm.export.gguf_writer import write_gguf
 from lilm.pipeline.stage import Context
-from lilm.recipe import BaseConfig, LoraConfig, NewRowsOptimConfig, OptimConfig, PretrainConfig
+from lilm.recipe import (
+    BaseConfig,
+    LoraConfig,
+    NewRowsOptimConfig,
+    OptimConfig,
+    PackConfig,
+    PretrainConfig,
+    TokenizerConfig,
+)
 from lilm.train.base import stage as base_stage
 from lilm.train.base.model_folder import load_llama
+from lilm.train.pack import stage as pack_stage
+from lilm.train.pack.token_store import SIDECAR
 from lilm.train.pretrain import stage
 from lilm.train.pretrain.embeddings import both_matrices
 from lilm.train.pretrain.init_model import add_rows
+from lilm.train.tokenizer import stage as tokenizer_stage
 from lilm.vocabulary.pieces import open_pieces
 
 CPU = torch.device("cpu")
@@ -121,3 +133,53 @@ def test_ids_that_belong_to_no_piece_of_the_tokenizer(
     assert [config["bos_token_id"] for config in found] == [1, 1]
     assert all(config.get("pad_token_id") is None for config in found)
     assert AutoTokenizer.from_pretrained(out, local_files_only=True).eos_token_id == field.contents() == 2
+
+
+CHATML = (
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}END\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+@pytest.mark.parametrize("end", ["{{ eos_token }}", "<|im_end|>"])
+def test_the_bos_and_eos_that_a_sentencepiece_base_names(
+    pretrain_inputs: dict[str, Path], tmp_path: Path, context: Context, end: str
+) -> None:
+    """Added tokens, by tokenizer_config.json: what the base's chats are made of, in every file that says it."""
+    rows = {"vocab_size": PIECES + 2, "eos_token_id": 2, "bos_token_id": 1}
+    given = odd(pretrain_inputs, tmp_path / "given", rows, {EMBEDDING: torch.randn(PIECES + 2, 32) / 50})
+    (given / "added_tokens.json").write_text(json.dumps({"<|im_start|>": PIECES, "<|im_end|>": PIECES + 1}))
+    names = {"bos_token": "<|im_start|>", "eos_token": {"content": "<|im_end|>"}}
+    template = CHATML.replace("END", end)
+    (given / "tokenizer_config.json").write_text(json.dumps(names | {"chat_template": template}), encoding="utf-8")
+    made = pretrain_inputs | {name: tmp_path / name for name in ("base", "tokenizer", "pack")}
+    for name in ("base", "tokenizer", "pack"):
+        made[name].mkdir()
+    base_stage.run(BaseConfig(kind="path", path=str(given)), {}, made["base"], context)
+    tokenizer_stage.run(TokenizerConfig(pieces=100, verify_lines=20), made, made["tokenizer"], context)
+    pack_stage.run(PackConfig(), made, made["pack"], context)
+    out = pretrained(made, made["base"], tmp_path / "out", context, "full")
+
+    config, generation = (json.loads((out / f"{name}.json").read_text()) for name in ("config", "generation_config"))
+    assert (config["bos_token_id"], config["eos_token_id"]) == (PIECES, PIECES + 1)
+    assert generation["bos_token_id"] == PIECES and generation["eos_token_id"] == [PIECES + 1, 2]
+    theirs = AutoTokenizer.from_pretrained(out, local_files_only=True)
+    assert (theirs.bos_token_id, theirs.eos_token_id) == (PIECES, PIECES + 1)
+    assert theirs("a")["input_ids"][0] == PIECES
+    assert theirs.chat_template == template
+    write_gguf(out, tmp_path / "model.gguf", ("ja", "en"))
+    fields = gguf.GGUFReader(tmp_path / "model.gguf").fields
+    keys = [fields[f"tokenizer.ggml.{name}_token_id"].contents() for name in ("bos", "eos", "eot")]
+    assert keys == [PIECES, PIECES + 1, 2], "it still stops at what ended the base's texts"
+    assert read_format(tmp_path / "model.gguf").tokens == read_format(given).tokens == read_format(out).tokens
+    packed = json.loads((made["pack"] / SIDECAR).read_text())
+    between = PIECES + 1 if "eos_token" in end else 2
+    assert packed["eos_id"] == open_pieces(out).eos_id == between, "a mark of turns stands between no texts"
+
+
+def test_a_named_eos_that_the_model_has_no_row_for_is_none(pretrain_inputs: dict[str, Path], tmp_path: Path) -> None:
+    base = odd(pretrain_inputs, tmp_path / "base", {}, {})
+    (base / "added_tokens.json").write_text(json.dumps({"<|im_end|>": PIECES}), encoding="utf-8")
+    (base / "tokenizer_config.json").write_text(json.dumps({"eos_token": "<|im_end|>"}), encoding="utf-8")
+    assert read_format(base).tokens == {"bos_token": "<s>", "eos_token": "</s>"}
+    assert open_pieces(base).eos_id == 2

@@ -15,6 +15,7 @@ from lilm.train.pack.packing import IGNORE
 from lilm.train.pretrain.embeddings import both_matrices, extend_embeddings
 from lilm.train.pretrain.lora import merge_lora, with_lora
 from lilm.train.trainer.batches import Batch, mixed
+from lilm.train.trainer.checkpointing import recompute_activations
 from lilm.train.trainer.loop import Job, train
 from lilm.train.trainer.loss import LossModel, summed_loss
 from lilm.train.trainer.measure import bits_per_byte
@@ -232,13 +233,29 @@ def test_new_rows_begin_as_the_mean_of_the_old_spelling(shared_data: Path) -> No
     assert both_matrices(model)[1].data_ptr() == both_matrices(model)[0].data_ptr(), "still tied"
 
 
+@pytest.mark.filterwarnings("error")
+def test_activations_are_recomputed_by_whatever_transformers_calls_it() -> None:
+    model = tiny()
+    recompute_activations(model)
+    assert all(layer.gradient_checkpointing for layer in model.model.layers)
+
+    class Older:
+        """Of transformers 5.0."""
+
+        def gradient_checkpointing_enable(self, options: dict[str, bool]) -> None:
+            self.options = options
+
+    recompute_activations(older := Older())
+    assert older.options == {"use_reentrant": False}
+
+
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("checkpointing", [False, True])
 def test_a_documents_loss_does_not_depend_on_its_neighbours(dtype: str, checkpointing: bool) -> None:
     """As training sees it: in train mode, through the loss, with documents before and behind."""
     model = tiny().train()
     if checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        recompute_activations(model)
     loss_model = LossModel(model, dtype)
     middle = torch.randint(0, VOCAB, (7,), generator=torch.Generator().manual_seed(9))
     positions = torch.cat([torch.arange(5), torch.arange(7), torch.arange(4)])[None]

@@ -1,6 +1,8 @@
 """The browser's llama.cpp outside of browsers: in node by the command line, and as a WASI program in wasmtime."""
 
+import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import gguf
@@ -60,6 +62,38 @@ def test_characters_come_whole_and_the_end_token_ends(program: Path, speller: Pa
     heard: list[str] = []
     done = run_wasi(program, speller, ["S"], GREEDY, 256, heard.append)
     assert done.text == "a é日🎉z" and heard == list("a é日🎉z")
+
+
+def test_a_character_that_is_cut_off_by_the_end_is_one_sign(program: Path, speller: Path) -> None:
+    """The text ends within é, 日 and 🎉, whose bytes are tokens."""
+    for count, said in ((3, "a �"), (6, "a é�"), (10, "a é日�")):
+        heard: list[str] = []
+        done = run_wasi(program, speller, ["S"], replace(GREEDY, n_predict=count), 256, heard.append)
+        assert done.text == "".join(heard) == said
+
+
+def test_a_prompt_that_is_no_text_is_read_as_node_reads_it(
+    program: Path, wasm_dir: Path, speller: Path, tmp_path: Path
+) -> None:
+    """Broken UTF-8 on the command line, and from a file: no traceback, and the same answer."""
+    for broken in (b"\xe3\x81S", b"S\xff"):
+        said = []
+        for way in ("--wasi", "--node"):
+            done = lilm("wasm", "run", speller, "-p", os.fsdecode(broken), "-n", "3", "--temperature", "0", way)
+            assert done.returncode == 0, done.stderr
+            said.append(done.stdout)
+        assert said[0] == said[1], broken
+    (tmp_path / "prompt.txt").write_bytes(b"\xe3\x81S")
+    with (tmp_path / "prompt.txt").open("rb") as file:
+        done = lilm("wasm", "run", speller, "-n", "3", "--temperature", "0", "--wasi", stdin=file)
+    assert (done.returncode, done.stdout) == (0, "a �\n"), done.stderr
+
+
+def test_a_long_prompt_for_a_broken_file_is_one_line(program: Path, speller: Path, tmp_path: Path) -> None:
+    """The program ends before it has read the prompt."""
+    (tmp_path / "cut.gguf").write_bytes(speller.read_bytes()[:-3000])
+    with pytest.raises(LilmError, match=r"cut.gguf: .*(file|read)"):
+        run_wasi(program, tmp_path / "cut.gguf", ["S" * 1_000_000])
 
 
 def test_what_cannot_be_run_is_told_by_name(program: Path, speller: Path, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """The shape of a Llama as its GGUF file tells it, and the file's tensors checked against it."""
 
-import math
 from typing import Any
 
 import numpy as np
@@ -10,12 +9,10 @@ from lilm.gguf_file import FETCH, GGUFFile
 from lilm.llama.config import LARGEST, MOST_LAYERS, MOST_POSITIONS
 from lilm.llama.layout import Entry, layout
 from lilm.llama.rope import TENSOR as ROPE_TENSOR
-from lilm.llama.rope import rope_factors
 from lilm.llama.shape import Shape
+from lilm.train.base.gguf_rope import ANOTHER, read_rope, short_float
 
-ANOTHER = "use a Llama: LlamaForCausalLM's arithmetic, no experts, no rotary embeddings but Llama's and Llama 3's"
 ATTENTION, MLP = ("attn_q", "attn_k", "attn_v", "attn_output"), ("ffn_gate", "ffn_up", "ffn_down")
-OLD_CONTEXTS = tuple(2**power for power in range(5, 21))  # what original_max_position_embeddings may be
 
 
 def check_architecture(file: GGUFFile) -> None:
@@ -46,6 +43,7 @@ def read_figures(file: GGUFFile) -> dict[str, Any]:
         found = file.keys.get(f"llama.{key}", wanted)
         if found != wanted:
             raise LilmError(f"llama.{key} is {found}, not {wanted}", where=str(file.path), remedy=ANOTHER)
+    context = _number(file, "context_length", largest=MOST_POSITIONS)
     theta = file.value("llama.rope.freq_base", float, 10_000.0) or 0.0
     if theta < 1:
         raise LilmError(f"llama.rope.freq_base is {theta}, not at least 1", where=str(file.path), remedy=FETCH)
@@ -70,9 +68,9 @@ def read_figures(file: GGUFFile) -> dict[str, Any]:
         "num_attention_heads": heads,
         "num_key_value_heads": _number(file, "attention.head_count_kv", heads),
         "head_dim": head_dim,
-        "max_position_embeddings": _number(file, "context_length", largest=MOST_POSITIONS),
+        "max_position_embeddings": context,
         "rms_norm_eps": short_float(epsilon),
-        "rope_parameters": _rope(file, theta, head_dim),
+        "rope_parameters": read_rope(file, theta, head_dim, context),
         "rope_theta": theta,  # for readers older than rope_parameters
         "attention_bias": _has_bias(file, ATTENTION),
         "mlp_bias": _has_bias(file, MLP),
@@ -121,11 +119,6 @@ def can_decode(kind: Any) -> bool:
     return True
 
 
-def short_float(value: float) -> float:
-    """The shortest decimal that is this value in float32: 1e-05, not 9.999999747378752e-06."""
-    return float(str(np.float32(value)))
-
-
 def _number(file: GGUFFile, key: str, otherwise: int | None = None, largest: int = LARGEST) -> int:
     name = f"llama.{key}"
     if isinstance(file.keys.get(name), list):
@@ -142,51 +135,3 @@ def _number(file: GGUFFile, key: str, otherwise: int | None = None, largest: int
 def _has_bias(file: GGUFFile, matrices: tuple[str, ...]) -> bool:
     """Whether one of the first layer's matrices has a bias: in Hugging Face's Llama all of them have, or none."""
     return any(f"blk.0.{name}.bias" in file.tensors for name in matrices)
-
-
-def _stretch(file: GGUFFile) -> float:
-    """By what positions are divided, 1 for not at all. Raises LilmError for another scaling than a linear one, which
-    llama.cpp takes where the file does not say which."""
-    kind = file.keys.get("llama.rope.scaling.type", "linear")
-    if kind not in ("none", "linear"):
-        raise LilmError(f"its rotary embedding is scaled ({kind})", where=str(file.path), remedy=ANOTHER)
-    factor = file.keys.get("llama.rope.scaling.factor", file.keys.get("llama.rope.scale_linear", 0.0))
-    if not isinstance(factor, float) or not 0 <= factor < math.inf:
-        raise LilmError(f"its rotary embedding is stretched by {factor!r}", where=str(file.path), remedy=ANOTHER)
-    return 1.0 if kind == "none" or factor == 0 else short_float(factor)
-
-
-def _rope(file: GGUFFile, theta: float, head_dim: int) -> dict[str, Any]:
-    """`rope_parameters`: plain, stretched linearly, or Llama 3's with figures that give exactly the factors in the
-    file."""
-    stretch = _stretch(file)
-    tensor = file.tensors.get(ROPE_TENSOR)
-    plain = {"rope_type": "default", "rope_theta": theta}
-    if stretch != 1:
-        if tensor is not None:
-            raise LilmError(
-                f"its rotary embedding is scaled twice, linearly and by {ROPE_TENSOR}",
-                where=str(file.path),
-                remedy=ANOTHER,
-            )
-        return {"rope_type": "linear", "rope_theta": theta, "factor": stretch}
-    if tensor is None:
-        return plain
-    if tensor.type.name != "F32" or len(tensor.shape) != 1:
-        raise LilmError(f"{ROPE_TENSOR} is no list of F32", where=str(file.path), remedy=FETCH)
-    factors = file.rows(tensor).view(np.float32).reshape(-1).astype(np.float64)
-    if np.all(factors == 1):
-        return plain
-    for old in OLD_CONTEXTS:
-        tried = {**plain, "rope_type": "llama3", "factor": short_float(factors.max()), "low_freq_factor": 1.0}
-        tried |= {"high_freq_factor": 4.0, "original_max_position_embeddings": old}
-        made = np.array(rope_factors(tried, head_dim))
-        if made.shape == factors.shape and all(
-            math.isclose(a, b, rel_tol=1e-5) for a, b in zip(made, factors, strict=True)
-        ):
-            return tried
-    raise LilmError(
-        f"the factors of its rotary embedding ({ROPE_TENSOR}) are not those of Llama 3",
-        where=str(file.path),
-        remedy=ANOTHER,
-    )

@@ -49,7 +49,7 @@ def make_corpus(config: CorpusConfig, out_dir: Path, context: Context) -> Artifa
         alone = predict(tasks, time.monotonic() - started, folder, out_dir)
         most = worker_count(config)
         with executor(config.executor, most if config.workers or alone.seconds > ALONE_SECONDS else 1) as pool:
-            predicted = alone.shared(min(pool.workers, len(tasks)))
+            predicted = alone.shared(min(pool.workers, len(tasks)), apart=pool.workers > 1)
             context.reporter.say(
                 f"  estimate: {clock(predicted.seconds)}, {predicted.disk_bytes / MB:,.0f} MB of disk, "
                 f"{predicted.memory_mb:,} MB of memory"

@@ -39,6 +39,7 @@ class Work:
             for index, answer in self.pool.run(function, tasks):
                 answers[index] = answer
                 bar.advance()
+        self.note_peak_disk()  # what the tasks wrote for each other is still there
         return answers
 
     def note_peak_disk(self) -> None:

@@ -26,6 +26,8 @@ from lilm.train.pack.megatron import ShardWriter, data_file, index_file, token_d
 from lilm.train.pack.mix import read_mixed, read_weights
 from lilm.train.pack.report import PAGE, write_report_with_tokens
 from lilm.train.pack.token_store import SIDECAR
+from lilm.vocabulary.pieces import open_pieces
+from lilm.vocabulary.sentencepiece import has_model
 
 SPLITS: tuple[Split, ...] = ("train", "heldout")
 BATCH = 1000  # documents encoded at once
@@ -150,6 +152,8 @@ def _load(path: Path) -> Tokenizer:
 
 def _text_end(tokenizer: Tokenizer, folder: Path) -> int:
     """EOS, or what ends a text where EOS ends turns of a chat."""
+    if has_model(folder):
+        return open_pieces(folder).eos_id
     names = {token.content: at for at, token in tokenizer.get_added_tokens_decoder().items()}
     eos_id = _special(tokenizer, folder, "eos_token")
     return names.get(text_mark(str(tokenizer.id_to_token(eos_id)), read_chat_template(folder), names), eos_id)

@@ -26,6 +26,7 @@ from lilm.train.pretrain.embeddings import both_matrices
 from lilm.train.pretrain.lora import with_lora
 from lilm.train.trainer.batches import Batch, BatchAt
 from lilm.train.trainer.checkpoint import save_checkpoint
+from lilm.train.trainer.checkpointing import recompute_activations
 from lilm.train.trainer.engine import MOMENTS, State
 from lilm.train.trainer.loop import Job, train
 from lilm.train.trainer.measure import Window, text_nats
@@ -171,7 +172,7 @@ def this_machine(recipe: Recipe, reporter: Reporter, seconds: float = 30.0) -> H
         model: Any = random_llama(proxy)
         model.to(device)
         if config.gradient_checkpointing:
-            model.gradient_checkpointing_enable({"use_reentrant": False})
+            recompute_activations(model)
         trained = with_lora(model, config.lora) if method == "lora" else model
         if method == "new rows":
             model.requires_grad_(False)

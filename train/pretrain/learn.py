@@ -24,6 +24,7 @@ from lilm.train.pretrain.teaching import NOTHING_NEW, prepare_teaching
 from lilm.train.tokenizer.report.choice import run_choice
 from lilm.train.trainer.attention import choose_attention
 from lilm.train.trainer.batches import mixed
+from lilm.train.trainer.checkpointing import recompute_activations
 from lilm.train.trainer.compiled import compiles
 from lilm.train.trainer.heldout import BITS, HeldOut
 from lilm.train.trainer.logbook import Logbook
@@ -81,7 +82,7 @@ def pretrain(config: PretrainConfig, inputs: Mapping[str, Path], out_dir: Path, 
     prepared = time.monotonic() - started
     vocabulary = Vocabulary(tokenizers.vocab_size, tokenizers.sha256, config.init)
     if config.gradient_checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        recompute_activations(model)
     flat = choose_attention(model, device, config.dtype)
     compiled = compiles(model, device, config.compile)
     logbook = Logbook("pretrain", out_dir, context.reporter, choice)

@@ -31,6 +31,7 @@ from lilm.train.pretrain.teaching import NOTHING_NEW, prepare_teaching
 from lilm.train.tokenizer import stage as tokenizer_stage
 from lilm.train.trainer.attention import choose_attention, exact_attention
 from lilm.train.trainer.batches import BatchAt, mixed
+from lilm.train.trainer.checkpointing import recompute_activations
 from lilm.train.trainer.compiled import compiles, eager
 from lilm.train.trainer.heldout import BITS, HeldOut
 from lilm.train.trainer.loop import Job, Metrics, train
@@ -167,7 +168,7 @@ class _Pilot:
 
     def _prepared(self, model: LlamaForCausalLM) -> LlamaForCausalLM:
         if self._recipe.pretrain.gradient_checkpointing:
-            model.gradient_checkpointing_enable({"use_reentrant": False})
+            recompute_activations(model)
         return model
 
     def _only_new_rows(self, model: LlamaForCausalLM) -> None:

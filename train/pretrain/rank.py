@@ -30,6 +30,7 @@ from lilm.train.pretrain.rank_answer import answer
 from lilm.train.pretrain.rank_page import rank_page
 from lilm.train.pretrain.spectrum import Change, changes
 from lilm.train.trainer.batches import mixed
+from lilm.train.trainer.checkpointing import recompute_activations
 from lilm.train.trainer.loop import Job, train
 from lilm.train.trainer.measure import bits_per_byte
 
@@ -160,7 +161,7 @@ class _Pilot:
         texts = read_texts(inputs["corpus"], recipe.language, "train")
         add_rows(self.model, self._tokenizers.base, self._tokenizers.pieces, config.init, recipe.seed, texts, reporter)
         if config.gradient_checkpointing:
-            self.model.gradient_checkpointing_enable({"use_reentrant": False})
+            recompute_activations(self.model)
         # with LoRA the recipe's rate is the adapter's, and that of whole matrices a part of it
         scale = config.lora.embedding_lr_scale if config.method == "lora" else 1.0
         self.optim = config.stage2.model_copy(update={"steps": steps, "lr": config.stage2.lr * scale})

@@ -58,9 +58,13 @@ def build_tokenizer(proto: Any) -> Any:
     return tokenizer
 
 
-def tokenizer_config(proto: Any, model_max_length: int) -> dict[str, Any]:
-    """tokenizer_config.json. The class is the plain fast one: LlamaTokenizer would rebuild the merges by id."""
-    unk, bos, eos = special_ids(proto)
+def tokenizer_config(proto: Any, model_max_length: int, eos_id: int | None = None) -> dict[str, Any]:
+    """tokenizer_config.json. The class is the plain fast one: LlamaTokenizer would rebuild the merges by id.
+
+    eos_id: of a token that is EOS instead of the model's own.
+    """
+    unk, bos, own = special_ids(proto)
+    eos = own if eos_id is None else eos_id
     names = [piece.piece for piece in proto.pieces]
     return {
         "tokenizer_class": "PreTrainedTokenizerFast",
@@ -77,8 +81,9 @@ def tokenizer_config(proto: Any, model_max_length: int) -> dict[str, Any]:
     }
 
 
-def write_tokenizer(proto: Any, out_dir: Path, model_max_length: int) -> None:
-    """tokenizer.model, tokenizer.json and tokenizer_config.json in `out_dir`, loadable by AutoTokenizer."""
+def write_tokenizer(proto: Any, out_dir: Path, model_max_length: int, eos_id: int | None = None) -> None:
+    """tokenizer.model, tokenizer.json and tokenizer_config.json in `out_dir`, loadable by AutoTokenizer. eos_id: as in
+    `tokenizer_config`."""
     (out_dir / "tokenizer.model").write_bytes(proto.SerializeToString(deterministic=True))
     build_tokenizer(proto).save(str(out_dir / "tokenizer.json"), pretty=False)
-    write_json(out_dir / "tokenizer_config.json", tokenizer_config(proto, model_max_length))
+    write_json(out_dir / "tokenizer_config.json", tokenizer_config(proto, model_max_length, eos_id))

@@ -9,6 +9,7 @@ from lilm.train.tokenizer.kinds import Written
 from lilm.train.tokenizer.merge import merge_pieces, normal_pieces, read_base
 from lilm.train.tokenizer.train import Learnt, train_sentencepiece
 from lilm.train.tokenizer.verify import Report, verify
+from lilm.vocabulary.added_tokens import named_ids
 from lilm.vocabulary.sentencepiece import MODEL
 
 
@@ -24,7 +25,7 @@ class SentencePieceKind:
         known = normal_pieces(self._base)
         learnt = train_sentencepiece(texts, config, known, language) if config.pieces else Learnt.nothing()
         merged = merge_pieces(self._base, learnt, config.pieces, config.multiple)
-        write_tokenizer(merged.proto, out_dir, model_max_length)
+        write_tokenizer(merged.proto, out_dir, model_max_length, named_ids(self._path.parent, self._base)[1])
         return Written(
             vocab_size=len(merged.proto.pieces),
             base_vocab_size=merged.base_size,

@@ -2,9 +2,11 @@
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
@@ -12,6 +14,8 @@ from typing import IO, cast
 from lilm.errors import LilmError
 from lilm.llamacpp.engine import check_gguf
 from lilm.wasm.wasi.build import INSTALL
+
+_HALF_A_PAIR = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -67,8 +71,9 @@ def run_wasi(
     ) as process:
         try:
             asked, answered = cast(IO[str], process.stdin), cast(IO[str], process.stdout)
-            asked.write("".join(map(_written, prompt)))
-            asked.close()
+            with suppress(BrokenPipeError):  # it ended before it had read a long prompt, and says why
+                asked.write("".join(map(_written, prompt)))
+                asked.close()
             text = ""
             while part := answered.read(1):
                 text += part
@@ -89,5 +94,9 @@ def run_wasi(
 
 
 def _written(stretch: str | int) -> str:
-    """As main.cpp reads it."""
-    return f"s {stretch}\n" if isinstance(stretch, int) else f"t {len(stretch.encode())}\n{stretch}"
+    """As main.cpp reads it. Half a surrogate pair, as which Python has a broken byte of the command line, becomes
+    U+FFFD, as in node."""
+    if isinstance(stretch, int):
+        return f"s {stretch}\n"
+    text = _HALF_A_PAIR.sub("\ufffd", stretch)
+    return f"t {len(text.encode())}\n{text}"

@@ -20,6 +20,7 @@ from lilm.train.corpus.finishing import finish
 from lilm.train.corpus.finishing.finish import FinishTask, finish_block
 from lilm.train.corpus.reading import shard
 from lilm.train.corpus.reading.earlier import earlier_block, earlier_tasks, sign_earlier
+from lilm.train.corpus.reading.estimate import Estimate
 from lilm.train.pack.mix import copies, read_mixed, read_weights
 from tests.train.corpus.made import LOOSE, config, drops_of, english_houses, hashes, japanese_houses, made, report_of
 
@@ -92,6 +93,12 @@ def test_the_same_bytes_from_one_process_two_and_small_blocks(
     for lang in ("ja", "en"):
         for split in ("train", "heldout"):
             assert read_documents(cut, lang, split).equals(read_documents(tmp_path / "one", lang, split))
+
+
+def test_the_process_that_gives_out_the_work_is_counted_too() -> None:
+    alone = Estimate(seconds=10.0, disk_bytes=5, memory_mb=150)
+    assert alone.shared(1, apart=False) == alone
+    assert alone.shared(2, apart=True) == Estimate(seconds=5.0, disk_bytes=5, memory_mb=450)
 
 
 def test_what_is_done_is_not_done_again(

@@ -31,9 +31,10 @@ class Estimate:
     disk_bytes: int
     memory_mb: int
 
-    def shared(self, workers: int) -> "Estimate":
-        """The same work by several processes."""
-        return replace(self, seconds=round(self.seconds / workers, 1), memory_mb=self.memory_mb * workers)
+    def shared(self, workers: int, apart: bool) -> "Estimate":
+        """The same work by so many processes. apart: this one is none of them; it has the same libraries in memory."""
+        processes = workers + int(apart)
+        return replace(self, seconds=round(self.seconds / workers, 1), memory_mb=self.memory_mb * processes)
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

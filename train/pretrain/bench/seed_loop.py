@@ -10,6 +10,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 
 from lilm.train.pack.packing import IGNORE
+from lilm.train.trainer.checkpointing import recompute_activations
 
 PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 WARM_UP = 2  # steps that are not counted
@@ -65,7 +66,7 @@ def seed_steps(
     """
     device = model.device
     if checkpointing:
-        model.gradient_checkpointing_enable()
+        recompute_activations(model)
         model.enable_input_require_grads()
     model.train()
     learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
