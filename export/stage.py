@@ -40,7 +40,8 @@ def run(config: ExportConfig, inputs: Mapping[str, Path], out_dir: Path, context
     whole_rows = all(side[-1] % SUPER_BLOCK == 0 for side in sides if len(side) > 1)
     for leftover in (*out_dir.glob("*.gguf"), *out_dir.glob("*.part")):
         leftover.unlink()
-    needed = bytes_needed(shape.parameters, shape.vocab, config.quants, whole_rows)
+    written = [*config.quants, *(one.quant for one in config.learned)]
+    needed = bytes_needed(shape.parameters, shape.vocab, written, whole_rows)
     require_space(out_dir, needed, "the export", "free some space, or list fewer export.quants")
 
     full = out_dir / gguf_name(FULL)
@@ -54,12 +55,37 @@ def run(config: ExportConfig, inputs: Mapping[str, Path], out_dir: Path, context
                 bar.advance(1, quant)
 
             notes[quant] = quantise(full, out_dir / gguf_name(quant), quant, context.threads, advance)
+    learned, volatile = _learn(config, inputs, out_dir, context)
     files = [describe(out_dir / gguf_name(quant), quant, note) for quant, note in notes.items()]
+    files += [
+        {**describe(out_dir / gguf_name(quant), quant, found["note"]), "learned": found["report"]}
+        for quant, found in learned.items()
+    ]
     write_json(out_dir / "report.json", {"parameters": shape.parameters, "files": files})
     for file in files:
         if file["note"]:
             context.reporter.say(f"  {file['name']}: {file['note']} ({file['bits_per_weight']:.2f} bits per weight)")
-    return Artifact({"parameters": shape.parameters, "bytes": {file["name"]: file["bytes"] for file in files}})
+    return Artifact(
+        {"parameters": shape.parameters, "bytes": {file["name"]: file["bytes"] for file in files}}, volatile
+    )
+
+
+def _learn(
+    config: ExportConfig, inputs: Mapping[str, Path], out_dir: Path, context: Context
+) -> tuple[dict[str, dict[str, Any]], tuple[str, ...]]:
+    """(by the name of each file with learnt blocks its note and its figures; the logs' files that hold times)."""
+    found, volatile = {}, []
+    for wanted in config.learned:
+        from lilm.export.learned.learn import learn
+
+        name = f"{wanted.quant}-learned"
+        start, target = out_dir / gguf_name(wanted.quant), out_dir / gguf_name(name)
+        learned = learn(
+            wanted, inputs["finetune"], inputs["pack"], start, target, out_dir / f"learned-{wanted.quant}", context
+        )
+        found[name] = {"note": learned.note, "report": learned.report()}
+        volatile += learned.volatile
+    return found, tuple(volatile)
 
 
 def describe(path: Path, quant: str, note: str) -> dict[str, Any]:

@@ -69,6 +69,11 @@ def _base_needs(recipe: "Recipe") -> tuple[str, ...]:
     return ("corpus",) if recipe.base.kind in ("scratch", "gguf") else ()
 
 
+def _export_needs(recipe: "Recipe") -> tuple[str, ...]:
+    """Blocks are learnt from packed text."""
+    return ("finetune", "pack") if recipe.export.learned else ("finetune",)
+
+
 STAGES: tuple[Stage, ...] = (
     Stage(
         "corpus",
@@ -116,8 +121,8 @@ STAGES: tuple[Stage, ...] = (
         "export",
         "write GGUF files, full and quantised",
         "lilm.export.stage",
-        _always("finetune"),
-        ("language", "base_language"),
+        _export_needs,
+        ("seed", "threads", "language", "base_language"),
     ),
     Stage(
         "bench",

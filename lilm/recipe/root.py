@@ -49,7 +49,7 @@ class Recipe(Section):
         names = [source.name for source in self.corpus.sources]
         if len(set(names)) < len(names):
             raise ValueError(f"corpus.sources: a name stands twice in {names}")
-        missing = set(self.site.quants) - set(self.export.quants)
+        missing = set(self.site.quants) - set(self.export.files)
         if missing:
-            raise ValueError(f"site.quants has {sorted(missing)}, which export.quants does not make")
+            raise ValueError(f"site.quants has {sorted(missing)}, which export does not make")
         return self

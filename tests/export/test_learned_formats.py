@@ -39,7 +39,7 @@ def test_every_code_and_group_scale_survives(kind: Kind) -> None:
     block, size = gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType[kind.name]]
     rows = random.integers(0, 256, (64, 4 * size), dtype=np.uint8)
     blocks = rows.reshape(-1, size)
-    for at in ((size - 2,) if kind.name == "Q6_K" else (0, 2) if kind.has_mins else (0,)):
+    for at in (size - 2,) if kind.name == "Q6_K" else (0, 2) if kind.has_mins else (0,):
         blocks[:, at : at + 2] = random.normal(0, 0.1, len(blocks)).astype("<f2").view(np.uint8).reshape(-1, 2)
     parts = decode(rows, kind.name)
     assert block == kind.block

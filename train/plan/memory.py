@@ -131,5 +131,5 @@ def disk(shape: Shape, trained: int, tokens: float, export: ExportConfig) -> Dis
         tokens=tokens * token_bytes(shape.vocab),
         checkpoints=2 * 12.0 * trained,
         model=4.0 * shape.parameters,
-        exports=shape.parameters * (16 + sum(BITS[name] for name in export.quants)) / 8,
+        exports=shape.parameters * (16 + sum(BITS[name.removesuffix("-learned")] for name in export.files)) / 8,
     )
