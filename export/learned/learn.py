@@ -16,11 +16,12 @@ from lilm.export.learned.write import write_learnt
 from lilm.pipeline.stage import Context
 from lilm.recipe import LearnedConfig
 from lilm.train.base.model_folder import load_llama
+from lilm.train.finetune.store import open_chats
 from lilm.train.pack.packing import PackedSequences
 from lilm.train.pack.token_store import TokenStore
 from lilm.train.pretrain.inputs import open_sequences
 from lilm.train.trainer.attention import SDPA
-from lilm.train.trainer.batches import Batch, Sequences, TrainingSequence, mixed, stack
+from lilm.train.trainer.batches import Batch, Blend, Sequences, TrainingSequence, mixed, stack
 from lilm.train.trainer.compiled import compiled_layers, compiles
 from lilm.train.trainer.engine import Engine
 from lilm.train.trainer.logbook import Logbook
@@ -95,6 +96,8 @@ def learn(
     apart = {language: _apart(sequences, window, language, pack) for language, sequences in texts.items()}
     main, other = (Stretch(texts[language], 0, len(texts[language]) - count) for language, count in apart.items())
     kept = [batch for language, count in apart.items() for batch in _last(texts[language], count)]
+    store = open_chats(source) if config.chats else None
+    chats = None if store is None else PackedSequences(store, window, context.seed)
     student = Student(teacher, start, config.codes)
     stock = measured(student.get_base_model(), teacher, kept)
     context.reporter.say(f"  llama.cpp's {config.quant}: {_spoken(stock)}")
@@ -109,7 +112,7 @@ def learn(
     job = Job(
         f"learn {config.quant}",
         config,
-        mixed(main, other, config.replay, config.batch_size),
+        mixed(Blend(main, other, config.replay), chats, config.chats if chats else 0.0, config.batch_size),
         log.parent / "checkpoints" / log.name,
         config.dtype,
         config.checkpoint_every,

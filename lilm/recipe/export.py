@@ -30,7 +30,9 @@ class LearnedConfig(OptimConfig):
     """Sequences per optimizer step."""
     sequence_length: int = Field(default=256, ge=16, le=1_048_576)
     replay: float = Field(default=0.5, ge=0, lt=1)
-    """Share of base-language sequences."""
+    """Of the text, the share of base-language sequences."""
+    chats: float = Field(default=0.2, ge=0, lt=1)
+    """Share of sequences that are chats, where the model was fine-tuned on some."""
     weight_decay: float = Field(default=0.0, ge=0, le=0)
     """Stays 0: it would draw the weights to code 0."""
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
