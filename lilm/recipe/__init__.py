@@ -3,7 +3,7 @@
 from lilm.recipe.base import BaseConfig, ScratchConfig
 from lilm.recipe.bench import BenchConfig
 from lilm.recipe.corpus import CorpusConfig, DecontaminateConfig, DedupConfig, ScoreConfig, SourceConfig
-from lilm.recipe.export import ExportConfig, LearnedConfig, LearnedType, QuantType
+from lilm.recipe.export import ExportConfig, FileType, LearnedConfig, QuantType
 from lilm.recipe.files import load_recipe, recipe_text, recipe_toml, shipped_recipes
 from lilm.recipe.finetune import ChatSourceConfig, FinetuneConfig
 from lilm.recipe.pack import PackConfig
@@ -24,9 +24,9 @@ __all__ = [
     "DedupConfig",
     "DistributedConfig",
     "ExportConfig",
+    "FileType",
     "FinetuneConfig",
     "LearnedConfig",
-    "LearnedType",
     "LoraConfig",
     "NewRowsOptimConfig",
     "OptimConfig",

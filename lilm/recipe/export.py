@@ -11,6 +11,7 @@ QuantType = Literal["Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q4_0", "IQ4_NL"]
 LearnedType = Literal[
     "Q8_0-learned", "Q6_K-learned", "Q5_K_M-learned", "Q4_K_M-learned", "Q4_0-learned", "IQ4_NL-learned"
 ]
+FileType = Literal[QuantType, LearnedType]
 
 
 class LearnedConfig(OptimConfig):

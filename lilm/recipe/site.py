@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from lilm.recipe.export import LearnedType, QuantType
+from lilm.recipe.export import FileType
 from lilm.recipe.section import Section
 
 
@@ -20,7 +20,7 @@ class SamplingConfig(Section):
 
 class SiteConfig(Section):
     title: str = "LiLM"
-    quants: tuple[QuantType | LearnedType, ...] = Field(default=("Q4_K_M",), min_length=1)
+    quants: tuple[FileType, ...] = Field(default=("Q4_K_M",), min_length=1)
     """Which of the exported files the page offers; the first is the default."""
     prompts: tuple[str, ...] = ()
     """Suggestions under an empty chat."""
