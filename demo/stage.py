@@ -14,14 +14,13 @@ from lilm.errors import LilmError
 from lilm.pipeline.artifact import Artifact, files_below, own_files, read_manifest
 from lilm.pipeline.hashing import sha256_file, write_json
 from lilm.pipeline.stage import Context
-from lilm.recipe import MIX, SiteConfig
+from lilm.recipe import LEARNED, MIX, SiteConfig
 
 PAGE = (".css", ".html", ".js", ".png", ".svg")
 NOT_FOR_BROWSERS = ("manifest.json", "report.json", "run_node.mjs")
 CHARTS = (".svg", ".png")
 FIGURES = ("bits_per_byte", "kld_mean", "kld_se", "top1_agreement")
 REPORT = "report.html"
-MADE_BY = {MIX: "set export.target_mb"}  # where it is not export.quants
 SERVICE_WORKER = "service-worker.js"
 
 
@@ -48,7 +47,7 @@ def run(config: SiteConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
             raise LilmError(
                 "was not exported",
                 where=str(source),
-                remedy=f"{MADE_BY.get(quant, f'add {quant} to export.quants')} or remove it from site.quants",
+                remedy=f"have [export] make {quant}, or remove it from site.quants",
             )
         link_or_copy(source, out_dir / "models" / source.name)
         chunks = chunk_list(source)
@@ -87,10 +86,11 @@ def run(config: SiteConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
 
 def exported_name(quant: str, export: Path) -> str:
     """What the export's report calls a file of `config.quants`."""
-    if quant != MIX:
+    if not quant.startswith(MIX):
         return quant
     files = json.loads((export / "report.json").read_text(encoding="utf-8"))["files"]
-    return next((str(file["quant"]) for file in files if file["quant"].startswith(f"{MIX}-")), MIX)
+    mixes = [str(file["quant"]) for file in files if file["quant"].startswith(f"{MIX}-")]
+    return next((name for name in mixes if name.endswith(LEARNED) == quant.endswith(LEARNED)), quant)
 
 
 def app_manifest(title: str, language: str) -> dict[str, Any]:

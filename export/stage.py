@@ -9,7 +9,7 @@ from lilm.errors import LilmError
 from lilm.pipeline.artifact import Artifact
 from lilm.pipeline.hashing import write_json
 from lilm.pipeline.stage import Context
-from lilm.recipe import ExportConfig
+from lilm.recipe import LEARNED, MIX, ExportConfig
 
 FULL = "F16"
 
@@ -43,7 +43,9 @@ def run(config: ExportConfig, inputs: Mapping[str, Path], out_dir: Path, context
     for leftover in (*out_dir.glob("*.gguf"), *out_dir.glob("*.part")):
         leftover.unlink()
     target = config.target_bytes(shape.parameters)
-    needed = bytes_needed(shape.parameters, shape.vocab, config.quants, whole_rows) + target
+    mixes = config.has_budget + sum(one.quant == MIX for one in config.learned)
+    written = [*config.quants, *(one.quant for one in config.learned if one.quant != MIX)]
+    needed = bytes_needed(shape.parameters, shape.vocab, written, whole_rows) + mixes * target
     require_space(out_dir, needed, "the export", "free some space, or list fewer export.quants")
 
     full = out_dir / gguf_name(FULL)
@@ -59,17 +61,42 @@ def run(config: ExportConfig, inputs: Mapping[str, Path], out_dir: Path, context
                 bar.advance(1, quant)
 
             notes[quant] = quantise(full, out_dir / gguf_name(quant), quant, context.threads, advance)
-    calibration: dict[str, Any] = {}
+    more: dict[str, Any] = {}
     if config.has_budget:
-        path = out_dir / gguf_name(config.mix_name)
-        mix = make_mix(full, source, inputs["corpus"], path, config, context, target)
-        notes[config.mix_name], calibration = mix.note, {"calibration": mix.calibration}
+        name = config.exported_as(MIX)
+        mix = make_mix(full, source, inputs["corpus"], out_dir / gguf_name(name), config, context, target)
+        notes[name], more = mix.note, {"calibration": mix.calibration}
+    learned, volatile = _learn(config, inputs, out_dir, context)
     files = [describe(out_dir / gguf_name(quant), quant, note) for quant, note in notes.items()]
-    write_json(out_dir / "report.json", {"parameters": shape.parameters, "files": files, **calibration})
+    files += [
+        {**describe(out_dir / gguf_name(quant), quant, found["note"]), "learned": found["report"]}
+        for quant, found in learned.items()
+    ]
+    write_json(out_dir / "report.json", {"parameters": shape.parameters, "files": files, **more})
     for file in files:
         if file["note"]:
             context.reporter.say(f"  {file['name']}: {file['note']} ({file['bits_per_weight']:.2f} bits per weight)")
-    return Artifact({"parameters": shape.parameters, "bytes": {file["name"]: file["bytes"] for file in files}})
+    return Artifact(
+        {"parameters": shape.parameters, "bytes": {file["name"]: file["bytes"] for file in files}}, volatile
+    )
+
+
+def _learn(
+    config: ExportConfig, inputs: Mapping[str, Path], out_dir: Path, context: Context
+) -> tuple[dict[str, dict[str, Any]], tuple[str, ...]]:
+    """(by the name of each file with learnt blocks its note and its figures; the logs' files that hold times)."""
+    found, volatile = {}, []
+    for wanted in config.learned:
+        from lilm.export.learned.learn import learn
+
+        name = config.exported_as(wanted.quant + LEARNED)
+        start, target = out_dir / gguf_name(config.exported_as(wanted.quant)), out_dir / gguf_name(name)
+        learned = learn(
+            wanted, inputs["finetune"], inputs["pack"], start, target, out_dir / f"learned-{wanted.quant}", context
+        )
+        found[name] = {"note": learned.note, "report": learned.report()}
+        volatile += learned.volatile
+    return found, tuple(volatile)
 
 
 def describe(path: Path, quant: str, note: str) -> dict[str, Any]:

@@ -70,8 +70,9 @@ def _base_needs(recipe: "Recipe") -> tuple[str, ...]:
 
 
 def _export_needs(recipe: "Recipe") -> tuple[str, ...]:
-    """A file of a budget is measured on the corpus."""
-    return ("finetune", "corpus") if recipe.export.has_budget else ("finetune",)
+    """A file of a budget is measured on the corpus; blocks are learnt from packed text."""
+    export = recipe.export
+    return ("finetune", *(("corpus",) if export.has_budget else ()), *(("pack",) if export.learned else ()))
 
 
 STAGES: tuple[Stage, ...] = (
@@ -122,7 +123,7 @@ STAGES: tuple[Stage, ...] = (
         "write GGUF files, full and quantised",
         "lilm.export.stage",
         _export_needs,
-        ("threads", "language", "base_language"),
+        ("seed", "threads", "language", "base_language"),
     ),
     Stage(
         "bench",

@@ -3,7 +3,7 @@
 from lilm.recipe.base import BaseConfig, ScratchConfig
 from lilm.recipe.bench import BenchConfig
 from lilm.recipe.corpus import CorpusConfig, DecontaminateConfig, DedupConfig, ScoreConfig, SourceConfig
-from lilm.recipe.export import MIX, ExportConfig, QuantType
+from lilm.recipe.export import LEARNED, MIX, ExportConfig, FileType, LearnedConfig, QuantType
 from lilm.recipe.files import UnknownKeys, load_recipe, recipe_text, recipe_toml, shipped_recipes
 from lilm.recipe.finetune import ChatSourceConfig, FinetuneConfig
 from lilm.recipe.pack import PackConfig
@@ -16,6 +16,7 @@ from lilm.recipe.training import DistributedConfig, NewRowsOptimConfig, OptimCon
 from lilm.recipe.wasm import WasmConfig
 
 __all__ = [
+    "LEARNED",
     "MIX",
     "BaseConfig",
     "BenchConfig",
@@ -25,7 +26,9 @@ __all__ = [
     "DedupConfig",
     "DistributedConfig",
     "ExportConfig",
+    "FileType",
     "FinetuneConfig",
+    "LearnedConfig",
     "LoraConfig",
     "NewRowsOptimConfig",
     "OptimConfig",

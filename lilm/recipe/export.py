@@ -5,11 +5,53 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from lilm.recipe.section import Section
+from lilm.recipe.training import OptimConfig
 
 QuantType = Literal["Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q4_0", "IQ4_NL"]
 BlockName = Literal["Q8_0", "Q6_K", "Q5_K", "Q4_K", "Q4_0", "IQ4_NL", "Q5_1", "Q5_0", "Q4_1", "IQ4_XS", "Q3_K", "Q2_K"]
 MIX = "mix"  # the file of the budget
-SiteFile = Literal[QuantType, "mix"]
+LEARNED = "-learned"  # after the name of the file that learning begins with
+FileType = Literal[
+    QuantType,
+    "mix",
+    "Q8_0-learned",
+    "Q6_K-learned",
+    "Q5_K_M-learned",
+    "Q4_K_M-learned",
+    "Q4_0-learned",
+    "IQ4_NL-learned",
+    "mix-learned",
+]
+
+
+class LearnedConfig(OptimConfig):
+    """A file whose blocks are learnt: of the same types and size as llama.cpp's, but nearer to the F16 file, by KL
+    divergence on training text of both languages."""
+
+    quant: Literal[QuantType, "mix"]
+    """The file that learning begins with, and the learnt one is named after: model-Q4_0-learned.gguf. One of `quants`;
+    mix: the file of the budget."""
+    codes: bool = True
+    """Whether the code of each weight is learnt. False: only the scales are, which is faster and gains less."""
+    steps: int = Field(default=400, ge=1, le=100_000_000)
+    lr: float = Field(default=5e-3, gt=0, le=1)
+    """Of the weights that are rounded to codes, in units of one code."""
+    scale_lr: float = Field(default=1e-3, gt=0, le=1)
+    """Of scales, norms and biases, as a part of what each was."""
+    batch_size: int = Field(default=4, ge=1, le=1_000_000)
+    """Sequences per optimizer step."""
+    sequence_length: int = Field(default=256, ge=16, le=1_048_576)
+    replay: float = Field(default=0.5, ge=0, lt=1)
+    """Of the text, the share of base-language sequences."""
+    chats: float = Field(default=0.2, ge=0, lt=1)
+    """Share of sequences that are chats, where the model was fine-tuned on some."""
+    weight_decay: float = Field(default=0.0, ge=0, le=0)
+    """Stays 0: it would draw the weights to code 0."""
+    dtype: Literal["float32", "bfloat16"] = "bfloat16"
+    """Autocast type; what is learnt stays float32."""
+    eval_every: int = Field(default=100, ge=1)
+    """Steps between measurements on text kept apart."""
+    checkpoint_every: int = Field(default=100, ge=1)
 
 
 class ExportConfig(Section):
@@ -33,6 +75,9 @@ class ExportConfig(Section):
     """Of other training text, for each of some hundred measurements; twice as many take twice as long. With these, the
     types above and 135M parameters two cores measure for about eight minutes."""
 
+    learned: tuple[LearnedConfig, ...] = ()
+    """[[export.learned]]: files whose blocks are learnt, beside those that they begin with."""
+
     @model_validator(mode="after")
     def _has_one_target(self) -> "ExportConfig":
         if self.target_mb and self.bits_per_weight:
@@ -41,15 +86,31 @@ class ExportConfig(Section):
             raise ValueError("mix_types names a type twice")
         return self
 
+    @model_validator(mode="after")
+    def _begins_with_a_file(self) -> "ExportConfig":
+        names = [one.quant for one in self.learned]
+        if len(set(names)) < len(names):
+            raise ValueError(f"export.learned: a type stands twice in {names}")
+        if missing := sorted({*names} - {*self.quants, MIX}):
+            raise ValueError(f"export.learned begins with llama.cpp's {missing}, which export.quants does not make")
+        if MIX in names and not self.has_budget:
+            raise ValueError(f"export.learned begins with {MIX!r}, which needs export.target_mb or bits_per_weight")
+        return self
+
     @property
     def has_budget(self) -> bool:
         return bool(self.target_mb or self.bits_per_weight)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of all quantised files, as recipes call them."""
+        return (*self.quants, *((MIX,) if self.has_budget else ()), *(one.quant + LEARNED for one in self.learned))
 
     def target_bytes(self, parameters: int) -> int:
         """Of the file for the budget, at most, for a model of so many parameters; 0 without a budget."""
         return int(self.target_mb * 1e6 or self.bits_per_weight * parameters / 8)
 
-    @property
-    def mix_name(self) -> str:
-        """What reports call that file: mix-100MB, mix-4.5bpw."""
-        return f"{MIX}-{self.target_mb:g}MB" if self.target_mb else f"{MIX}-{self.bits_per_weight:g}bpw"
+    def exported_as(self, name: str) -> str:
+        """What reports and files call one of `files`: mix-100MB, mix-4.5bpw-learned, Q4_0."""
+        size = f"{self.target_mb:g}MB" if self.target_mb else f"{self.bits_per_weight:g}bpw"
+        return f"{MIX}-{size}{name.removeprefix(MIX)}" if name.startswith(MIX) else name

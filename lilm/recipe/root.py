@@ -49,9 +49,8 @@ class Recipe(Section):
         names = [source.name for source in self.corpus.sources]
         if len(set(names)) < len(names):
             raise ValueError(f"corpus.sources: a name stands twice in {names}")
-        missing = set(self.site.quants) - set(self.export.quants) - {MIX}
+        missing = sorted(set(self.site.quants) - set(self.export.files))
         if missing:
-            raise ValueError(f"site.quants has {sorted(missing)}, which export.quants does not make")
-        if MIX in self.site.quants and not self.export.has_budget:
-            raise ValueError(f"site.quants has {MIX!r}, which needs export.target_mb or export.bits_per_weight")
+            how = "set export.target_mb or bits_per_weight" if MIX in missing else "add them there, or leave them out"
+            raise ValueError(f"site.quants has {missing}, which [export] does not make: {how}")
         return self

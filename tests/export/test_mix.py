@@ -64,7 +64,7 @@ def mixed(model: Path, corpus: Path, out_dir: Path, context: Context, **keys: An
     config = ExportConfig.model_validate({**CONFIG, **keys})
     run(config, {"finetune": model, "corpus": corpus}, out_dir, context)
     report = json.loads((out_dir / "report.json").read_text(encoding="utf-8"))
-    return report, out_dir / f"model-{config.mix_name}.gguf"
+    return report, out_dir / f"model-{config.exported_as('mix')}.gguf"
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from lilm.train.base.model_folder import TOKENIZER, load_llama, save_llama
 from lilm.train.finetune.format import Format, chat_vocabulary, choose_format
 from lilm.train.finetune.masking import ChatSequences, tokenise_chat
 from lilm.train.finetune.sources import read_chats
+from lilm.train.finetune.store import write_chats
 from lilm.train.pack.packing import PackedSequences
 from lilm.train.pack.token_store import TokenStore
 from lilm.train.trainer.batches import Interleaved, mixed
@@ -27,8 +28,8 @@ from lilm.train.trainer.loop import Job, train
 
 
 def finetune(config: FinetuneConfig, pretrained: Path, pack: Path, out_dir: Path, context: Context) -> Artifact:
-    """Writes a Hugging Face folder whose tokenizer carries the chat template, and metrics.jsonl, report.json and
-    report.html."""
+    """Writes a Hugging Face folder whose tokenizer carries the chat template, and metrics.jsonl, report.json,
+    report.html and the chats as a token store."""
     device = prepare_torch(context.seed, context.threads)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(pretrained)
     model = load_llama(pretrained, device)
@@ -81,6 +82,8 @@ def finetune(config: FinetuneConfig, pretrained: Path, pack: Path, out_dir: Path
         }
         logbook.end_stage(metrics)
         volatile = logbook.end()
+        end = vocabulary.control[chosen.end_token]
+        write_chats(tokenised, out_dir, tokenizer.backend_tokenizer.get_vocab_size(), digest, vocabulary.bos_id, end)
     end_turns_with(model, vocabulary.control[chosen.end_token])
     save_llama(model, out_dir)
     tokenizer.chat_template, tokenizer.eos_token = chosen.template, chosen.end_token

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 
 from lilm.llama.shape import Shape
-from lilm.recipe import ExportConfig, LoraConfig
+from lilm.recipe import LEARNED, MIX, ExportConfig, LoraConfig
 from lilm.train.pack.megatron import token_bytes
 from lilm.train.plan.flops import Method, trained_parameters
 from lilm.train.tokenizer.report.curve import Shape as Matrices
@@ -127,10 +127,11 @@ def file_bytes(shape: Shape, file_type: str) -> float:
 
 def disk(shape: Shape, trained: int, tokens: float, export: ExportConfig) -> Disk:
     """trained: parameters with optimizer state, whose weights and moments a checkpoint holds in float32."""
+    begun = [name.removesuffix(LEARNED) for name in export.files]
     return Disk(
         tokens=tokens * token_bytes(shape.vocab),
         checkpoints=2 * 12.0 * trained,
         model=4.0 * shape.parameters,
-        exports=shape.parameters * (16 + sum(BITS[name] for name in export.quants)) / 8
-        + export.target_bytes(shape.parameters),
+        exports=shape.parameters * (16 + sum(BITS[name] for name in begun if name != MIX)) / 8
+        + begun.count(MIX) * export.target_bytes(shape.parameters),
     )

@@ -67,7 +67,7 @@ def open_tokenizers(base: Path, tokenizer: Path, model: LlamaForCausalLM) -> Tok
     return Tokenizers(old, new, merged, sha256_file(tokenizer / "tokenizer.json"))
 
 
-def open_sequences(pack: Path, language: str, tokenizer_sha256: str, window: int, seed: int) -> PackedSequences:
+def open_sequences(pack: Path, language: str, tokenizer_sha256: str | None, window: int, seed: int) -> PackedSequences:
     """Raises LilmError when there is nothing of `language` to train on, or another tokenizer has packed it."""
     store = TokenStore.open(pack, language, "train", tokenizer_sha256)
     if store.n_documents == 0:

@@ -84,6 +84,25 @@ class Interleaved:
         return self.sources[which].sequence(turn)
 
 
+@dataclass(frozen=True)
+class Blend:
+    """Sequences with `share` of them from `replay`, spread evenly. Without `replay` the share must be 0.
+
+    Sequence g is the floor(g·share)-th of `replay` when that number goes up after g, else the next of `main`: the share
+    holds from every start, and g alone decides.
+    """
+
+    main: Sequences
+    replay: Sequences | None
+    share: float
+
+    def sequence(self, index: int) -> TrainingSequence:
+        before, after = int(index * self.share), int((index + 1) * self.share)
+        if self.replay is not None and after > before:
+            return self.replay.sequence(before)
+        return self.main.sequence(index - before)
+
+
 BatchAt = Callable[[int], Batch]  # step -> this process's share of its batch
 
 
@@ -101,19 +120,12 @@ def mixed(
 
     batch_size: sequences of all processes together; rank: whose part of them, by default this process's.
 
-    Global sequence g is the floor(g·share)-th of `replay` when that number goes up after g, else the next of
-    `main`: the share holds at every step, and g alone decides.
+    See `Blend`: the share holds at every step.
     """
     mine = (rank or current_rank()).share(batch_size, "batch_size")
+    blend = Blend(main, replay, share)
 
     def at(step: int) -> Batch:
-        chosen = []
-        for index in range(step * batch_size + mine.start, step * batch_size + mine.stop):
-            before, after = int(index * share), int((index + 1) * share)
-            if replay is not None and after > before:
-                chosen.append(replay.sequence(before))
-            else:
-                chosen.append(main.sequence(index - before))
-        return stack(chosen)
+        return stack([blend.sequence(step * batch_size + index) for index in range(mine.start, mine.stop)])
 
     return at

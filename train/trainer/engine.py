@@ -46,6 +46,28 @@ class Engine(Protocol):
         ...
 
 
+def state_of(named: dict[str, torch.nn.Parameter], optimizer: torch.optim.Optimizer) -> State:
+    """The parameters themselves, and what AdamW keeps of each."""
+    moments = {
+        f"{name}.{key}": value
+        for name, parameter in named.items()
+        for key, value in optimizer.state.get(parameter, {}).items()
+    }
+    return State({name: parameter.detach() for name, parameter in named.items()}, moments)
+
+
+@torch.no_grad()
+def put_back(state: State, named: dict[str, torch.nn.Parameter], optimizer: torch.optim.Optimizer) -> None:
+    for name, parameter in named.items():
+        parameter.copy_(state.weights[name])
+        if f"{name}.step" in state.moments:
+            optimizer.state[parameter] = {
+                # `step` too: the fused AdamW counts where the parameter is
+                key: state.moments[f"{name}.{key}"].to(parameter.device)
+                for key in (*MOMENTS, "step")
+            }
+
+
 class PlainEngine:
     """torch's AdamW. With several processes each holds everything, and DistributedDataParallel sums gradients."""
 
@@ -90,23 +112,10 @@ class PlainEngine:
         return loss.detach()
 
     def state(self) -> State:
-        moments = {
-            f"{name}.{key}": value
-            for name, parameter in self._named.items()
-            for key, value in self._optimizer.state.get(parameter, {}).items()
-        }
-        return State({name: parameter.detach() for name, parameter in self._named.items()}, moments)
+        return state_of(self._named, self._optimizer)
 
     def restore(self, state: State, step: int) -> None:
-        with torch.no_grad():
-            for name, parameter in self._named.items():
-                parameter.copy_(state.weights[name])
-                if f"{name}.step" in state.moments:
-                    self._optimizer.state[parameter] = {
-                        # `step` too: the fused AdamW counts where the parameter is
-                        key: state.moments[f"{name}.{key}"].to(parameter.device)
-                        for key in (*MOMENTS, "step")
-                    }
+        put_back(state, self._named, self._optimizer)
 
     def close(self) -> None:
         """Nothing was taken apart."""

@@ -49,7 +49,8 @@ class Job:
     level: unit vector [hidden_size] along which the other rows of the output matrix do not move either, without ZeRO
     (see `keep_level`). embedding_lr_scale: the rate of these two matrices as a part of the rest's. tokenizer_sha256: of
     the tokenizer.json that made the ids, to refuse a checkpoint of another. observe: told the metrics so far and the
-    speed after each step, in the first process.
+    speed after each step, in the first process. engine: what runs the steps, made from the size of a micro-batch, where
+    another loss is learnt than that of the labels; what is said of ranks, attention and rows is then its business.
     """
 
     label: str
@@ -69,6 +70,7 @@ class Job:
     embedding_lr_scale: float = 1.0
     tokenizer_sha256: str = ""
     observe: Callable[[Metrics, Speedometer], None] | None = None
+    engine: Callable[[int], Engine] | None = None
 
     def measures_at(self, done: int) -> bool:
         return done == self.optim.steps or bool(self.eval_every and done % self.eval_every == 0)
@@ -77,6 +79,8 @@ class Job:
 def _engine(model: torch.nn.Module, job: Job, named: dict[str, torch.nn.Parameter]) -> Engine:
     world_size = current_rank().world_size
     size, passes = micro_batches(job.optim, world_size, job.label)
+    if job.engine is not None:
+        return job.engine(size)
     zero = job.zero if world_size > 1 else 0
     loss_model = LossModel(model, job.dtype, job.flat_attention, cache_casts=zero < 3)
     if (

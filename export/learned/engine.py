@@ -1,0 +1,102 @@
+"""One step of learning blocks, as the trainer's loop asks for it."""
+
+from typing import Any
+
+import torch
+from torch.nn.utils import clip_grad_norm_
+from transformers import LlamaForCausalLM
+
+from lilm.export.learned.divergence import same_top, summed_divergence
+from lilm.export.learned.matrix import LearntMatrix
+from lilm.export.learned.student import Student
+from lilm.recipe import LearnedConfig
+from lilm.train.pack.packing import IGNORE
+from lilm.train.trainer.batches import Batch
+from lilm.train.trainer.engine import State, put_back, state_of
+from lilm.train.trainer.optimizer import set_rate
+
+
+def optimizer_of(student: Student, config: LearnedConfig) -> torch.optim.AdamW:
+    """AdamW in two groups: the weights that are rounded to codes, and all else, at `scale_lr` of their rate."""
+    codes = [m.latent for m in student.learnt.values() if isinstance(m, LearntMatrix) and m.codes_learn]
+    chosen = {id(parameter) for parameter in codes}
+    others = [one for one in student.parameters() if one.requires_grad and id(one) not in chosen]
+    groups = [{"params": codes, "lr_scale": 1.0}, {"params": others, "lr_scale": config.scale_lr / config.lr}]
+    return torch.optim.AdamW(
+        [group for group in groups if group["params"]],
+        lr=config.lr,
+        betas=(0.9, config.beta2),
+        weight_decay=0.0,
+        fused=True,
+    )
+
+
+def hidden_states(model: Any, batch: Batch, bfloat16: bool) -> torch.Tensor:
+    """Last hidden states [tokens, hidden_size] of those tokens that predict another."""
+    with torch.autocast(batch.input_ids.device.type, torch.bfloat16, enabled=bfloat16):
+        found = model.model(input_ids=batch.input_ids, position_ids=batch.position_ids, use_cache=False)
+    hidden: torch.Tensor = found.last_hidden_state[batch.labels != IGNORE]
+    return hidden.bfloat16() if bfloat16 else hidden
+
+
+class DistilEngine:
+    """The trainer's engine for a student: the loss is the divergence from the teacher, in nats per token.
+
+    The gradient norm is that of the weights that the student computes with.
+    """
+
+    def __init__(
+        self, student: Student, teacher: LlamaForCausalLM, config: LearnedConfig, micro_batch_size: int
+    ) -> None:
+        self._student, self._teacher, self._micro = student, teacher, micro_batch_size
+        self._bfloat16, self._max_norm = config.dtype == "bfloat16", config.max_grad_norm
+        self._optimizer = optimizer_of(student, config)
+        self._named = {name: one for name, one in student.named_parameters() if one.requires_grad}
+        student.refresh()
+
+    def step(self, batch: Batch, counted: int, rate: float) -> tuple[float, float]:
+        model = self._student.get_base_model()
+        total = torch.zeros((), dtype=torch.float64, device=model.device)
+        for one in batch.to(model.device).split(self._micro):
+            with torch.no_grad():
+                wanted = hidden_states(self._teacher, one, self._bfloat16)
+            hidden = hidden_states(model, one, self._bfloat16)
+            loss = summed_divergence(hidden, output_matrix(model), wanted, output_matrix(self._teacher)) / counted
+            torch.autograd.backward(loss)
+            total += loss.detach()
+        norm = clip_grad_norm_([one for one in model.parameters() if one.grad is not None], self._max_norm)
+        self._student.pull()
+        set_rate(self._optimizer, rate)
+        self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=True)
+        self._student.refresh()
+        return float(total), float(norm)
+
+    def state(self) -> State:
+        return state_of(self._named, self._optimizer)
+
+    def restore(self, state: State, step: int) -> None:
+        put_back(state, self._named, self._optimizer)
+        self._student.refresh()
+
+    def close(self) -> None:
+        """Nothing was taken apart."""
+
+
+def output_matrix(model: Any) -> torch.Tensor:
+    weight: torch.Tensor = model.get_output_embeddings().weight
+    return weight
+
+
+@torch.no_grad()
+def measured(model: Any, teacher: Any, batches: list[Batch]) -> dict[str, float]:
+    """kld: nats per token, and same_top: the share of tokens with the same likeliest next one; in float32."""
+    nats, same, tokens = 0.0, 0, 0
+    for batch in batches:
+        one = batch.to(model.device)
+        hidden, wanted = hidden_states(model, one, False), hidden_states(teacher, one, False)
+        told = hidden, output_matrix(model), wanted, output_matrix(teacher)
+        nats += float(summed_divergence(*told))
+        same += same_top(*told)
+        tokens += len(hidden)
+    return {"kld": nats / tokens, "same_top": same / tokens}

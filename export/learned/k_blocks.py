@@ -1,0 +1,100 @@
+"""The blocks of the K-quants: 256 weights in groups, whose scales are small whole numbers of the block's own."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lilm.export.learned.blocks import Bytes, Parts
+
+PACKED_SCALES = 12  # bytes of eight scales and eight mins of six bits
+
+
+def from_q4_k(blocks: Bytes) -> Parts:
+    scales, mins, packed, codes = np.split(blocks, np.cumsum([2, 2, PACKED_SCALES]), axis=1)
+    steps, sub_mins = _unpack_scales(packed)
+    return Parts(_nibbles(codes, 32).view(np.int8), _half(scales), steps, _half(mins), sub_mins)
+
+
+def to_q4_k(parts: Parts) -> Bytes:
+    return np.concatenate([*_head(parts), _packed_nibbles(parts.codes.view(np.uint8), 32)], axis=1)
+
+
+def from_q5_k(blocks: Bytes) -> Parts:
+    scales, mins, packed, fifth, codes = np.split(blocks, np.cumsum([2, 2, PACKED_SCALES, 32]), axis=1)
+    steps, sub_mins = _unpack_scales(packed)
+    # bit g of byte i is the fifth bit of weight i in group g
+    bits = (fifth[:, None, :] >> np.arange(8, dtype=np.uint8)[None, :, None]) & 1
+    whole = _nibbles(codes, 32) | (bits.reshape(len(blocks), -1) << 4)
+    return Parts(whole.view(np.int8), _half(scales), steps, _half(mins), sub_mins)
+
+
+def to_q5_k(parts: Parts) -> Bytes:
+    codes = parts.codes.view(np.uint8)
+    bits = (codes >> 4).reshape(-1, 8, 32) << np.arange(8, dtype=np.uint8)[None, :, None]
+    fifth = np.bitwise_or.reduce(bits, axis=1)
+    return np.concatenate([*_head(parts), fifth, _packed_nibbles(codes & 0x0F, 32)], axis=1)
+
+
+def from_q6_k(blocks: Bytes) -> Parts:
+    low, high, steps, scales = np.split(blocks, np.cumsum([128, 64, 16]), axis=1)
+    # two bits of each of four runs of 32 weights in one byte, for each half of the block
+    twos = (high.reshape(-1, 2, 1, 32) >> np.array([0, 2, 4, 6], np.uint8)[None, None, :, None]) & 3
+    whole = _nibbles(low, 64) | (twos.reshape(len(blocks), -1) << 4)
+    return Parts(whole.astype(np.int8) - np.int8(32), _half(scales), np.ascontiguousarray(steps).view(np.int8))
+
+
+def to_q6_k(parts: Parts) -> Bytes:
+    codes = (parts.codes + np.int8(32)).view(np.uint8)
+    twos = (codes >> 4).reshape(-1, 2, 4, 32) << np.array([0, 2, 4, 6], np.uint8)[None, None, :, None]
+    high = np.bitwise_or.reduce(twos, axis=2).reshape(len(codes), -1)
+    steps = np.ascontiguousarray(_known(parts.sub_scales)).view(np.uint8)
+    return np.concatenate([_packed_nibbles(codes & 0x0F, 64), high, steps, _bytes_of(parts.scales)], axis=1)
+
+
+def _head(parts: Parts) -> list[Bytes]:
+    if parts.mins is None:
+        raise ValueError("these blocks have mins")
+    packed = _packed_scales(_known(parts.sub_scales), _known(parts.sub_mins))
+    return [_bytes_of(parts.scales), _bytes_of(parts.mins), packed]
+
+
+def _known(steps: NDArray[np.int8] | None) -> NDArray[np.int8]:
+    if steps is None:
+        raise ValueError("the groups of these blocks have numbers of their own")
+    return steps
+
+
+def _half(stored: Bytes) -> NDArray[np.float16]:
+    found: NDArray[np.float16] = np.ascontiguousarray(stored).view("<f2")[:, 0]
+    return found
+
+
+def _bytes_of(scales: NDArray[np.float16]) -> Bytes:
+    return scales.astype("<f2").view(np.uint8).reshape(-1, 2)
+
+
+def _nibbles(packed: Bytes, run: int) -> Bytes:
+    """Of each `run` bytes the low halves, then the high ones."""
+    runs = packed.reshape(len(packed), -1, 1, run)
+    return np.concatenate([runs & 0x0F, runs >> 4], axis=2).reshape(len(packed), -1)
+
+
+def _packed_nibbles(codes: Bytes, run: int) -> Bytes:
+    low, high = np.split(codes.reshape(len(codes), -1, 2, run), 2, axis=2)
+    return (low | (high << 4)).reshape(len(codes), -1)
+
+
+def _unpack_scales(packed: Bytes) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
+    """(scales, mins), [n, 8] each. The first four of both are the low six bits of bytes 0-3 and 4-7, whose high two are
+    the high bits of the last four, whose low four are the halves of bytes 8-11 (get_scale_min_k4)."""
+    first, second, rest = np.split(packed, 3, axis=1)
+    scales = np.concatenate([first & 0x3F, (rest & 0x0F) | ((first >> 6) << 4)], axis=1)
+    mins = np.concatenate([second & 0x3F, (rest >> 4) | ((second >> 6) << 4)], axis=1)
+    return scales.view(np.int8), mins.view(np.int8)
+
+
+def _packed_scales(scales: NDArray[np.int8], mins: NDArray[np.int8]) -> Bytes:
+    steps, subs = (np.ascontiguousarray(one).view(np.uint8) for one in (scales, mins))
+    first = steps[:, :4] | ((steps[:, 4:] >> 4) << 6)
+    second = subs[:, :4] | ((subs[:, 4:] >> 4) << 6)
+    rest = (steps[:, 4:] & 0x0F) | ((subs[:, 4:] & 0x0F) << 4)
+    return np.concatenate([first, second, rest], axis=1)

@@ -1,0 +1,42 @@
+"""The block types of GGUF whose blocks can be learnt, and what numbers each can hold."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Kind:
+    """block: weights of a block. group: of them, those that share a scale. lowest, highest: codes.
+
+    table: what the codes stand for, ascending; empty: themselves. sub_scales: least and greatest scale of a group in
+    units of its block's scale; None: a block is one group. has_mins: whether groups have a number that is taken off.
+    """
+
+    name: str
+    block: int
+    group: int
+    lowest: int
+    highest: int
+    table: tuple[int, ...] = ()
+    sub_scales: tuple[int, int] | None = None
+    has_mins: bool = False
+
+    @property
+    def groups(self) -> int:
+        """Of a block."""
+        return self.block // self.group
+
+
+# ggml-common.h, kvalues_iq4nl
+NONLINEAR = (-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113)
+SIX_BITS = (0, 63)
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind("Q4_0", 32, 32, -8, 7),
+        Kind("IQ4_NL", 32, 32, 0, 15, table=NONLINEAR),
+        Kind("Q8_0", 32, 32, -128, 127),
+        Kind("Q4_K", 256, 32, 0, 15, sub_scales=SIX_BITS, has_mins=True),
+        Kind("Q5_K", 256, 32, 0, 31, sub_scales=SIX_BITS, has_mins=True),
+        Kind("Q6_K", 256, 16, -32, 31, sub_scales=(-128, 127)),
+    )
+}

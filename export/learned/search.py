@@ -1,0 +1,48 @@
+"""The scale of each block with which its codes are nearest to the weights."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from lilm.export.learned.blocks import Parts
+from lilm.export.learned.kinds import Kind
+
+FACTORS = tuple(round(0.7 + 0.025 * step, 3) for step in range(17))  # of the scale that llama.cpp chose: 0.7 to 1.1
+AT_ONCE = 1 << 17  # blocks
+
+
+@torch.no_grad()
+def searched(weight: torch.Tensor, parts: Parts, kind: Kind) -> Parts:
+    """`parts` with scales of less squared error, where there are such; their codes are not changed.
+
+    weight: [rows, columns]. llama.cpp's Q4_0 takes the scale from the largest weight alone. Types whose groups have
+    scales of their own are searched by llama.cpp, and eight bits need no search: they come back as they are.
+    """
+    if kind.sub_scales is not None or kind.highest - kind.lowest > 15:
+        return parts
+    found = []
+    start = torch.from_numpy(parts.scales.astype(np.float32)).to(weight.device)[:, None]
+    for block, scale in zip(weight.reshape(-1, kind.block).split(AT_ONCE), start.split(AT_ONCE), strict=True):
+        best, least = scale.clone(), _error(block, scale, kind)[0]
+        for factor in FACTORS:
+            tried = scale * factor
+            _, codes = _error(block, tried, kind)
+            fitted = (block * codes).sum(-1, keepdim=True) / (codes * codes).sum(-1, keepdim=True).clamp(min=1e-30)
+            fitted = fitted.half().float()
+            error, _ = _error(block, fitted, kind)
+            better = error < least
+            best, least = torch.where(better, fitted, best), torch.where(better, error, least)
+        found.append(best[:, 0].half())
+    return replace(parts, scales=torch.cat(found).cpu().numpy())
+
+
+def _error(block: torch.Tensor, scale: torch.Tensor, kind: Kind) -> tuple[torch.Tensor, torch.Tensor]:
+    """(the squared error of each block [n, 1], the values of its codes)."""
+    places = block / torch.where(scale == 0, torch.inf, scale)
+    if kind.table:
+        table = torch.tensor(kind.table, dtype=torch.float32, device=block.device)
+        codes = table[torch.bucketize(places, (table[1:] + table[:-1]) / 2)]
+    else:
+        codes = places.round_().clamp_(kind.lowest, kind.highest)
+    return (codes * scale - block).square_().sum(-1, keepdim=True), codes

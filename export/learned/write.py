@@ -1,0 +1,35 @@
+"""A GGUF file with blocks of its own, and the proof that they are in it."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lilm.disk import replacing
+from lilm.gguf_file import open_gguf
+
+
+def write_learnt(start: Path, target: Path, blocks: Mapping[str, NDArray[np.uint8]]) -> None:
+    """Write `target`: the file `start` with the bytes `blocks`, by tensor, in place of its own.
+
+    Raises RuntimeError unless the written file, read again, has exactly these bytes and else those of `start`.
+    """
+    before = open_gguf(start)
+    with replacing(target, sync=True) as part:
+        shutil.copyfile(start, part)
+        with part.open("r+b") as out:
+            for name, rows in blocks.items():
+                tensor = before.tensors[name]
+                if rows.nbytes != tensor.bytes:
+                    raise RuntimeError(f"{name} has {rows.nbytes} bytes of blocks, its place has {tensor.bytes}")
+                out.seek(tensor.offset)
+                out.write(np.ascontiguousarray(rows).data)
+        after = open_gguf(part)
+        if (after.keys, after.tensors) != (before.keys, before.tensors):
+            raise RuntimeError(f"{target} has another head than {start}")
+        for name, tensor in after.tensors.items():
+            wanted = blocks[name] if name in blocks else before.rows(before.tensors[name])
+            if not np.array_equal(after.rows(tensor).reshape(-1), wanted.reshape(-1)):
+                raise RuntimeError(f"{name} in {target} is not what was learnt")
