@@ -9,6 +9,7 @@ from typing import Any
 
 from lilm.devices import prepare_torch
 from lilm.errors import LilmError
+from lilm.export.block_types import block_type
 from lilm.export.budget.controls import by_measure
 from lilm.export.budget.groups import groups_of, sizes, smallest
 from lilm.export.budget.knapsack import total_cost
@@ -180,11 +181,13 @@ def _note(rows: Sequence[Row], chosen: Sequence[int], config: ExportConfig, text
         by_type[row.choices[at].type] = by_type.get(row.choices[at].type, 0) + row.choices[at].bytes
     total = sum(by_type.values())
     shares = ", ".join(f"{name} {part / total:.0%}" for name, part in sorted(by_type.items(), key=lambda one: -one[1]))
+    slow = sorted(name for name in by_type if not block_type(name).fast)
     largest = all(at == len(row.choices) - 1 for row, at in zip(rows, chosen, strict=True))
     return (
         f"types chosen by the KL divergence measured on {text.windows.size:,} training tokens"
         + (", rounded with an importance matrix" if config.imatrix else "")
         + f"; of its matrices' bytes {shares}"
+        + (f"; not among the types that are fast on phones: {', '.join(slow)}" if slow else "")
         + ("; the largest file of these types" if largest else "")
     )
 
