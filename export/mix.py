@@ -34,7 +34,6 @@ FOLDER = "calibration"  # in the stage's folder: what was measured
 IMATRIX, SENSITIVITY = "imatrix.gguf", "sensitivity.json"
 WINDOWS = (256, 128)  # tokens, of the text for importance and for sensitivity
 EVERY = 2  # of the positions of the text for sensitivity one is asked
-HALF = "float16"  # what the full file's matrices are
 
 
 @dataclass(frozen=True)
@@ -153,7 +152,7 @@ def _load(folder: Path, context: Context) -> Any:
     )
     for parameter in model.parameters():
         if parameter.dim() == 2:
-            parameter.data = parameter.data.to(getattr(torch, HALF)).float()
+            parameter.data = parameter.data.half().float()
     return model.to(device).eval()
 
 
