@@ -9,6 +9,7 @@ from typing import Any
 
 from lilm.devices import prepare_torch
 from lilm.errors import LilmError
+from lilm.export.block_types import block_type
 from lilm.export.budget.controls import by_measure
 from lilm.export.budget.groups import groups_of, sizes, smallest
 from lilm.export.budget.knapsack import total_cost
@@ -33,7 +34,6 @@ FOLDER = "calibration"  # in the stage's folder: what was measured
 IMATRIX, SENSITIVITY = "imatrix.gguf", "sensitivity.json"
 WINDOWS = (256, 128)  # tokens, of the text for importance and for sensitivity
 EVERY = 2  # of the positions of the text for sensitivity one is asked
-HALF = "float16"  # what the full file's matrices are
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def _load(folder: Path, context: Context) -> Any:
     )
     for parameter in model.parameters():
         if parameter.dim() == 2:
-            parameter.data = parameter.data.to(getattr(torch, HALF)).float()
+            parameter.data = parameter.data.half().float()
     return model.to(device).eval()
 
 
@@ -180,11 +180,13 @@ def _note(rows: Sequence[Row], chosen: Sequence[int], config: ExportConfig, text
         by_type[row.choices[at].type] = by_type.get(row.choices[at].type, 0) + row.choices[at].bytes
     total = sum(by_type.values())
     shares = ", ".join(f"{name} {part / total:.0%}" for name, part in sorted(by_type.items(), key=lambda one: -one[1]))
+    slow = sorted(name for name in by_type if not block_type(name).fast)
     largest = all(at == len(row.choices) - 1 for row, at in zip(rows, chosen, strict=True))
     return (
         f"types chosen by the KL divergence measured on {text.windows.size:,} training tokens"
         + (", rounded with an importance matrix" if config.imatrix else "")
         + f"; of its matrices' bytes {shares}"
+        + (f"; not among the types that are fast on phones: {', '.join(slow)}" if slow else "")
         + ("; the largest file of these types" if largest else "")
     )
 

@@ -1,6 +1,7 @@
 """Blocks made one matrix at a time are llama.cpp's own; a file that is put together of them is one that it reads."""
 
 from pathlib import Path
+from typing import get_args
 
 import gguf
 import numpy as np
@@ -11,6 +12,8 @@ from lilm.export.chunk import dequantise_matrix, quantise_matrix
 from lilm.export.matrices import matrices, read_matrix
 from lilm.export.retyped import retyped_bytes, write_retyped
 from lilm.gguf_file import GGUFFile, open_gguf
+from lilm.recipe import ExportConfig
+from lilm.recipe.export import BlockName
 
 # At most so much of the weights' power is lost with so many bits.
 LOST = {2: 0.2, 3: 0.05, 4: 0.012, 5: 0.004, 6: 0.001, 8: 0.0001}
@@ -78,6 +81,13 @@ def test_types_are_offered_where_they_divide_the_rows() -> None:
         assert (block_type(name).block, block_type(name).bytes) == gguf.GGML_QUANT_SIZES[
             gguf.GGMLQuantizationType[name]
         ]
+
+
+def test_a_recipe_may_name_all_and_names_the_fast_ones_by_default() -> None:
+    assert ExportConfig().mix_types == FAST
+    assert get_args(BlockName) == FAST + PLAIN
+    assert all(block_type(name).fast for name in (*FAST, "F16"))
+    assert not any(block_type(name).fast for name in PLAIN)
 
 
 def test_shapes_that_do_not_fit_are_refused() -> None:
