@@ -144,9 +144,7 @@ def _rope(data: Mapping[str, Any], sizes: Mapping[str, int], path: Path) -> dict
         figures[old] = _whole(figures, old, MOST_POSITIONS, path)
         figures |= _yarn(given, figures["factor"], path)
         if not yarn.has_order(figures[old], theta, sizes["head_dim"]):
-            what = (
-                f"{old} of its yarn rotary embedding is {figures[old]}, which does not go with a rope_theta of {theta}"
-            )
+            what = f"{old} of its yarn rotary embedding is {figures[old]}: too much for a rope_theta of {theta}"
             raise _bad(what, path, ANOTHER)
     return {"rope_type": kind, "rope_theta": float(theta), **figures}
 

@@ -142,7 +142,7 @@ YARN = {"rope_type": "yarn", "factor": 8.0, "original_max_position_embeddings": 
         ({"attention_factor": "loud"}, "attention_factor of its yarn rotary embedding is 'loud'"),
         ({"mscale": 1e38, "mscale_all_dim": 1.0}, "attention_factor of its yarn rotary embedding is 1.7"),
         ({"original_max_position_embeddings": 64.5}, "original_max_position_embeddings is 64.5, not a whole number"),
-        ({"rope_theta": 1.5, "original_max_position_embeddings": 4096}, "is 4096, which does not go with a rope_theta"),
+        ({"rope_theta": 1.5, "original_max_position_embeddings": 4096}, "is 4096: too much for a rope_theta of 1.5"),
     ],
 )
 def test_what_yarn_cannot_carry_is_named(base: Path, change: dict[str, Any], part: str) -> None:
