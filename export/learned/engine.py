@@ -18,7 +18,7 @@ from lilm.train.trainer.optimizer import set_rate
 
 def optimizer_of(student: Student, config: LearnedConfig) -> torch.optim.AdamW:
     """AdamW in two groups: the weights that are rounded to codes, and all else, at `scale_lr` of their rate."""
-    codes = [m.latent for m in student.learnt.values() if isinstance(m, LearntMatrix) and m.codes_learn]
+    codes = [m.latent for _, m in student.learnt if isinstance(m, LearntMatrix) and m.codes_learn]
     chosen = {id(parameter) for parameter in codes}
     others = [one for one in student.parameters() if one.requires_grad and id(one) not in chosen]
     groups = [{"params": codes, "lr_scale": 1.0}, {"params": others, "lr_scale": config.scale_lr / config.lr}]

@@ -25,9 +25,10 @@ Learnt = LearntMatrix | LearntVector
 class Student(torch.nn.Module):
     """Looks to the trainer like a model wrapped by peft: its parameters learn, `get_base_model` computes.
 
-    The model inside is a copy of the teacher, with the weights of the file `start`; `begin` puts the learnt blocks
-    there, `pull` hands the gradients of its weights to what learns, `refresh` gives it the blocks as they are then.
-    kept: names of the matrices in types that are not learnt; they stay as the file has them.
+    The model inside is a copy of the teacher, first with the weights of the file `start`; `refresh` gives it those of
+    the blocks as they are, `pull` hands the gradients of its weights to what learns. learnt: each tensor that learns,
+    and what it is in the file. kept: names of the matrices of other types; they
+    stay as the file has them.
     """
 
     def __init__(self, teacher: LlamaForCausalLM, start: Path, codes_learn: bool = True) -> None:
@@ -36,15 +37,14 @@ class Student(torch.nn.Module):
         Raises LilmError when it is another model's.
         """
         super().__init__()
-        self._held = [copy.deepcopy(teacher).eval()]  # in a list: what is inside does not learn by itself
+        self._held = [
+            copy.deepcopy(teacher).eval().requires_grad_(True)
+        ]  # in a list: what is inside does not learn by itself
         self.config: Any = teacher.config
-        self.learnt = torch.nn.ModuleDict()
-        self._entries: dict[str, Entry] = {}
+        self.learnt: list[tuple[Entry, Learnt]] = []
         self.kept: list[str] = []
         file = open_gguf(start)
-        self._started: list[tuple[Entry, str]] = []
-        shape = Shape.of(teacher.config.to_dict())
-        for entry in layout(shape):
+        for entry in layout(Shape.of(teacher.config.to_dict())):
             tensor = file.tensors.get(entry.target)
             if tensor is None or tensor.shape != entry.shape:
                 raise LilmError(f"{entry.target} is not the model's", where=str(start), remedy="export the model again")
@@ -72,9 +72,8 @@ class Student(torch.nn.Module):
         self._learn(entry, LearntMatrix(full, parts, kind, codes_learn))
 
     def _learn(self, entry: Entry, learnt: Learnt) -> None:
-        name = entry.target.replace(".", "/")  # torch wants no dots in names
-        self.learnt[name] = learnt
-        self._entries[name] = entry
+        self.add_module(entry.target.replace(".", "/"), learnt)  # torch wants no dots in names
+        self.learnt.append((entry, learnt))
 
     def _parameter(self, entry: Entry) -> torch.nn.Parameter:
         return self._held[0].get_parameter(entry.source)
@@ -91,22 +90,21 @@ class Student(torch.nn.Module):
     @torch.no_grad()
     def refresh(self) -> None:
         """Give the model inside the weights of the blocks as they are now."""
-        for name, entry in self._entries.items():
-            self._parameter(entry).copy_(self.learnt[name].weight().view(entry.shape))
+        for entry, learnt in self.learnt:
+            self._parameter(entry).copy_(learnt.weight().view(entry.shape))
 
     def pull(self) -> None:
         """Turn the gradients of the model inside into those of what learns."""
-        for name, entry in self._entries.items():
+        for entry, learnt in self.learnt:
             parameter = self._parameter(entry)
             if parameter.grad is not None:
-                self.learnt[name].pull(parameter.grad)
+                learnt.pull(parameter.grad)
                 parameter.grad = None
 
     def blocks(self) -> dict[str, NDArray[np.uint8]]:
         """By GGUF name, the bytes of each learnt tensor [rows, bytes of a row], in the order of the file's rows."""
         found: dict[str, NDArray[np.uint8]] = {}
-        for name, entry in self._entries.items():
-            learnt = self.learnt[name]
+        for entry, learnt in self.learnt:
             if isinstance(learnt, LearntMatrix):
                 rows = encode(learnt.parts(), learnt.kind.name, entry.shape[0])
                 found[entry.target] = rows[_order(entry)] if entry.heads else rows

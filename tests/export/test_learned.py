@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import sentencepiece
 import torch
-from gguf import LlamaFileType
+from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, LlamaFileType
 from transformers import LlamaForCausalLM
 
 from lilm.errors import LilmError
@@ -19,7 +19,7 @@ from lilm.export.learned.matrix import LearntMatrix
 from lilm.export.learned.student import Student
 from lilm.export.learned.write import write_learnt
 from lilm.export.stage import run as run_export
-from lilm.gguf_file import open_gguf
+from lilm.gguf_file import GGUFFile, open_gguf
 from lilm.llamacpp.engine import Engine, quantize
 from lilm.pipeline.hashing import sha256_file, write_json
 from lilm.pipeline.stage import Context
@@ -126,11 +126,11 @@ def test_every_type_and_scales_alone_learn(
     }
 
 
-def _codes(file: "object", name: str) -> bytes:
-    tensor = file.tensors[name]  # type: ignore[attr-defined]
+def _codes(file: GGUFFile, name: str) -> bytes:
+    tensor = file.tensors[name]
     if tensor.type.name not in KINDS:
         return b""
-    return decode(np.array(file.rows(tensor)), tensor.type.name).codes.tobytes()  # type: ignore[attr-defined]
+    return decode(np.array(file.rows(tensor)), tensor.type.name).codes.tobytes()
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
@@ -139,7 +139,7 @@ def test_what_the_model_computes_with_is_what_the_blocks_say(kind: Kind) -> None
     random = np.random.default_rng(0)
     torch.manual_seed(0)
     weight = torch.randn(8, 512)
-    size = encode_size(kind)
+    size = block_bytes(kind)
     rows = random.integers(0, 256, (8, 512 // kind.block * size), dtype=np.uint8)
     blocks = rows.reshape(-1, size)
     for at in (size - 2,) if kind.name == "Q6_K" else (0, 2)[: 1 + kind.has_mins]:
@@ -153,10 +153,8 @@ def test_what_the_model_computes_with_is_what_the_blocks_say(kind: Kind) -> None
     assert np.array_equal(decode(encode(parts, kind.name, 8), kind.name).codes, parts.codes)
 
 
-def encode_size(kind: Kind) -> int:
-    import gguf
-
-    return int(gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType[kind.name]][1])
+def block_bytes(kind: Kind) -> int:
+    return int(GGML_QUANT_SIZES[GGMLQuantizationType[kind.name]][1])
 
 
 def test_the_file_computes_what_was_learnt(random_model: Path, random_export: Path, tmp_path: Path) -> None:
