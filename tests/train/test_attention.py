@@ -159,6 +159,11 @@ def test_the_fused_loss_and_its_gradients_are_torchs(rows: int, dtype: str) -> N
     for mine, theirs in zip(ours, wanted, strict=True):
         assert mine.grad is not None and theirs.grad is not None and mine.grad.dtype == theirs.grad.dtype
         torch.testing.assert_close(mine.grad, theirs.grad, **close)
+    kept = [one.detach().clone().requires_grad_() for one in ours]
+    (FusedLoss.apply(*kept, labels, rows, 11) / 93).backward()  # type: ignore[no-untyped-call]
+    assert kept[1].grad is not None and ours[1].grad is not None
+    assert not kept[1].grad[:11].any(), "rows that are kept learn nothing"
+    torch.testing.assert_close(kept[1].grad[11:], ours[1].grad[11:], **close)
 
 
 def test_chunks_are_whole_tiles_and_cover_every_token() -> None:

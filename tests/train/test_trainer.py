@@ -125,6 +125,12 @@ def test_the_loss_and_its_gradients_are_torchs(monkeypatch: pytest.MonkeyPatch, 
     frozen = hidden.clone().requires_grad_()
     summed_loss(frozen, weight, labels).backward()  # a matrix that does not learn gets no gradient, hidden does
     assert weight.grad is None and frozen.grad is not None
+    kept = [one.detach().clone().requires_grad_() for one in ours]
+    (summed_loss(kept[0], kept[1], labels, kept_rows=11) / 93).backward()
+    assert kept[1].grad is not None and ours[1].grad is not None
+    assert not kept[1].grad[:11].any(), "rows that are kept learn nothing"
+    torch.testing.assert_close(kept[1].grad[11:], ours[1].grad[11:], **close)
+    torch.testing.assert_close(kept[0].grad, ours[0].grad, **close)
 
 
 def test_packed_documents_do_not_see_each_other() -> None:

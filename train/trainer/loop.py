@@ -82,7 +82,7 @@ def _engine(model: torch.nn.Module, job: Job, named: dict[str, torch.nn.Paramete
     if job.engine is not None:
         return job.engine(size)
     zero = job.zero if world_size > 1 else 0
-    loss_model = LossModel(model, job.dtype, job.flat_attention, cache_casts=zero < 3)
+    loss_model = LossModel(model, job.dtype, job.flat_attention, cache_casts=zero < 3, kept_rows=job.kept_rows)
     if (
         job.compile and zero < 3 and not _on_cpu(named)
     ):  # ZeRO-3's hooks around each module cut a compiled graph into pieces

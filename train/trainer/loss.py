@@ -26,8 +26,10 @@ class _SummedLoss(torch.autograd.Function):
         labels: torch.Tensor,
         rows: int,
         soft: SoftTargets | None,
+        kept_rows: int,
     ) -> torch.Tensor:
-        """hidden: [tokens, hidden_size]; weight: [vocab_size, hidden_size]; labels: [tokens]; rows: of a chunk."""
+        """hidden: [tokens, hidden_size]; weight: [vocab_size, hidden_size]; labels: [tokens]; rows: of a chunk;
+        kept_rows: see `summed_loss`."""
         learns_hidden, learns_weight, *_ = ctx.needs_input_grad
         total = torch.zeros((), device=hidden.device)
         hidden_grad = torch.empty_like(hidden) if learns_hidden else None
@@ -51,17 +53,17 @@ class _SummedLoss(torch.autograd.Function):
             if hidden_grad is not None:
                 hidden_grad[at : at + rows] = slope @ wide
             if weight_grad is not None and slope.dtype == torch.float32:
-                weight_grad.addmm_(slope.T, part)
+                weight_grad[kept_rows:].addmm_(slope[:, kept_rows:].T, part)
             elif weight_grad is not None:
-                weight_grad += slope.T @ part
+                weight_grad[kept_rows:] += slope[:, kept_rows:].T @ part
         ctx.save_for_backward(hidden_grad, weight_grad)
         ctx.weight_dtype = weight.dtype
         return total
 
     @staticmethod
     @once_differentiable  # type: ignore[untyped-decorator]
-    def backward(ctx: Any, upper: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor | None, None, None, None]:
-        return (*scaled_gradients(ctx, upper), None, None, None)
+    def backward(ctx: Any, upper: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        return (*scaled_gradients(ctx, upper), None, None, None, None)
 
 
 def _subtract(soft: SoftTargets, chosen: torch.Tensor, probabilities: torch.Tensor) -> None:
@@ -75,21 +77,28 @@ def _subtract(soft: SoftTargets, chosen: torch.Tensor, probabilities: torch.Tens
 
 
 def summed_loss(
-    hidden: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor, soft: SoftTargets | None = None
+    hidden: torch.Tensor,
+    weight: torch.Tensor,
+    labels: torch.Tensor,
+    soft: SoftTargets | None = None,
+    kept_rows: int = 0,
 ) -> torch.Tensor:
     """Sum of the negative log likelihoods (nats) over labels that are not IGNORE, float32.
 
     hidden: [batch, sequence, hidden_size], whose type the logits are made in; weight: output matrix
     [vocab_size, hidden_size]; labels: [batch, sequence], already shifted. soft: targets beside the labels, of the same
     tokens: the gradient is that of the cross-entropy with both, the value stays that of the labels alone, so that it
-    can be compared. Can be differentiated once.
+    can be compared. kept_rows: the first rows of `weight`, which do not learn: their gradient is 0 and costs nothing.
+    Can be differentiated once.
     """
     flat, wanted = hidden.reshape(-1, hidden.shape[-1]), labels.reshape(-1)
     if flat.device.type == "cuda" and soft is None:
-        fused: torch.Tensor = FusedLoss.apply(flat, weight, wanted, chunk_rows(len(flat), len(weight)))  # type: ignore[no-untyped-call]
+        fused: torch.Tensor = FusedLoss.apply(  # type: ignore[no-untyped-call]
+            flat, weight, wanted, chunk_rows(len(flat), len(weight)), kept_rows
+        )
         return fused
     rows = max(1, CHUNK_ELEMENTS // weight.shape[0])
-    loss: torch.Tensor = _SummedLoss.apply(flat, weight, wanted, rows, soft)  # type: ignore[no-untyped-call]
+    loss: torch.Tensor = _SummedLoss.apply(flat, weight, wanted, rows, soft, kept_rows)  # type: ignore[no-untyped-call]
     return loss
 
 
@@ -98,13 +107,17 @@ class LossModel(torch.nn.Module):
 
     dtype: "bfloat16" runs it under autocast; weights stay as they are. flat: the batch's rows are laid end to end as
     one sequence, which is how `flat_attention` wants packed documents; their borders keep them apart.
-    cache_casts: keep the bfloat16 copies of weights for the length of a pass.
+    cache_casts: keep the bfloat16 copies of weights for the length of a pass. kept_rows: the first rows of the output
+    matrix, which get no gradient of the loss.
     """
 
-    def __init__(self, model: torch.nn.Module, dtype: str, flat: bool = False, cache_casts: bool = True) -> None:
+    def __init__(
+        self, model: torch.nn.Module, dtype: str, flat: bool = False, cache_casts: bool = True, kept_rows: int = 0
+    ) -> None:
         super().__init__()
         self.model = model
         self._bfloat16, self._flat, self._cache_casts = dtype == "bfloat16", flat, cache_casts
+        self._kept_rows = kept_rows
 
     def output_matrix(self) -> torch.nn.Parameter:
         weight: torch.nn.Parameter = self._causal().get_output_embeddings().weight
@@ -150,4 +163,5 @@ class LossModel(torch.nn.Module):
                 .model(input_ids=input_ids, position_ids=position_ids, use_cache=False, **told)
                 .last_hidden_state
             )
-        return summed_loss(hidden.bfloat16() if self._bfloat16 else hidden, self.output_matrix(), labels, soft)
+        last = hidden.bfloat16() if self._bfloat16 else hidden
+        return summed_loss(last, self.output_matrix(), labels, soft, self._kept_rows)

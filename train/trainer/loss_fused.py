@@ -20,9 +20,12 @@ class FusedLoss(torch.autograd.Function):
     """Takes the gradient where the loss is, as `_SummedLoss` does."""
 
     @staticmethod
-    def forward(ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor, rows: int) -> torch.Tensor:
-        """hidden: [tokens, hidden_size]; weight: [vocab_size, hidden_size]; labels: [tokens]; rows: of a chunk."""
-        learns_hidden, learns_weight, _, _ = ctx.needs_input_grad
+    def forward(
+        ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor, rows: int, kept_rows: int = 0
+    ) -> torch.Tensor:
+        """hidden: [tokens, hidden_size]; weight: [vocab_size, hidden_size]; labels: [tokens]; rows: of a chunk;
+        kept_rows: see `lilm.train.trainer.loss.summed_loss`."""
+        learns_hidden, learns_weight, *_ = ctx.needs_input_grad
         total = torch.zeros((), device=hidden.device)
         hidden_grad = torch.empty_like(hidden) if learns_hidden else None
         weight_grad = torch.zeros_like(weight, dtype=torch.float32) if learns_weight else None
@@ -43,15 +46,15 @@ class FusedLoss(torch.autograd.Function):
             if hidden_grad is not None:
                 hidden_grad[at : at + rows] = slope @ wide
             if weight_grad is not None:
-                weight_grad += slope.T @ part
+                weight_grad[kept_rows:] += slope[:, kept_rows:].T @ part
         ctx.save_for_backward(hidden_grad, weight_grad)
         ctx.weight_dtype = weight.dtype
         return total
 
     @staticmethod
     @once_differentiable  # type: ignore[untyped-decorator]
-    def backward(ctx: Any, upper: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor | None, None, None]:
-        return (*scaled_gradients(ctx, upper), None, None)
+    def backward(ctx: Any, upper: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        return (*scaled_gradients(ctx, upper), None, None, None)
 
 
 def scaled_gradients(ctx: Any, upper: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor | None]:
