@@ -1,7 +1,5 @@
 """The file of a budget: matrices measured, types chosen, rounded with importance, written to the byte."""
 
-import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from lilm.errors import LilmError
 from lilm.export.block_types import block_type
 from lilm.export.budget.controls import by_measure
 from lilm.export.budget.groups import groups_of, sizes, smallest
+from lilm.export.budget.kept import IMATRIX, SENSITIVITY, Kept
 from lilm.export.budget.knapsack import total_cost
 from lilm.export.budget.measure import Rounder, measure, steps_of
 from lilm.export.budget.probe import Probe
@@ -25,13 +24,12 @@ from lilm.export.retyped import retyped_bytes, write_retyped
 from lilm.gguf_file import GGUFFile, open_gguf
 from lilm.llama.config import read_llama_config
 from lilm.llama.shape import Shape
-from lilm.pipeline.hashing import sha256_file, sha256_json, write_json
+from lilm.pipeline.hashing import sha256_file, sha256_json
 from lilm.pipeline.stage import Context
 from lilm.recipe import ExportConfig
 from lilm.report.units import size
 
 FOLDER = "calibration"  # in the stage's folder: what was measured
-IMATRIX, SENSITIVITY = "imatrix.gguf", "sensitivity.json"
 WINDOWS = (256, 128)  # tokens, of the text for importance and for sensitivity
 EVERY = 2  # of the positions of the text for sensitivity one is asked
 
@@ -80,7 +78,7 @@ def make_mix(
     tokens = (config.calibration_tokens, config.sensitivity_tokens)
     n_ctx = (min(WINDOWS[0], shape.context), min(WINDOWS[1], shape.context))
     texts = choose_calibration(corpus, languages, full, tokens, n_ctx)
-    kept = _Kept(target.parent / FOLDER, _made_from(full, texts, config))
+    kept = Kept(target.parent / FOLDER, _made_from(full, texts, config))
     model = _load(folder, context)
     if config.imatrix and not kept.is_ours:
         with context.reporter.bar("importance", len(texts[0].windows)) as bar:
@@ -106,27 +104,6 @@ def make_mix(
         write_retyped(opened, target, types, blocks)
     foretold = total_cost(options(rows, lambda choice: choice.kld), chosen)
     return Mix(_note(rows, chosen, config, texts[1]), _report(texts, config, foretold))
-
-
-class _Kept:
-    """What was measured, in `folder`, as it comes. is_ours: the folder holds what a killed try measured of the same
-    things; else it is empty now."""
-
-    def __init__(self, folder: Path, made_from: str) -> None:
-        self.imatrix, self._table = folder / IMATRIX, folder / SENSITIVITY
-        self._made_from = made_from
-        self.rows: list[Row] = []
-        table = json.loads(self._table.read_text(encoding="utf-8")) if self._table.is_file() else {}
-        self.is_ours = table.get("made_from") == made_from
-        if self.is_ours:
-            self.rows = [Row.of(one) for one in table["rows"]]
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-
-    def add(self, rows: Sequence[Row]) -> None:
-        self.rows += rows
-        write_json(self._table, {"made_from": self._made_from, "rows": [row.as_json() for row in self.rows]})
 
 
 def _made_from(full: Path, texts: Sequence[Sample], config: ExportConfig) -> str:
@@ -157,7 +134,7 @@ def _load(folder: Path, context: Context) -> Any:
 
 
 def _measured(
-    rounder: Rounder, probe: Probe, shape: Shape, config: ExportConfig, context: Context, kept: _Kept
+    rounder: Rounder, probe: Probe, shape: Shape, config: ExportConfig, context: Context, kept: Kept
 ) -> list[Row]:
     """The rows of all groups."""
     found = matrices(rounder.full)

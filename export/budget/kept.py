@@ -1,0 +1,32 @@
+"""What was measured, on the disk as it comes, so that a killed try is not lost."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from lilm.export.budget.table import Row
+from lilm.pipeline.hashing import write_json
+
+IMATRIX, SENSITIVITY = "imatrix.gguf", "sensitivity.json"
+
+
+class Kept:
+    """What was measured, in `folder`, as it comes. is_ours: the folder holds what a killed try measured of the same
+    things; else it is empty now."""
+
+    def __init__(self, folder: Path, made_from: str) -> None:
+        self.imatrix, self._table = folder / IMATRIX, folder / SENSITIVITY
+        self._made_from = made_from
+        self.rows: list[Row] = []
+        table = json.loads(self._table.read_text(encoding="utf-8")) if self._table.is_file() else {}
+        self.is_ours = table.get("made_from") == made_from
+        if self.is_ours:
+            self.rows = [Row.of(one) for one in table["rows"]]
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+
+    def add(self, rows: Sequence[Row]) -> None:
+        self.rows += rows
+        write_json(self._table, {"made_from": self._made_from, "rows": [row.as_json() for row in self.rows]})
