@@ -11,6 +11,7 @@ from lilm.vocabulary.byte_level import CONFIG
 from lilm.vocabulary.sentencepiece import CONTROL, read_proto
 
 ADDED = "added_tokens.json"
+MOST_DIGITS = 10  # of an id; Python refuses to read numbers of thousands
 
 
 def read_model(path: Path) -> Any:
@@ -84,7 +85,7 @@ def _added(folder: Path) -> dict[int, tuple[str, Path]]:
     """Text by id, and the file that says so. Raises LilmError for what is no id, and for an id of two tokens."""
     found: dict[int, tuple[str, Path]] = {}
     for path, name, index in _named(folder):
-        if not str(index).isdecimal():
+        if not str(index).isdecimal() or len(str(index)) > MOST_DIGITS:
             raise _refused(f"the id of added token {name!r} is {index!r}", path)
         if name != name.encode(errors="replace").decode():
             raise _refused(f"added token {name!r} has half a surrogate pair", path)

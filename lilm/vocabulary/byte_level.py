@@ -174,8 +174,8 @@ def _check_merges(merges: Sequence[Sequence[str]], vocab: dict[str, int], path: 
 
 def _names(data: dict[str, Any], path: Path) -> tuple[tuple[str, ...], dict[int, bool], frozenset[int]]:
     """Names by id, added tokens, and unused ids."""
-    added = {int(token["id"]): token for token in data.get("added_tokens") or []}
-    by_id = {int(index): name for name, index in data["model"]["vocab"].items()}
+    added = {_whole(token["id"]): token for token in data.get("added_tokens") or []}
+    by_id = {_whole(index): name for name, index in data["model"]["vocab"].items()}
     for index, token in added.items():
         if by_id.setdefault(index, token["content"]) != token["content"]:
             raise LilmError(
@@ -202,6 +202,12 @@ def _names(data: dict[str, Any], path: Path) -> tuple[tuple[str, ...], dict[int,
     special = {index: bool(token.get("special")) for index, token in added.items()}
     unused = {index for index, name in by_id.items() if name.startswith(UNUSED_START) and index not in special}
     return tuple(by_id[index] for index in range(len(by_id))), special, frozenset(unused)
+
+
+def _whole(index: Any) -> int:
+    if not isinstance(index, int) or isinstance(index, bool):
+        raise TypeError(f"id {index!r}")
+    return index
 
 
 def _named(folder: Path, names: Sequence[str], key: str) -> int | None:

@@ -1,6 +1,8 @@
 """A kind whose reader does what its input says: what the fault suite must tell apart."""
 
 import os
+import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -30,6 +32,11 @@ def read(folder: Path, out: Path) -> None:
     if word == "compute":
         while True:
             pass
+    if word == "wait":
+        time.sleep(60)
+    if word == "be stopped":
+        subprocess.Popen(["sh", "-c", f"sleep 4; kill -CONT {os.getpid()}"])
+        os.kill(os.getpid(), signal.SIGSTOP)
     if word == "eat":
         eaten = bytearray(b"x") * 600_000_000
         time.sleep(60)

@@ -38,7 +38,7 @@ def pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pool]:
     # Its processes get this path and import the tests' kinds by it. Last, for the LiLM to test may be installed.
     monkeypatch.setattr(sys, "path", [*sys.path, str(Path(__file__).parents[2])])
     (tmp_path / "work").mkdir()
-    with Pool(1, tmp_path / "work", "tests.core.faulty_kinds", seconds=2, memory=500_000_000) as made:
+    with Pool(1, tmp_path / "work", "tests.core.faulty_kinds", seconds=2, memory=500_000_000, wait=2) as made:
         yield made
 
 
@@ -56,6 +56,8 @@ def test_each_fault_is_told_from_a_refusal_and_ended(pool: Pool, seed: Path) -> 
         "die": "traceback",
         "panic": "traceback",
         "compute": "hang",
+        "wait": "hang",
+        "be stopped": "read",
         "eat": "over_memory",
         "leave": "half_written",
         "leave a temporary file": "half_written",

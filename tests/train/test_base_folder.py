@@ -325,6 +325,7 @@ def test_tokens_beside_a_sentencepiece_model_are_tokens(
         ({"<|im_end|>": 2}, "'<|im_end|>' has id 2, and in tokenizer.model '</s>' has it"),
         ({"</s>": 400}, "'</s>' has id 400, and in tokenizer.model that is token 2"),
         ({"<|im_end|>": "last"}, "the id of added token '<|im_end|>' is 'last'"),
+        ({"<|im_end|>": "9" * 5_000}, "the id of added token '<|im_end|>' is '999"),
         ({"\ud800": 400}, "has half a surrogate pair"),
         ({"<|im_end|>": 400, "<pad>": 400}, "two added tokens have id 400"),
     ],

@@ -14,7 +14,11 @@ from lilm.llama.rope import TENSOR, rope_factors
 ANOTHER = "use a Llama: LlamaForCausalLM's arithmetic, no experts, the rotary embeddings of Llama, Llama 3 or YaRN"
 OLD_CONTEXTS = tuple(2**power for power in range(5, 21))  # what original_max_position_embeddings may be
 _SCALING = "llama.rope.scaling"
-_UNREAD = {"yarn_ext_factor": (-1.0, 1.0), "yarn_attn_factor": (1.0,), "yarn_log_multiplier": (0.0,)} | {
+_UNREAD: dict[str, tuple[float, ...]] = {
+    "yarn_ext_factor": (-1.0, 1.0),
+    "yarn_attn_factor": (1.0,),
+    "yarn_log_multiplier": (0.0,),
+} | {
     "yarn_beta_fast": (yarn.FIXED["beta_fast"],),
     "yarn_beta_slow": (yarn.FIXED["beta_slow"],),
 }

@@ -16,10 +16,12 @@ from lilm.train.faults.case import Case, Outcome
 from lilm.train.faults.worker import STARTED, main
 
 SECONDS = 20.0  # of a core's time, which a busy machine does not shorten
-WAIT = 300.0  # seconds on the clock, for what waits and computes nothing
+WAIT = 300.0  # seconds on the clock in which it waits for something and computes nothing
 LOADING = 1_800.0  # seconds on the clock until a kind's libraries are loaded and a whole seed is read
 MEMORY = 2_000_000_000  # bytes, of the process and its children
 LOOK = 0.1  # seconds between looks
+GAP = 1.0  # seconds at most that count between two looks: a machine that stood still tells nothing
+WAITING = (psutil.STATUS_SLEEPING, psutil.STATUS_DISK_SLEEP, psutil.STATUS_IDLE)
 
 
 @dataclass
@@ -29,6 +31,8 @@ class _Worker:
     folder: Path
     case: Case | None = None
     given: float = 0.0  # when, on the clock
+    looked: float = 0.0  # when last
+    waited: float = 0.0  # seconds
     used: float | None = None  # seconds of a core before the case; None until it has started
 
 
@@ -42,8 +46,10 @@ class Pool:
         kinds: str = "lilm.train.faults.kinds",
         seconds: float = SECONDS,
         memory: int = MEMORY,
+        wait: float = WAIT,
     ) -> None:
-        self._folder, self._kinds, self._seconds, self._memory = folder, kinds, seconds, memory
+        self._folder, self._kinds = folder, kinds
+        self._seconds, self._memory, self._wait = seconds, memory, wait
         self._made = 0
         self._workers = [self._new() for _ in range(workers)]
 
@@ -92,6 +98,7 @@ class Pool:
                     raise RuntimeError(f"the whole {worker.case} is not read: {said.signature}\n{said.text}")
                 return Outcome(said.what, said.signature, said.text)
             worker.given, worker.used = time.monotonic(), _seconds(worker.process.pid)
+            worker.looked, worker.waited = worker.given, 0.0
         return None
 
     def _too_much(self, worker: _Worker) -> Outcome | None:
@@ -101,10 +108,14 @@ class Pool:
             if on_clock > LOADING:
                 raise RuntimeError(f"the whole {worker.case} is not read within {LOADING:g} seconds")
             return None
-        memory = sum(_memory(process) for process in _family(worker.process.pid))
+        family = _family(worker.process.pid)
+        memory = sum(map(_memory, family))
         if memory > self._memory:
             return Outcome("over_memory", kind, f"{memory >> 20} MB")
-        if on_clock > WAIT or _seconds(worker.process.pid) - worker.used > self._seconds:
+        gap, worker.looked = time.monotonic() - worker.looked, time.monotonic()
+        if all(map(_is_waiting, family)):
+            worker.waited += min(gap, GAP)
+        if worker.waited > self._wait or _seconds(worker.process.pid) - worker.used > self._seconds:
             return Outcome("hang", kind, f"{on_clock:.0f} seconds")
         return None
 
@@ -150,6 +161,14 @@ def _memory(process: psutil.Process) -> int:
         return int(process.memory_info().rss)
     except psutil.NoSuchProcess:
         return 0
+
+
+def _is_waiting(process: psutil.Process) -> bool:
+    """For something to happen: not for a core, nor to be let go on."""
+    try:
+        return process.status() in WAITING
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _seconds(pid: int) -> float:

@@ -22,6 +22,7 @@ from lilm.train.corpus.reading import shard
 from lilm.train.corpus.reading.earlier import earlier_block, earlier_tasks, sign_earlier
 from lilm.train.corpus.reading.estimate import Estimate
 from lilm.train.pack.mix import copies, read_mixed, read_weights
+from lilm.train.stories import stories
 from tests.train.corpus.made import LOOSE, config, drops_of, english_houses, hashes, japanese_houses, made, report_of
 
 
@@ -99,6 +100,18 @@ def test_the_process_that_gives_out_the_work_is_counted_too() -> None:
     alone = Estimate(seconds=10.0, disk_bytes=5, memory_mb=150)
     assert alone.shared(1, apart=False) == alone
     assert alone.shared(2, apart=True) == Estimate(seconds=5.0, disk_bytes=5, memory_mb=450)
+
+
+def test_the_disk_that_the_stage_takes_is_told(tmp_path: Path, context: Context) -> None:
+    """Of files so small that reading a few lines of them reads them to the end."""
+    sources = []
+    for lang in ("ja", "en"):
+        path = tmp_path / f"{lang}.jsonl"
+        path.write_text("".join(json.dumps({"text": text}) + "\n" for text in stories(lang, 1200, 3)))
+        sources.append({"name": lang, "lang": lang, "format": "jsonl", "path": str(path)})
+    out = made(config(*sources), tmp_path / "out", context)
+    timing = json.loads((out / "timing.json").read_text())
+    assert timing["predicted"]["disk_bytes"] == pytest.approx(timing["actual"]["disk_bytes"], rel=0.25)
 
 
 def test_what_is_done_is_not_done_again(

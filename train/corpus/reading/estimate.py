@@ -1,5 +1,5 @@
-"""Time, disk and memory of the stage, told before it starts: a hundredth of each source is worked on and thrown
-away."""
+"""Time, disk and memory of the stage, told before it starts: a hundredth of each source, and 2 MB where it has them, is
+worked on and thrown away."""
 
 import json
 import tempfile
@@ -17,6 +17,7 @@ from lilm.train.corpus.reading.shard import ShardTask, work_shard
 from lilm.train.corpus.work import disk_used
 
 SHARE = 0.01
+ENOUGH = 2_000_000  # bytes of a source: files are read ahead, by 128 KB and more
 FIRST, MOST = 100, 20_000  # records of a source's sample
 DISK_MARGIN = 1.2  # over what the blocks take: the corpus grows while the blocks shrink, and suspects are unpacked
 LATER = 1.0  # what the steps over all blocks take, as a share of the shards' time
@@ -72,20 +73,25 @@ def estimate(tasks: Sequence[ShardTask]) -> Estimate:
 
 def _sample(task: ShardTask, weight: int) -> tuple[float, int, int, float]:
     """(seconds, bytes written, peak memory in bytes, share of the source worked on)."""
-    most = FIRST
+    counted = task.source.format in ("stories", "hub")  # `weight` is in records, else in bytes
+    enough = SHARE if counted else max(SHARE, min(1.0, ENOUGH / max(1, weight)))
+    most, loaded = FIRST, counted
     while True:
         with tempfile.TemporaryDirectory(dir=task.folder) as folder:
             before, started = _bytes_read(), time.perf_counter()
             report = work_shard(replace(task, folder=Path(folder), most=most))
             took, used = time.perf_counter() - started, _bytes_read() - before
+        if not loaded:  # what was read is libraries and word lists, too
+            loaded = True
+            continue
         records = sum(entry["records"] for entry in report.tally.bad.values())
+        worked = records if counted else used
         if records < most:  # the whole shard
-            share = task.shard.weight / weight
-        else:
-            share = (records if task.source.format in ("stories", "hub") else used) / weight
-        if records < most or share >= SHARE or most >= MOST:
+            worked = task.shard.weight
+        share = worked / weight
+        if records < most or share >= enough or most >= MOST:
             return took, report.bytes, report.peak_memory, min(1.0, max(share, 1e-9))
-        most = min(MOST, max(most * 4, round(most * SHARE / max(share, 1e-9))))
+        most = min(MOST, max(most * 4, round(most * enough / max(share, 1e-9))))
 
 
 def _bytes_read() -> int:
