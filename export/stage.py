@@ -9,7 +9,7 @@ from lilm.errors import LilmError
 from lilm.pipeline.artifact import Artifact
 from lilm.pipeline.hashing import write_json
 from lilm.pipeline.stage import Context
-from lilm.recipe import LEARNED, MIX, ExportConfig
+from lilm.recipe import LEARNED, MIX, ExportConfig, QuantType
 
 FULL = "F16"
 
@@ -44,7 +44,7 @@ def run(config: ExportConfig, inputs: Mapping[str, Path], out_dir: Path, context
         leftover.unlink()
     target = config.target_bytes(shape.parameters)
     mixes = config.has_budget + sum(one.quant == MIX for one in config.learned)
-    written = [*config.quants, *(one.quant for one in config.learned if one.quant != MIX)]
+    written: list[QuantType] = [*config.quants, *(one.quant for one in config.learned if one.quant != "mix")]
     needed = bytes_needed(shape.parameters, shape.vocab, written, whole_rows) + mixes * target
     require_space(out_dir, needed, "the export", "free some space, or list fewer export.quants")
 
@@ -85,7 +85,8 @@ def _learn(
     config: ExportConfig, inputs: Mapping[str, Path], out_dir: Path, context: Context
 ) -> tuple[dict[str, dict[str, Any]], tuple[str, ...]]:
     """(by the name of each file with learnt blocks its note and its figures; the logs' files that hold times)."""
-    found, volatile = {}, []
+    found: dict[str, dict[str, Any]] = {}
+    volatile: list[str] = []
     for wanted in config.learned:
         from lilm.export.learned.learn import learn
 

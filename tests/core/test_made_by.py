@@ -21,7 +21,7 @@ def test_it_is_all_that_the_stage_needs_and_nothing_else() -> None:
         name for name in corpus if name.startswith(("lilm.export", "lilm.demo", "lilm.pipeline", "lilm.recipe"))
     ]
     assert "lilm.train.trainer.loop" in code_of("lilm.train.pretrain.stage")
-    assert "lilm.train.trainer.loop" not in code_of("lilm.export.stage")
+    assert "lilm.train.trainer.loop" not in code_of("lilm.export.bench.stage")
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
