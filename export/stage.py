@@ -74,7 +74,8 @@ def _learn(
     config: ExportConfig, inputs: Mapping[str, Path], out_dir: Path, context: Context
 ) -> tuple[dict[str, dict[str, Any]], tuple[str, ...]]:
     """(by the name of each file with learnt blocks its note and its figures; the logs' files that hold times)."""
-    found, volatile = {}, []
+    found: dict[str, dict[str, Any]] = {}
+    volatile: list[str] = []
     for wanted in config.learned:
         from lilm.export.learned.learn import learn
 

@@ -37,7 +37,7 @@ def _unpack_halves(packed: Bytes) -> Bytes:
 
 def _pack_halves(codes: Bytes) -> Bytes:
     low, high = np.split(codes, 2, axis=1)
-    return low | (high << 4)
+    return low | (high << np.uint8(4))
 
 
 def _from_q4_0(blocks: Bytes) -> Parts:

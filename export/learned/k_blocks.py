@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from lilm.export.learned.blocks import Bytes, Parts
 
+LOW, FOUR = np.uint8(0x0F), np.uint8(4)
 PACKED_SCALES = 12  # bytes of eight scales and eight mins of six bits
 
 
@@ -31,7 +32,7 @@ def to_q5_k(parts: Parts) -> Bytes:
     codes = parts.codes.view(np.uint8)
     bits = (codes >> 4).reshape(-1, 8, 32) << np.arange(8, dtype=np.uint8)[None, :, None]
     fifth = np.bitwise_or.reduce(bits, axis=1)
-    return np.concatenate([*_head(parts), fifth, _packed_nibbles(codes & 0x0F, 32)], axis=1)
+    return np.concatenate([*_head(parts), fifth, _packed_nibbles(codes & LOW, 32)], axis=1)
 
 
 def from_q6_k(blocks: Bytes) -> Parts:
@@ -47,7 +48,7 @@ def to_q6_k(parts: Parts) -> Bytes:
     twos = (codes >> 4).reshape(-1, 2, 4, 32) << np.array([0, 2, 4, 6], np.uint8)[None, None, :, None]
     high = np.bitwise_or.reduce(twos, axis=2).reshape(len(codes), -1)
     steps = np.ascontiguousarray(_known(parts.sub_scales)).view(np.uint8)
-    return np.concatenate([_packed_nibbles(codes & 0x0F, 64), high, steps, _bytes_of(parts.scales)], axis=1)
+    return np.concatenate([_packed_nibbles(codes & LOW, 64), high, steps, _bytes_of(parts.scales)], axis=1)
 
 
 def _head(parts: Parts) -> list[Bytes]:
@@ -80,7 +81,7 @@ def _nibbles(packed: Bytes, run: int) -> Bytes:
 
 def _packed_nibbles(codes: Bytes, run: int) -> Bytes:
     low, high = np.split(codes.reshape(len(codes), -1, 2, run), 2, axis=2)
-    return (low | (high << 4)).reshape(len(codes), -1)
+    return (low | (high << FOUR)).reshape(len(codes), -1)
 
 
 def _unpack_scales(packed: Bytes) -> tuple[NDArray[np.int8], NDArray[np.int8]]:

@@ -27,8 +27,7 @@ class Student(torch.nn.Module):
 
     The model inside is a copy of the teacher, first with the weights of the file `start`; `refresh` gives it those of
     the blocks as they are, `pull` hands the gradients of its weights to what learns. learnt: each tensor that learns,
-    and what it is in the file. kept: names of the matrices of other types; they
-    stay as the file has them.
+    and what it is in the file. kept: names of the matrices of other types; they stay as the file has them.
     """
 
     def __init__(self, teacher: LlamaForCausalLM, start: Path, codes_learn: bool = True) -> None:
@@ -37,9 +36,8 @@ class Student(torch.nn.Module):
         Raises LilmError when it is another model's.
         """
         super().__init__()
-        self._held = [
-            copy.deepcopy(teacher).eval().requires_grad_(True)
-        ]  # in a list: what is inside does not learn by itself
+        # in a list, so that it is no part of this module: what is inside does not learn by itself
+        self._held = [copy.deepcopy(teacher).eval().requires_grad_(True)]
         self.config: Any = teacher.config
         self.learnt: list[tuple[Entry, Learnt]] = []
         self.kept: list[str] = []
@@ -52,11 +50,11 @@ class Student(torch.nn.Module):
 
     def _take(self, entry: Entry, file: GGUFFile, teacher: LlamaForCausalLM, codes_learn: bool) -> None:
         parameter, full = self._parameter(entry), teacher.get_parameter(entry.source).detach()
-        tensor = file.tensors[entry.target]
-        rows = np.array(file.rows(tensor))
         if len(entry.shape) == 1:
             self._learn(entry, LearntVector(full))
             return
+        tensor = file.tensors[entry.target]
+        rows = np.array(file.rows(tensor))
         if entry.heads:
             rows = rows[_order(entry).argsort()]
         with torch.no_grad():
@@ -76,10 +74,12 @@ class Student(torch.nn.Module):
         self.learnt.append((entry, learnt))
 
     def _parameter(self, entry: Entry) -> torch.nn.Parameter:
-        return self._held[0].get_parameter(entry.source)
+        parameter: torch.nn.Parameter = self._held[0].get_parameter(entry.source)
+        return parameter
 
     def get_base_model(self) -> LlamaForCausalLM:
-        return self._held[0]
+        model: LlamaForCausalLM = self._held[0]
+        return model
 
     def get_input_embeddings(self) -> Any:
         return self._held[0].get_input_embeddings()
