@@ -13,10 +13,10 @@ class LearntMatrix(torch.nn.Module):
     """Learns which code each weight gets, and the scale of each group.
 
     latent [n, groups, group]: the weights that are rounded to codes, in steps from code to code of the scale they began
-    with; of n blocks in the order of the rows. shift [n, groups, 1]: by which part of itself each scale has moved. offset, alike, where
-    the kind has mins: by how many scales the min has moved. Rounding passes gradients through to the weights that lie
-    within the codes, and the scale gets what its change alters (learned step size quantisation, Esser et al. 2020,
-    arXiv:1902.08153; the min as in LSQ+, Bhalgat et al. 2020, arXiv:2004.09576).
+    with; of n blocks in the order of the rows. shift [n, groups, 1]: by which part of itself each scale has moved.
+    offset, alike, where the kind has mins: by how many scales the min has moved. Rounding passes gradients through to
+    the weights that lie within the codes, and the scale gets what its change alters (learned step size quantisation,
+    Esser et al. 2020, arXiv:1902.08153; the min as in LSQ+, Bhalgat et al. 2020, arXiv:2004.09576).
     """
 
     steps: torch.Tensor
