@@ -25,6 +25,11 @@ class Kind:
         """Of a block."""
         return self.block // self.group
 
+    @property
+    def step(self) -> float:
+        """What one code is away from the next, on average, in units of the scale."""
+        return (self.table[-1] - self.table[0]) / (len(self.table) - 1) if self.table else 1.0
+
 
 # ggml-common.h, kvalues_iq4nl
 NONLINEAR = (-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113)

@@ -12,11 +12,11 @@ LARGEST_HALF = 65504.0
 class LearntMatrix(torch.nn.Module):
     """Learns which code each weight gets, and the scale of each group.
 
-    latent [n, groups, group]: the weights that are rounded to codes, in units of the scale they began with; of n blocks
-    in the order of the rows. shift [n, groups, 1]: by which part of itself each scale has moved. offset, alike, where
-    the kind has mins: by how many scales the min has moved. Rounding passes gradients through to the weights that lie
-    within the codes, and the scale gets what its change alters (learned step size quantisation, Esser et al. 2020,
-    arXiv:1902.08153; the min as in LSQ+, Bhalgat et al. 2020, arXiv:2004.09576).
+    latent [n, groups, group]: the weights that are rounded to codes, in steps from code to code of the scale they began
+    with; of n blocks in the order of the rows. shift [n, groups, 1]: by which part of itself each scale has moved.
+    offset, alike, where the kind has mins: by how many scales the min has moved. Rounding passes gradients through to
+    the weights that lie within the codes, and the scale gets what its change alters (learned step size quantisation,
+    Esser et al. 2020, arXiv:1902.08153; the min as in LSQ+, Bhalgat et al. 2020, arXiv:2004.09576).
     """
 
     steps: torch.Tensor
@@ -48,7 +48,7 @@ class LearntMatrix(torch.nn.Module):
         self.register_buffer("start", self.block_scale * self.steps, persistent=False)
         shape = (len(self.start), kind.groups, kind.group)
         if codes_learn:
-            latent = weight.reshape(shape) / torch.where(self.start == 0, torch.inf, self.start)
+            latent = weight.reshape(shape) / torch.where(self.start == 0, torch.inf, self.start * kind.step)
         else:
             codes = torch.from_numpy(parts.codes).to(device).view(shape)
             latent = self.values[codes.long()] if kind.table else codes.float()
@@ -77,7 +77,7 @@ class LearntMatrix(torch.nn.Module):
         if not self.codes_learn:
             return self.latent.clone()
         usable = torch.where(scales == 0, torch.inf, scales)
-        places = self.latent * (self.start / usable)
+        places = self.latent * (self.start * self.kind.step / usable)
         return places if mins is None else places.add_(mins / usable)
 
     def _rounded(self, places: torch.Tensor) -> torch.Tensor:
@@ -116,7 +116,7 @@ class LearntMatrix(torch.nn.Module):
             lost = slope if not self.codes_learn else slope * ~within
             self.offset.grad = lost.sum(-1, keepdim=True).mul_(-self.start)
         if self.codes_learn:
-            self.latent.grad = slope.mul_(within).mul_(self.start)
+            self.latent.grad = slope.mul_(within).mul_(self.start * self.kind.step)
 
     @torch.no_grad()
     def parts(self) -> Parts:

@@ -35,7 +35,7 @@ class LearnedConfig(OptimConfig):
     """Whether the code of each weight is learnt. False: only the scales are, which is faster and gains less."""
     steps: int = Field(default=400, ge=1, le=100_000_000)
     lr: float = Field(default=5e-3, gt=0, le=1)
-    """Of the weights that are rounded to codes, in units of one code."""
+    """Of the weights that are rounded to codes, in steps from one code to the next."""
     scale_lr: float = Field(default=1e-3, gt=0, le=1)
     """Of scales, norms and biases, as a part of what each was."""
     batch_size: int = Field(default=4, ge=1, le=1_000_000)
