@@ -224,7 +224,7 @@ def test_only_a_budget_needs_the_corpus_and_the_page_may_have_its_file() -> None
     assert export.needs(parse_recipe(budget, "lilm.toml", Path("/"))) == ("finetune", "corpus")
     on_page = 'quants = ["Q4_K_M", "Q8_0"]', 'quants = ["mix", "Q8_0"]'
     assert parse_recipe(budget.replace(*on_page), "lilm.toml", Path("/")).site.quants == ("mix", "Q8_0")
-    with pytest.raises(LilmError, match=r"'mix', which needs export.target_mb"):
+    with pytest.raises(LilmError, match=r"'mix'.*: set export.target_mb"):
         parse_recipe(plain.replace(*on_page), "lilm.toml", Path("/"))
     with pytest.raises(ValidationError, match="target_mb and bits_per_weight are both given"):
         ExportConfig(target_mb=3, bits_per_weight=4)

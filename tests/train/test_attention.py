@@ -108,8 +108,8 @@ def test_document_by_document_is_what_the_mask_says() -> None:
 def test_compiled_once_for_any_number_of_documents(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the loss of a GPU; traced as for one, but not turned into machine code."""
 
-    def fused(hidden: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor, soft: None) -> Any:
-        return FusedLoss.apply(hidden.reshape(-1, hidden.shape[-1]), weight, labels.reshape(-1), 48)
+    def fused(hidden: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor, soft: None, kept_rows: int) -> Any:
+        return FusedLoss.apply(hidden.reshape(-1, hidden.shape[-1]), weight, labels.reshape(-1), 48, kept_rows)
 
     monkeypatch.setattr(loss, "summed_loss", fused)
     model = tiny()
