@@ -76,7 +76,7 @@ def test_the_file_of_a_budget_is_on_it_under_its_own_name(
     inputs = fake_inputs(tmp_path)
     files: list[dict[str, str]] = [{"name": "model-Q8_0.gguf", "quant": "Q8_0"}]
     (inputs["export"] / "report.json").write_text(json.dumps({"files": files}))
-    with pytest.raises(LilmError, match=r"set export\.target_mb"):
+    with pytest.raises(LilmError, match=r"have \[export\] make mix"):
         make_site(inputs, tmp_path / "without", context, quants=("mix",))
     files.append({"name": "model-mix-100MB.gguf", "quant": "mix-100MB"})
     (inputs["export"] / "report.json").write_text(json.dumps({"files": files}))

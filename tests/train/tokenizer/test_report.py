@@ -11,7 +11,7 @@ import pytest
 from lilm.documents import write_documents
 from lilm.errors import LilmError
 from lilm.export.quantise import QUANTS
-from lilm.pipeline.artifact import Manifest
+from lilm.pipeline.artifact import Manifest, describe_outputs
 from lilm.progress import Reporter
 from lilm.recipe import QuantType, load_recipe
 from lilm.train.tokenizer.merge import merge_pieces, read_base
@@ -200,7 +200,8 @@ def test_the_report_of_a_run(trained: Any, stories: Path, tmp_path: Path, report
         languages[language] = {"score": None, "train": figures}
     (tmp_path / "corpus" / "report.json").write_text(json.dumps({"languages": languages}), encoding="utf-8")
     for name in ("corpus", "base", "tokenizer"):
-        Manifest(name, "", {}, {}, {}, (), {}).write(tmp_path / name)
+        outputs = describe_outputs(tmp_path / name, ())
+        Manifest(name, "", {}, {}, outputs, (), {}).write(tmp_path / name)
     found = report_run(tmp_path, recipe, [], reporter)
     assert json.loads((tmp_path / "reports" / "tokenizer.json").read_text(encoding="utf-8")) == found
     assert "</html>" in (tmp_path / "reports" / "tokenizer.html").read_text(encoding="utf-8")
