@@ -91,9 +91,9 @@ def divergence(file: Path, full: Path, windows: Sequence[Sequence[int]]) -> floa
     return float(np.concatenate([one for one in found if one is not None]).mean())
 
 
-@pytest.mark.parametrize("quant", ["Q4_0", "IQ4_NL"])
+@pytest.mark.parametrize(("quant", "share"), [("Q4_0", 0.6), ("IQ4_NL", 0.7)])
 def test_nearer_to_the_full_model_on_text_that_nothing_learnt(
-    quant: str, real_model: Path, real_export: Path, real_pack: Path, shared_data: Path, tmp_path: Path
+    quant: str, share: float, real_model: Path, real_export: Path, real_pack: Path, shared_data: Path, tmp_path: Path
 ) -> None:
     stock, target = real_export / f"model-{quant}.gguf", tmp_path / "learnt.gguf"
     found = learn(config(quant), real_model, real_pack, stock, target, tmp_path / "log", one_thread())
@@ -101,7 +101,7 @@ def test_nearer_to_the_full_model_on_text_that_nothing_learnt(
     windows = [ids[at : at + N_CTX] for at in range(0, 8 * N_CTX, N_CTX)]
     full = real_export / "model-f16.gguf"
     before, after = divergence(stock, full, windows), divergence(target, full, windows)
-    assert after < 0.6 * before, (before, after)
+    assert after < share * before, (before, after)
     # what it says of the text kept apart is about as much
     assert found.stock["kld"] == pytest.approx(before, rel=0.5)
     assert found.after["kld"] == pytest.approx(after, rel=0.5)
