@@ -8,8 +8,8 @@ import torch
 from lilm.export.learned.blocks import Parts
 from lilm.export.learned.kinds import Kind
 
-FACTORS = tuple(round(0.7 + 0.025 * step, 3) for step in range(17))  # of the scale that llama.cpp chose: 0.7 to 1.1
-AT_ONCE = 1 << 17  # blocks
+FACTORS = (0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1)  # of the scale that llama.cpp chose; each is then refined
+AT_ONCE = 1 << 13  # blocks: what stays in a processor's cache
 
 
 @torch.no_grad()
