@@ -57,7 +57,8 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
 
     copy_runtime(out_dir / "runtime")
 
-    ggufs = [path for path in own_files(inputs["export"]) if path.suffix == ".gguf"]
+    export = inputs["export"]  # below it an importance matrix may be, which is a GGUF file and no model
+    ggufs = [path for path in own_files(export) if path.suffix == ".gguf" and path.parent == export]
     models = {path.name: read_model(path) for path in ggufs}
     quantised = sorted((path for path in ggufs if not path.stem.endswith("f16")), key=lambda path: path.stat().st_size)
     smallest = quantised[0]

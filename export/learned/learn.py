@@ -100,7 +100,7 @@ def learn(
     chats = None if store is None else PackedSequences(store, window, context.seed)
     student = Student(teacher, start, config.codes)
     stock = measured(student.get_base_model(), teacher, kept)
-    context.reporter.say(f"  llama.cpp's {config.quant}: {_spoken(stock)}")
+    context.reporter.say(f"  {config.quant} as it begins: {_spoken(stock)}")
     compiled = compiles(teacher, device, "auto")
     log.mkdir(parents=True, exist_ok=True)
     logbook = Logbook(f"learn {config.quant}", log, context.reporter)
