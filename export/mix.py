@@ -1,5 +1,6 @@
 """The file of a budget: matrices measured, types chosen, rounded with importance, written to the byte."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 from lilm.devices import prepare_torch
 from lilm.errors import LilmError
-from lilm.export.block_types import block_type
+from lilm.export.block_types import block_type, fitting
 from lilm.export.budget.controls import by_measure
 from lilm.export.budget.groups import groups_of, sizes, smallest
 from lilm.export.budget.kept import IMATRIX, SENSITIVITY, Kept
@@ -16,6 +17,7 @@ from lilm.export.budget.measure import Rounder, measure, steps_of
 from lilm.export.budget.probe import Probe
 from lilm.export.budget.table import Row, options, types_of
 from lilm.export.calibration import Sample, choose_calibration
+from lilm.export.full_model import load_full
 from lilm.export.imatrix.collect import collect
 from lilm.export.imatrix.file import read_imatrix, write_imatrix
 from lilm.export.imatrix.importance import check_importance
@@ -23,6 +25,7 @@ from lilm.export.matrices import matrices
 from lilm.export.retyped import retyped_bytes, write_retyped
 from lilm.gguf_file import GGUFFile, open_gguf
 from lilm.llama.config import read_llama_config
+from lilm.llama.layout import layout
 from lilm.llama.shape import Shape
 from lilm.pipeline.hashing import sha256_file, sha256_json
 from lilm.pipeline.stage import Context
@@ -31,6 +34,7 @@ from lilm.report.units import size
 
 FOLDER = "calibration"  # in the stage's folder: what was measured
 WINDOWS = (256, 128)  # tokens, of the text for importance and for sensitivity
+WIDEST_BITS = 16  # of a weight in a file
 EVERY = 2  # of the positions of the text for sensitivity one is asked
 
 
@@ -42,20 +46,41 @@ class Mix:
     calibration: dict[str, Any]
 
 
+def check_base_target(config: ExportConfig, base: Path) -> None:
+    """Raises LilmError when already the base in `base`, which grows by new pieces, cannot be made that small."""
+    shape = Shape.of(read_llama_config(base))
+    least, fewest_bits = 0, float(WIDEST_BITS)
+    for entry in layout(shape):
+        if len(entry.shape) < 2:
+            least += 4 * math.prod(entry.shape)
+            continue
+        rows, columns = entry.shape
+        smallest_type = fitting(config.mix_types, columns)[0]
+        least += smallest_type.matrix_bytes(rows, columns)
+        fewest_bits = min(fewest_bits, smallest_type.bits)
+    if config.target_mb and config.target_mb * 1e6 < least:
+        raise _too_little(config, f"the base alone has {size(least)} in the smallest of export.mix_types", least / 1e6)
+    if config.bits_per_weight and config.bits_per_weight < fewest_bits:
+        raise _too_little(config, "no type of export.mix_types has so few", fewest_bits)
+
+
+def _too_little(config: ExportConfig, why: str, enough: float) -> LilmError:
+    key = "target_mb" if config.target_mb else "bits_per_weight"
+    value = config.target_mb or config.bits_per_weight
+    return LilmError(
+        f"{value:g} is too little: {why}", where=f"export.{key}", remedy=f"set it to {_up(enough)} or more"
+    )
+
+
 def check_target(full: GGUFFile, config: ExportConfig, parameters: int) -> int:
     """Bytes that the file may have. Raises LilmError when no choice of types is that small."""
     target = config.target_bytes(parameters)
     found, layers = matrices(full), full.value("llama.block_count", int) or 0
     least = retyped_bytes(full, smallest(groups_of(found, layers), found, config.mix_types))
     if target < least:
-        in_mb = bool(config.target_mb)
-        key, value = ("target_mb", config.target_mb) if in_mb else ("bits_per_weight", config.bits_per_weight)
-        enough = _up(least / 1e6 if in_mb else least * 8 / parameters)
-        raise LilmError(
-            f"{value:g} is too little: with the types of export.mix_types the smallest file has {size(least)}",
-            where=f"export.{key}",
-            remedy=f"set it to {enough} or more",
-        )
+        enough = least / 1e6 if config.target_mb else least * 8 / parameters
+        why = f"with the types of export.mix_types the smallest file has {size(least)}"
+        raise _too_little(config, why, enough)
     return target
 
 
@@ -79,7 +104,7 @@ def make_mix(
     n_ctx = (min(WINDOWS[0], shape.context), min(WINDOWS[1], shape.context))
     texts = choose_calibration(corpus, languages, full, tokens, n_ctx)
     kept = Kept(target.parent / FOLDER, _made_from(full, texts, config))
-    model = _load(folder, context)
+    model = load_full(folder, prepare_torch(context.seed, context.threads))
     if config.imatrix and not kept.is_ours:
         with context.reporter.bar("importance", len(texts[0].windows)) as bar:
             write_imatrix(kept.imatrix, collect(model, shape, texts[0].windows, languages, bar.advance))
@@ -110,27 +135,6 @@ def _made_from(full: Path, texts: Sequence[Sample], config: ExportConfig) -> str
     """Hash of all that the measurements depend on, but the code."""
     sides = [[text.windows.shape, sha256_json(text.windows.tolist())] for text in texts]
     return sha256_json([sha256_file(full), sides, list(config.mix_types), config.imatrix])
-
-
-def _load(folder: Path, context: Context) -> Any:
-    """The model as the full file has it: matrices rounded to half floats, computing in float32."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-    from transformers.utils import logging
-
-    device = prepare_torch(context.seed, context.threads)
-    logging.disable_progress_bar()
-    model: Any = LlamaForCausalLM.from_pretrained(
-        folder,
-        config=LlamaConfig.from_dict(read_llama_config(folder)),
-        dtype=torch.float32,
-        use_safetensors=True,
-        local_files_only=True,
-    )
-    for parameter in model.parameters():
-        if parameter.dim() == 2:
-            parameter.data = parameter.data.half().float()
-    return model.to(device).eval()
 
 
 def _measured(

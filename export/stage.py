@@ -21,6 +21,14 @@ def check(config: ExportConfig, context: Context) -> None:
         raise LilmError(f"{twice[0]} stands there twice", where="export.quants", remedy="name each type once")
 
 
+def check_base(config: ExportConfig, base: Path, context: Context) -> None:
+    """Raises LilmError for a budget that no file of this base's size meets."""
+    if config.has_budget:
+        from lilm.export.mix import check_base_target
+
+        check_base_target(config, base)
+
+
 def gguf_name(quant: str) -> str:
     """File name of one type; the full file's is `model-f16.gguf`."""
     return f"model-{'f16' if quant == FULL else quant}.gguf"

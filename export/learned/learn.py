@@ -5,17 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from transformers import LlamaForCausalLM
-
 from lilm.devices import prepare_torch
 from lilm.errors import LilmError
+from lilm.export.full_model import load_full
 from lilm.export.learned.engine import DistilEngine, measured
 from lilm.export.learned.student import Student
 from lilm.export.learned.write import write_learnt
 from lilm.pipeline.stage import Context
 from lilm.recipe import LearnedConfig
-from lilm.train.base.model_folder import load_llama
 from lilm.train.finetune.store import open_chats
 from lilm.train.pack.packing import PackedSequences
 from lilm.train.pack.token_store import TokenStore
@@ -83,7 +80,8 @@ def learn(
     of threads. Raises LilmError for text that is too little or another model's, and when learning diverges.
     """
     device = prepare_torch(context.seed, context.threads)
-    teacher = _teacher(source, device)
+    teacher = load_full(source, device)
+    teacher.set_attn_implementation(SDPA)
     window = min(config.sequence_length, teacher.config.max_position_embeddings)
     pieces = TokenStore.vocab_size(pack)
     if pieces > teacher.config.vocab_size:
@@ -131,17 +129,6 @@ def learn(
     tokens = config.steps * config.batch_size * window
     volatile = tuple(f"{log.name}/{name}" for name in logbook.end())
     return Learned(config.quant, config.steps, tokens, stock, before, after, tuple(student.kept), volatile)
-
-
-def _teacher(source: Path, device: torch.device) -> LlamaForCausalLM:
-    """The model as its F16 file has it: matrices rounded to half floats."""
-    teacher = load_llama(source, device)
-    for parameter in teacher.parameters():
-        if parameter.dim() > 1:
-            parameter.data = parameter.data.half().float()
-    teacher.requires_grad_(False)
-    teacher.set_attn_implementation(SDPA)
-    return teacher
 
 
 def _apart(sequences: PackedSequences, window: int, language: str, pack: Path) -> int:

@@ -21,7 +21,7 @@ from lilm.export.imatrix.file import read_imatrix
 from lilm.export.matrices import matrices
 from lilm.export.mix import check_target
 from lilm.export.retyped import retyped_bytes
-from lilm.export.stage import run
+from lilm.export.stage import check_base, run
 from lilm.gguf_file import open_gguf
 from lilm.llama.config import read_llama_config
 from lilm.llama.layout import layout, restore_rows
@@ -189,6 +189,17 @@ def test_too_small_a_target_says_the_smallest(random_model: Path, corpus: Path, 
     assert enough * 1e6 - 10_000 < retyped_bytes(full, types) <= enough * 1e6
     with pytest.raises(LilmError, match=r"0\.1 is too little"):
         check_target(full, ExportConfig(bits_per_weight=0.1), parameters)
+
+
+@pytest.mark.parametrize("keys", [{"target_mb": 0.2}, {"bits_per_weight": 4.4}])
+def test_a_budget_that_the_base_alone_exceeds_is_refused_before_any_training(
+    keys: dict[str, float], random_model: Path, calm: Context
+) -> None:
+    check_base(ExportConfig(), random_model, calm)
+    with pytest.raises(LilmError, match="is too little") as caught:
+        check_base(ExportConfig.model_validate(keys), random_model, calm)
+    enough = float(caught.value.remedy.split()[3])
+    check_base(ExportConfig.model_validate(dict.fromkeys(keys, enough)), random_model, calm)
 
 
 def test_rows_that_no_block_divides_stay_half_floats(
