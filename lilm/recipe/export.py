@@ -73,7 +73,7 @@ class ExportConfig(Section):
     """Of training text, for the importance matrix, both languages together."""
     sensitivity_tokens: int = Field(default=1_024, ge=256, le=1_000_000)
     """Of other training text, for each of some hundred measurements; twice as many take twice as long. With these, the
-    types above and 135M parameters two cores measure for about eight minutes."""
+    types above and 135M parameters two cores would measure for about eight minutes, reckoned from single ones."""
 
     learned: tuple[LearnedConfig, ...] = ()
     """[[export.learned]]: files whose blocks are learnt, beside those that they begin with."""
