@@ -20,7 +20,7 @@ from lilm.train.base.model_folder import load_llama
 from lilm.train.pretrain.bench import seed_loop
 from lilm.train.real import by_seed_loop, by_shielded, runs, table
 from lilm.train.real.bench import KEYS, Plan, compare, measure
-from lilm.train.real.contender import Outcome, Speed
+from lilm.train.real.contender import Outcome, Point, Speed
 from lilm.train.real.page import MARK, page
 from lilm.train.real.prompts import CHATS, ENGLISH, JAPANESE
 from lilm.train.stories import stories
@@ -158,6 +158,18 @@ def test_seconds_become_steps() -> None:
     assert Speed(step_seconds=2.0, tokens_per_s=1.0).steps_in(100) == (0, 50)
     with_rows = Speed(step_seconds=2.0, tokens_per_s=1.0, stage1_seconds=1.0, prepare_seconds=10.0)
     assert with_rows.steps_in(100) == (10, 40), "a tenth for new rows, what is done before counts too"
+
+
+def test_seconds_are_those_of_the_measured_speed() -> None:
+    speed = Speed(step_seconds=2.0, tokens_per_s=1.0, stage1_seconds=1.0, prepare_seconds=10.0)
+    points = [
+        Point(float(seconds), tokens, 2.0, 1.0) for seconds, tokens in ((0, 0), (700, 50), (900, 150), (999, 250))
+    ]
+    disturbed = Outcome(points, points[1], 999.0, 250, 0.3, 1.0, {})
+    outcome = speed.timed(disturbed, (10, 40))
+    assert [point.seconds for point in outcome.curve] == [0, 20, 60, 100]
+    assert outcome.stage1 == outcome.curve[1]
+    assert (outcome.seconds, outcome.tokens_per_s, outcome.clock_seconds) == (100, 2.5, 999)
 
 
 def test_a_schedule_moves_the_2023_loops_rate() -> None:

@@ -1,7 +1,7 @@
 """A way to teach the base, how fast it is here, how many steps that allows, and what came of it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,6 +28,30 @@ class Speed:
         left = seconds - self.prepare_seconds - first * self.stage1_seconds
         return first, max(2, round(left / self.step_seconds))
 
+    def timed(self, outcome: "Outcome", steps: tuple[int, int]) -> "Outcome":
+        """The outcome of so many steps, with the seconds they take at this speed: what ran beside a contender while it
+        trained is not its fault."""
+        first, second = steps
+        ended = outcome.stage1.tokens if outcome.stage1 else 0
+        later = max(1, outcome.last.tokens - ended)
+
+        def at(point: Point) -> Point:
+            if not point.tokens:
+                return point
+            taught = first * self.stage1_seconds * min(1.0, point.tokens / ended) if ended else 0.0
+            learnt = second * self.step_seconds * max(0, point.tokens - ended) / later
+            return replace(point, seconds=round(self.prepare_seconds + taught + learnt, 1))
+
+        curve = [at(point) for point in outcome.curve]
+        return replace(
+            outcome,
+            curve=curve,
+            stage1=outcome.stage1 and at(outcome.stage1),
+            seconds=curve[-1].seconds,
+            tokens_per_s=round(outcome.tokens / curve[-1].seconds, 1),
+            clock_seconds=outcome.seconds,
+        )
+
 
 @dataclass(frozen=True)
 class Point:
@@ -42,7 +66,8 @@ class Point:
 @dataclass(frozen=True)
 class Outcome:
     """curve: the first point is the base's. stage1: the point where the first stage ended. seconds: of training, with
-    what it does once before and without measurements and checkpoints. settings: all that was chosen."""
+    what it does once before and without measurements and checkpoints. clock_seconds: the same by the clock, beside
+    whatever else ran, once `Speed.timed` has said what they are without. settings: all that was chosen."""
 
     curve: list[Point]
     stage1: Point | None
@@ -51,6 +76,7 @@ class Outcome:
     tokens_per_s: float
     peak_memory_mb: float
     settings: dict[str, Any]
+    clock_seconds: float | None = None
 
     @property
     def last(self) -> Point:

@@ -123,8 +123,9 @@ def _head(figures: Mapping[str, Any]) -> str:
 
 Written by `lilm bench real --data DATA --minutes {figures["minutes"]:g} --markdown FILE`; no figure here was typed.
 Each contender had {minutes:g} minutes of training on {figures["device"]}, {figures["threads"]} threads. The number of
-its steps follows from its speed, measured in turn with the others' before. Bits per UTF-8 byte are of held-out
-documents that no training and no choice saw; lower is better.
+its steps follows from its speed, measured in turn with the others' before, and its seconds are these steps at that
+speed, whatever else ran on the machine since. Bits per UTF-8 byte are of held-out documents that no training and no
+choice saw; lower is better.
 """
 
 

@@ -61,7 +61,7 @@ class Runs:
             tried[name] = {}
             for rate in one.rates:
                 trial = self.trial(name, rate, f"pilots/{name}-{rate:g}", choosing=True)
-                outcome = self._outcome(trial, speeds[name].steps_in(self.seconds * PILOT))
+                outcome = self._outcome(trial, speeds[name], self.seconds * PILOT)
                 tried[name][f"{rate:g}"] = {"ja": outcome.last.ja, "en": outcome.last.en}
             self.rates[name] = float(min(tried[name], key=lambda rate, name=name: tried[name][rate]["ja"]))  # type: ignore[misc]
         return tried
@@ -74,7 +74,7 @@ class Runs:
             left = (len(self.contenders) - number) * self.seconds
             told = f"contender {number + 1} of {len(self.contenders)}, {name}: {clock(left)} of training left in all"
             self.bed.reporter.say(told)
-            outcome = self._outcome(self.final_trial(name), speeds[name].steps_in(self.seconds))
+            outcome = self._outcome(self.final_trial(name), speeds[name], self.seconds)
             done(name, outcome)
             if name == OURS:
                 ours = outcome
@@ -84,10 +84,12 @@ class Runs:
             of = {"ours": ours.as_json(), **_decides(trial)}
             done(name, Outcome.of(kept(path, of, lambda one=one, trial=trial: one.derive(trial, ours).as_json())))  # type: ignore[misc]
 
-    def _outcome(self, trial: Trial, steps: tuple[int, int]) -> Outcome:
+    def _outcome(self, trial: Trial, speed: Speed, seconds: float) -> Outcome:
+        steps = speed.steps_in(seconds)
         of = {**_decides(trial), "steps": list(steps), "choosing": trial.choosing}
         way = self.contenders[trial.label].way()
-        return Outcome.of(kept(trial.folder / "outcome.json", of, lambda: way.train(trial, steps).as_json()))
+        found = kept(trial.folder / "outcome.json", of, lambda: way.train(trial, steps).as_json())
+        return speed.timed(Outcome.of(found), steps)
 
     def _speed_file(self, name: str) -> Any:
         return self.bed.root / "speeds" / f"{name}.json"
