@@ -69,6 +69,11 @@ def _base_needs(recipe: "Recipe") -> tuple[str, ...]:
     return ("corpus",) if recipe.base.kind in ("scratch", "gguf") else ()
 
 
+def _finetune_needs(recipe: "Recipe") -> tuple[str, ...]:
+    """Which rows are the base's, its tokenizer says."""
+    return ("pretrain", "pack", *(("base",) if recipe.finetune.keep_base_rows else ()))
+
+
 def _export_needs(recipe: "Recipe") -> tuple[str, ...]:
     """A file of a budget is measured on the corpus; blocks are learnt from packed text."""
     export = recipe.export
@@ -115,7 +120,7 @@ STAGES: tuple[Stage, ...] = (
         "finetune",
         "teach it to chat",
         "lilm.train.finetune.stage",
-        _always("pretrain", "pack"),
+        _finetune_needs,
         ("seed", "threads", "language", "base_language"),
     ),
     Stage(

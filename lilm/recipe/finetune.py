@@ -36,6 +36,8 @@ class FinetuneConfig(Section):
     one, else LiLM's."""
     replay: float = Field(default=0.0, ge=0, lt=1)
     """Share of pretraining text, half of it in the base language, mixed in so that it is not forgotten."""
+    keep_base_rows: bool = False
+    """The rows of the base's pieces in the input and output matrix keep their bits, as in [pretrain]."""
     sequence_length: int = Field(default=512, ge=16, le=1_048_576)
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
     optim: OptimConfig = OptimConfig(steps=200, lr=1e-4)

@@ -9,6 +9,7 @@ import gguf
 import pytest
 import tomlkit
 import torch
+from safetensors.torch import load_file
 
 from lilm.llamacpp.chat import ChatEngine
 from lilm.llamacpp.engine import Engine
@@ -30,6 +31,7 @@ def recipe_for(base: Path) -> str:
     recipe["pretrain"] |= {"eval_every": 8, "checkpoint_every": 8, "eval_bytes": 2000, "sequence_length": 128}
     recipe["finetune"]["sources"][0]["limit"] = 40
     recipe["finetune"]["optim"]["steps"] = 2
+    recipe["finetune"]["keep_base_rows"] = True
     recipe["export"] = {"quants": ["Q8_0"]}
     recipe["site"]["quants"] = ["Q8_0"]
     recipe["bench"]["eval_tokens"] = 300
@@ -98,6 +100,13 @@ def test_an_instruct_base_keeps_its_voice(run: Path) -> None:
     for name in ("config.json", "generation_config.json"):
         assert json.loads((run / "finetune" / name).read_text(encoding="utf-8"))["eos_token_id"] == end, name
     assert read_byte_level(run / "finetune").eos_id == end
+
+
+def test_chats_leave_the_rows_of_the_bases_pieces_as_they_are(run: Path) -> None:
+    name, base = "model.embed_tokens.weight", len(read_byte_level(run / "base").names)
+    before, after = (load_file(run / stage / "model.safetensors")[name] for stage in ("pretrain", "finetune"))
+    assert torch.equal(before[:base], after[:base])
+    assert not torch.equal(before[base:], after[base:]), "new rows have learnt nothing"
 
 
 def test_texts_stand_between_marks_that_no_turn_has(run: Path) -> None:

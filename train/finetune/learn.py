@@ -2,6 +2,7 @@
 
 import shutil
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,16 @@ from lilm.train.trainer.batches import Interleaved, mixed
 from lilm.train.trainer.compiled import compiles
 from lilm.train.trainer.logbook import Logbook
 from lilm.train.trainer.loop import Job, train
+from lilm.vocabulary.pieces import open_pieces
 
 
-def finetune(config: FinetuneConfig, pretrained: Path, pack: Path, out_dir: Path, context: Context) -> Artifact:
+def finetune(config: FinetuneConfig, inputs: Mapping[str, Path], out_dir: Path, context: Context) -> Artifact:
     """Writes a Hugging Face folder whose tokenizer carries the chat template, and metrics.jsonl, report.json,
-    report.html and the chats as a token store."""
+    report.html and the chats as a token store.
+
+    inputs: the folders of the stages pretrain and pack, and of base where its rows are kept.
+    """
+    pretrained, pack = inputs["pretrain"], inputs["pack"]
     device = prepare_torch(context.seed, context.threads)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(pretrained)
     model = load_llama(pretrained, device)
@@ -69,6 +75,7 @@ def finetune(config: FinetuneConfig, pretrained: Path, pack: Path, out_dir: Path
             dtype=config.dtype,
             checkpoint_every=config.checkpoint_every,
             compile=device.type == "cpu" and compiles(model, device, "auto"),
+            kept_rows=len(open_pieces(inputs["base"])) if config.keep_base_rows else 0,
             observe=logbook.see,
         )
         metrics, speed = train(model, job, context.reporter)

@@ -29,4 +29,4 @@ def external(config: FinetuneConfig, context: Context) -> dict[str, str]:
 def run(config: FinetuneConfig, inputs: Mapping[str, Path], out_dir: Path, context: Context) -> Artifact:
     from lilm.train.finetune.learn import finetune
 
-    return finetune(config, inputs["pretrain"], inputs["pack"], out_dir, context)
+    return finetune(config, inputs, out_dir, context)
