@@ -75,12 +75,19 @@ def _export_needs(recipe: "Recipe") -> tuple[str, ...]:
     return ("finetune", *(("corpus",) if export.has_budget else ()), *(("pack",) if export.learned else ()))
 
 
+_MODEL = ("config.json", "generation_config.json", "model*.safetensors", "model.safetensors.index.json")
+_TOKENIZER = ("tokenizer.model", "tokenizer.json", "tokenizer_config.json")
+_TOKENS = ("tokens.json", "tokens/*.bin", "tokens/*.idx")
+_RUNTIME = ("*.mjs", "*.d.mts", "package.json")
+_PAGE = ("*.css", "*.html", "*.js", "*.png", "*.svg", "models.json", "manifest.webmanifest")
+
 STAGES: tuple[Stage, ...] = (
     Stage(
         "corpus",
         "normalise, filter and deduplicate the text",
         "lilm.train.corpus.stage",
         _always(),
+        ("report.json", "docs/*/*/part-*.parquet", "drops/*.parquet"),
         ("seed", "language", "base_language"),
     ),
     Stage(
@@ -88,6 +95,7 @@ STAGES: tuple[Stage, ...] = (
         "fetch the English Llama, or train a small one from scratch",
         "lilm.train.base.stage",
         _base_needs,
+        (*_MODEL, "*.safetensors", *_TOKENIZER, "added_tokens.json", "chat_template.jinja", "metrics.jsonl"),
         ("seed", "threads", "base_language"),
     ),
     Stage(
@@ -95,6 +103,7 @@ STAGES: tuple[Stage, ...] = (
         "learn a vocabulary, merge it into the base's, verify it",
         "lilm.train.tokenizer.stage",
         _always("corpus", "base"),
+        ("report.json", *_TOKENIZER),
         ("language", "base_language"),
     ),
     Stage(
@@ -102,6 +111,7 @@ STAGES: tuple[Stage, ...] = (
         "turn the text into token stores",
         "lilm.train.pack.stage",
         _always("corpus", "tokenizer"),
+        ("report.json", *_TOKENS),
         ("language", "base_language"),
     ),
     Stage(
@@ -109,6 +119,7 @@ STAGES: tuple[Stage, ...] = (
         "teach the base the language: embeddings first, then the whole model",
         "lilm.train.pretrain.stage",
         _always("base", "corpus", "tokenizer", "pack"),
+        ("report.json", *_MODEL, *_TOKENIZER, "metrics.jsonl", "adapter/*.json", "adapter/*.safetensors"),
         ("seed", "threads", "language", "base_language"),
     ),
     Stage(
@@ -116,6 +127,7 @@ STAGES: tuple[Stage, ...] = (
         "teach it to chat",
         "lilm.train.finetune.stage",
         _always("pretrain", "pack"),
+        ("report.json", *_MODEL, *_TOKENIZER, "chat_template.jinja", "metrics.jsonl", *_TOKENS),
         ("seed", "threads", "language", "base_language"),
     ),
     Stage(
@@ -123,6 +135,7 @@ STAGES: tuple[Stage, ...] = (
         "write GGUF files, full and quantised",
         "lilm.export.stage",
         _export_needs,
+        ("report.json", "model-*.gguf", "calibration/*.json", "calibration/*.gguf", "learned-*/metrics.jsonl"),
         ("seed", "threads", "language", "base_language"),
     ),
     Stage(
@@ -130,6 +143,7 @@ STAGES: tuple[Stage, ...] = (
         "measure quality against size",
         "lilm.export.bench.stage",
         _always("export", "corpus"),
+        ("report.json", "report.html", "quality.svg"),
         ("threads", "language", "base_language"),
     ),
     Stage(
@@ -137,6 +151,7 @@ STAGES: tuple[Stage, ...] = (
         "build llama.cpp for the browser, and verify what it computes and its memory",
         "lilm.wasm.stage",
         _always("export", "corpus"),
+        ("report.json", "memory.json", "*/lilm-core*", *(f"runtime/{name}" for name in _RUNTIME)),
         ("language", "base_language"),
     ),
     Stage(
@@ -144,6 +159,11 @@ STAGES: tuple[Stage, ...] = (
         "make the page that runs the model",
         "lilm.demo.stage",
         _always("export", "bench", "wasm"),
+        (
+            *_PAGE,
+            *("models/model-*.gguf", "models/model-*.chunks.json", "bench/report.html", "bench/*.svg"),
+            *("wasm/memory.json", "wasm/*/lilm-core*", *(f"wasm/runtime/{name}" for name in _RUNTIME)),
+        ),
         ("language",),
     ),
 )

@@ -25,6 +25,8 @@ class Fake:
     def __init__(self) -> None:
         self.ran: list[str] = []
         self.fail: Exception | None = None
+        self.dropped: tuple[str, ...] = ()
+        self.refused = "none"
         self.source = "v1"
 
     def module(self, name: str) -> ModuleType:
@@ -36,6 +38,8 @@ class Fake:
             if self.fail and name == "tokenizer":
                 raise self.fail
             (out_dir / "half").unlink()
+            for other in self.dropped if name == "export" else ():  # what a user drops there meanwhile
+                (out_dir / other).write_text(other)
             read = {needed: (folder / "out").read_text() for needed, folder in inputs.items()}
             (out_dir / "out").write_text(json.dumps({"config": str(config), "read": read, "source": self.source}))
             (out_dir / "log").write_text(str(len(self.ran)))
@@ -62,7 +66,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[Fake]:
     stages = []
     for name, wanted in needs.items():
         monkeypatch.setitem(sys.modules, f"fake_{name}", fake.module(name))
-        stages.append(Stage(name, "fake", f"fake_{name}", lambda recipe, wanted=wanted: wanted, ("seed",)))
+        stages.append(Stage(name, "fake", f"fake_{name}", lambda recipe, wanted=wanted: wanted, ("out",), ("seed",)))
     monkeypatch.setattr(runner, "STAGES", tuple(stages))
     yield fake
 
