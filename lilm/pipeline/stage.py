@@ -44,16 +44,21 @@ class Stage:
     module: where `run(config, inputs, out_dir, context) -> Artifact` is; imported only when it runs.
         The module may also have `check(config, context) -> None`, called for all stages before any work
         starts, which raises LilmError for what the user must mend; `check_base(config, base, context) -> None`, the
-        same as soon as the base is there, which is its folder or a file given by path; and
-        `external(config, context) -> dict[str, str]`, fingerprints of what the stage reads outside the run.
-    shared: names of the recipe's top-level keys that this stage reads besides its own section.
+        same as soon as the base is there, which is its folder or a file given by path;
+        `check_vocabulary(config, base, tokenizer, context) -> None`, the same as soon as the merged vocabulary is
+        there, with the folders of both stages; and `external(config, context) -> dict[str, str]`, fingerprints of what
+        the stage reads outside the run.
     needs: names of the stages it reads, given the recipe.
+    outputs: patterns of the files that it writes, but for volatile ones, relative to its folder; whatever else lies
+        there when it is done, somebody else has put there.
+    shared: names of the recipe's top-level keys that this stage reads besides its own section.
     """
 
     name: str
     summary: str
     module: str
     needs: Callable[["Recipe"], tuple[str, ...]]
+    outputs: tuple[str, ...]
     shared: tuple[str, ...] = ()
 
     def load(self) -> Any:

@@ -48,6 +48,11 @@ class Fake:
         def external(config: object, context: Context) -> dict[str, str]:
             return {"file": self.source} if name == "corpus" else {}
 
+        def check_vocabulary(config: object, base: Path, tokenizer: Path, context: Context) -> None:
+            if name == "export" and self.refused in (tokenizer / "out").read_text():
+                raise LilmError(f"{self.refused} are too many")
+
+        module.check_vocabulary = check_vocabulary  # type: ignore[attr-defined]
         module.run = run  # type: ignore[attr-defined]
         module.external = external  # type: ignore[attr-defined]
         return module
@@ -111,6 +116,18 @@ def test_a_damaged_output_is_made_again(fake: Fake, tmp_path: Path, reporter: Re
     (tmp_path / "corpus" / "out").write_text("damaged")
     with pytest.raises(LilmError, match="--from corpus"):
         go(tmp_path, reporter, first="tokenizer", force=True)
+
+
+def test_a_vocabulary_that_a_later_stage_cannot_use_is_refused_as_soon_as_it_is_there(
+    fake: Fake, tmp_path: Path, reporter: Reporter
+) -> None:
+    fake.refused = "pieces=1500"
+    for span, ran in (({}, ["base", "corpus", "tokenizer"]), ({}, []), ({"first": "export"}, [])):
+        fake.ran.clear()
+        with pytest.raises(LilmError, match="pieces=1500 are too many"):
+            go(tmp_path, reporter, **span)
+        assert fake.ran == ran
+    assert go(tmp_path, reporter, changed("tokenizer", pieces=7)) == ["tokenizer", "export", "bench"]
 
 
 def test_a_user_error_leaves_the_run_as_it_was(fake: Fake, tmp_path: Path, reporter: Reporter) -> None:
