@@ -13,7 +13,7 @@ from lilm.demo.chunks import chunk_list
 from lilm.errors import LilmError
 from lilm.pipeline.artifact import Artifact, files_below, own_files, read_manifest
 from lilm.pipeline.hashing import sha256_file, write_json
-from lilm.pipeline.stage import Context
+from lilm.pipeline.stage import Context, stage_named
 from lilm.recipe import LEARNED, MIX, SiteConfig
 
 PAGE = (".css", ".html", ".js", ".png", ".svg")
@@ -79,7 +79,7 @@ def run(config: SiteConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
     )
     write_json(out_dir / "manifest.webmanifest", app_manifest(config.title, context.language))
     list_files(out_dir)
-    total = sum(path.stat().st_size for path in files_below(out_dir))
+    total = sum(path.stat().st_size for path in files_below(out_dir, stage_named("site").outputs))
     context.reporter.say(f"  {total / 1e6:.1f} MB; any static host can serve it")
     return Artifact({"bytes": total, "models": len(models)})
 
@@ -111,7 +111,8 @@ def app_manifest(title: str, language: str) -> dict[str, Any]:
 def list_files(site: Path) -> None:
     """Put the list of all files but the models in front of the service worker, which keeps them in the browser."""
     worker = site / SERVICE_WORKER
-    paths = [path for path in files_below(site) if path != worker and path.suffix != ".gguf"]
+    own = files_below(site, stage_named("site").outputs)
+    paths = [path for path in own if path != worker and path.suffix != ".gguf"]
     hashes = {path.relative_to(site).as_posix(): sha256_file(path) for path in paths}
     worker.write_text(f"const FILES = {json.dumps(hashes, indent=1)};\n{worker.read_text(encoding='utf-8')}", "utf-8")
 
@@ -138,13 +139,11 @@ def copy_engine(wasm: Path, target: Path) -> None:
 def copy_report(bench: Path, target: Path) -> tuple[list[str], str | None]:
     """Copy the charts and the report. Returns their addresses on the site; the report's is None without one."""
     manifest = read_manifest(bench)
-    volatile = manifest.volatile if manifest else ()
     copied = []
-    for path in files_below(bench):
-        name = path.relative_to(bench).as_posix()
-        if name not in volatile and (path.suffix in CHARTS or name == REPORT):
+    for name in sorted(manifest.outputs) if manifest else ():
+        if name.endswith(CHARTS) or name == REPORT:
             (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target / name)
+            shutil.copyfile(bench / name, target / name)
             copied.append(f"bench/{name}")
     charts = [name for name in copied if name.endswith(CHARTS)]
     return charts, next((name for name in copied if name == f"bench/{REPORT}"), None)

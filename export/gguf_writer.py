@@ -1,5 +1,6 @@
 """Writes a Hugging Face Llama as a GGUF file of half floats, tensor by tensor."""
 
+import os
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from lilm.chat.files import read_chat_template
 from lilm.disk import replacing
 from lilm.errors import LilmError
+from lilm.json_file import read_json_object
 from lilm.llama import yarn
 from lilm.llama.config import read_llama_config
 from lilm.llama.layout import Entry, layout, permute_rows
@@ -45,37 +47,70 @@ def write_gguf(
     entries = list(layout(shape))
     with Weights(folder) as weights:
         _check(entries, weights, folder)
-        writer = gguf.GGUFWriter(None, "llama")
-        _add_general(writer, shape.parameters, languages, matrices)
-        _add_llama(writer, shape, config)
-        pieces = add_vocab(writer, folder, read_chat_template(folder))
-        if pieces != shape.vocab:
-            raise LilmError(
-                f"the tokenizer has {pieces} pieces, the model {shape.vocab} rows",
-                where=str(folder),
-                remedy="use the tokenizer the model was trained with",
-            )
-
-        def is_half(entry: Entry) -> bool:
-            return matrices == "F16" and len(entry.shape) == 2
-
-        factors = np.array(rope_factors(config["rope_parameters"], shape.head_dim), dtype=np.float32)
-        if factors.size:
-            writer.add_tensor_info(ROPE_TENSOR, factors.shape, factors.dtype, factors.nbytes)
-        for entry in entries:
-            kind = np.dtype(np.float16 if is_half(entry) else np.float32)
-            writer.add_tensor_info(entry.target, entry.shape, kind, int(np.prod(entry.shape)) * kind.itemsize)
+        writer, factors = _described(config, shape, folder, languages, matrices)
         with replacing(target, sync=True) as part, closing(writer):
-            writer.write_header_to_file(part)
-            writer.write_kv_data_to_file()
-            writer.write_ti_data_to_file()
+            _write_head(writer, part)
             if factors.size:
                 writer.write_tensor_data(factors)
             for done, entry in enumerate(entries, 1):
-                writer.write_tensor_data(_converted(entry, weights, is_half(entry)))
+                writer.write_tensor_data(_converted(entry, weights, _is_half(entry, matrices)))
                 if on_tensor is not None:
                     on_tensor(done, len(entries))
     return shape.parameters
+
+
+def write_outline(base: Path, tokenizer: Path, target: Path, languages: tuple[str, ...]) -> int:
+    """Write `target` as `write_gguf` would write `base` once it has the vocabulary of `tokenizer`, F16, but with a hole
+    for weights, which takes no room on the disk: what follows from keys and sizes is known before any training.
+
+    base: folder of a model. tokenizer: folder of the tokenizer stage. Returns the number of parameters.
+    """
+    config = read_llama_config(base)
+    shape = Shape.of(config, read_json_object(tokenizer / "report.json")["vocab_size"])
+    writer, _ = _described(config, shape, tokenizer, languages, "F16")
+    with replacing(target) as part:
+        with closing(writer):
+            _write_head(writer, part)
+        tensors = (tensor for group in writer.tensors for tensor in group.values())
+        room = sum(tensor.nbytes + writer.data_alignment for tensor in tensors)
+        os.truncate(part, part.stat().st_size + room)
+    return shape.parameters
+
+
+def _described(
+    config: Mapping[str, Any], shape: Shape, tokenizer: Path, languages: tuple[str, ...], matrices: MatrixType
+) -> tuple[gguf.GGUFWriter, NDArray[np.float32]]:
+    """(a writer that knows all keys and tensors; the rotary embeddings' factors, the first tensor where there are any).
+
+    Raises LilmError when the vocabulary of `tokenizer` is not that of `shape`.
+    """
+    writer = gguf.GGUFWriter(None, "llama")
+    _add_general(writer, shape.parameters, languages, matrices)
+    _add_llama(writer, shape, config)
+    pieces = add_vocab(writer, tokenizer, read_chat_template(tokenizer))
+    if pieces != shape.vocab:
+        raise LilmError(
+            f"the tokenizer has {pieces} pieces, the model {shape.vocab} rows",
+            where=str(tokenizer),
+            remedy="use the tokenizer the model was trained with",
+        )
+    factors = np.array(rope_factors(config["rope_parameters"], shape.head_dim), dtype=np.float32)
+    if factors.size:
+        writer.add_tensor_info(ROPE_TENSOR, factors.shape, factors.dtype, factors.nbytes)
+    for entry in layout(shape):
+        kind = np.dtype(np.float16 if _is_half(entry, matrices) else np.float32)
+        writer.add_tensor_info(entry.target, entry.shape, kind, int(np.prod(entry.shape)) * kind.itemsize)
+    return writer, factors
+
+
+def _is_half(entry: Entry, matrices: MatrixType) -> bool:
+    return matrices == "F16" and len(entry.shape) == 2
+
+
+def _write_head(writer: gguf.GGUFWriter, path: Path) -> None:
+    writer.write_header_to_file(path)
+    writer.write_kv_data_to_file()
+    writer.write_ti_data_to_file()
 
 
 def _check(entries: list[Entry], weights: Weights, folder: Path) -> None:

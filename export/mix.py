@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from lilm.devices import prepare_torch
@@ -18,6 +19,7 @@ from lilm.export.budget.probe import Probe
 from lilm.export.budget.table import Row, options, types_of
 from lilm.export.calibration import Sample, choose_calibration
 from lilm.export.full_model import load_full
+from lilm.export.gguf_writer import write_outline
 from lilm.export.imatrix.collect import collect
 from lilm.export.imatrix.file import read_imatrix, write_imatrix
 from lilm.export.imatrix.importance import check_importance
@@ -62,6 +64,15 @@ def check_base_target(config: ExportConfig, base: Path) -> None:
         raise _too_little(config, f"the base alone has {size(least)} in the smallest of export.mix_types", least / 1e6)
     if config.bits_per_weight and config.bits_per_weight < fewest_bits:
         raise _too_little(config, "no type of export.mix_types has so few", fewest_bits)
+
+
+def check_grown_target(config: ExportConfig, base: Path, tokenizer: Path, languages: tuple[str, ...]) -> None:
+    """Raises LilmError when the base with the merged vocabulary in `tokenizer` cannot be made that small. A chat
+    template that is not the base's is not reckoned in: finetune chooses it."""
+    with TemporaryDirectory(prefix="lilm-") as folder:
+        outline = Path(folder) / "outline.gguf"
+        parameters = write_outline(base, tokenizer, outline, languages)
+        check_target(open_gguf(outline), config, parameters)
 
 
 def _too_little(config: ExportConfig, why: str, enough: float) -> LilmError:

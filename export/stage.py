@@ -23,10 +23,18 @@ def check(config: ExportConfig, context: Context) -> None:
 
 def check_base(config: ExportConfig, base: Path, context: Context) -> None:
     """Raises LilmError for a budget that no file of this base's size meets."""
-    if config.has_budget:
+    if config.has_budget and base.is_dir():  # a GGUF file is told by its vocabulary
         from lilm.export.mix import check_base_target
 
         check_base_target(config, base)
+
+
+def check_vocabulary(config: ExportConfig, base: Path, tokenizer: Path, context: Context) -> None:
+    """Raises LilmError for a budget that no file of the base with its new pieces meets."""
+    if config.has_budget:
+        from lilm.export.mix import check_grown_target
+
+        check_grown_target(config, base, tokenizer, (context.language, context.base_language))
 
 
 def gguf_name(quant: str) -> str:

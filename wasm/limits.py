@@ -1,5 +1,4 @@
-"""How much memory wasm has. runtime/core.mjs, which also runs without a memory.json, has the same limits; a test
-compares."""
+"""How much memory wasm has. runtime/core.mjs is told, by memory.json or by who runs it."""
 
 from lilm.wasm.variants import is_memory64
 

@@ -170,6 +170,7 @@ def memory_use(config: WasmConfig, variant: str) -> "Use":
 
 def memory_table(config: WasmConfig, models: "Mapping[str, Model]", builds: Mapping[str, object]) -> dict[str, Any]:
     """What runtime/core.mjs reads: for each model and variant, what each context needs or why it does not fit."""
+    from lilm.wasm.limits import usable_bytes
     from lilm.wasm.memory import memory_rows
 
     variants = all_variants(config)
@@ -187,6 +188,7 @@ def memory_table(config: WasmConfig, models: "Mapping[str, Model]", builds: Mapp
         "kv_type": config.kv_type,
         "threads": config.max_threads,
         "stack_bytes": config.stack_mb * MIB,
+        "limits": {variant: usable_bytes(variant) for variant in variants},
         "variants": list(variants),
         "relaxed": [variant for variant in variants if f"{variant}-relaxed" in builds],
         "models": rows,

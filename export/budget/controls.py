@@ -1,4 +1,5 @@
-"""What measuring must beat: choices by the error of the weights alone, and choices by chance, of as many bytes."""
+"""Three ways to choose types for the same number of bytes: by measured divergence, which an export uses, and the two
+that it must beat, by the error of the weights and by chance."""
 
 import random
 from collections.abc import Sequence
@@ -8,18 +9,20 @@ from lilm.export.budget.table import Row, options
 
 
 def by_measure(rows: Sequence[Row], budget: int) -> list[int]:
-    """The least sum of measured KL divergences within `budget` bytes of matrices."""
+    """Returns each row's choice: together they have the least sum of measured KL divergences that `budget` bytes allow.
+    Raises ValueError when the smallest choices do not fit."""
     return allocate(options(rows, lambda choice: choice.kld), budget)
 
 
 def by_error(rows: Sequence[Row], budget: int) -> list[int]:
-    """The least sum of weighted squared errors: what can be known of the weights and their inputs without asking what
-    the model says (llama.cpp, pull request 15550, allocates by such errors)."""
+    """As `by_measure`, with the least sum of squared errors, which are weighted by the columns' importance. They follow
+    from the weights and their inputs; the model's output is not computed (llama.cpp, pull request 15550)."""
     return allocate(options(rows, lambda choice: choice.error), budget)
 
 
 def by_chance(rows: Sequence[Row], budget: int, seed: int) -> list[int]:
-    """Upgrades of random groups to random larger options until none fits: as many bytes, without a reason."""
+    """As `by_measure`, but at random: begins with the smallest choices and gives random rows random larger ones, until
+    none fits."""
     groups: list[list[Option]] = options(rows, lambda choice: 0.0)
     chosen = [min(range(len(group)), key=lambda at: group[at].bytes) for group in groups]
     generator = random.Random(seed)

@@ -14,15 +14,22 @@ IN_A_LAYER = (("attn_q", "attn_k"), ("attn_v",), ("attn_output",), ("ffn_gate", 
 
 @dataclass(frozen=True)
 class Group:
-    """names: of its matrices in GGUF, whose rows are equally long. layer: the first that computes something else when
-    they change: 0 for an embedding too, the number of layers for an output matrix."""
+    """Matrices that get the same type.
+
+    names: of the matrices, in GGUF; their rows are equally long. layer: the first layer whose input or weights change
+    with these matrices; 0 for the embedding, the number of layers for an output matrix of its own.
+    """
 
     names: tuple[str, ...]
     layer: int
 
 
 def groups_of(found: Mapping[str, GGUFTensor], layers: int) -> list[Group]:
-    """All matrices of a Llama (`matrices`), in the order of the file."""
+    """Returns the groups of all matrices of a Llama, in the order of the file.
+
+    found: the matrices, by name, from `lilm.export.matrices.matrices`. layers: how many the model has. Raises
+    RuntimeError when a matrix belongs to no group, or a group's matrix is missing.
+    """
     groups = [Group(("token_embd.weight",), 0)]
     for layer in range(layers):
         groups += [Group(tuple(f"blk.{layer}.{role}.weight" for role in roles), layer) for roles in IN_A_LAYER]
@@ -35,7 +42,8 @@ def groups_of(found: Mapping[str, GGUFTensor], layers: int) -> list[Group]:
 
 
 def sizes(group: Group, found: Mapping[str, GGUFTensor], types: tuple[str, ...]) -> dict[int, list[BlockType]]:
-    """The types that fit the group, by the bytes that it takes in a file in them, padding and all, fewest first."""
+    """Returns {bytes of the group in a file, with padding: the types in which it has that many}, fewest bytes first.
+    Types whose blocks do not divide the group's rows are left out."""
     by_bytes: dict[int, list[BlockType]] = {}
     for kind in fitting(types, found[group.names[0]].shape[-1]):
         total = sum(stored_bytes(found[name], kind.name) for name in group.names)
@@ -44,5 +52,5 @@ def sizes(group: Group, found: Mapping[str, GGUFTensor], types: tuple[str, ...])
 
 
 def smallest(groups: Iterable[Group], found: Mapping[str, GGUFTensor], types: tuple[str, ...]) -> dict[str, str]:
-    """Each matrix's smallest type: no file of these types is smaller."""
+    """Returns each matrix's smallest type, by name: no file of these types is smaller."""
     return {name: next(iter(sizes(group, found, types).values()))[0].name for group in groups for name in group.names}

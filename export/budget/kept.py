@@ -1,4 +1,4 @@
-"""What was measured, on the disk as it comes, so that a killed try is not lost."""
+"""Keeps measurements on the disk as they are made: after a kill, the next try goes on from them."""
 
 import json
 import shutil
@@ -12,8 +12,11 @@ IMATRIX, SENSITIVITY = "imatrix.gguf", "sensitivity.json"
 
 
 class Kept:
-    """What was measured, in `folder`, as it comes. is_ours: the folder holds what a killed try measured of the same
-    things; else it is empty now."""
+    """The measurements in `folder`.
+
+    made_from: a hash of all that they depend on. is_ours: the folder held measurements with the same hash, and `rows`
+    has them; otherwise the folder was emptied. imatrix: where the importance matrix belongs.
+    """
 
     def __init__(self, folder: Path, made_from: str) -> None:
         self.imatrix, self._table = folder / IMATRIX, folder / SENSITIVITY
@@ -28,5 +31,6 @@ class Kept:
             folder.mkdir()
 
     def add(self, rows: Sequence[Row]) -> None:
+        """Append `rows`, and write all rows to the disk."""
         self.rows += rows
         write_json(self._table, {"made_from": self._made_from, "rows": [row.as_json() for row in self.rows]})

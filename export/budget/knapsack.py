@@ -1,4 +1,4 @@
-"""One choice for each group, the cheapest that fit: the multiple-choice knapsack."""
+"""Chooses one option for each group so that all fit and cost least: the multiple-choice knapsack problem."""
 
 import math
 from collections.abc import Sequence
@@ -6,23 +6,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-MOST_UNITS = 100_000  # of bytes above the smallest; more are counted in coarser units
+MOST_UNITS = 100_000  # in which the bytes above the smallest options are counted; more bytes make larger units
 
 
 @dataclass(frozen=True)
 class Option:
+    """bytes: of the group in a file. cost: what `allocate` keeps small, in any unit."""
+
     bytes: int
     cost: float
 
 
 def allocate(groups: Sequence[Sequence[Option]], budget: int) -> list[int]:
-    """The place of one option in each group, so that their bytes are at most `budget` and their costs the least in sum.
+    """Returns the index of one option in each group: together they have at most `budget` bytes and the least cost.
 
-    By dynamic programming over bytes. It is exact where all differences of bytes have a common divisor that is no less
-    than the MOST_UNITS-th part of what is there to give away, as matrices of equal shapes have; else bytes are rounded
-    up to such units, and what that leaves over is given to whoever gains most by it. The same input gives the same
-    answer.
-    Raises ValueError when the smallest options do not fit.
+    Dynamic programming over units of bytes. A unit is the greatest common divisor of all differences in bytes: the
+    result is then exact. Where that would make more than MOST_UNITS units, a unit is larger and bytes are rounded up to
+    units; the bytes that this leaves over go to the options that gain most per byte. The same input gives the same
+    result. Raises ValueError when the smallest options do not fit.
     """
     least = [min(option.bytes for option in group) for group in groups]
     free = budget - sum(least)
@@ -58,7 +59,8 @@ def allocate(groups: Sequence[Sequence[Option]], budget: int) -> list[int]:
 
 
 def _filled(groups: Sequence[Sequence[Option]], chosen: list[int], budget: int) -> list[int]:
-    """Give bytes that are left over to the option that gains most a byte, as long as one fits and gains."""
+    """Returns `chosen` with better options where bytes are left over: again and again, of those that fit, the one that
+    gains most per byte, until none gains."""
     chosen = list(chosen)
     while True:
         left = budget - total_bytes(groups, chosen)

@@ -1,4 +1,4 @@
-"""Measures what each group of matrices costs in each type: how far the model then is from itself."""
+"""Measures what each group of matrices costs in each type: how far rounding it moves the model's output."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,24 +17,25 @@ from lilm.gguf_file import GGUFFile
 
 @dataclass(frozen=True)
 class Rounder:
-    """Rounds the matrices of `full`, an F16 GGUF file, to types; weighed by `importance` where there is one."""
+    """Rounds matrices of `full`, an F16 GGUF file, to block types. Errors are weighted by `importance`, if given."""
 
     full: GGUFFile
     importance: Importance | None
     threads: int
 
     def weights(self, name: str) -> Matrix | None:
-        """The importance of a matrix's columns, None where it has none."""
+        """Returns the importance of a matrix's columns [columns], or None when there is none."""
         known = self.importance is not None and name in self.importance.sums
         return self.importance.means(name) if self.importance is not None and known else None
 
     def blocks(self, name: str, kind: str) -> Any:
-        """The matrix in blocks of the type `kind`."""
+        """Returns the matrix in blocks of the type `kind`, uint8 [rows, bytes of a row]."""
         matrix = read_matrix(self.full, self.full.tensors[name])
         return quantise_matrix(matrix, kind, self.weights(name), self.threads)
 
     def rounded(self, names: Sequence[str], kind: str) -> tuple[dict[str, Matrix], float]:
-        """The matrices after rounding, and their squared errors times their columns' importance, summed."""
+        """Returns (the matrices after rounding to `kind`, by name; the sum of their squared errors, each times its
+        column's importance)."""
         after = {name: dequantise_matrix(self.blocks(name, kind), kind) for name in names}
         return after, sum(self._error(name, matrix) for name, matrix in after.items())
 
@@ -45,7 +46,7 @@ class Rounder:
 
 
 def steps_of(group: Group, by_bytes: Mapping[int, object], layers: int) -> int:
-    """What measuring the group takes, in layers to compute: for the progress bar."""
+    """Returns how many layers are computed to measure the group: steps of the progress bar."""
     return len(by_bytes) * (layers - group.layer + 1)
 
 
@@ -58,9 +59,11 @@ def measure(
     done: Sequence[Row] = (),
     on_row: Callable[[Row, int], None] | None = None,
 ) -> list[Row]:
-    """A row for each group. Of types in which it has the same bytes, the one with the smallest error is measured.
+    """Returns one row for each group, in their order.
 
-    done: rows of the first groups, from a try that was stopped. on_row(row, steps) is called after each new row.
+    Of types in which a group has equally many bytes, only the one with the smallest error is measured. types: names of
+    block types. layers: how many the model has. done: the rows of the first groups, measured by a try that was stopped.
+    on_row(row, steps) is called after each new row, with the steps of `steps_of`.
     """
     found = matrices(rounder.full)
     rows = list(done)

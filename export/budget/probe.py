@@ -1,4 +1,4 @@
-"""Asks a model what it says when some of its matrices are others, without computing again what stays the same."""
+"""Computes a model's output with some of its matrices changed, and only the layers that the change reaches."""
 
 from collections.abc import Mapping
 from contextlib import contextmanager
@@ -16,11 +16,11 @@ POSITIONS = 64  # whose logits are computed at once
 
 
 class Probe:
-    """A LlamaForCausalLM on some text.
+    """A LlamaForCausalLM `model` of `shape`, and the text that it reads.
 
-    windows: [windows, tokens]. every: of how many positions one is asked; neighbours say much the same.
-    The hidden states before each layer, and the logits asked for, are kept: tokens * hidden * layers + tokens / every *
-    vocab numbers of 4 bytes.
+    windows: token ids [windows, tokens]. every: logits are compared at each `every`-th position; those of neighbours
+    differ little. Memory: the hidden states before each layer and the logits that are compared stay in memory as
+    float32, tokens * hidden * layers + tokens / every * vocab numbers.
     """
 
     def __init__(self, model: Any, shape: Shape, windows: NDArray[np.int64], every: int) -> None:
@@ -45,14 +45,14 @@ class Probe:
 
     @property
     def positions(self) -> int:
-        """How many are asked."""
+        """How many positions are compared."""
         return len(self._logits)
 
     def kld(self, changed: Mapping[str, Matrix], layer: int) -> float:
-        """Mean KL(as it was || with `changed`) in nats, over the positions asked.
+        """Returns KL(model || model with `changed`) in nats, the mean over the compared positions.
 
-        changed: matrices by their GGUF names, as GGUF orders their rows. layer: the first that they change; the number
-        of layers where only the output is another.
+        changed: new values of matrices [rows, columns], by GGUF name and in GGUF's order of rows. layer: the `layer` of
+        their group.
         """
         with torch.no_grad(), self._changed(changed):
             final = self._final if layer == self._shape.layers else self._picked(self._from(layer, changed))
@@ -88,10 +88,11 @@ class Probe:
 
 
 def divergences(before: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
-    """KL(before || after) of logits [positions, vocab], nats, [positions].
+    """Returns KL(before || after) of logits [positions, vocab], in nats, [positions].
 
-    With d the difference of the logits less its mean under `before`, it is log E[exp d] = log(1 + E[exp(d) - 1 - d]):
-    small differences do not drown in the rounding of log-probabilities, which are a million times larger.
+    Let d be the difference of the logits minus its mean under `before`. The divergence is log E[exp d]; it is computed
+    as log(1 + E[exp(d) - 1 - d]). Log-probabilities can be a million times larger than the divergence: in a difference
+    of them it would be lost in rounding.
     """
     odds = before.softmax(-1)
     difference = after - before

@@ -1,4 +1,4 @@
-"""What each group costs in each of its types, as measured."""
+"""The table of measurements: what each group of matrices costs in each of its types."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -9,8 +9,12 @@ from lilm.export.budget.knapsack import Option
 
 @dataclass(frozen=True)
 class Choice:
-    """type: of the group's matrices. bytes: that they take in a file in it. error: the squared errors of all weights,
-    each times its column's importance, summed. kld: KL(full || this group so), nats a token."""
+    """One type for a group.
+
+    type: name of a block type. bytes: of the group's matrices in a file, in this type. error: sum over the weights of
+    the squared error times the column's importance. kld: KL(full model || model with this group rounded), in nats per
+    token.
+    """
 
     type: str
     bytes: int
@@ -30,15 +34,15 @@ class Row:
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> "Row":
-        """From `as_json`, which may have been through a file."""
+        """Returns the row of which `data` is the `as_json`; it may have been read from a file."""
         return cls(tuple(data["names"]), tuple(Choice(**one) for one in data["choices"]))
 
 
 def options(rows: Sequence[Row], cost: Callable[[Choice], float]) -> list[list[Option]]:
-    """For `allocate`: `cost` decides what a choice costs."""
+    """Returns the rows' choices as options for `allocate`; `cost` gives the cost of a choice."""
     return [[Option(choice.bytes, cost(choice)) for choice in row.choices] for row in rows]
 
 
 def types_of(rows: Sequence[Row], chosen: Sequence[int]) -> dict[str, str]:
-    """Each matrix's type, when row i has its choice chosen[i]."""
+    """Returns each matrix's type by name, where row i takes its choice chosen[i]."""
     return {name: row.choices[at].type for row, at in zip(rows, chosen, strict=True) for name in row.names}

@@ -22,11 +22,12 @@ def collect(
     datasets: tuple[str, ...],
     on_windows: Callable[[int], None] | None = None,
 ) -> Importance:
-    """The importance of each matrix's input columns over `windows` [windows, tokens].
+    """Returns the importance of each matrix's input columns, measured on token ids `windows` [windows, tokens].
 
-    model: a LlamaForCausalLM of `shape`. An output matrix's inputs are those of every token, and those of an embedding
-    that is the output matrix too; one that is not has no inputs, and is not named. Sums are in float64: they do not
-    lose what comes late. on_windows(number) is called after some.
+    model: a LlamaForCausalLM of `shape`. datasets: names of the text, for the file. The output matrix is measured at
+    every token; with tied embeddings it goes by the embedding's name. An embedding that is not tied multiplies no
+    inputs, and has no importance. Sums are float64, in which late tokens count as much as early ones.
+    on_windows(number) is called after each batch of windows.
     """
     sums: dict[str, torch.Tensor] = {}
     counts: dict[str, int] = {}

@@ -24,7 +24,8 @@ class _Writer(gguf.GGUFWriter):
 
 
 def write_imatrix(path: Path, importance: Importance) -> None:
-    """The same importance gives the same bytes: tensors in the order of their names, as llama-imatrix has them."""
+    """Write `importance` to `path`. The same importance gives the same bytes: tensors are in the order of their names,
+    as llama-imatrix writes them."""
     with replacing(path, sync=True) as part, closing(_Writer(part, "")) as writer:
         writer.add_type(gguf.GGUFType.IMATRIX)
         writer.add_array(DATASETS, list(importance.datasets))
@@ -39,9 +40,10 @@ def write_imatrix(path: Path, importance: Importance) -> None:
 
 
 def read_imatrix(path: Path) -> Importance:
-    """An imatrix file of ours or of llama-imatrix, in GGUF.
+    """Returns the importance in a GGUF file that LiLM or llama-imatrix wrote.
 
-    Raises LilmError for another file, for tensors without their counts, and for those of experts, which a Llama lacks.
+    Raises LilmError when the file is none, when a tensor has no counts, and when it has several, which are of the
+    experts of another kind of model.
     """
     file = open_gguf(path)
     if file.value("general.type", str) != gguf.GGUFType.IMATRIX:

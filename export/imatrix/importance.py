@@ -1,4 +1,4 @@
-"""The importance of input columns, and the proof that all of it is used."""
+"""The importance of input columns, and the check that it belongs to a model."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,9 +14,10 @@ from lilm.gguf_file import GGUFTensor
 
 @dataclass(frozen=True)
 class Importance:
-    """sums: per matrix, by its GGUF name, the sums of its squared inputs [columns] over `counts` of them.
+    """How large the inputs of each matrix's columns are.
 
-    datasets: what text it was. chunks: how many windows, of chunk_size tokens each.
+    sums: by a matrix's GGUF name, the sum of its squared inputs [columns]. counts: by the same names, over how many
+    inputs. datasets: names of the text that was read. chunks: how many windows it had, of chunk_size tokens each.
     """
 
     sums: dict[str, NDArray[np.float64]]
@@ -26,17 +27,17 @@ class Importance:
     chunk_size: int
 
     def means(self, name: str) -> Matrix:
-        """Mean squared input of each column, [columns]: what the rounding weighs its errors with."""
+        """Returns the mean squared input of each column, float32 [columns]. Rounding weights its errors by it."""
         mean: Matrix = (self.sums[name] / self.counts[name]).astype(np.float32)
         return mean
 
 
 def check_importance(importance: Importance, found: Mapping[str, GGUFTensor], where: str) -> None:
-    """found: the model's matrices (`matrices`). where: the file of the importance, for the reader.
+    """Raises LilmError unless `importance` names each matrix of the model that has inputs, and nothing else, with one
+    finite number from 0 on for each column. (llama.cpp ignores unknown names, and rounds a matrix without importance
+    as if all its columns mattered alike.)
 
-    llama.cpp ignores a name that it does not know, and rounds a matrix without importance plainly; here each name must
-    be of a matrix, and each matrix with inputs be named. Raises LilmError for the first that is not, and for lengths
-    and numbers that cannot be.
+    found: the model's matrices, from `lilm.export.matrices.matrices`. where: the file of the importance, for the error.
     """
     tied = "output.weight" not in found
     wanted = {name for name in found if input_of(name, tied)}

@@ -12,12 +12,12 @@ Bytes = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Parts:
-    """The blocks of a tensor in the order of its rows; n of them.
+    """The n blocks of a tensor, in the order of its rows.
 
-    codes: int8 [n, block], what is multiplied with the scale; in a kind with a table the place in it.
-    scales: float16 [n].
-    sub_scales: K-quants: of each group in units of its block's scale, [n, groups], int8.
-    mins, sub_mins: what is taken off the product, alike; Q4_K and Q5_K only.
+    codes: int8 [n, block], what the scale multiplies; in a kind with a table, an index into it.
+    scales: float16 [n], one per block.
+    sub_scales: int8 [n, groups], the groups' scales in units of their block's; K-quants only.
+    mins, sub_mins: as scales and sub_scales, of the min that is subtracted from the product; Q4_K and Q5_K only.
     """
 
     codes: NDArray[np.int8]
@@ -27,7 +27,7 @@ class Parts:
     sub_mins: NDArray[np.int8] | None = None
 
     def weights(self, kind: Kind) -> NDArray[np.float32]:
-        """float32 [n, block], in llama.cpp's order of operations, so that each bit is its own."""
+        """Returns the weights, float32 [n, block], in llama.cpp's order of operations: every bit is as there."""
         values = self.codes if not kind.table else np.array(kind.table, np.float32)[self.codes]
         grouped = values.astype(np.float32).reshape(len(values), kind.groups, kind.group)
         found = _grouped(self.scales, self.sub_scales) * grouped

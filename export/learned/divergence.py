@@ -56,10 +56,11 @@ class _SummedDivergence(torch.autograd.Function):
 def summed_divergence(
     hidden: torch.Tensor, weight: torch.Tensor, teacher_hidden: torch.Tensor, teacher_weight: torch.Tensor
 ) -> torch.Tensor:
-    """Sum over tokens of KL(teacher || student), nats, float32.
+    """Returns the sum over tokens of KL(teacher || student), in nats, a float32 scalar.
 
-    hidden, teacher_hidden: last hidden states [tokens, hidden_size], whose type the logits are made in; weight,
-    teacher_weight: output matrices [vocab_size, hidden_size]. Gradients go to the student's; once.
+    hidden, teacher_hidden: last hidden states [tokens, hidden_size]; logits are computed in their type. weight,
+    teacher_weight: output matrices [vocab_size, hidden_size]. Gradients reach `hidden` and `weight`, and can be taken
+    once.
     """
     summed: torch.Tensor = _SummedDivergence.apply(hidden, weight, teacher_hidden, teacher_weight)  # type: ignore[no-untyped-call]
     return summed
@@ -69,7 +70,8 @@ def summed_divergence(
 def same_top(
     hidden: torch.Tensor, weight: torch.Tensor, teacher_hidden: torch.Tensor, teacher_weight: torch.Tensor
 ) -> int:
-    """Of how many tokens both hold the same for the most likely next one."""
+    """Returns for how many tokens student and teacher find the same next token most likely. Arguments: as in
+    `summed_divergence`."""
     rows = max(1, CHUNK_ELEMENTS // weight.shape[0])
     count = 0
     for one, other in zip(hidden.split(rows), teacher_hidden.split(rows), strict=True):

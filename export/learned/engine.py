@@ -32,7 +32,7 @@ def optimizer_of(student: Student, config: LearnedConfig) -> torch.optim.AdamW:
 
 
 def hidden_states(model: Any, batch: Batch, bfloat16: bool) -> torch.Tensor:
-    """Last hidden states [tokens, hidden_size] of those tokens that predict another."""
+    """Returns the last hidden states [tokens, hidden_size] of the tokens whose next token is learnt."""
     with torch.autocast(batch.input_ids.device.type, torch.bfloat16, enabled=bfloat16):
         found = model.model(input_ids=batch.input_ids, position_ids=batch.position_ids, use_cache=False)
     hidden: torch.Tensor = found.last_hidden_state[batch.labels != IGNORE]
@@ -90,7 +90,8 @@ def output_matrix(model: Any) -> torch.Tensor:
 
 @torch.no_grad()
 def measured(model: Any, teacher: Any, batches: list[Batch]) -> dict[str, float]:
-    """kld: nats per token, and same_top: the share of tokens with the same likeliest next one; in float32."""
+    """Returns `kld`, KL(teacher || model) in nats per token, and `same_top`, the share of tokens after which both find
+    the same one most likely. Computed in float32."""
     nats, same, tokens = 0.0, 0, 0
     for batch in batches:
         one = batch.to(model.device)

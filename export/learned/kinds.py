@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Kind:
-    """block: weights of a block. group: of them, those that share a scale. lowest, highest: codes.
+    """A block type.
 
-    table: what the codes stand for, ascending; empty: themselves. sub_scales: least and greatest scale of a group in
-    units of its block's scale; None: a block is one group. has_mins: whether groups have a number that is taken off.
+    block: weights in a block. group: weights that share a scale. lowest, highest: the range of codes. table: the value
+    of each code, ascending; empty: a code is its own value. sub_scales: the least and the greatest scale of a group, in
+    units of its block's scale; None: a block is one group. has_mins: each group has a min, which is subtracted.
     """
 
     name: str
@@ -22,12 +23,12 @@ class Kind:
 
     @property
     def groups(self) -> int:
-        """Of a block."""
+        """Groups in a block."""
         return self.block // self.group
 
     @property
     def step(self) -> float:
-        """What one code is away from the next, on average, in units of the scale."""
+        """The mean distance between the values of neighbouring codes, in units of the scale."""
         return (self.table[-1] - self.table[0]) / (len(self.table) - 1) if self.table else 1.0
 
 

@@ -30,7 +30,7 @@ KEPT_SHARE = 10  # at most one sequence in so many
 
 @dataclass(frozen=True)
 class Stretch:
-    """Sequences `begin` to before `end` of the first epoch, over and over."""
+    """The sequences begin … end - 1 of `source`, again and again."""
 
     source: Sequences
     begin: int
@@ -42,9 +42,13 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Learned:
-    """tokens: that were read, in sequences with room for them. stock, before, after: `kld`, nats per token, and
-    `same_top`, of the text kept apart: of llama.cpp's file, of the blocks learning began with, and of those it ended
-    with. kept: matrices whose type is not learnt. volatile: what of the log differs from run to run."""
+    """What learning did.
+
+    tokens: steps * sequences in a step * tokens that a sequence has room for. stock, before, after: `kld` in nats per
+    token and `same_top`, a share, on text that is not learnt from; of llama.cpp's file, of the blocks before the first
+    step, and of those after the last. kept: names of the matrices whose type cannot be learnt. volatile: files of the
+    log that differ from run to run.
+    """
 
     quant: str
     steps: int
@@ -57,7 +61,7 @@ class Learned:
 
     @property
     def note(self) -> str:
-        """How the file came to be, for its readers."""
+        """Returns a line for the report: how the file was made, and what learning changed."""
         left = f"; {len(self.kept)} matrices are of types that are not learnt" if self.kept else ""
         return (
             f"blocks learnt from the F16 file in {self.steps:,} steps of {self.tokens:,} tokens together; KLD on text "
@@ -132,7 +136,7 @@ def learn(
 
 
 def _apart(sequences: PackedSequences, window: int, language: str, pack: Path) -> int:
-    """How many sequences are kept to measure with."""
+    """Returns how many sequences are kept for measuring. Raises LilmError when there are fewer than two."""
     if len(sequences) < 2:
         raise LilmError(
             f"the training text of {language} fills {len(sequences)} sequence of {window} tokens; learning blocks "

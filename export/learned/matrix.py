@@ -1,4 +1,4 @@
-"""A matrix that learns on the grid of its blocks: whatever it is at any moment, a GGUF file can hold it exactly."""
+"""A matrix that learns within its block type: at any step, a GGUF file can hold its weights exactly."""
 
 import numpy as np
 import torch
@@ -87,7 +87,7 @@ class LearntMatrix(torch.nn.Module):
         return places.round().clamp_(self.kind.lowest, self.kind.highest)
 
     def _ends(self) -> tuple[float, float]:
-        """Between which places a weight lies within the codes."""
+        """Returns (lowest, highest place) from which rounding still reaches a code without clamping."""
         if not self.kind.table:
             return self.kind.lowest - 0.5, self.kind.highest + 0.5
         first, second, *_, before, last = self.kind.table
@@ -95,14 +95,14 @@ class LearntMatrix(torch.nn.Module):
 
     @torch.no_grad()
     def weight(self) -> torch.Tensor:
-        """[n, block]: to the bit what a reader of the file computes."""
+        """Returns the weights [n, block], bit for bit as a reader of the file computes them."""
         scales, mins = self._grid()
         found = self._rounded(self._places(scales, mins)).mul_(scales)
         return (found if mins is None else found.sub_(mins)).view(-1, self.kind.block)
 
     @torch.no_grad()
     def pull(self, gradient: torch.Tensor) -> None:
-        """Set the parameters' gradients from that of the weight, which is used up."""
+        """Set the parameters' gradients from `gradient`, that of the weights [n, block]; its values are overwritten."""
         slope = gradient.view(self.latent.shape)
         scales, mins = self._grid()
         places = self._places(scales, mins)
@@ -120,7 +120,7 @@ class LearntMatrix(torch.nn.Module):
 
     @torch.no_grad()
     def parts(self) -> Parts:
-        """What the file's blocks are now."""
+        """Returns the blocks as they are now."""
         scales, mins = self._grid()
         places = self._places(scales, mins)
         codes = torch.bucketize(places, self.borders) if self.kind.table else self._rounded(places)

@@ -1,4 +1,4 @@
-"""The scale of each block with which its codes are nearest to the weights."""
+"""Searches the scale of each block that makes the rounding error of its weights smallest."""
 
 from dataclasses import replace
 
@@ -14,10 +14,11 @@ AT_ONCE = 1 << 13  # blocks: what stays in a processor's cache
 
 @torch.no_grad()
 def searched(weight: torch.Tensor, parts: Parts, kind: Kind) -> Parts:
-    """`parts` with scales of less squared error, where there are such; their codes are not changed.
+    """Returns `parts` with other scales where these give a smaller squared error. The codes stay as they are.
 
-    weight: [rows, columns]. llama.cpp's Q4_0 takes the scale from the largest weight alone. Types whose groups have
-    scales of their own are searched by llama.cpp, and eight bits need no search: they come back as they are.
+    weight: the full matrix [rows, columns]. llama.cpp's Q4_0 takes a block's scale from its largest weight alone. Parts
+    of types whose groups have scales of their own, which llama.cpp searches itself, and of eight-bit types, whose error
+    is small, come back as they are.
     """
     if kind.sub_scales is not None or kind.highest - kind.lowest > 15:
         return parts
@@ -38,7 +39,8 @@ def searched(weight: torch.Tensor, parts: Parts, kind: Kind) -> Parts:
 
 
 def _error(block: torch.Tensor, scale: torch.Tensor, kind: Kind) -> tuple[torch.Tensor, torch.Tensor]:
-    """(the squared error of each block [n, 1], the values of its codes)."""
+    """Returns (squared error of each block [n, 1], values of its nearest codes [n, block]). block: weights [n, block].
+    scale: [n, 1]."""
     places = block / torch.where(scale == 0, torch.inf, scale)
     if kind.table:
         table = torch.tensor(kind.table, dtype=torch.float32, device=block.device)

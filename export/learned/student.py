@@ -23,11 +23,12 @@ Learnt = LearntMatrix | LearntVector
 
 
 class Student(torch.nn.Module):
-    """Looks to the trainer like a model wrapped by peft: its parameters learn, `get_base_model` computes.
+    """A model for the trainer, like one that peft has wrapped: its parameters learn, `get_base_model` computes.
 
-    The model inside is a copy of the teacher, first with the weights of the file `start`; `refresh` gives it those of
-    the blocks as they are, `pull` hands the gradients of its weights to what learns. learnt: each tensor that learns,
-    and what it is in the file. kept: names of the matrices of other types; they stay as the file has them.
+    The model inside is a copy of the teacher; its weights are at first those of the file `start`. `refresh` copies the
+    weights of the blocks into it, `pull` turns the gradients of its weights into those of the parameters. learnt: each
+    tensor that learns, with its place in the file. kept: GGUF names of the matrices whose type cannot be learnt; they
+    stay as they are in the file.
     """
 
     def __init__(self, teacher: LlamaForCausalLM, start: Path, codes_learn: bool = True) -> None:
@@ -89,12 +90,12 @@ class Student(torch.nn.Module):
 
     @torch.no_grad()
     def refresh(self) -> None:
-        """Give the model inside the weights of the blocks as they are now."""
+        """Copy the weights of the blocks, as they are now, into the model inside."""
         for entry, learnt in self.learnt:
             self._parameter(entry).copy_(learnt.weight().view(entry.shape))
 
     def pull(self) -> None:
-        """Turn the gradients of the model inside into those of what learns."""
+        """Turn the gradients of the model inside into those of the parameters, and clear them."""
         for entry, learnt in self.learnt:
             parameter = self._parameter(entry)
             if parameter.grad is not None:
@@ -102,7 +103,7 @@ class Student(torch.nn.Module):
                 parameter.grad = None
 
     def blocks(self) -> dict[str, NDArray[np.uint8]]:
-        """By GGUF name, the bytes of each learnt tensor [rows, bytes of a row], in the order of the file's rows."""
+        """Returns the bytes of each learnt tensor by GGUF name, uint8 [rows, bytes of a row], in the file's order."""
         found: dict[str, NDArray[np.uint8]] = {}
         for entry, learnt in self.learnt:
             if isinstance(learnt, LearntMatrix):
@@ -116,6 +117,6 @@ class Student(torch.nn.Module):
 
 
 def _order(entry: Entry) -> NDArray[np.int64]:
-    """Which row of Hugging Face's stands at each place of the file."""
+    """Returns, for each row in the file, which row it is in Hugging Face's order."""
     order: NDArray[np.int64] = permute_rows(np.arange(entry.shape[0]).reshape(-1, 1), entry.heads).reshape(-1)
     return order

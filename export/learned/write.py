@@ -1,4 +1,4 @@
-"""A GGUF file with blocks of its own, and the proof that they are in it."""
+"""Writes a GGUF file with other blocks, and reads it again to check them."""
 
 import shutil
 from collections.abc import Mapping
@@ -12,9 +12,10 @@ from lilm.gguf_file import open_gguf
 
 
 def write_learnt(start: Path, target: Path, blocks: Mapping[str, NDArray[np.uint8]]) -> None:
-    """Write `target`: the file `start` with the bytes `blocks`, by tensor, in place of its own.
+    """Write `target`: a copy of the file `start` in which the tensors named in `blocks` have these bytes.
 
-    Raises RuntimeError unless the written file, read again, has exactly these bytes and else those of `start`.
+    blocks: uint8, by GGUF name, as many bytes as the tensor has in `start`. Raises RuntimeError when they are not as
+    many, or when the written file, read again, does not have these bytes and otherwise those of `start`.
     """
     before = open_gguf(start)
     with replacing(target, sync=True) as part:

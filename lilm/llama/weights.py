@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from safetensors import SafetensorError, safe_open
 
+from lilm.closing import Closing
 from lilm.errors import LilmError
 from lilm.json_file import read_json_object
 
@@ -17,7 +17,7 @@ LONGEST_NAME = 255  # bytes
 REMEDY = "write the folder again (`lilm run --from finetune`), or fetch it again"
 
 
-class Weights:
+class Weights(Closing):
     """The tensors of a folder, by name; use it in a `with`. Only what is asked for is read.
 
     framework: whose tensors are given; the headers alone can be read without importing torch. remedy: what the user is
@@ -89,12 +89,7 @@ class Weights:
         except (SafetensorError, OSError) as error:
             raise _unreadable(self._paths[name], error, self._remedy) from error
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
         self._stack.close()
 
 

@@ -4,18 +4,17 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import psutil
 
+from lilm.closing import Closing
 from lilm.errors import LilmError
 from lilm.llamacpp.client import LlamaClient, Refused
 from lilm.llamacpp.engine import check_gguf
 from lilm.recipe import SamplingConfig
 
 
-class ChatEngine:
+class ChatEngine(Closing):
     """A GGUF file open for chatting, on the CPU; one answer at a time. Close it, or use it in a `with`.
 
     n_ctx: context in tokens; a model trained on less gets what it was trained on. threads: 0 takes one per core.
@@ -57,11 +56,3 @@ class ChatEngine:
     def close(self) -> None:
         """End the child process, also in the middle of an answer."""
         self._client.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -12,10 +12,10 @@ import threading
 from collections.abc import Generator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO, Self, cast
+from typing import Any, BinaryIO, cast
 
 from lilm.child import child_command
+from lilm.closing import Closing
 from lilm.errors import LilmError
 from lilm.llamacpp.wire import Array, read_message, write_message
 from lilm.pipeline.artifact import how_to_replace
@@ -36,7 +36,7 @@ class Refused(Exception):
     """The child could not do what was asked; it lives on. Where nobody foresaw it, its traceback is a note."""
 
 
-class LlamaClient:
+class LlamaClient(Closing):
     """llama.cpp in a child process, one request at a time. Use it in a `with`; the child ends with the block, and with
     this process however that ends.
 
@@ -108,14 +108,6 @@ class LlamaClient:
     def _death(self, error: "_Died") -> LilmError:
         remedy = f"try again; if that fails too, {how_to_replace(self._file)}"
         return LilmError(str(error), where=self._where, remedy=remedy)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class _Died(Exception):

@@ -7,13 +7,13 @@ and because `use_extra_bufts=False`, which avoids one such crash, is out of reac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lilm.chat import Message
+from lilm.closing import Closing
 from lilm.errors import LilmError
 from lilm.llamacpp.client import LlamaClient, Refused
 from lilm.pipeline.artifact import how_to_replace
@@ -43,7 +43,7 @@ class Continuation:
     seconds: float
 
 
-class Engine:
+class Engine(Closing):
     """A GGUF file open in a child process, on the CPU; use it in a `with`.
 
     model, reference: GGUF files; the reference is what `score` compares with and has the same vocabulary.
@@ -137,14 +137,6 @@ class Engine:
 
     def close(self) -> None:
         self._client.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def check_gguf(path: Path) -> None:

@@ -1,6 +1,7 @@
 """A stage's folder and its manifest: what was made, from what, and the hashes that prove it."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from lilm.pipeline.hashing import sha256_file, sha256_json, write_json
 
 MANIFEST = "manifest.json"
+ALL = ("**/*",)
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,10 @@ class Manifest:
         write_json(folder / MANIFEST, {**self.__dict__, "volatile": list(self.volatile)})
 
 
-def files_below(folder: Path) -> list[Path]:
-    """All files but the manifest, and but hidden ones: no stage writes any, file managers do."""
-    return sorted(
-        path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST and not path.name.startswith(".")
-    )
+def files_below(folder: Path, patterns: Sequence[str] = ALL) -> list[Path]:
+    """All files of these patterns but the manifest, and but hidden ones: no stage writes any, file managers do."""
+    found = {path for pattern in patterns for path in folder.glob(pattern)}
+    return sorted(path for path in found if path.is_file() and path.name != MANIFEST and not path.name.startswith("."))
 
 
 def own_files(folder: Path) -> list[Path]:
@@ -66,10 +67,10 @@ def own_files(folder: Path) -> list[Path]:
     return [folder / name for name in sorted({*manifest.outputs, *manifest.volatile})]
 
 
-def describe_outputs(folder: Path, volatile: tuple[str, ...]) -> dict[str, dict[str, Any]]:
-    """Size, mtime and SHA-256 of each reproducible file in `folder`, by relative path."""
+def describe_outputs(folder: Path, volatile: Sequence[str], patterns: Sequence[str] = ALL) -> dict[str, dict[str, Any]]:
+    """Size, mtime and SHA-256 of each reproducible file of these patterns in `folder`, by relative path."""
     outputs = {}
-    for path in files_below(folder):
+    for path in files_below(folder, patterns):
         name = path.relative_to(folder).as_posix()
         if name not in volatile:
             stat = path.stat()

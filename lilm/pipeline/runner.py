@@ -11,7 +11,7 @@ from pathlib import Path
 from lilm.disk import write_atomic
 from lilm.errors import LilmError
 from lilm.pipeline.artifact import Artifact, Manifest, changed_output, describe_outputs, read_manifest
-from lilm.pipeline.foreign import bring_back, put_aside
+from lilm.pipeline.foreign import bring_back, foreign_files, put_aside
 from lilm.pipeline.hashing import sha256_json
 from lilm.pipeline.made_by import libraries_of
 from lilm.pipeline.stage import STAGES, Context, Stage, stage_named
@@ -47,42 +47,39 @@ def locked(run_dir: Path) -> Iterator[None]:
         yield
 
 
-def check_all(stages: list[Stage], recipe: Recipe, context: Context) -> None:
-    """Everything a user can have got wrong that is visible before the work: nothing is written yet."""
-    for stage in stages:
-        check = getattr(stage.load(), "check", None)
-        if check is not None:
-            check(getattr(recipe, stage.name), context)
+def check_stages(hook: str, stages: list[Stage], recipe: Recipe, context: Context, *made: Path) -> None:
+    """Call `hook` of each stage that has it, where all of `made`, which it looks at, is there: what a stage could not
+    work with is said before hours are spent on it.
 
-
-def check_base(stages: list[Stage], recipe: Recipe, base: Path, context: Context) -> None:
-    """Everything about the base that a later stage could not use, before hours of work are spent on it."""
+    hook: "check", "check_base" or "check_vocabulary", see Stage. Raises LilmError for what the user must mend.
+    """
     for stage in stages:
-        check = getattr(stage.load(), "check_base", None)
-        if check is not None and base.exists():
-            check(getattr(recipe, stage.name), base, context)
+        check = getattr(stage.load(), hook, None)
+        if check is not None and all(path.exists() for path in made):
+            check(getattr(recipe, stage.name), *made, context)
 
 
 def finish(stage: Stage, work: Work, folder: Path, final: Path, artifact: Artifact) -> list[str]:
     """Turn the work folder into the stage's folder; the manifest is written last. Returns what somebody else had put
-    into the old folder, which stays."""
+    into either, which stays."""
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     manifest = Manifest(
         stage.name,
         work.key(stage),
         work.config,
         work.inputs,
-        describe_outputs(folder, artifact.volatile),
+        describe_outputs(folder, artifact.volatile, stage.outputs),
         artifact.volatile,
         artifact.measurements,
         work.code,
         libraries_of(stage.module),
     )
     manifest.write(folder)
+    foreign = foreign_files(folder)
     if final.exists():
         put_aside(final, _aside(final))
     folder.rename(final)
-    return settle(final)
+    return [*foreign, *settle(final)]
 
 
 def settle(final: Path) -> list[str]:
@@ -228,9 +225,12 @@ def run_stages(
     the hours that the text may take. Returns the names of those that had work to do. any_code: as `run_stage`."""
     stages = sorted(stages, key=lambda stage: stage.name != "base" or bool(stage.needs(recipe)))
     context = make_context(recipe, reporter)
-    check_all(stages, recipe, context)
+    check_stages("check", stages, recipe, context)
     given = Path(recipe.base.path) if recipe.base.path else run_dir / "base"
-    check_base(stages, recipe, given, context)
+    check_stages("check_base", stages, recipe, context, given)
+    vocabulary = run_dir / "base", run_dir / "tokenizer"
+    if all(stage.name != "tokenizer" for stage in stages):  # else it may be made anew
+        check_stages("check_vocabulary", stages, recipe, context, *vocabulary)
     created = not run_dir.exists()
     run_dir.mkdir(parents=True, exist_ok=True)
     ran: list[str] = []
@@ -241,9 +241,11 @@ def run_stages(
                 if run_stage(stage, recipe, run_dir, context, force, any_code):
                     ran.append(stage.name)
                     if stage.name == "base" and given == run_dir / "base":
-                        check_base(stages, recipe, given, context)
+                        check_stages("check_base", stages, recipe, context, given)
                 else:
                     reporter.say(f"{stage.name}: up to date")
+                if stage.name == "tokenizer":
+                    check_stages("check_vocabulary", stages, recipe, context, *vocabulary)
     except LilmError:
         if created and not ran and not any((run_dir / WORK).glob("*")):
             shutil.rmtree(run_dir)

@@ -44,16 +44,21 @@ class Stage:
     module: where `run(config, inputs, out_dir, context) -> Artifact` is; imported only when it runs.
         The module may also have `check(config, context) -> None`, called for all stages before any work
         starts, which raises LilmError for what the user must mend; `check_base(config, base, context) -> None`, the
-        same as soon as the base is there, which is its folder or a file given by path; and
-        `external(config, context) -> dict[str, str]`, fingerprints of what the stage reads outside the run.
-    shared: names of the recipe's top-level keys that this stage reads besides its own section.
+        same as soon as the base is there, which is its folder or a file given by path;
+        `check_vocabulary(config, base, tokenizer, context) -> None`, the same as soon as the merged vocabulary is
+        there, with the folders of both stages; and `external(config, context) -> dict[str, str]`, fingerprints of what
+        the stage reads outside the run.
     needs: names of the stages it reads, given the recipe.
+    outputs: patterns of the files that it writes, but for volatile ones, relative to its folder; whatever else lies
+        there when it is done, somebody else has put there.
+    shared: names of the recipe's top-level keys that this stage reads besides its own section.
     """
 
     name: str
     summary: str
     module: str
     needs: Callable[["Recipe"], tuple[str, ...]]
+    outputs: tuple[str, ...]
     shared: tuple[str, ...] = ()
 
     def load(self) -> Any:
@@ -80,12 +85,19 @@ def _export_needs(recipe: "Recipe") -> tuple[str, ...]:
     return ("finetune", *(("corpus",) if export.has_budget else ()), *(("pack",) if export.learned else ()))
 
 
+_MODEL = ("config.json", "generation_config.json", "model*.safetensors", "model.safetensors.index.json")
+_TOKENIZER = ("tokenizer.model", "tokenizer.json", "tokenizer_config.json")
+_TOKENS = ("tokens.json", "tokens/*.bin", "tokens/*.idx")
+_RUNTIME = ("*.mjs", "*.d.mts", "package.json")
+_PAGE = ("*.css", "*.html", "*.js", "*.png", "*.svg", "models.json", "manifest.webmanifest")
+
 STAGES: tuple[Stage, ...] = (
     Stage(
         "corpus",
         "normalise, filter and deduplicate the text",
         "lilm.train.corpus.stage",
         _always(),
+        ("report.json", "docs/*/*/part-*.parquet", "drops/*.parquet"),
         ("seed", "language", "base_language"),
     ),
     Stage(
@@ -93,6 +105,7 @@ STAGES: tuple[Stage, ...] = (
         "fetch the English Llama, or train a small one from scratch",
         "lilm.train.base.stage",
         _base_needs,
+        (*_MODEL, "*.safetensors", *_TOKENIZER, "added_tokens.json", "chat_template.jinja", "metrics.jsonl"),
         ("seed", "threads", "base_language"),
     ),
     Stage(
@@ -100,6 +113,7 @@ STAGES: tuple[Stage, ...] = (
         "learn a vocabulary, merge it into the base's, verify it",
         "lilm.train.tokenizer.stage",
         _always("corpus", "base"),
+        ("report.json", *_TOKENIZER),
         ("language", "base_language"),
     ),
     Stage(
@@ -107,6 +121,7 @@ STAGES: tuple[Stage, ...] = (
         "turn the text into token stores",
         "lilm.train.pack.stage",
         _always("corpus", "tokenizer"),
+        ("report.json", *_TOKENS),
         ("language", "base_language"),
     ),
     Stage(
@@ -114,6 +129,7 @@ STAGES: tuple[Stage, ...] = (
         "teach the base the language: embeddings first, then the whole model",
         "lilm.train.pretrain.stage",
         _always("base", "corpus", "tokenizer", "pack"),
+        ("report.json", *_MODEL, *_TOKENIZER, "metrics.jsonl", "adapter/*.json", "adapter/*.safetensors"),
         ("seed", "threads", "language", "base_language"),
     ),
     Stage(
@@ -121,6 +137,7 @@ STAGES: tuple[Stage, ...] = (
         "teach it to chat",
         "lilm.train.finetune.stage",
         _finetune_needs,
+        ("report.json", *_MODEL, *_TOKENIZER, "chat_template.jinja", "metrics.jsonl", *_TOKENS),
         ("seed", "threads", "language", "base_language"),
     ),
     Stage(
@@ -128,6 +145,7 @@ STAGES: tuple[Stage, ...] = (
         "write GGUF files, full and quantised",
         "lilm.export.stage",
         _export_needs,
+        ("report.json", "model-*.gguf", "calibration/*.json", "calibration/*.gguf", "learned-*/metrics.jsonl"),
         ("seed", "threads", "language", "base_language"),
     ),
     Stage(
@@ -135,6 +153,7 @@ STAGES: tuple[Stage, ...] = (
         "measure quality against size",
         "lilm.export.bench.stage",
         _always("export", "corpus"),
+        ("report.json", "report.html", "quality.svg"),
         ("threads", "language", "base_language"),
     ),
     Stage(
@@ -142,6 +161,7 @@ STAGES: tuple[Stage, ...] = (
         "build llama.cpp for the browser, and verify what it computes and its memory",
         "lilm.wasm.stage",
         _always("export", "corpus"),
+        ("report.json", "memory.json", "*/lilm-core*", *(f"runtime/{name}" for name in _RUNTIME)),
         ("language", "base_language"),
     ),
     Stage(
@@ -149,6 +169,11 @@ STAGES: tuple[Stage, ...] = (
         "make the page that runs the model",
         "lilm.demo.stage",
         _always("export", "bench", "wasm"),
+        (
+            *_PAGE,
+            *("models/model-*.gguf", "models/model-*.chunks.json", "bench/report.html", "bench/*.svg"),
+            *("wasm/memory.json", "wasm/*/lilm-core*", *(f"wasm/runtime/{name}" for name in _RUNTIME)),
+        ),
         ("language",),
     ),
 )

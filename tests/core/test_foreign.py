@@ -51,6 +51,19 @@ def test_it_stays_when_the_stage_runs_again(fake: Fake, tmp_path: Path, reporter
     assert not any((run / ".work").iterdir())
 
 
+def test_a_file_dropped_in_while_the_stage_works_is_no_output_either(
+    fake: Fake, tmp_path: Path, reporter: Reporter
+) -> None:
+    said = StringIO()
+    fake.dropped = ("notes.txt", "model.gguf")
+    go(tmp_path, Reporter(Console(file=said, width=200)))
+    assert outputs(tmp_path / "export") == {"out", "log"}
+    assert "export: what the stage did not write stays in its folder: model.gguf and 1 more" in said.getvalue()
+    fake.dropped = ()
+    assert go(tmp_path, reporter, OTHER) == ["export", "bench"]
+    assert (tmp_path / "export" / "notes.txt").read_text() == "notes.txt"
+
+
 def test_a_folder_of_the_users_is_not_replaced(fake: Fake, tmp_path: Path, reporter: Reporter) -> None:
     """The run folder is one that has texts in `corpus`; one of them is called like an output."""
     (tmp_path / "corpus").mkdir()

@@ -1,12 +1,15 @@
 """Bars inside bars: a measurement within a training shows its own, which goes when it is done."""
 
 import io
+import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from lilm.progress import Reporter
-from lilm.train.trainer.relay import Relayed, RelayReporter
+from lilm.train.trainer.relay import RelayReporter, replay
 
 
 def test_an_inner_bar_goes_and_the_outer_stays() -> None:
@@ -21,14 +24,21 @@ def test_an_inner_bar_goes_and_the_outer_stays() -> None:
 
 
 def test_bars_of_another_process_nest_too(tmp_path: Path) -> None:
-    path = tmp_path / "progress.jsonl"
-    sender = RelayReporter(path)
+    sender = RelayReporter(tmp_path / "progress.jsonl")
     shown = Reporter(Console(file=io.StringIO(), force_terminal=True))
-    with Relayed(path, shown) as relayed, sender.bar("training", 10) as outer:
+    seen: list[list[tuple[str, float]]] = []
+
+    def events() -> Iterator[list[Any]]:
+        for line in (tmp_path / "progress.jsonl").read_text().splitlines():
+            yield json.loads(line)
+            if shown.live is not None:
+                seen.append([(task.description, task.completed) for task in shown.live.tasks])
+
+    with sender.bar("training", 10) as outer:
         with sender.bar("measure", 5) as inner:
             inner.advance(5)
         outer.advance(3)
-        relayed.show()
-        assert shown.live is not None
-        assert [(task.description, task.completed) for task in shown.live.tasks] == [("training", 3)]
+        replay(events(), shown)  # of a process that may have been killed here
+    assert seen[2] == [("training", 0), ("measure", 5)]
+    assert seen[-1] == [("training", 3)]
     assert shown.live is None

@@ -25,6 +25,8 @@ class Fake:
     def __init__(self) -> None:
         self.ran: list[str] = []
         self.fail: Exception | None = None
+        self.dropped: tuple[str, ...] = ()
+        self.refused = "none"
         self.source = "v1"
 
     def module(self, name: str) -> ModuleType:
@@ -36,6 +38,8 @@ class Fake:
             if self.fail and name == "tokenizer":
                 raise self.fail
             (out_dir / "half").unlink()
+            for other in self.dropped if name == "export" else ():  # what a user drops there meanwhile
+                (out_dir / other).write_text(other)
             read = {needed: (folder / "out").read_text() for needed, folder in inputs.items()}
             (out_dir / "out").write_text(json.dumps({"config": str(config), "read": read, "source": self.source}))
             (out_dir / "log").write_text(str(len(self.ran)))
@@ -44,6 +48,11 @@ class Fake:
         def external(config: object, context: Context) -> dict[str, str]:
             return {"file": self.source} if name == "corpus" else {}
 
+        def check_vocabulary(config: object, base: Path, tokenizer: Path, context: Context) -> None:
+            if name == "export" and self.refused in (tokenizer / "out").read_text():
+                raise LilmError(f"{self.refused} are too many")
+
+        module.check_vocabulary = check_vocabulary  # type: ignore[attr-defined]
         module.run = run  # type: ignore[attr-defined]
         module.external = external  # type: ignore[attr-defined]
         return module
@@ -62,7 +71,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[Fake]:
     stages = []
     for name, wanted in needs.items():
         monkeypatch.setitem(sys.modules, f"fake_{name}", fake.module(name))
-        stages.append(Stage(name, "fake", f"fake_{name}", lambda recipe, wanted=wanted: wanted, ("seed",)))
+        stages.append(Stage(name, "fake", f"fake_{name}", lambda recipe, wanted=wanted: wanted, ("out",), ("seed",)))
     monkeypatch.setattr(runner, "STAGES", tuple(stages))
     yield fake
 
@@ -107,6 +116,18 @@ def test_a_damaged_output_is_made_again(fake: Fake, tmp_path: Path, reporter: Re
     (tmp_path / "corpus" / "out").write_text("damaged")
     with pytest.raises(LilmError, match="--from corpus"):
         go(tmp_path, reporter, first="tokenizer", force=True)
+
+
+def test_a_vocabulary_that_a_later_stage_cannot_use_is_refused_as_soon_as_it_is_there(
+    fake: Fake, tmp_path: Path, reporter: Reporter
+) -> None:
+    fake.refused = "pieces=1500"
+    for span, ran in (({}, ["base", "corpus", "tokenizer"]), ({}, []), ({"first": "export"}, [])):
+        fake.ran.clear()
+        with pytest.raises(LilmError, match="pieces=1500 are too many"):
+            go(tmp_path, reporter, **span)
+        assert fake.ran == ran
+    assert go(tmp_path, reporter, changed("tokenizer", pieces=7)) == ["tokenizer", "export", "bench"]
 
 
 def test_a_user_error_leaves_the_run_as_it_was(fake: Fake, tmp_path: Path, reporter: Reporter) -> None:

@@ -23,12 +23,13 @@ from lilm.demo.handler import HEADERS, TYPES
 from lilm.demo.serve import site_server
 from lilm.demo.stage import SERVICE_WORKER, list_files, page_files, run
 from lilm.errors import LilmError
-from lilm.pipeline.artifact import Artifact
+from lilm.pipeline.artifact import Artifact, Manifest, describe_outputs
 from lilm.pipeline.stage import Context
 from lilm.progress import Reporter
 from lilm.recipe import SiteConfig
 from lilm.wasm.build import build_variant
 from lilm.wasm.javascript import runtime_dir
+from lilm.wasm.limits import usable_bytes
 from lilm.wasm.toolchain import find_toolchain
 
 CHROMIUM = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run")
@@ -51,8 +52,9 @@ def write_inputs(folder: Path) -> dict[str, Path]:
     (inputs["bench"] / "report.json").write_text(json.dumps({"files": rows}))
     (inputs["bench"] / "quality.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
     (inputs["bench"] / "report.html").write_text("<!doctype html><title>report</title>")
-    (inputs["bench"] / "manifest.json").write_text(manifest(volatile=["speed.svg"]))
     (inputs["bench"] / "speed.svg").write_text("<svg/>")
+    outputs = describe_outputs(inputs["bench"], ("speed.svg",))
+    Manifest("bench", "0", {}, {}, outputs, ("speed.svg",), {}).write(inputs["bench"])
     for name in ("runtime/lilm.mjs", "runtime/run_node.mjs", "threads/lilm-core.js", "threads/lilm-core.wasm"):
         path = inputs["wasm"] / name
         path.parent.mkdir(exist_ok=True)
@@ -61,11 +63,6 @@ def write_inputs(folder: Path) -> dict[str, Path]:
     (inputs["wasm"] / "memory.json").write_text(json.dumps({"variants": ["threads"], "n_ctx": 256, "models": models}))
     (inputs["wasm"] / "report.json").write_text("{}")
     return inputs
-
-
-def manifest(volatile: list[str]) -> str:
-    parts: dict[str, Any] = {"config": {}, "inputs": {}, "outputs": {}, "measurements": {}}
-    return json.dumps({"stage": "bench", "key": "0", "volatile": volatile, **parts})
 
 
 def build_site(inputs: dict[str, Path], out_dir: Path, context: Context, **config: Any) -> Artifact:
@@ -165,7 +162,8 @@ def real_site(tmp_path: Path, context: Context, chat_gguf: Path, real_core: Path
     shutil.copytree(real_core, inputs["wasm"] / "threads")
     for path in runtime_dir().glob("*.mjs"):
         shutil.copyfile(path, inputs["wasm"] / "runtime" / path.name)
-    table = {"variants": ["threads"], "n_ctx": 256, "n_batch": 64, "threads": 2, "models": {}}
+    limits = {"threads": usable_bytes("threads")}
+    table = {"variants": ["threads"], "limits": limits, "n_ctx": 256, "n_batch": 64, "threads": 2, "models": {}}
     (inputs["wasm"] / "memory.json").write_text(json.dumps(table))
     build_site(inputs, tmp_path / "real", context)
     for path in (tmp_path / "real" / "models").glob("*.gguf"):

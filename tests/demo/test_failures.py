@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from lilm.demo.chunks import chunk_list
+from lilm.wasm.limits import usable_bytes
 
 MODEL = "models/model-Q4_K_M.gguf"
 Ask = Callable[[str], Any]
@@ -129,9 +130,10 @@ def test_a_model_without_enough_memory_is_refused_with_the_reason(ask: Ask, faul
     """Its context would take 64 MiB and the browser is told to give 32."""
     n_ctx = 1 << 17
     replace_model(real_site, put_number((real_site / MODEL).read_bytes(), "llama.context_length", n_ctx))
-    limits = {"n_ctx": n_ctx, "initial_bytes": 32 << 20, "maximum_bytes": 32 << 20}
-    model = {"file_bytes": (real_site / MODEL).stat().st_size, "n_ctx_train": n_ctx, "threads": [limits]}
-    table = {"variants": ["threads"], "n_ctx": n_ctx, "n_batch": 64, "threads": 2}
+    row = {"n_ctx": n_ctx, "initial_bytes": 32 << 20, "maximum_bytes": 32 << 20}
+    model = {"file_bytes": (real_site / MODEL).stat().st_size, "n_ctx_train": n_ctx, "threads": [row]}
+    limits = {"threads": usable_bytes("threads")}
+    table = {"variants": ["threads"], "limits": limits, "n_ctx": n_ctx, "n_batch": 64, "threads": 2}
     (real_site / "wasm" / "memory.json").write_text(json.dumps({**table, "models": {"model-Q4_K_M.gguf": model}}))
     text = notice(ask(faulty.url))
     assert "not enough memory for this model (" in text and "allocate" in text

@@ -20,6 +20,7 @@ from lilm.progress import Reporter
 from lilm.recipe import BaseConfig
 from lilm.train.base.stage import run as run_base
 from lilm.wasm.javascript import runtime_dir
+from lilm.wasm.limits import usable_bytes
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -120,9 +121,10 @@ def test_a_real_model_answers(
     shutil.copytree(real_core, inputs["wasm"] / "threads")
     for path in runtime_dir().glob("*.mjs"):
         shutil.copyfile(path, inputs["wasm"] / "runtime" / path.name)
+    limits = {"threads": usable_bytes("threads")}
     write_json(
         inputs["wasm"] / "memory.json",
-        {"variants": ["threads"], "n_ctx": 512, "n_batch": 64, "threads": 2, "models": {}},
+        {"variants": ["threads"], "limits": limits, "n_ctx": 512, "n_batch": 64, "threads": 2, "models": {}},
     )
     bench = json.loads((inputs["bench"] / "report.json").read_text())
     write_json(inputs["bench"] / "report.json", {"files": [{**bench["files"][0], "name": f"model-{quant}.gguf"}]})

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from lilm.pipeline.stage import STAGES
+from lilm.train.faults.kills import leftovers
 
 
 def run_lilm(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -81,6 +82,7 @@ def test_a_file_for_a_size_and_one_that_is_learnt_go_on_to_the_page(
     run = tmp_path / "run"
     shutil.copytree(finished_run, run)
     run_lilm("run", "--recipe", tmp_path / "lilm.toml", "--run", run)
+    assert leftovers(run) == []
     models = json.loads((run / "site" / "models.json").read_text(encoding="utf-8"))["models"]
     assert [one["file"] for one in models] == ["models/model-mix-7bpw.gguf", "models/model-mix-7bpw-learned.gguf"]
     assert all(one["quality"]["ja"]["kld_mean"] is not None and one["memory"]["threads"] for one in models)

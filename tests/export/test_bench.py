@@ -169,7 +169,9 @@ def test_stages_are_timed(reporter: Reporter, monkeypatch: pytest.MonkeyPatch, t
     module.run = work  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "fake_stage", module)
     names = ("corpus", "base")
-    monkeypatch.setattr(runner, "STAGES", [Stage(name, name, "fake_stage", lambda recipe: ()) for name in names])
+    monkeypatch.setattr(
+        runner, "STAGES", [Stage(name, name, "fake_stage", lambda recipe: (), ("*",)) for name in names]
+    )
     first = run_benchmark("stages", reporter, recipe="quickstart", run_dir=tmp_path / "run")
     again = run_benchmark("stages", reporter, recipe="quickstart", run_dir=tmp_path / "run")
     assert [row["name"] for row in first["stages"]] == ["corpus", "base"]

@@ -21,7 +21,7 @@ from lilm.export.imatrix.file import read_imatrix
 from lilm.export.matrices import matrices
 from lilm.export.mix import check_target
 from lilm.export.retyped import retyped_bytes
-from lilm.export.stage import check_base, run
+from lilm.export.stage import check_base, check_vocabulary, run
 from lilm.gguf_file import open_gguf
 from lilm.llama.config import read_llama_config
 from lilm.llama.layout import layout, restore_rows
@@ -200,6 +200,32 @@ def test_a_budget_that_the_base_alone_exceeds_is_refused_before_any_training(
         check_base(ExportConfig.model_validate(keys), random_model, calm)
     enough = float(caught.value.remedy.split()[3])
     check_base(ExportConfig.model_validate(dict.fromkeys(keys, enough)), random_model, calm)
+
+
+def test_a_budget_that_the_grown_model_exceeds_is_refused_before_it_is_trained(
+    random_model: Path, random_export: Path, calm: Context, tmp_path: Path
+) -> None:
+    """The base has 300 pieces, the vocabulary 384; what is foretold holds for the file that the export then writes."""
+    config = json.loads((random_model / "config.json").read_text(encoding="utf-8"))
+    (tmp_path / "config.json").write_text(json.dumps({**config, "vocab_size": 300}), encoding="utf-8")
+    tokenizer = tmp_path / "tokenizer"
+    tokenizer.mkdir()
+    for name in ("tokenizer.model", "chat_template.jinja"):
+        (tokenizer / name).write_bytes((random_model / name).read_bytes())
+    (tokenizer / "report.json").write_text(json.dumps({"vocab_size": 384}), encoding="utf-8")
+    with pytest.raises(LilmError, match="the smallest file has") as caught:
+        check_vocabulary(ExportConfig(target_mb=0.9), tmp_path, tokenizer, calm)
+    enough = float(caught.value.remedy.split()[3])
+    less = ExportConfig(target_mb=enough - 0.01)
+    check_base(less, tmp_path, calm)
+    with pytest.raises(LilmError, match=f"set it to {enough:g} or more"):
+        check_vocabulary(less, tmp_path, tokenizer, calm)
+    full = open_gguf(random_export / "model-f16.gguf")
+    with pytest.raises(LilmError, match=f"set it to {enough:g} or more"):
+        check_target(full, less, 0)
+    check_vocabulary(ExportConfig(target_mb=enough), tmp_path, tokenizer, calm)
+    check_target(full, ExportConfig(target_mb=enough), 0)
+    check_vocabulary(ExportConfig(), tmp_path, tokenizer, calm)
 
 
 def test_rows_that_no_block_divides_stay_half_floats(

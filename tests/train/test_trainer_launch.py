@@ -145,6 +145,15 @@ def test_what_a_process_refuses_is_said_as_it_says_it(
         stage.run(config(processes=2, zero=0), inputs, tmp_path, context)
 
 
+def test_a_process_that_crashes_is_named_with_what_it_died_of(
+    pretrain_inputs: dict[str, Path], tmp_path: Path, context: Context
+) -> None:
+    inputs = {name: path for name, path in pretrain_inputs.items() if name != "pack"}
+    with pytest.raises(LilmError, match=r"rank-[01]\.log: training process [01] failed: KeyError: 'pack'") as caught:
+        stage.run(config(processes=2, zero=0), inputs, tmp_path, context)
+    assert "Traceback" in Path(str(caught.value.where)).read_text()
+
+
 def test_a_batch_that_cannot_be_shared_is_refused_by_name(context: Context) -> None:
     with pytest.raises(LilmError, match=r"pretrain\.stage1: batch_size 4 is not a multiple of 3 processes"):
         stage.check(config(processes=3, zero=0), context)

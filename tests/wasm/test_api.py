@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 
 from lilm.wasm.javascript import copy_runtime, runtime_dir
+from lilm.wasm.limits import usable_bytes
 from lilm.wasm.verify.node import runs_in_node
 
-TABLE = {"n_ctx": 512, "n_batch": 64, "threads": 4, "variants": ["threads"], "models": {}}
+LIMITS = {"threads": usable_bytes("threads")}
+TABLE = {"n_ctx": 512, "n_batch": 64, "threads": 4, "limits": LIMITS, "variants": ["threads"], "models": {}}
 
 
 @pytest.fixture

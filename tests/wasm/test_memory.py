@@ -16,6 +16,7 @@ from rich.console import Console
 from lilm.errors import LilmError
 from lilm.llama.shape import Shape
 from lilm.wasm.javascript import runtime_dir
+from lilm.wasm.limits import usable_bytes
 from lilm.wasm.memory import MIB, Model, Use, context_length, memory_rows, plan_memory, read_model
 from lilm.wasm.memory_report import memory_report
 from lilm.wasm.verify.node import WasmError, run_node
@@ -141,7 +142,8 @@ def test_the_runtime_takes_the_next_longer_context_of_the_table() -> None:
         {"n_ctx": 4096, "reason": "5.00 GiB of wasm memory at n_ctx 4096", "longest_n_ctx": 3072},
     ]
     model = {"file_bytes": 10 * MIB, "n_ctx_train": 4096, "threads": rows}
-    table = {"n_ctx": 512, "n_batch": 64, "threads": 2, "models": {"m": model}}
+    limits = {"threads": usable_bytes("threads")}
+    table = {"n_ctx": 512, "n_batch": 64, "threads": 2, "limits": limits, "models": {"m": model}}
     assert ask_plan(table, n_ctx=512) == 100 * MIB
     assert ask_plan(table, n_ctx=513) == 150 * MIB
     for n_ctx in (4096, 9999, 0):

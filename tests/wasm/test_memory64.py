@@ -66,10 +66,12 @@ def plan(table: dict[str, Any], **wish: Any) -> Any:
 
 
 def test_64_bit_memory_is_taken_only_where_32_bits_do_not_do() -> None:
-    table = {"n_ctx": 512, "n_batch": 64, "threads": 2, "models": {}, "variants": ["threads", "threads-memory64"]}
+    variants = ["threads", "threads-memory64"]
+    limits = {variant: usable_bytes(variant) for variant in (*variants, "single")}
+    table = {"n_ctx": 512, "n_batch": 64, "threads": 2, "limits": limits, "models": {}, "variants": variants}
     small = plan(table, file_bytes=100 * MIB)
     assert small["variant"] == "threads"
-    assert small["maximum_bytes"] == usable_bytes("threads"), "the runtime's limit is that of memory.json's rows"
+    assert small["maximum_bytes"] == usable_bytes("threads"), "what is not in the table grows to the limit"
     big = plan(table, file_bytes=5 * GIB)
     if runs_in_node("threads-memory64"):
         assert big["variant"] == "threads-memory64"

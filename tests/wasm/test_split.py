@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from lilm.demo.chunks import chunk_list
+from lilm.wasm.limits import usable_bytes
 from lilm.wasm.verify.node import WasmError, run_node
 
 GREEDY = {"prompt": "S", "temperature": 0, "repeat_penalty": 1}
@@ -107,7 +108,8 @@ def test_each_part_is_checked_by_its_own_list(
         data[-1] ^= 1
         parts[1].write_bytes(data)
     shutil.copytree(wasm_dir / "threads", tmp_path / "threads")
-    table = {"n_ctx": 512, "n_batch": 64, "threads": 2, "variants": ["threads"], "models": {}}
+    limits = {"threads": usable_bytes("threads")}
+    table = {"n_ctx": 512, "n_batch": 64, "threads": 2, "limits": limits, "variants": ["threads"], "models": {}}
     script = LISTED.replace("KEEP", keep)
     if damaged:
         script = f"try {{ {script} }} catch (error) {{ return {{ kind: error.kind }}; }}"

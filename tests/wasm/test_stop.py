@@ -8,9 +8,12 @@ from typing import Any
 import gguf
 import pytest
 
+from lilm.wasm.limits import usable_bytes
+
 # A token of this model takes tens of milliseconds, a message from the worker one: what came before the stop is known.
 LAYERS = {"n_embd": 2048, "n_ff": 5632, "n_layer": 4, "kind": gguf.GGMLQuantizationType.Q4_0}
-TABLE = {"n_ctx": 512, "n_batch": 64, "threads": 2, "variants": ["threads"], "models": {}}
+LIMITS = {"threads": usable_bytes("threads")}
+TABLE = {"n_ctx": 512, "n_batch": 64, "threads": 2, "limits": LIMITS, "variants": ["threads"], "models": {}}
 STOP = """
     const model = await load("m.gguf", { base: "./", keep: false, threads: 2, adapt: ADAPT });
     const controller = new AbortController();

@@ -18,6 +18,7 @@ from rich.table import Table
 
 from lilm.errors import LilmError
 from lilm.pipeline.artifact import read_manifest
+from lilm.pipeline.foreign import foreign_files
 from lilm.pipeline.runner import LOCK, WORK
 from lilm.pipeline.stage import STAGES
 from lilm.progress import Reporter
@@ -100,12 +101,12 @@ def hashes(run: Path) -> dict[str, str]:
 
 
 def leftovers(run: Path) -> list[Path]:
-    """Files of a finished run that belong to no stage."""
+    """Files of a finished run that no stage wrote, as far as its manifest tells."""
     work = [path for path in (run / WORK).rglob("*") if path.is_file()] if (run / WORK).is_dir() else []
     known = {"lilm.toml", LOCK, WORK, *(stage.name for stage in STAGES)}
     others = [path for path in run.iterdir() if path.name not in known]
-    unfinished = [path for path in run.rglob("*.part") if WORK not in path.parts]
-    return [*work, *others, *unfinished]
+    unknown = [run / stage.name / name for stage in STAGES for name in foreign_files(run / stage.name)]
+    return [*work, *others, *unknown]
 
 
 def _plan(whole: Path, draw: random.Random) -> Iterator[_Killing]:

@@ -17,7 +17,7 @@ ONE_IN = 12  # inputs of which so many are also read by what takes seconds
 
 def read_recipe(folder: Path, out: Path) -> None:
     """Loaded, written and loaded again; checked; planned for."""
-    from lilm.pipeline.runner import check_all, explain, make_context, stage_named
+    from lilm.pipeline.runner import check_stages, explain, make_context, stage_named
     from lilm.recipe import load_recipe, recipe_toml
     from lilm.recipe.files import parse_recipe
     from lilm.train.plan.show import show_plan
@@ -27,7 +27,7 @@ def read_recipe(folder: Path, out: Path) -> None:
     if again != recipe:
         raise AssertionError("a recipe that was written is another one")
     stages = [stage_named(name) for name in ("corpus", "base", "finetune", "export")]
-    check_all(stages, recipe, make_context(recipe, QUIET))
+    check_stages("check", stages, recipe, make_context(recipe, QUIET))
     explain(recipe, out, stages, QUIET)
     if recipe.base.kind == "scratch":
         show_plan(recipe, "h100", QUIET)

@@ -12,20 +12,17 @@ from typing import Any
 
 import torch
 
-from lilm.devices import prepare_torch
 from lilm.documents import read_texts
 from lilm.memory import PeakMemory
 from lilm.recipe import OptimConfig
-from lilm.train.base.model_folder import load_llama
 from lilm.train.pack.packing import PackedSequences
 from lilm.train.pretrain.embeddings import both_matrices
 from lilm.train.pretrain.init_model import add_rows
-from lilm.train.pretrain.inputs import open_sequences, open_tokenizers
 from lilm.train.pretrain.teaching import prepare_teaching
-from lilm.train.real.bed import LANGUAGES
 from lilm.train.real.by_stages import ByStages
 from lilm.train.real.contender import POINTS, Outcome, Point, Speed, Trial
 from lilm.train.real.measured import base_bits, measuring
+from lilm.train.real.opened import open_trial
 from lilm.train.trainer.attention import choose_attention
 from lilm.train.trainer.batches import mixed
 from lilm.train.trainer.compiled import compiles
@@ -42,14 +39,9 @@ class ByShielded:
     def train(self, trial: Trial, steps: tuple[int, int]) -> Outcome:
         recipe, folder = trial.recipe, trial.folder
         config = recipe.pretrain
-        device = prepare_torch(recipe.seed, recipe.threads)
         started = time.perf_counter()
-        model: Any = load_llama(folder / "base", device)
-        tokenizers = open_tokenizers(folder / "base", folder / "tokenizer", model)
-        main, replay = (
-            open_sequences(folder / "pack", language, tokenizers.sha256, trial.window, recipe.seed)
-            for language in LANGUAGES
-        )
+        opened = open_trial(trial)
+        model, tokenizers, main, replay = opened.model, opened.tokenizers, opened.main, opened.replay
         kept = columns_needed(model, replay)
         texts = read_texts(folder / "corpus", recipe.language, "train")
         add_rows(model, tokenizers.base, tokenizers.pieces, config.init, recipe.seed, texts, trial.bed.reporter)
@@ -59,8 +51,8 @@ class ByShielded:
         common: dict[str, Any] = {
             "dtype": config.dtype,
             "checkpoint_every": 0,
-            "compile": compiles(model, device, config.compile),
-            "flat_attention": choose_attention(model, device, config.dtype),
+            "compile": compiles(model, opened.device, config.compile),
+            "flat_attention": choose_attention(model, opened.device, config.dtype),
             "measure": lambda: dict(measure()),
         }
 

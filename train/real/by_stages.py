@@ -5,23 +5,21 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lilm.devices import prepare_torch
 from lilm.documents import read_texts
 from lilm.memory import PeakMemory
 from lilm.pipeline.artifact import read_manifest
 from lilm.pipeline.runner import run_stages
 from lilm.pipeline.stage import stage_named
-from lilm.train.base.model_folder import load_llama
 from lilm.train.pack.packing import IGNORE
 from lilm.train.plan.calibrate import steady_speed
 from lilm.train.pretrain.embeddings import both_matrices
 from lilm.train.pretrain.init_model import add_rows
-from lilm.train.pretrain.inputs import open_sequences, open_tokenizers
 from lilm.train.pretrain.lora import with_lora
 from lilm.train.pretrain.teaching import prepare_teaching
 from lilm.train.real.bed import LANGUAGES
 from lilm.train.real.contender import Outcome, Point, Speed, Trial
 from lilm.train.real.measured import bits
+from lilm.train.real.opened import open_trial
 from lilm.train.trainer.attention import choose_attention
 from lilm.train.trainer.batches import BatchAt, mixed
 from lilm.train.trainer.compiled import compiles
@@ -36,13 +34,8 @@ class ByStages:
     def speed(self, trial: Trial, seconds: float) -> Speed:
         recipe, folder, reporter = trial.recipe, trial.folder, trial.bed.reporter
         config = recipe.pretrain
-        device = prepare_torch(recipe.seed, recipe.threads)
-        model: Any = load_llama(folder / "base", device)
-        tokenizers = open_tokenizers(folder / "base", folder / "tokenizer", model)
-        main, replay = (
-            open_sequences(folder / "pack", language, tokenizers.sha256, trial.window, recipe.seed)
-            for language in LANGUAGES
-        )
+        opened = open_trial(trial)
+        model, tokenizers, main, replay = opened.model, opened.tokenizers, opened.main, opened.replay
         started = time.perf_counter()
         texts = read_texts(folder / "corpus", recipe.language, "train")
         add_rows(model, tokenizers.base, tokenizers.pieces, config.init, recipe.seed, texts, reporter)
@@ -50,8 +43,8 @@ class ByStages:
             prepare_teaching(model, main, len(tokenizers.base), config.bigrams)
         prepared = time.perf_counter() - started
         common = {
-            "flat_attention": choose_attention(model, device, config.dtype),
-            "compile": compiles(model, device, config.compile),
+            "flat_attention": choose_attention(model, opened.device, config.dtype),
+            "compile": compiles(model, opened.device, config.compile),
         }
 
         def measured(model: Any, stage: int, seconds: float) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from lilm.train.real.bed import LANGUAGES
 from lilm.train.real.contender import Trial
 from lilm.train.tokenizer.kinds import open_base
 from lilm.train.tokenizer.texts import sample_evenly
+from lilm.train.tokenizer.verify import Candidate
 
 APART = ("reachable pieces",)  # no comparison of ids
 SPLITS: tuple[Split, ...] = ("heldout", "train")
@@ -24,9 +25,9 @@ def compare_ids(trial: Trial, lines: int) -> dict[str, Any]:
     gguf = trial.bed.root / "vocabulary.gguf"
     base = open_base(trial.folder / "base")
     with trial.bed.reporter.bar("compare ids", len(chosen) + 1) as bar:
-        report = base.verify(
-            trial.folder / "tokenizer", chosen, trial.recipe.base_language, gguf, lambda name: bar.advance(1, name), 1
-        )
+        tokenizer, english = trial.folder / "tokenizer", trial.recipe.base_language
+        made = Candidate(tokenizer, chosen, english, gguf, on_done=lambda name: bar.advance(1, name))
+        report = base.verify(made)
     gguf.unlink()
     japanese = report.figures[trial.recipe.language]
     return {

@@ -8,6 +8,8 @@ from lilm.train.stories import chats_english, chats_japanese
 
 Message = dict[str, str]
 _LANGUAGES = {"ja": chats_japanese, "en": chats_english}
+# How often each of a language's KINDS is asked.
+_WEIGHTS = (4, 4, 2, 1, 1, 2, 6, 4, 5)
 # How often a chat has one, two, three turns.
 _TURNS = (1, 1, 1, 2, 2, 3)
 
@@ -25,14 +27,13 @@ def chats(lang: str, count: int, seed: int) -> Iterator[list[Message]]:
 def _chat(lang: str, seed: int, index: int) -> list[Message]:
     rng = random.Random(f"lilm chat {lang} {seed} {index}")
     language = _LANGUAGES[lang]
-    kinds: list[Callable[[random.Random], tuple[str, str]]] = [kind for kind, _ in language.KINDS]
-    weights = [weight for _, weight in language.KINDS]
+    kinds: tuple[Callable[[random.Random], tuple[str, str]], ...] = language.KINDS
     turns = rng.choice(_TURNS)
     pairs: list[tuple[str, str]] = []
     if turns > 1 and rng.random() < 0.3:
         pairs.append(language.greeting(rng))
     while len(pairs) < turns:
-        pair = rng.choices(kinds, weights)[0](rng)
+        pair = rng.choices(kinds, _WEIGHTS)[0](rng)
         if pair[0] not in [asked for asked, _ in pairs]:
             pairs.append(pair)
     return [

@@ -134,34 +134,15 @@ def reading(rng: random.Random) -> Turn:
     return f"{english.tell(story, rng)} {pair['ask'].format_map(slots)}", pair["answer"].format_map(slots)
 
 
-# In these the friend need not appear.
-_ALONE = ("baby", "errand")
-
-
 def tale(rng: random.Random) -> Turn:
     """The user wants a story, mostly of an animal that the user names."""
-    language = tables("en")
-    words, facts = language.words, language.facts
-    way = rng.random()
-    kind = plots.kind_of_hero(rng)
-    names = tuple(plots.PLOTS) if way < 0.75 else tuple(name for name in plots.PLOTS if name not in _ALONE)
-    story = plots.draw(rng, kind, names=names, short=True)
-    asks = facts.story_asks if way < 0.6 else facts.story_asks_any if way < 0.75 else facts.story_asks_two
+    words = tables("en").words
+    story, asks = plots.draw_asked(rng, tables("en").facts)
     one, two = (english.article(words.kinds[who.kind]) for who in (story.hero, story.friend))
     return rng.choice(asks).format(kind=one, other=two), english.tell(story, rng)
 
 
-KINDS = (
-    (plain, 4),
-    (animal, 4),
-    (food, 2),
-    (opposite, 1),
-    (colour, 1),
-    (counting, 2),
-    (scene, 6),
-    (reading, 4),
-    (tale, 5),
-)
+KINDS = (plain, animal, food, opposite, colour, counting, scene, reading, tale)
 
 
 def greeting(rng: random.Random) -> Turn:

@@ -2,6 +2,7 @@
 
 import random
 from functools import cache
+from types import SimpleNamespace
 from typing import NamedTuple
 
 from lilm.train.stories import world
@@ -38,6 +39,7 @@ class Story(NamedTuple):
 
 
 _INTRO = "scene? hero likes?"
+_ALONE = ("baby", "errand")  # in these the friend need not appear
 
 
 def _plot(beats: str, table: str = "", seasons: tuple[str, ...] = (), intro: str = _INTRO) -> Plot:
@@ -131,3 +133,13 @@ def draw(rng: random.Random, kind: str = "", *, names: tuple[str, ...] = tuple(P
     )
     counts = (int(rng.random() * 4) + 2, int(rng.random() * 4) + 2)
     return Story(name, beats, hero, friend, season, picks, counts)
+
+
+def draw_asked(rng: random.Random, facts: SimpleNamespace) -> tuple[Story, list[str]]:
+    """(a short story that a user wants, mostly of an animal; the ways to ask for it, with {kind} of the hero and
+    {other} of the friend, as far as they name them). facts: of a language's tables."""
+    way = rng.random()
+    kind = kind_of_hero(rng)
+    names = tuple(PLOTS) if way < 0.75 else tuple(name for name in PLOTS if name not in _ALONE)
+    story = draw(rng, kind, names=names, short=True)
+    return story, facts.story_asks if way < 0.6 else facts.story_asks_any if way < 0.75 else facts.story_asks_two

@@ -1,6 +1,6 @@
 """The gate for byte-level BPE: `tokenizers`, Hugging Face and llama.cpp must give the same ids, and text come back."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,29 +9,21 @@ from lilm.llamacpp.vocab import write_vocab_gguf
 from lilm.train.tokenizer.adversarial import LINES
 from lilm.train.tokenizer.byte_merge import unreachable_names
 from lilm.train.tokenizer.scripts import is_shared
-from lilm.train.tokenizer.verify import Ids, Report, density
+from lilm.train.tokenizer.verify import Candidate, Ids, Report, density
 from lilm.vocabulary.byte_level import FILE, complete_tokenizer, load_tokenizer, piece_bytes, read_byte_level
 
 
-def verify_byte_level(
-    tokenizer_dir: Path,
-    base_dir: Path,
-    lines: Mapping[str, Sequence[str]],
-    unchanged: str,
-    gguf: Path,
-    on_done: Callable[[str], None] = lambda name: None,
-    multiple: int = 1,
-) -> Report:
+def verify_byte_level(made: Candidate, base_dir: Path) -> Report:
     """As `lilm.train.tokenizer.verify.verify`, for folders with a byte-level tokenizer.json."""
     from transformers import AutoTokenizer
 
     report = Report()
-    found, base = read_byte_level(tokenizer_dir), read_byte_level(base_dir)
+    found, base = read_byte_level(made.folder), read_byte_level(base_dir)
     # of a base that lacks bytes the ids are compared too: the merged tokenizer has these first among what it adds
-    merged, old = load_tokenizer(tokenizer_dir / FILE), complete_tokenizer(base)
+    merged, old = load_tokenizer(made.folder / FILE), complete_tokenizer(base)
     merged.encode_special_tokens = old.encode_special_tokens = True  # "</s>" written in a text is text
-    hf: Any = AutoTokenizer.from_pretrained(tokenizer_dir, local_files_only=True)
-    write_vocab_gguf(tokenizer_dir, gguf)
+    hf: Any = AutoTokenizer.from_pretrained(made.folder, local_files_only=True)
+    write_vocab_gguf(made.folder, made.gguf)
 
     size, old_size = len(found.names), len(base.names)
     added = [name for index, name in enumerate(found.names[old_size:], old_size) if index not in found.unused]
@@ -39,35 +31,35 @@ def verify_byte_level(
     report.check("reachable pieces").compare(added, added, ["nothing" if name in dead else name for name in added])
     kept, now = ([one.id_to_token(index) for index in range(old_size)] for one in (old, merged))
     report.check("pieces of the base = base").compare(base.names, _filled(kept, base.names), now)
-    report.check(f"size is a multiple of {multiple}").compare([f"{size} pieces"], [[size % multiple]], [[0]])
+    report.check(f"size is a multiple of {made.multiple}").compare([f"{size} pieces"], [[size % made.multiple]], [[0]])
 
     touched = _touched(added[len(base.missing) :])
-    for name, group in {**lines, "adversarial": LINES}.items():
+    for name, group in {**made.lines, "adversarial": LINES}.items():
         group = list(group)
         ids: Ids = [one.ids for one in merged.encode_batch(group)]
         hf_ids: Ids = hf(group, split_special_tokens=True, verbose=False)["input_ids"]
         report.check("tokenizers = Hugging Face").compare(group, ids, hf_ids)
-        report.check("Hugging Face = llama.cpp").compare(group, hf_ids, tokenize_lines(gguf, group))
+        report.check("Hugging Face = llama.cpp").compare(group, hf_ids, tokenize_lines(made.gguf, group))
         texts: Ids = [row[found.adds_bos :] for row in ids]
         report.check("round trip Hugging Face").compare(group, group, [hf.decode(row) for row in texts])
 
         old_ids: Ids = [one.ids for one in old.encode_batch(group, add_special_tokens=False)]
-        if name == unchanged:
+        if name == made.unchanged:
             same = [index for index, line in enumerate(group) if not touched(line)]
             report.check(f"{name} ids = base ids").compare(
                 [group[i] for i in same], [texts[i] for i in same], [old_ids[i] for i in same]
             )
-        if name in lines:
+        if name in made.lines:
             report.figures[name] = {
                 **{f"base_{key}": value for key, value in density(group, old_ids).items()},
                 **{f"merged_{key}": value for key, value in density(group, texts).items()},
             }
-        on_done(name)
+        made.on_done(name)
 
     ends = list(dict.fromkeys(found.names[index] for index in (found.bos_id, found.eos_id)))
     marked = [f"東京{token}\n<|user|>\nTokyo {token}{token} 12" for token in ends]
     report.check("Hugging Face = llama.cpp with special tokens").compare(
-        marked, hf(marked)["input_ids"], tokenize_lines(gguf, marked, parse_special=True)
+        marked, hf(marked)["input_ids"], tokenize_lines(made.gguf, marked, parse_special=True)
     )
     return report
 

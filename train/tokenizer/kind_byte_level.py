@@ -1,14 +1,14 @@
 """Bases with a byte-level BPE tokenizer.json: Llama 3, SmolLM, and others that use GPT-2's or Qwen's way."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from lilm.recipe import TokenizerConfig
 from lilm.train.tokenizer.byte_learn import ByteLearnt, check_config, learn_byte_level
 from lilm.train.tokenizer.byte_merge import merge_byte_level, write_byte_level
 from lilm.train.tokenizer.byte_verify import verify_byte_level
-from lilm.train.tokenizer.kinds import Written
-from lilm.train.tokenizer.verify import Report
+from lilm.train.tokenizer.kind import Written
+from lilm.train.tokenizer.verify import Candidate, Report
 from lilm.vocabulary.byte_level import FILE, load_tokenizer, read_byte_level
 
 
@@ -41,13 +41,5 @@ class ByteLevelKind:
         pre_tokenizer = load_tokenizer(self._folder / FILE).pre_tokenizer
         return learn_byte_level(texts, config, self._base, pre_tokenizer, language)
 
-    def verify(
-        self,
-        tokenizer_dir: Path,
-        lines: Mapping[str, Sequence[str]],
-        unchanged: str,
-        gguf: Path,
-        on_done: Callable[[str], None],
-        multiple: int,
-    ) -> Report:
-        return verify_byte_level(tokenizer_dir, self._folder, lines, unchanged, gguf, on_done, multiple)
+    def verify(self, made: Candidate) -> Report:
+        return verify_byte_level(made, self._folder)

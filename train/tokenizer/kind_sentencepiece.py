@@ -1,14 +1,14 @@
 """Bases with a SentencePiece tokenizer.model: Llama 1 and 2, TinyLlama, and LiLM's own."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from lilm.recipe import TokenizerConfig
 from lilm.train.tokenizer.hf import write_tokenizer
-from lilm.train.tokenizer.kinds import Written
+from lilm.train.tokenizer.kind import Written
 from lilm.train.tokenizer.merge import merge_pieces, normal_pieces, read_base
 from lilm.train.tokenizer.train import Learnt, train_sentencepiece
-from lilm.train.tokenizer.verify import Report, verify
+from lilm.train.tokenizer.verify import Candidate, Report, verify
 from lilm.vocabulary.added_tokens import named_ids
 from lilm.vocabulary.sentencepiece import MODEL
 
@@ -38,13 +38,5 @@ class SentencePieceKind:
             unreachable=merged.unreachable,
         )
 
-    def verify(
-        self,
-        tokenizer_dir: Path,
-        lines: Mapping[str, Sequence[str]],
-        unchanged: str,
-        gguf: Path,
-        on_done: Callable[[str], None],
-        multiple: int,
-    ) -> Report:
-        return verify(tokenizer_dir, self._path, lines, unchanged, gguf, on_done, multiple)
+    def verify(self, made: Candidate) -> Report:
+        return verify(made, self._path)

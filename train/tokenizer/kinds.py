@@ -1,55 +1,9 @@
-"""The kinds of base tokenizer that pieces can be added to, behind one interface."""
+"""The kinds of base tokenizer that pieces can be added to."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
-from lilm.recipe import TokenizerConfig
-from lilm.train.tokenizer.verify import Report
+from lilm.train.tokenizer.kind import Kind
 from lilm.vocabulary.sentencepiece import has_model
-
-
-@dataclass(frozen=True)
-class Written:
-    """What a merged vocabulary has. vocab_size: of all pieces. pieces_added: new ones; characters_added: those that are
-    one character. pieces_known: learnt ones that the base had. pieces_unused: padding. characters_left_to_bytes and
-    share_left_to_bytes: of the learnable text. unreachable: pieces that no text can give, left out."""
-
-    vocab_size: int
-    base_vocab_size: int
-    pieces_added: int
-    characters_added: int
-    pieces_known: int
-    pieces_unused: int
-    characters_left_to_bytes: int
-    share_left_to_bytes: float
-    unreachable: tuple[str, ...]
-
-
-class Kind(Protocol):
-    """A base's tokenizer, read. size: pieces, special and unused ones too."""
-
-    size: int
-
-    def write_merged(
-        self, texts: Sequence[str], config: TokenizerConfig, language: str, out_dir: Path, model_max_length: int
-    ) -> Written:
-        """Learn pieces from `texts`, merge them into the base's and write the files that runtimes read. Raises
-        LilmError when there is nothing to learn, or for keys of `config` that this kind has not."""
-        ...
-
-    def verify(
-        self,
-        tokenizer_dir: Path,
-        lines: Mapping[str, Sequence[str]],
-        unchanged: str,
-        gguf: Path,
-        on_done: Callable[[str], None],
-        multiple: int,
-    ) -> Report:
-        """All comparisons of the merged tokenizer's forms, and of it with its base."""
-        ...
 
 
 def open_base(folder: Path) -> Kind:

@@ -23,6 +23,7 @@ def run(config: TokenizerConfig, inputs: Mapping[str, Path], out_dir: Path, cont
     """
     from lilm.train.tokenizer.kinds import open_base
     from lilm.train.tokenizer.texts import heldout_lines, learning_texts
+    from lilm.train.tokenizer.verify import Candidate
 
     corpus = inputs["corpus"]
     base = open_base(inputs["base"])
@@ -50,7 +51,9 @@ def run(config: TokenizerConfig, inputs: Mapping[str, Path], out_dir: Path, cont
     try:
         with context.reporter.bar("verify", len(languages) + 1) as bar:
             report = base.verify(
-                out_dir, lines, context.base_language, gguf, lambda name: bar.advance(1, name), config.multiple
+                Candidate(
+                    out_dir, lines, context.base_language, gguf, config.multiple, lambda name: bar.advance(1, name)
+                )
             )
     finally:
         gguf.unlink(missing_ok=True)

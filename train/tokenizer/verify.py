@@ -69,45 +69,49 @@ def density(lines: Sequence[str], ids: Ids) -> dict[str, float]:
     }
 
 
-def verify(
-    tokenizer_dir: Path,
-    base: Path,
-    lines: Mapping[str, Sequence[str]],
-    unchanged: str,
-    gguf: Path,
-    on_done: Callable[[str], None] = lambda name: None,
-    multiple: int = 1,
-) -> Report:
-    """Compare the tokenizer's three forms, and it with its base.
+@dataclass(frozen=True)
+class Candidate:
+    """A merged tokenizer to verify.
 
-    tokenizer_dir: tokenizer.model and .json. base: the base's tokenizer.model. lines: by language.
-    unchanged: the language whose ids must be the base's, on all lines but those with characters that new pieces may
-    hold (Japanese in an English text) and do. gguf: where the vocabulary is written for llama.cpp. on_done: called
-    with each finished language. multiple: what the vocabulary's size must be one of.
-    Returns all counts; `raise_on_mismatch` is the gate.
+    folder: of its files. lines: by language. unchanged: the language whose ids must be the base's, on all lines but
+    those with characters that new pieces may hold (Japanese in an English text) and do. gguf: where the vocabulary is
+    written for llama.cpp. multiple: what the vocabulary's size must be one of. on_done: called with each finished
+    language.
     """
+
+    folder: Path
+    lines: Mapping[str, Sequence[str]]
+    unchanged: str
+    gguf: Path
+    multiple: int = 1
+    on_done: Callable[[str], None] = lambda name: None
+
+
+def verify(made: Candidate, base: Path) -> Report:
+    """Compare the tokenizer's three forms, and it with its base, whose tokenizer.model `base` is. Returns all counts;
+    `raise_on_mismatch` is the gate."""
     from transformers import AutoTokenizer
 
     report = Report()
-    proto = read_proto(tokenizer_dir / "tokenizer.model")
+    proto = read_proto(made.folder / "tokenizer.model")
     base_proto = read_proto(base)
     merged, old = processor(proto), processor(base_proto)
-    hf = AutoTokenizer.from_pretrained(tokenizer_dir, local_files_only=True)
-    write_vocab_gguf(tokenizer_dir, gguf)
+    hf = AutoTokenizer.from_pretrained(made.folder, local_files_only=True)
+    write_vocab_gguf(made.folder, made.gguf)
 
     added = [piece.piece for piece in list(proto.pieces)[len(base_proto.pieces) :] if piece.type == NORMAL]
     new_characters = {char for char in set("".join(added)) - {"▁"} if not is_shared(char)}
     dead = unreachable_pieces(proto, added)
     report.check("reachable pieces").compare(added, added, ["nothing" if p in dead else p for p in added])
     size = len(proto.pieces)
-    report.check(f"size is a multiple of {multiple}").compare([f"{size} pieces"], [[size % multiple]], [[0]])
+    report.check(f"size is a multiple of {made.multiple}").compare([f"{size} pieces"], [[size % made.multiple]], [[0]])
 
-    for name, group in {**lines, "adversarial": LINES}.items():
+    for name, group in {**made.lines, "adversarial": LINES}.items():
         group = list(group)
         ids: Ids = merged.encode(group, add_bos=True)
         hf_ids: Ids = hf(group, split_special_tokens=True, verbose=False)["input_ids"]
         report.check("SentencePiece = Hugging Face").compare(group, ids, hf_ids)
-        report.check("SentencePiece = llama.cpp").compare(group, ids, tokenize_lines(gguf, group))
+        report.check("SentencePiece = llama.cpp").compare(group, ids, tokenize_lines(made.gguf, group))
 
         plain = [line.replace("▁", " ") for line in group]  # ▁ is how these tokenizers write a space
         report.check("round trip SentencePiece").compare(group, plain, merged.decode([row[1:] for row in ids]))
@@ -115,15 +119,15 @@ def verify(
         report.check("round trip Hugging Face").compare(group, plain, back)
 
         old_ids: Ids = old.encode(group)
-        if name == unchanged:
+        if name == made.unchanged:
             same = [i for i, line in enumerate(group) if not new_characters & set(line)]
             report.check(f"{name} ids = base ids").compare(
                 [group[i] for i in same], [ids[i][1:] for i in same], [old_ids[i] for i in same]
             )
-        if name in lines:
+        if name in made.lines:
             report.figures[name] = {
                 **{f"base_{key}": value for key, value in density(group, old_ids).items()},
                 **{f"merged_{key}": value for key, value in density(group, [row[1:] for row in ids]).items()},
             }
-        on_done(name)
+        made.on_done(name)
     return report

@@ -30,9 +30,7 @@ def read_hostfile(path: Path) -> dict[str, int]:
             )
         hosts[match[1]] = int(match[2])
     if not hosts:
-        raise LilmError(
-            "no host in it", where=f"hostfile {path}", remedy="write a line `HOST slots=N` for each machine"
-        )
+        raise LilmError("no host in it", where=f"hostfile {path}", remedy=REMEDY)
     return hosts
 
 

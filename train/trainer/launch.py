@@ -2,7 +2,7 @@
 
 The processes and this one speak through files in a folder, since they may be on other machines: `spec.json` (what to
 do), `alive` (this process is), `progress.jsonl` (what the first process says), `rank-N.log` (what each prints),
-`artifact.json`, `error-N.json` or `crash-N` (how it ended).
+`artifact.json`, or `error-N.json` as torch.distributed.elastic records it (how it ended).
 """
 
 import json
@@ -14,11 +14,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from lilm.disk import replacing
 from lilm.errors import LilmError
 from lilm.pipeline.artifact import Artifact
 from lilm.pipeline.hashing import write_json
@@ -26,14 +27,14 @@ from lilm.pipeline.stage import Context
 from lilm.recipe import DistributedConfig
 from lilm.recipe.section import Section
 from lilm.train.trainer.hosts import rank_count
-from lilm.train.trainer.relay import Relayed
+from lilm.train.trainer.relay import replay
 
-FOLDER = "launch"  # inside the stage's checkpoints, so that it is gone when the stage is done
 WORKER = "lilm.train.trainer.worker"
 POLL_SECONDS = 0.2
 _ENDED = re.compile(
     r"^\s*rank\s*:\s*(\d+) .*\n\s*exitcode\s*:\s*(-?\d+)", re.MULTILINE
 )  # torchrun's list of who failed
+_REFUSED = f"{LilmError.__name__}: "  # how the record of one begins
 
 
 def is_for_many(distributed: DistributedConfig) -> bool:
@@ -69,33 +70,21 @@ def launch(
 
     Raises the LilmError that a process raises, or one that names the process that failed and its log.
     """
-    folder = out_dir / "checkpoints" / FOLDER
-    shutil.rmtree(folder, ignore_errors=True)
+    checkpoints = out_dir.resolve() / "checkpoints"
+    for old in checkpoints.glob("launch-*"):  # processes that a killed try left end when theirs is gone
+        shutil.rmtree(old, ignore_errors=True)
+    folder = checkpoints / f"launch-{secrets.token_hex(4)}"
     folder.mkdir(parents=True)
-    token = secrets.token_hex(8)
     spec = {
-        "token": token,
         "stage": stage,
         "config": config.model_dump(mode="json"),
         "inputs": {name: str(path.resolve()) for name, path in inputs.items()},
         "out_dir": str(out_dir.resolve()),
-        "seed": context.seed,
-        "threads": context.threads,
-        "language": context.language,
-        "base_language": context.base_language,
+        "context": {name: value for name, value in vars(context).items() if name != "reporter"},
     }
     write_json(folder / "spec.json", spec)
+    (folder / "alive").touch()
     context.reporter.say(f"  {rank_count(distributed)} processes; logs in {folder}")
-    with (folder / "launcher.log").open("wb") as log:
-        code = _run(start_command(distributed, (folder / "spec.json").resolve()), log, folder, token, context)
-    if code == 0 and (folder / "artifact.json").is_file():
-        found = json.loads((folder / "artifact.json").read_text(encoding="utf-8"))
-        return Artifact(found["measurements"], tuple(found["volatile"]))
-    raise _failure(folder, code)
-
-
-def _run(command: list[str], log: IO[bytes], folder: Path, token: str, context: Context) -> int:
-    """The exit status of `command`; meanwhile its progress is shown, and `alive` goes on counting."""
     # beside the interpreter are ninja and the launchers; a batch job's OpenMP would spin while it waits for others
     environment = {
         **os.environ,
@@ -103,53 +92,54 @@ def _run(command: list[str], log: IO[bytes], folder: Path, token: str, context: 
         "OMP_NUM_THREADS": str(context.threads),
         "OMP_WAIT_POLICY": "passive",
     }
-    _beat(folder, token, 0)
-    process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment, stdin=subprocess.DEVNULL)
-    with Relayed(folder / "progress.jsonl", context.reporter) as relayed:
-        beats = 0
-        try:
-            while process.poll() is None:
-                time.sleep(POLL_SECONDS)
-                beats += 1
-                _beat(folder, token, beats)
-                relayed.show()
-            relayed.show()
-        finally:
-            if process.poll() is None:
-                process.terminate()
-                process.wait()
-    return process.returncode
+    command = start_command(distributed, folder / "spec.json")
+    with (folder / "launcher.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, stdin=subprocess.DEVNULL)
+    try:
+        replay(_said(folder, process), context.reporter)
+    finally:
+        process.terminate()  # nothing where it has ended
+        process.wait()
+    if process.returncode == 0 and (folder / "artifact.json").is_file():
+        found = json.loads((folder / "artifact.json").read_text(encoding="utf-8"))
+        return Artifact(found["measurements"], tuple(found["volatile"]))
+    raise _failure(folder, process.returncode)
 
 
-def _beat(folder: Path, token: str, count: int) -> None:
-    """A reader sees the old beat or the new one; unlike write_atomic, the disk may take its time."""
-    with replacing(folder / "alive") as part:
-        part.write_text(f"{token} {count}", encoding="utf-8")
+def _said(folder: Path, process: "subprocess.Popen[bytes]") -> Iterator[list[Any]]:
+    """What the first process says, until all have ended; meanwhile `alive` changes."""
+    rest, running = "", True
+    with (folder / "progress.jsonl").open("w+", encoding="utf-8") as file:
+        for beat in count():
+            running = process.poll() is None
+            *lines, rest = (rest + file.read()).split("\n")
+            yield from map(json.loads, lines)
+            if not running:
+                return
+            (folder / "alive").write_text(str(beat), encoding="utf-8")
+            time.sleep(POLL_SECONDS)
 
 
 def _failure(folder: Path, code: int) -> LilmError:
-    for path in sorted(folder.glob("error-*.json")):
-        error: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    """What a process refuses; else who was killed; else who crashed first: when one is gone, the others crash too, or
+    are told to end."""
+    failed: dict[int, str] = {}
+    for path in sorted(folder.glob("error-*.json"), key=lambda path: path.stat().st_mtime_ns):
+        with suppress(ValueError):  # of a process that was told to end while it wrote
+            text = json.loads(path.read_text(encoding="utf-8"))["message"]["message"]
+            failed[int(path.stem.removeprefix("error-"))] = text.split("\n")[0]
+    refused = next((text for text in failed.values() if text.startswith(_REFUSED)), None)
+    if refused is not None:
         shutil.rmtree(folder)  # the user's to mend: nothing in the logs helps
-        return LilmError(error["what"], where=error["where"], remedy=error["remedy"])
-    rank, reason = _culprit(folder) or (None, f"the processes ended with status {code}")
+        return LilmError(refused.removeprefix(_REFUSED))
+    for rank, status in _ENDED.findall((folder / "launcher.log").read_text(encoding="utf-8", errors="replace")):
+        if int(status) < 0 and int(status) != -signal.SIGTERM:
+            memory = " (out of memory?)" if int(status) == -signal.SIGKILL else ""
+            failed = {int(rank): f"killed by signal {-int(status)}{memory}", **failed}
+    log, what = "launcher.log", f"the processes ended with status {code}"
+    for rank, text in failed.items():
+        log, what = f"rank-{rank}.log", f"training process {rank} failed: {text}"
+        break
     return LilmError(
-        reason if rank is None else f"training process {rank} failed: {reason}",
-        where=str(folder / ("launcher.log" if rank is None else f"rank-{rank}.log")),
-        remedy="read that file; the same command goes on from the last checkpoint",
+        what, where=str(folder / log), remedy="read that file; the same command goes on from the last checkpoint"
     )
-
-
-def _culprit(folder: Path) -> tuple[int, str] | None:
-    """(the process that failed, why): one that was killed before one that crashed, since when one is gone the others
-    crash too, or are told to end; or None when nobody left a word."""
-    text = (folder / "launcher.log").read_text(encoding="utf-8", errors="replace")
-    ended = {int(rank): int(status) for rank, status in _ENDED.findall(text)}
-    for rank, status in ended.items():
-        if status < 0 and status != -signal.SIGTERM:
-            memory = " (out of memory?)" if status == -signal.SIGKILL else ""
-            return rank, f"killed by signal {-status}{memory}"
-    crashes = sorted(folder.glob("crash-*"), key=lambda path: path.stat().st_mtime_ns)
-    if not crashes:
-        return None
-    return int(crashes[0].name.removeprefix("crash-")), crashes[0].read_text(encoding="utf-8")

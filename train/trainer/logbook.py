@@ -15,6 +15,7 @@ from lilm.train.trainer.report import write_report
 from lilm.train.trainer.speed import Speedometer
 
 METRICS, PAGE, BOARD = "metrics.jsonl", "report.html", "tensorboard"
+EVENTS = ("events.*",)  # as TensorBoard calls its files
 PAGE_SECONDS = 60.0  # at least so long between two writings of the page
 
 
@@ -70,7 +71,7 @@ class Logbook:
         write_report(self._title, self.metrics, self._figures, self._folder / PAGE, self._note)
         if self._writer is not None:
             self._writer.close()
-        board = [path.relative_to(self._folder).as_posix() for path in files_below(self._folder / BOARD)]
+        board = [path.relative_to(self._folder).as_posix() for path in files_below(self._folder / BOARD, EVENTS)]
         return (PAGE, *board)
 
     def _page(self, metrics: Metrics) -> None:

@@ -6,10 +6,10 @@ import sys
 import threading
 import time
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lilm.errors import LilmError
 from lilm.pipeline.hashing import write_json
 
 PATIENCE = 60.0  # seconds without a sign of the launcher: disks shared by network show changes late
@@ -19,29 +19,22 @@ WATCH_SECONDS = 0.5
 def main() -> None:
     spec_path = Path(sys.argv[-1])
     folder, rank = spec_path.parent, int(os.environ["RANK"])
-    spec = json.loads(spec_path.read_text(encoding="utf-8"))
     log = (folder / f"rank-{rank}.log").open("ab", buffering=0)
     os.dup2(log.fileno(), 1)
     os.dup2(log.fileno(), 2)
-    threading.Thread(target=_end_with_launcher, args=(folder / "alive", spec["token"]), daemon=True).start()
+    threading.Thread(target=_end_with_launcher, args=(folder / "alive",), daemon=True).start()
+    from torch.distributed.elastic.multiprocessing.errors import record
+
+    os.environ["TORCHELASTIC_ERROR_FILE"] = str(folder / f"error-{rank}.json")  # DeepSpeed's launcher names none
+    status = 0
     try:
-        _work(spec, folder, rank)
-    except LilmError as error:
-        write_json(folder / f"error-{rank}.json", {"what": error.what, "where": error.where, "remedy": error.remedy})
+        record(_work)(json.loads(spec_path.read_text(encoding="utf-8")), folder, rank)
+    except BaseException:
         traceback.print_exc()
-        _leave(2)
-    except BaseException as error:
-        (folder / f"crash-{rank}").write_text(f"{type(error).__name__}: {error}".split("\n")[0], encoding="utf-8")
-        traceback.print_exc()
-        _leave(1)
-    _leave(0)
-
-
-def _leave(status: int) -> None:
-    """Without the destructors of the process group, which wait for processes that may be gone."""
+        status = 1
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(status)
+    os._exit(status)  # without the destructors of the process group, which wait for processes that may be gone
 
 
 def _work(spec: dict[str, Any], folder: Path, rank: int) -> None:
@@ -57,14 +50,10 @@ def _work(spec: dict[str, Any], folder: Path, rank: int) -> None:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     neighbours = int(os.environ.get("LOCAL_WORLD_SIZE") or os.environ.get("LOCAL_SIZE") or 1)
-    context = Context(
-        seed=spec["seed"],
-        threads=max(1, spec["threads"] // neighbours),
-        language=spec["language"],
-        base_language=spec["base_language"],
-        # only the first speaks; what the others say would be the same
-        reporter=RelayReporter(folder / "progress.jsonl" if rank == 0 else Path(os.devnull)),
-    )
+    # only the first speaks; what the others say would be the same
+    reporter = RelayReporter(folder / "progress.jsonl" if rank == 0 else Path(os.devnull))
+    whole = Context(**spec["context"], reporter=reporter)
+    context = replace(whole, threads=max(1, whole.threads // neighbours))
     section: Any = Recipe.model_fields[spec["stage"]].annotation
     inputs = {name: Path(path) for name, path in spec["inputs"].items()}
     run = stage_named(spec["stage"]).load().run
@@ -76,21 +65,18 @@ def _work(spec: dict[str, Any], folder: Path, rank: int) -> None:
         )
 
 
-def _end_with_launcher(alive: Path, token: str) -> None:
+def _end_with_launcher(alive: Path) -> None:
     """A process whose launcher was killed would train on unseen, beside those that the next try starts."""
     last, changed = "", time.monotonic()
-    while True:
+    while time.monotonic() - changed < PATIENCE:
         time.sleep(WATCH_SECONDS)
         try:
             found = alive.read_text(encoding="utf-8")
         except FileNotFoundError:
-            os._exit(1)
-        if not found.startswith(token):
-            os._exit(1)
+            break
         if found != last:
             last, changed = found, time.monotonic()
-        elif time.monotonic() - changed > PATIENCE:
-            os._exit(1)
+    os._exit(1)
 
 
 if __name__ == "__main__":

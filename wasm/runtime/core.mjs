@@ -6,9 +6,6 @@ const NODE = typeof process === "object" && Boolean(process.versions?.node);
 const PAGE = 65536;
 const MIB = 1 << 20;
 const SMALLEST = 32 * MIB; // what the module is linked for
-// As wasm/limits.py has them: all but a last page that some browsers refuse.
-const LARGEST = 4096 * MIB - PAGE;
-const LARGEST64 = 4 * 4096 * MIB - PAGE;
 export const PROTOCOL = 4; // LILM_PROTOCOL of glue.h
 
 /** Does this realm have shared memory for threads? */
@@ -47,6 +44,7 @@ function isMemory64(/** @type {string} */ build) {
  * @property {number} n_batch
  * @property {string} [kv_type]
  * @property {number} threads
+ * @property {Record<string, number>} limits bytes that wasm memory may have, by variant
  * @property {string[]} [variants]
  * @property {string[]} [relaxed] variants that have a build with relaxed SIMD, too
  * @property {Record<string, ModelRows | undefined>} [models]
@@ -99,7 +97,7 @@ export function planMemory(table, wish) {
  */
 function planFor(table, wish) {
   const { variant } = wish;
-  const largest = isMemory64(variant) ? LARGEST64 : LARGEST;
+  const largest = table.limits[variant];
   if (wish.file_bytes + SMALLEST > largest) {
     const [gib, most] = [(wish.file_bytes / 2 ** 30).toFixed(2), Math.round(largest / 2 ** 30)];
     throw new LilmError(
@@ -132,7 +130,7 @@ function findRow(table, wish) {
 function makeMemory(plan) {
   const wide = isMemory64(plan.variant);
   const initial = Math.max(SMALLEST, Math.ceil(plan.initial_bytes / PAGE) * PAGE);
-  const maximum = Math.max(initial, Math.min(wide ? LARGEST64 : LARGEST, Math.ceil(plan.maximum_bytes / PAGE) * PAGE));
+  const maximum = Math.max(initial, Math.ceil(plan.maximum_bytes / PAGE) * PAGE);
   const [first, last] = [initial / PAGE, maximum / PAGE];
   const sizes = wide
     ? { address: "i64", initial: BigInt(first), maximum: BigInt(last) }

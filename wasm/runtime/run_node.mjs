@@ -1,5 +1,5 @@
 // Runs a GGUF in node by the browser's engine. One JSON job on stdin, one JSON answer on stdout:
-//   job     {gguf, base, variant, build, threads, n_ctx, n_batch, kv_type, memory?,
+//   job     {gguf, base, variant, build, limit, threads, n_ctx, n_batch, kv_type, memory?,
 //            runs: [{prompt | messages | tokens, ...sampling}]}
 //           or with {tokens, logits: FILE, step, stride} for a run: float32 logits into the file, one n_vocab after the
 //           other. With job.watched, a FILE: each step of the evaluation, a JSON line {name, op, weights, n} and then n
@@ -16,7 +16,7 @@ const job = JSON.parse(readFileSync(0, "utf8"));
 
 async function main() {
   const { n_ctx, n_batch, kv_type, threads } = job;
-  const table = { models: {}, n_ctx, n_batch, kv_type, threads };
+  const table = { models: {}, limits: { [job.variant]: job.limit }, n_ctx, n_batch, kv_type, threads };
   const onStep = job.watched && watcher(job.watched, new RegExp(job.names));
   const engine = await Engine.load(job.gguf, { adapt: false, ...job, name: "", table, onStep }, () => {});
   const runs = [];

@@ -11,6 +11,7 @@ from lilm.errors import LilmError
 from lilm.pipeline.hashing import write_json
 from lilm.wasm.build import SMALLEST_MEMORY, BuiltCore
 from lilm.wasm.javascript import copy_runtime
+from lilm.wasm.limits import usable_bytes
 from lilm.wasm.memory import MIB, Memory, context_length, read_model
 from lilm.wasm.verify.chromium import ask_page, serving
 
@@ -52,6 +53,7 @@ def verify_in_chromium(
         "n_batch": n_batch,
         "kv_type": kv_type,
         "threads": threads,
+        "limits": {variant: usable_bytes(variant)},
         "variants": [variant],
         "relaxed": [variant] if core.variant != variant else [],
         "models": {

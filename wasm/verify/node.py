@@ -10,6 +10,7 @@ from typing import IO, Any, cast
 
 from lilm.errors import LilmError
 from lilm.wasm.javascript import runtime_dir
+from lilm.wasm.limits import usable_bytes
 from lilm.wasm.toolchain import find_node
 
 
@@ -80,6 +81,7 @@ def run_node(
         "base": wasm_dir.absolute().as_uri() + "/",
         "variant": variant.removesuffix("-relaxed"),
         "build": variant,
+        "limit": usable_bytes(variant),
         "threads": threads if variant.startswith("threads") else 1,
         "n_ctx": n_ctx,
         "n_batch": n_batch,

@@ -18,8 +18,9 @@ from lilm.llamacpp.vocab import write_vocab_gguf
 from lilm.recipe import TokenizerConfig
 from lilm.train.tokenizer.adversarial import LINES
 from lilm.train.tokenizer.byte_verify import verify_byte_level
-from lilm.train.tokenizer.kinds import Written, open_base
-from lilm.train.tokenizer.verify import Report
+from lilm.train.tokenizer.kind import Written
+from lilm.train.tokenizer.kinds import open_base
+from lilm.train.tokenizer.verify import Candidate, Report
 from lilm.vocabulary.byte_level import ByteLevel, byte_alphabet, piece_bytes, read_byte_level, written
 from lilm.vocabulary.pieces import BytePieces
 from tests.train.tokenizer.byte_bases import write_base
@@ -62,7 +63,7 @@ def learning(lines: list[str]) -> list[str]:
 
 def check(made: Made, folder: Path, multiple: int = 64, lines: int | None = 200) -> Report:
     group = {language: texts[:lines] for language, texts in made.heldout.items()}
-    return verify_byte_level(folder, made.base, group, "en", folder / "vocab.gguf", multiple=multiple)
+    return verify_byte_level(Candidate(folder, group, "en", folder / "vocab.gguf", multiple), made.base)
 
 
 def failing(report: Report) -> set[str]:

@@ -16,7 +16,7 @@ from lilm.errors import LilmError
 from lilm.llamacpp.vocab import write_vocab_gguf
 from lilm.train.tokenizer.adversarial import LINES
 from lilm.train.tokenizer.hf import build_tokenizer
-from lilm.train.tokenizer.verify import Report, verify
+from lilm.train.tokenizer.verify import Candidate, Report, verify
 from lilm.vocabulary.sentencepiece import NORMAL, UNUSED, empty_proto, processor, read_proto
 
 Break = Callable[[Path], None]
@@ -24,7 +24,7 @@ Break = Callable[[Path], None]
 
 def check(trained: Any, folder: Path, multiple: int = 64) -> Report:
     lines = {language: lines[:300] for language, lines in trained.heldout.items()}
-    return verify(folder, trained.base, lines, "en", folder / "vocab.gguf", multiple=multiple)
+    return verify(Candidate(folder, lines, "en", folder / "vocab.gguf", multiple), trained.base)
 
 
 def failing(report: Report) -> set[str]:

@@ -12,7 +12,7 @@ from lilm.errors import LilmError
 from lilm.llamacpp.engine import tokenize_lines
 from lilm.llamacpp.vocab import write_vocab_gguf
 from lilm.train.tokenizer.hf import write_tokenizer
-from lilm.train.tokenizer.verify import verify
+from lilm.train.tokenizer.verify import Candidate, verify
 from lilm.vocabulary.sentencepiece import empty_proto
 
 CHATS = [
@@ -28,7 +28,7 @@ CHATS = [
 
 
 def test_no_mismatch_on_real_lines(trained: Any, tmp_path: Path, record_testsuite_property: Any) -> None:
-    report = verify(trained.folder, trained.base, trained.heldout, "en", tmp_path / "vocab.gguf")
+    report = verify(Candidate(trained.folder, trained.heldout, "en", tmp_path / "vocab.gguf"), trained.base)
     for name, check in report.checks.items():
         record_testsuite_property(name, f"{check.mismatches} of {check.lines}")
         assert check.mismatches == 0, f"{name}: {check.first}"
@@ -49,7 +49,7 @@ def test_the_gate_sees_the_usual_recipe_fail(trained: Any, tmp_path: Path) -> No
     write_tokenizer(broken, tmp_path, 512)
     (tmp_path / "tokenizer.json").write_bytes((trained.folder / "tokenizer.json").read_bytes())
     lines = {"ja": trained.heldout["ja"][:300]}
-    report = verify(tmp_path, trained.base, lines, "en", tmp_path / "vocab.gguf")
+    report = verify(Candidate(tmp_path, lines, "en", tmp_path / "vocab.gguf"), trained.base)
     assert report.checks["SentencePiece = Hugging Face"].mismatches > 10
     with pytest.raises(LilmError, match=r"of \d+ lines fail .*; the first: .* gives "):
         report.raise_on_mismatch("tokenizer")
