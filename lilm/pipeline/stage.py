@@ -10,6 +10,7 @@ from lilm.pipeline.artifact import Artifact
 from lilm.progress import Reporter
 
 if TYPE_CHECKING:
+    from lilm.fit.device import Place
     from lilm.recipe import Recipe
 
 
@@ -19,6 +20,7 @@ class Context:
 
     seed: of all randomness. threads: CPU threads of all numeric work (part of reproducibility).
     language, base_language: the language to learn and the one the base model knows.
+    place: what the export's budget is for, where that is a device.
     """
 
     seed: int
@@ -26,6 +28,7 @@ class Context:
     language: str
     base_language: str
     reporter: Reporter
+    place: "Place | None" = None
 
 
 class Run(Protocol):
@@ -48,6 +51,7 @@ class Stage:
         `external(config, context) -> dict[str, str]`, fingerprints of what the stage reads outside the run.
     shared: names of the recipe's top-level keys that this stage reads besides its own section.
     needs: names of the stages it reads, given the recipe.
+    also: what it reads of other sections, given the recipe, by a name for it.
     """
 
     name: str
@@ -55,6 +59,7 @@ class Stage:
     module: str
     needs: Callable[["Recipe"], tuple[str, ...]]
     shared: tuple[str, ...] = ()
+    also: Callable[["Recipe"], dict[str, Any]] = lambda recipe: {}
 
     def load(self) -> Any:
         return importlib.import_module(self.module)
@@ -73,6 +78,14 @@ def _export_needs(recipe: "Recipe") -> tuple[str, ...]:
     """A file of a budget is measured on the corpus; blocks are learnt from packed text."""
     export = recipe.export
     return ("finetune", *(("corpus",) if export.has_budget else ()), *(("pack",) if export.learned else ()))
+
+
+def _export_also(recipe: "Recipe") -> dict[str, Any]:
+    """The size of a file for a device depends on what the device gives, and on the page's context."""
+    from lilm.pipeline.place import place_of
+
+    place = place_of(recipe)
+    return {} if place is None else {"place": place.figures()}
 
 
 STAGES: tuple[Stage, ...] = (
@@ -124,6 +137,7 @@ STAGES: tuple[Stage, ...] = (
         "lilm.export.stage",
         _export_needs,
         ("seed", "threads", "language", "base_language"),
+        _export_also,
     ),
     Stage(
         "bench",

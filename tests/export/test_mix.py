@@ -182,13 +182,14 @@ def test_too_small_a_target_says_the_smallest(random_model: Path, corpus: Path, 
     assert not list(tmp_path.glob("model-mix*"))
     full, parameters = open_gguf(tmp_path / "model-f16.gguf"), 1_000_000
     config = ExportConfig(target_mb=enough)
-    assert check_target(full, config, parameters) == round(enough * 1e6)
+    check_target(full, config, parameters, config.target_bytes(parameters))
     found = matrices(full)
     types = smallest(groups_of(found, 3), found, config.mix_types)
     assert set(types.values()) == {"IQ4_NL"}
     assert enough * 1e6 - 10_000 < retyped_bytes(full, types) <= enough * 1e6
     with pytest.raises(LilmError, match=r"0\.1 is too little"):
-        check_target(full, ExportConfig(bits_per_weight=0.1), parameters)
+        few = ExportConfig(bits_per_weight=0.1)
+        check_target(full, few, parameters, few.target_bytes(parameters))
 
 
 @pytest.mark.parametrize("keys", [{"target_mb": 0.2}, {"bits_per_weight": 4.4}])
@@ -235,7 +236,7 @@ def test_only_a_budget_needs_the_corpus_and_the_page_may_have_its_file() -> None
     assert export.needs(parse_recipe(budget, "lilm.toml", Path("/"))) == ("finetune", "corpus")
     on_page = 'quants = ["Q4_K_M", "Q8_0"]', 'quants = ["mix", "Q8_0"]'
     assert parse_recipe(budget.replace(*on_page), "lilm.toml", Path("/")).site.quants == ("mix", "Q8_0")
-    with pytest.raises(LilmError, match=r"'mix'.*: set export.target_mb"):
+    with pytest.raises(LilmError, match=r"'mix'.*: set export.target_mb, bits_per_weight or device"):
         parse_recipe(plain.replace(*on_page), "lilm.toml", Path("/"))
     with pytest.raises(ValidationError, match="target_mb and bits_per_weight are both given"):
         ExportConfig(target_mb=3, bits_per_weight=4)
