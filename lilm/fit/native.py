@@ -5,7 +5,7 @@ from lilm.fit.parts import Parts, compute_bytes, context_length, graph_nodes, kv
 
 N_UBATCH = 512  # tokens that llama.cpp evaluates at a time, as is its default
 
-# Measured on Linux (tests/core/test_fit_measured.py compares): llama.cpp's own pages, a vocabulary entry's strings and
+# Measured on Linux (tests/wasm/test_peak.py compares): llama.cpp's own pages, a vocabulary entry's strings and
 # hash entry, a merge's, a node of the graph that ggml's scheduler reserves. The program's own memory is not in it.
 RUNTIME_BASE = 5 << 20
 RUNTIME_PER_TOKEN = 150
