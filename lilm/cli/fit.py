@@ -24,12 +24,16 @@ def register(app: typer.Typer) -> None:
         """
         from rich.console import Console
 
+        from lilm.errors import LilmError
         from lilm.fit.command import show_fit
         from lilm.pipeline.hashing import write_json
         from lilm.progress import Reporter
         from lilm.recipe import WasmConfig
         from lilm.wasm.stage import memory_use
 
+        if model.is_dir() and (n_ctx or measure):
+            option = "--measure" if measure else "--n-ctx"
+            raise LilmError(f"{option} means nothing for a folder", where=str(model), remedy="give one of its files")
         config = WasmConfig(kv_type=kv_type)
         figures = show_fit(model, device, n_ctx, memory_use(config, config.variants[0]), Console())
         if measure:

@@ -8,6 +8,7 @@ from typing import Any
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from lilm.errors import LilmError
 from lilm.fit.browser import Use
@@ -25,17 +26,17 @@ BACKENDS = {"arm": "in an app on a phone", "browser": "in a browser"}
 
 def show_fit(path: Path, device: str, n_ctx: int, use: Use, console: Console) -> dict[str, Any]:
     """Print the table for a file, or for the files of a run's folder, and answer its figures. device: one of
-    devices.toml, or "" for all. n_ctx: one more context, or 0.
+    known/devices.toml, or "" for all. n_ctx: one more context, or 0.
 
     Raises LilmError for what is no model, and for an unknown device.
     """
     devices = [_device(device)] if device else list(load_devices().values())
     models = {file.name: read_model(file) for file in find_files(path)}
+    lines = slow_lines(devices, models)
     if path.is_dir():
         rows = fit_matrix(devices, models, use)
         console.print(matrix_table(rows, list(models)))
-        for row in rows if device else ():
-            console.print(_best(row, models), highlight=False)
+        lines = [*(_best(row, models) for row in rows if device), *lines]
         figures: dict[str, Any] = {"kv_type": use.kv_type, "devices": rows}
     else:
         model = models[path.name]
@@ -43,15 +44,13 @@ def show_fit(path: Path, device: str, n_ctx: int, use: Use, console: Console) ->
         rows = [fit_row(one, model, use, contexts) for one in devices]
         console.print(file_table(path.name, rows, contexts))
         parts = {one.kind: asdict(parts_on(one, model, use, contexts[-1])) for one in devices}
-        for kind, part in parts.items():
-            console.print(_said(kind, contexts[-1], part), highlight=False, soft_wrap=True)
+        lines = [*(_said(kind, contexts[-1], part) for kind, part in parts.items()), *lines]
         figures = {"file": path.name, "kv_type": use.kv_type, "n_ctx": contexts[-1], "parts": parts, "devices": rows}
-    for line in slow_lines(devices, models):
-        console.print(line, highlight=False, soft_wrap=True)
     for one in devices if device else ():
-        console.print(f"{one.device}, {one.os}: {one.confidence} confidence, {one.date}, {one.source}", soft_wrap=True)
-        if one.note:
-            console.print(f"  {one.note}", highlight=False, soft_wrap=True)
+        lines.append(f"{one.device}, {one.os}: {one.confidence} confidence, {one.date}, {one.source}")
+        lines += [f"  {one.note}"] * bool(one.note)
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     return figures
 
 
@@ -76,26 +75,26 @@ def _device(name: str) -> Device:
 
 def file_table(name: str, rows: Sequence[Mapping[str, Any]], contexts: Sequence[int]) -> Table:
     """A row for each device; rows: of fit_row. What is more than the device gives stands in brackets."""
-    table = Table(title=f"{name}: MB needed by context (in brackets: more than there is)", box=box.SIMPLE_HEAD)
-    table.title_justify = "left"
+    title = f"{name}: MB needed by context (in brackets: more than there is)"
+    table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column("device", no_wrap=True)
     for heading in ("may use", *map(count, contexts), "longest"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         needed = [(row["needed_bytes"][str(n_ctx)], row["may_use_bytes"]) for n_ctx in contexts]
         cells = [f"{need / MB:,.0f}" if need <= most else f"({need / MB:,.0f})" for need, most in needed]
-        table.add_row(row["device"], f"{row['may_use_bytes'] / MB:,.0f}", *cells, count(row["longest_n_ctx"]) or "–")
+        table.add_row(row["device"], f"{row['may_use_bytes'] / MB:,.0f}", *cells, _longest(row["longest_n_ctx"]))
     return table
 
 
 def matrix_table(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Table:
     """A row for each device, a column for each file: the longest context that fits. rows: of fit_matrix."""
-    table = Table(title="longest context that fits, tokens (*: slow there)", box=box.SIMPLE_HEAD)
-    table.title_justify = "left"
+    title = "longest context that fits, tokens (*: slow there)"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column("device", no_wrap=True)
     table.add_column("may use, MB", justify="right")
     for name in names:
-        table.add_column(name.removesuffix(".gguf").removeprefix("model-"), justify="right", no_wrap=True)
+        table.add_column(Text(name.removesuffix(".gguf").removeprefix("model-")), justify="right", no_wrap=True)
     for row in rows:
         cells = [longest_cell(row, name) for name in names]
         table.add_row(row["device"], count(row["may_use_mb"]), *cells)
@@ -105,7 +104,11 @@ def matrix_table(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Tab
 def longest_cell(row: Mapping[str, Any], name: str) -> str:
     """`2,048`, `2,048*` where the file is slow, or a dash where nothing fits."""
     longest = row["longest_n_ctx"][name]
-    return (count(longest) if longest else "–") + ("*" if longest and name in row["slow"] else "")
+    return _longest(longest) + ("*" if longest and name in row["slow"] else "")
+
+
+def _longest(n_ctx: int) -> str:
+    return count(n_ctx) if n_ctx else "–"
 
 
 def _best(row: Mapping[str, Any], models: Mapping[str, Model]) -> str:

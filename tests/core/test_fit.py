@@ -89,7 +89,7 @@ def test_a_misspelt_device_is_refused_with_the_right_one() -> None:
         find_device("iphone-safary")
     with pytest.raises(ValidationError, match="is it iphone-13-pro"):
         ExportConfig(device="iPhone-13-Pro")
-    with pytest.raises(ValueError, match="known: iphone-8-safari, .*android-8gb"):
+    with pytest.raises(ValueError, match=r"known: iphone-8-safari, .*android-8gb"):
         find_device("xyz")
 
 

@@ -22,6 +22,11 @@ from lilm.export.matrices import matrices
 from lilm.export.mix import check_target
 from lilm.export.retyped import retyped_bytes
 from lilm.export.stage import check_base, run
+from lilm.fit.browser import page_use
+from lilm.fit.device import Place
+from lilm.fit.known.devices import find_device
+from lilm.fit.model import read_model
+from lilm.fit.needs import needed_bytes, room_for_weights
 from lilm.gguf_file import open_gguf
 from lilm.llama.config import read_llama_config
 from lilm.llama.layout import layout, restore_rows
@@ -29,7 +34,7 @@ from lilm.llama.shape import Shape
 from lilm.llamacpp.engine import Engine, quantize
 from lilm.pipeline.hashing import sha256_file
 from lilm.pipeline.stage import Context, stage_named
-from lilm.recipe import ExportConfig, recipe_text
+from lilm.recipe import ExportConfig, WasmConfig, recipe_text
 from lilm.recipe.files import parse_recipe
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
@@ -201,6 +206,22 @@ def test_a_budget_that_the_base_alone_exceeds_is_refused_before_any_training(
         check_base(ExportConfig.model_validate(keys), random_model, calm)
     enough = float(caught.value.remedy.split()[3])
     check_base(ExportConfig.model_validate(dict.fromkeys(keys, enough)), random_model, calm)
+
+
+def test_a_device_sets_the_size(random_model: Path, corpus: Path, calm: Context, tmp_path: Path) -> None:
+    small = dataclasses.replace(find_device("iphone-safari"), may_use_mb=15)
+    place = Place(small, page_use(WasmConfig(max_threads=1), threaded=True), n_ctx=256)
+    room = room_for_weights(place, Shape.of(read_llama_config(random_model)))
+    context = dataclasses.replace(calm, place=place)
+    report, path = mixed(random_model, corpus, tmp_path, context, device="iphone-safari")
+    assert report["files"][-1]["quant"] == "mix-iphone-safari"
+    assert 0.9 * room < path.stat().st_size <= room
+    assert len(report["files"][-1]["tensor_types"]) >= 3  # neither the smallest nor the largest of all
+    assert needed_bytes(small, read_model(path), place.use, place.n_ctx) <= 15_000_000
+    less = dataclasses.replace(place, device=dataclasses.replace(small, may_use_mb=13))
+    with pytest.raises(LilmError, match="iphone-safari leaves .* the base alone has") as caught:
+        check_base(ExportConfig(device="iphone-safari"), random_model, dataclasses.replace(calm, place=less))
+    assert caught.value.where == "export.device"
 
 
 def test_rows_that_no_block_divides_stay_half_floats(
