@@ -219,7 +219,7 @@ def test_a_device_sets_the_size(random_model: Path, corpus: Path, calm: Context,
     assert len(report["files"][-1]["tensor_types"]) >= 3  # neither the smallest nor the largest of all
     assert needed_bytes(small, read_model(path), place.use, place.n_ctx) <= 15_000_000
     less = dataclasses.replace(place, device=dataclasses.replace(small, may_use_mb=13))
-    with pytest.raises(LilmError, match="iphone-safari leaves .* the base alone has") as caught:
+    with pytest.raises(LilmError, match=r"iphone-safari leaves .* the base alone has") as caught:
         check_base(ExportConfig(device="iphone-safari"), random_model, dataclasses.replace(calm, place=less))
     assert caught.value.where == "export.device"
 
