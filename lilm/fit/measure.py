@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from lilm.errors import LilmError
 from lilm.fit.model import read_model
 from lilm.fit.native import native_parts
 from lilm.fit.parts import context_length
 from lilm.llamacpp.client import LlamaClient
 from lilm.llamacpp.engine import Engine
+from lilm.memory import STATUS
 
 N_PREDICT = 4  # tokens after the prompt that fills the context
 
@@ -30,8 +32,10 @@ class Peak:
 def native_peak(gguf: Path, n_ctx: int, kv_type: str = "f16", threads: int = 2) -> Peak:
     """Fill the context of `gguf` in a child process and read its peak; the base is that of a child without a model.
 
-    Raises LilmError when llama.cpp cannot load it, ValueError where the system is no Linux.
+    Raises LilmError when llama.cpp cannot load it, and where the system is no Linux.
     """
+    if not STATUS.is_file():
+        raise LilmError("this system does not say the peak of a process", where="lilm fit", remedy="measure on Linux")
     model = read_model(gguf)
     full = context_length(model.shape, n_ctx)
     with LlamaClient(gguf) as empty:

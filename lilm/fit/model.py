@@ -58,11 +58,12 @@ def read_model(path: Path) -> Model:
 
 def _size(file: GGUFFile, key: str, otherwise: int | None = None) -> int:
     """A whole number above 0; of a list (a value for each layer) the largest."""
-    found = file.keys.get(key, otherwise)
-    if found is None:
+    if file.keys.get(key, otherwise) is None:
         raise _missing(file, key)
-    sizes = file.values(key, int) if isinstance(found, list) else [file.value(key, int, otherwise)]
-    largest = max((one for one in sizes or () if one is not None), default=0)
+    if isinstance(file.keys.get(key), list):
+        largest = max(file.values(key, int) or [0])
+    else:
+        largest = file.value(key, int, otherwise) or 0
     if largest < 1:
         raise LilmError(f"{key} is {largest}", where=str(file.path), remedy=how_to_replace(file.path))
     return largest

@@ -14,8 +14,8 @@ RUNTIME_PER_NODE = 3 << 10
 
 
 def native_parts(model: Model, n_ctx: int, kv_type: str = "f16") -> Parts:
-    """What is resident once the context is full. Each token reads all weights, so each of their pages counts; a phone
-    that repacks weights holds a copy instead, of the same size."""
+    """What is resident once the context is full. Each token reads all weights, so each of their pages counts. (Where
+    llama.cpp repacks weights it reads the copy, of the same size, and the system takes the file's pages back.)"""
     shape = model.shape
     return Parts(
         weights_bytes=model.weights_bytes,

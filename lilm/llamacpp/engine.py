@@ -136,7 +136,7 @@ class Engine:
         return head["prefill"], head["decode"]
 
     def peak_memory(self) -> int:
-        """The most memory that the child had resident so far, bytes. Linux alone says it; elsewhere ValueError."""
+        """The most memory that the child had resident so far, bytes. Raises ValueError where the system is no Linux."""
         peak: int = self._ask("memory")[0]["peak_bytes"]
         return peak
 

@@ -159,6 +159,8 @@ def test_a_run_folder_gets_a_column_for_each_file_and_a_device_its_source(tmp_pa
     (tmp_path / "export").mkdir()
     for name in ("model-Q4_0.gguf", "model-f16.gguf"):
         write_empty(tmp_path / "export" / name)
+    with (tmp_path / "export" / "model-f16.gguf").open("ab") as larger:
+        larger.write(bytes(4096))
     text, figures = shown(tmp_path, "iphone-safari")
     assert re.search(r"iphone-safari +450 +256 +256", text)
     assert "iphone-safari: model-f16.gguf fits with a context of 256" in text
