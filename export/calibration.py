@@ -57,7 +57,7 @@ def choose_calibration(
                     raise LilmError(
                         f"too little training text of {lang!r} to measure on",
                         where=str(corpus),
-                        remedy="give that language more text, or set export.target_mb and export.bits_per_weight to 0",
+                        remedy="give that language more text, or give [export] no target_mb, bits_per_weight or device",
                     )
                 parts[use].append(windows)
                 used[use].update(map(digest, read))

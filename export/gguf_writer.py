@@ -59,11 +59,11 @@ def write_gguf(
     return shape.parameters
 
 
-def write_outline(base: Path, tokenizer: Path, target: Path, languages: tuple[str, ...]) -> int:
+def write_outline(base: Path, tokenizer: Path, target: Path, languages: tuple[str, ...]) -> Shape:
     """Write `target` as `write_gguf` would write `base` once it has the vocabulary of `tokenizer`, F16, but with a hole
     for weights, which takes no room on the disk: what follows from keys and sizes is known before any training.
 
-    base: folder of a model. tokenizer: folder of the tokenizer stage. Returns the number of parameters.
+    base: folder of a model. tokenizer: folder of the tokenizer stage. Returns its shape.
     """
     config = read_llama_config(base)
     shape = Shape.of(config, read_json_object(tokenizer / "report.json")["vocab_size"])
@@ -74,7 +74,7 @@ def write_outline(base: Path, tokenizer: Path, target: Path, languages: tuple[st
         tensors = (tensor for group in writer.tensors for tensor in group.values())
         room = sum(tensor.nbytes + writer.data_alignment for tensor in tensors)
         os.truncate(part, part.stat().st_size + room)
-    return shape.parameters
+    return shape
 
 
 def _described(

@@ -25,6 +25,8 @@ from lilm.export.imatrix.file import read_imatrix, write_imatrix
 from lilm.export.imatrix.importance import check_importance
 from lilm.export.matrices import matrices
 from lilm.export.retyped import retyped_bytes, write_retyped
+from lilm.fit.budget import target_bytes
+from lilm.fit.device import Place
 from lilm.gguf_file import GGUFFile, open_gguf
 from lilm.llama.config import read_llama_config
 from lilm.llama.layout import layout
@@ -48,8 +50,9 @@ class Mix:
     calibration: dict[str, Any]
 
 
-def check_base_target(config: ExportConfig, base: Path) -> None:
-    """Raises LilmError when already the base in `base`, which grows by new pieces, cannot be made that small."""
+def check_base_target(config: ExportConfig, base: Path, place: Place | None = None) -> None:
+    """Raises LilmError when already the base in `base`, which grows by new pieces, cannot be made that small. place: of
+    a budget for a device."""
     shape = Shape.of(read_llama_config(base))
     least, fewest_bits = 0, float(WIDEST_BITS)
     for entry in layout(shape):
@@ -60,22 +63,31 @@ def check_base_target(config: ExportConfig, base: Path) -> None:
         smallest_type = fitting(config.mix_types, columns)[0]
         least += smallest_type.matrix_bytes(rows, columns)
         fewest_bits = min(fewest_bits, smallest_type.bits)
-    if config.target_mb and config.target_mb * 1e6 < least:
-        raise _too_little(config, f"the base alone has {size(least)} in the smallest of export.mix_types", least / 1e6)
-    if config.bits_per_weight and config.bits_per_weight < fewest_bits:
-        raise _too_little(config, "no type of export.mix_types has so few", fewest_bits)
+    if config.bits_per_weight:
+        if config.bits_per_weight < fewest_bits:
+            raise _too_little(config, "no type of export.mix_types has so few", fewest_bits)
+    elif (most := target_bytes(config, shape, place)) < least:
+        why = f"the base alone has {size(least)} in the smallest of export.mix_types"
+        raise _too_little(config, why, least / 1e6, most)
 
 
-def check_grown_target(config: ExportConfig, base: Path, tokenizer: Path, languages: tuple[str, ...]) -> None:
+def check_grown_target(
+    config: ExportConfig, base: Path, tokenizer: Path, languages: tuple[str, ...], place: Place | None = None
+) -> None:
     """Raises LilmError when the base with the merged vocabulary in `tokenizer` cannot be made that small. A chat
     template that is not the base's is not reckoned in: finetune chooses it."""
     with TemporaryDirectory(prefix="lilm-") as folder:
         outline = Path(folder) / "outline.gguf"
-        parameters = write_outline(base, tokenizer, outline, languages)
-        check_target(open_gguf(outline), config, parameters)
+        shape = write_outline(base, tokenizer, outline, languages)
+        check_target(open_gguf(outline), config, shape.parameters, target_bytes(config, shape, place))
 
 
-def _too_little(config: ExportConfig, why: str, enough: float) -> LilmError:
+def _too_little(config: ExportConfig, why: str, enough: float, most: int = 0) -> LilmError:
+    """enough: in the unit of the budget's key. most: bytes that a device leaves."""
+    if config.device:
+        what = f"{config.device} leaves {size(most)} for weights beside a context of wasm.n_ctx: {why}"
+        remedy = "set wasm.n_ctx to less or wasm.kv_type to q8_0, or take a smaller base"
+        return LilmError(what, where="export.device", remedy=remedy)
     key = "target_mb" if config.target_mb else "bits_per_weight"
     value = config.target_mb or config.bits_per_weight
     return LilmError(
@@ -83,16 +95,14 @@ def _too_little(config: ExportConfig, why: str, enough: float) -> LilmError:
     )
 
 
-def check_target(full: GGUFFile, config: ExportConfig, parameters: int) -> int:
-    """Bytes that the file may have. Raises LilmError when no choice of types is that small."""
-    target = config.target_bytes(parameters)
+def check_target(full: GGUFFile, config: ExportConfig, parameters: int, target: int) -> None:
+    """Raises LilmError when no choice of types is as small as `target`, bytes. parameters: of the model."""
     found, layers = matrices(full), full.value("llama.block_count", int) or 0
     least = retyped_bytes(full, smallest(groups_of(found, layers), found, config.mix_types))
     if target < least:
-        enough = least / 1e6 if config.target_mb else least * 8 / parameters
+        enough = least * 8 / parameters if config.bits_per_weight else least / 1e6
         why = f"with the types of export.mix_types the smallest file has {size(least)}"
-        raise _too_little(config, why, enough)
-    return target
+        raise _too_little(config, why, enough, target)
 
 
 def _up(number: float) -> float:

@@ -26,7 +26,7 @@ def check_base(config: ExportConfig, base: Path, context: Context) -> None:
     if config.has_budget and base.is_dir():  # a GGUF file is told by its vocabulary
         from lilm.export.mix import check_base_target
 
-        check_base_target(config, base)
+        check_base_target(config, base, context.place)
 
 
 def check_vocabulary(config: ExportConfig, base: Path, tokenizer: Path, context: Context) -> None:
@@ -34,7 +34,7 @@ def check_vocabulary(config: ExportConfig, base: Path, tokenizer: Path, context:
     if config.has_budget:
         from lilm.export.mix import check_grown_target
 
-        check_grown_target(config, base, tokenizer, (context.language, context.base_language))
+        check_grown_target(config, base, tokenizer, (context.language, context.base_language), context.place)
 
 
 def gguf_name(quant: str) -> str:
@@ -47,6 +47,7 @@ def run(config: ExportConfig, inputs: Mapping[str, Path], out_dir: Path, context
     from lilm.export.mix import check_target, make_mix
     from lilm.export.quantise import SUPER_BLOCK, quantise
     from lilm.export.space import bytes_needed
+    from lilm.fit.budget import target_bytes
     from lilm.gguf_file import open_gguf
     from lilm.llama.config import read_llama_config
     from lilm.llama.layout import layout
@@ -58,7 +59,7 @@ def run(config: ExportConfig, inputs: Mapping[str, Path], out_dir: Path, context
     whole_rows = all(side[-1] % SUPER_BLOCK == 0 for side in sides if len(side) > 1)
     for leftover in (*out_dir.glob("*.gguf"), *out_dir.glob("*.part")):
         leftover.unlink()
-    target = config.target_bytes(shape.parameters)
+    target = target_bytes(config, shape, context.place)
     mixes = config.has_budget + sum(one.quant == MIX for one in config.learned)
     written: list[QuantType] = [*config.quants, *(one.quant for one in config.learned if one.quant != "mix")]
     needed = bytes_needed(shape.parameters, shape.vocab, written, whole_rows) + mixes * target
@@ -70,7 +71,7 @@ def run(config: ExportConfig, inputs: Mapping[str, Path], out_dir: Path, context
         languages = (context.language, context.base_language)
         write_gguf(source, full, languages, lambda done, total: bar.advance(1, FULL))
         if config.has_budget:
-            check_target(open_gguf(full), config, shape.parameters)
+            check_target(open_gguf(full), config, shape.parameters, target)
         for quant in config.quants:
 
             def advance(done: int, total: int, quant: str = quant) -> None:

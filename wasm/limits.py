@@ -1,9 +1,8 @@
 """How much memory wasm has. runtime/core.mjs is told, by memory.json or by who runs it."""
 
+from lilm.fit.browser import PAGE, WASM32
 from lilm.wasm.variants import is_memory64
 
-PAGE = 1 << 16  # wasm's
-WASM32 = 4 << 30  # bytes that 32 bits address
 MEMORY64 = 16 << 30  # bytes that browsers give to 64-bit memory
 
 

@@ -13,8 +13,10 @@ from lilm.pipeline.stage import Context
 from lilm.recipe import WasmConfig
 
 if TYPE_CHECKING:
+    from lilm.fit.browser import Use
+    from lilm.fit.model import Model
     from lilm.wasm.build import BuiltCore
-    from lilm.wasm.memory import Memory, Model, Use
+    from lilm.wasm.memory import Memory
     from lilm.wasm.variants import Variant
 
 MIB = 1 << 20
@@ -43,10 +45,11 @@ def external(config: WasmConfig, context: Context) -> dict[str, str]:
 
 
 def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: Context) -> Artifact:
+    from lilm.fit.model import read_model
     from lilm.pipeline.hashing import write_json
     from lilm.wasm.build import build_variant
     from lilm.wasm.javascript import copy_runtime
-    from lilm.wasm.memory import plan_memory, read_model
+    from lilm.wasm.memory import plan_memory
     from lilm.wasm.memory_report import memory_report
     from lilm.wasm.toolchain import find_toolchain
     from lilm.wasm.variants import is_threaded, with_relaxed
@@ -155,17 +158,11 @@ def all_variants(config: WasmConfig) -> "tuple[Variant, ...]":
 
 
 def memory_use(config: WasmConfig, variant: str) -> "Use":
+    from lilm.fit.browser import page_use
     from lilm.wasm.limits import usable_bytes
-    from lilm.wasm.memory import Use
     from lilm.wasm.variants import is_threaded
 
-    return Use(
-        n_batch=config.n_batch,
-        threads=config.max_threads if is_threaded(variant) else 1,
-        stack_bytes=config.stack_mb * MIB,
-        kv_type=config.kv_type,
-        limit=usable_bytes(variant),
-    )
+    return page_use(config, is_threaded(variant), usable_bytes(variant))
 
 
 def memory_table(config: WasmConfig, models: "Mapping[str, Model]", builds: Mapping[str, object]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The bench stage: measures every exported file on held-out text and writes the report of quality against size."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from lilm.errors import LilmError
 from lilm.pipeline.artifact import Artifact
 from lilm.pipeline.hashing import write_json
 from lilm.pipeline.stage import Context
-from lilm.recipe import BenchConfig
+from lilm.recipe import BenchConfig, WasmConfig
 
 
 def run(config: BenchConfig, inputs: Mapping[str, Path], out_dir: Path, context: Context) -> Artifact:
@@ -18,6 +18,7 @@ def run(config: BenchConfig, inputs: Mapping[str, Path], out_dir: Path, context:
     from lilm.export.bench.html import report_html
 
     report, speed = measure_files(config, inputs["export"], inputs["corpus"], context)
+    report["fits"] = where_files_fit(inputs["export"], [file["name"] for file in report["files"]])
     write_json(out_dir / "report.json", report)
     chart = quality_chart(report)
     write_atomic(out_dir / "quality.svg", chart)
@@ -29,6 +30,18 @@ def read_export(folder: Path) -> list[dict[str, Any]]:
     """The files' rows of the export's report, the full file first."""
     files: list[dict[str, Any]] = json.loads((folder / "report.json").read_text(encoding="utf-8"))["files"]
     return files
+
+
+def where_files_fit(export: Path, names: Sequence[str]) -> list[dict[str, Any]]:
+    """A row for each device that is known: the longest context with each file, on a page as recipes have it by default
+    or in an app (lilm.fit.fits.fit_matrix)."""
+    from lilm.fit.browser import page_use
+    from lilm.fit.fits import fit_matrix
+    from lilm.fit.known.devices import load_devices
+    from lilm.fit.model import read_model
+
+    models = {name: read_model(export / name) for name in names}
+    return fit_matrix(load_devices().values(), models, page_use(WasmConfig(), threaded=True))
 
 
 def measure_files(

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from lilm import __version__
-from lilm.cli import begin, bench, learn, stages, talk, wasm
+from lilm.cli import begin, bench, fit, learn, stages, talk, wasm
 from lilm.errors import LilmError
 
 TYPERS_CODE = 130  # typer ends so, and says nothing, where a KeyboardInterrupt comes through
@@ -39,6 +39,7 @@ def make_app() -> typer.Typer:
     wasm.register(groups)
     begin.register(app)
     talk.register(app)
+    fit.register(app)
 
     @app.callback(invoke_without_command=True)
     def options(version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False) -> None:

@@ -135,6 +135,11 @@ class Engine(Closing):
         head, _ = self._ask("speed", n_prompt=n_prompt, n_predict=n_predict)
         return head["prefill"], head["decode"]
 
+    def peak_memory(self) -> int:
+        """The most memory that the child had resident so far, bytes. Raises ValueError where the system is no Linux."""
+        peak: int = self._ask("memory")[0]["peak_bytes"]
+        return peak
+
     def close(self) -> None:
         self._client.close()
 

@@ -17,6 +17,7 @@ from lilm.llamacpp.conversation import Conversation
 from lilm.llamacpp.native import Log, Model, NativeError, Vocabulary, quantize
 from lilm.llamacpp.probabilities import kl_divergence, log_softmax
 from lilm.llamacpp.wire import Array, read_message, write_message
+from lilm.memory import peak_resident
 
 Answer = tuple[dict[str, Any], list[Array]]
 
@@ -130,6 +131,10 @@ class Worker:
             model.extend([1 + index % 64], n_prompt + index, every=False)
         seconds = time.perf_counter() - prompt
         return {"prefill": n_prompt / (prompt - started), "decode": n_predict / seconds}, []
+
+    def memory(self) -> Answer:
+        """The most memory that this process had resident so far, bytes, mapped pages of files and all."""
+        return {"peak_bytes": peak_resident()}, []
 
     def quantize(self, source: str, target: str, ftype: int, threads: int) -> Answer:
         """Sends [tensors done, all]."""

@@ -14,6 +14,7 @@ from lilm.pipeline.artifact import Artifact, Manifest, changed_output, describe_
 from lilm.pipeline.foreign import bring_back, foreign_files, put_aside
 from lilm.pipeline.hashing import sha256_json
 from lilm.pipeline.made_by import libraries_of
+from lilm.pipeline.place import place_of
 from lilm.pipeline.stage import STAGES, Context, Stage, stage_named
 from lilm.pipeline.work import Work, why_again, work_of
 from lilm.progress import Reporter, clock
@@ -31,6 +32,7 @@ def make_context(recipe: Recipe, reporter: Reporter) -> Context:
         language=recipe.language,
         base_language=recipe.base_language,
         reporter=reporter,
+        place=place_of(recipe),
     )
 
 

@@ -10,6 +10,7 @@ from lilm.pipeline.artifact import Artifact
 from lilm.progress import Reporter
 
 if TYPE_CHECKING:
+    from lilm.fit.device import Place
     from lilm.recipe import Recipe
 
 
@@ -19,6 +20,7 @@ class Context:
 
     seed: of all randomness. threads: CPU threads of all numeric work (part of reproducibility).
     language, base_language: the language to learn and the one the base model knows.
+    place: what the export's budget is for, where that is a device.
     """
 
     seed: int
@@ -26,6 +28,7 @@ class Context:
     language: str
     base_language: str
     reporter: Reporter
+    place: "Place | None" = None
 
 
 class Run(Protocol):
@@ -52,6 +55,7 @@ class Stage:
     outputs: patterns of the files that it writes, but for volatile ones, relative to its folder; whatever else lies
         there when it is done, somebody else has put there.
     shared: names of the recipe's top-level keys that this stage reads besides its own section.
+    also: what it reads of other sections, given the recipe, by a name for it.
     """
 
     name: str
@@ -60,6 +64,7 @@ class Stage:
     needs: Callable[["Recipe"], tuple[str, ...]]
     outputs: tuple[str, ...]
     shared: tuple[str, ...] = ()
+    also: Callable[["Recipe"], dict[str, Any]] = lambda recipe: {}
 
     def load(self) -> Any:
         return importlib.import_module(self.module)
@@ -90,6 +95,15 @@ _TOKENIZER = ("tokenizer.model", "tokenizer.json", "tokenizer_config.json")
 _TOKENS = ("tokens.json", "tokens/*.bin", "tokens/*.idx")
 _RUNTIME = ("*.mjs", "*.d.mts", "package.json")
 _PAGE = ("*.css", "*.html", "*.js", "*.png", "*.svg", "models.json", "manifest.webmanifest")
+
+
+def _export_also(recipe: "Recipe") -> dict[str, Any]:
+    """The size of a file for a device depends on what the device gives, and on the page's context."""
+    from lilm.pipeline.place import place_of
+
+    place = place_of(recipe)
+    return {} if place is None else {"place": place.figures()}
+
 
 STAGES: tuple[Stage, ...] = (
     Stage(
@@ -147,6 +161,7 @@ STAGES: tuple[Stage, ...] = (
         _export_needs,
         ("report.json", "model-*.gguf", "calibration/*.json", "calibration/*.gguf", "learned-*/metrics.jsonl"),
         ("seed", "threads", "language", "base_language"),
+        _export_also,
     ),
     Stage(
         "bench",

@@ -36,7 +36,7 @@ def stage_config(stage: Stage, recipe: Recipe) -> dict[str, Any]:
     """All recipe values that the stage's output depends on, as JSON."""
     config = getattr(recipe, stage.name)
     section = config.model_dump(mode="json", exclude=set(config.unhashed))
-    return {**{key: getattr(recipe, key) for key in stage.shared}, stage.name: section}
+    return {**{key: getattr(recipe, key) for key in stage.shared}, **stage.also(recipe), stage.name: section}
 
 
 def stage_inputs(stage: Stage, recipe: Recipe, run_dir: Path, context: Context) -> dict[str, Any] | None:

@@ -63,6 +63,9 @@ class ExportConfig(Section):
     least: how much each says something else in each type is measured. 0: none."""
     bits_per_weight: float = Field(default=0.0, ge=0, le=16)
     """Instead of target_mb: bits of the whole file, vocabulary and all, per weight."""
+    device: str = ""
+    """Instead of target_mb: a device that `lilm fit` knows (iphone-safari, android-6gb, …). The file is as large
+    as what an app or a page may use there allows, less what a context of wasm.n_ctx takes."""
     imatrix: bool = True
     """Matrices of that file are rounded so that errors fall where inputs are small (an importance matrix). The files of
     `quants` are not: with one llama.cpp gives Q4_0 types that are slow on phones."""
@@ -80,8 +83,13 @@ class ExportConfig(Section):
 
     @model_validator(mode="after")
     def _has_one_target(self) -> "ExportConfig":
-        if self.target_mb and self.bits_per_weight:
-            raise ValueError("target_mb and bits_per_weight are both given: one of them decides")
+        given = [key for key in ("target_mb", "bits_per_weight", "device") if getattr(self, key)]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given[:2])} are both given: one of them decides")
+        if self.device:
+            from lilm.fit.known.devices import find_device  # reads GGUF files too, which most recipes do without
+
+            find_device(self.device)
         if len(set(self.mix_types)) < len(self.mix_types):
             raise ValueError("mix_types names a type twice")
         return self
@@ -94,12 +102,14 @@ class ExportConfig(Section):
         if missing := sorted({*names} - {*self.quants, MIX}):
             raise ValueError(f"export.learned begins with llama.cpp's {missing}, which export.quants does not make")
         if MIX in names and not self.has_budget:
-            raise ValueError(f"export.learned begins with {MIX!r}, which needs export.target_mb or bits_per_weight")
+            raise ValueError(
+                f"export.learned begins with {MIX!r}, which needs export.target_mb, bits_per_weight or device"
+            )
         return self
 
     @property
     def has_budget(self) -> bool:
-        return bool(self.target_mb or self.bits_per_weight)
+        return bool(self.target_mb or self.bits_per_weight or self.device)
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -107,10 +117,11 @@ class ExportConfig(Section):
         return (*self.quants, *((MIX,) if self.has_budget else ()), *(one.quant + LEARNED for one in self.learned))
 
     def target_bytes(self, parameters: int) -> int:
-        """Of the file for the budget, at most, for a model of so many parameters; 0 without a budget."""
+        """Of the file for a budget in megabytes or bits, at most, for a model of so many parameters; 0 without one. Of
+        one for a device lilm.fit.budget knows."""
         return int(self.target_mb * 1e6 or self.bits_per_weight * parameters / 8)
 
     def exported_as(self, name: str) -> str:
-        """What reports and files call one of `files`: mix-100MB, mix-4.5bpw-learned, Q4_0."""
-        size = f"{self.target_mb:g}MB" if self.target_mb else f"{self.bits_per_weight:g}bpw"
+        """What reports and files call one of `files`: mix-100MB, mix-4.5bpw-learned, mix-iphone-safari, Q4_0."""
+        size = f"{self.target_mb:g}MB" if self.target_mb else self.device or f"{self.bits_per_weight:g}bpw"
         return f"{MIX}-{size}{name.removeprefix(MIX)}" if name.startswith(MIX) else name

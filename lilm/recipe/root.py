@@ -51,6 +51,10 @@ class Recipe(Section):
             raise ValueError(f"corpus.sources: a name stands twice in {names}")
         missing = sorted(set(self.site.quants) - set(self.export.files))
         if missing:
-            how = "set export.target_mb or bits_per_weight" if MIX in missing else "add them there, or leave them out"
+            how = (
+                "set export.target_mb, bits_per_weight or device"
+                if MIX in missing
+                else "add them there, or leave them out"
+            )
             raise ValueError(f"site.quants has {missing}, which [export] does not make: {how}")
         return self

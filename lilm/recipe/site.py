@@ -21,8 +21,8 @@ class SamplingConfig(Section):
 class SiteConfig(Section):
     title: str = "LiLM"
     quants: tuple[FileType, ...] = Field(default=("Q4_K_M",), min_length=1)
-    """Which of the exported files the page offers; the first is the default. mix: the one of export.target_mb or
-    export.bits_per_weight. A name with -learned: the one of [[export.learned]]."""
+    """Which of the exported files the page offers; the first is the default. mix: the one of export.target_mb,
+    bits_per_weight or device. A name with -learned: the one of [[export.learned]]."""
     prompts: tuple[str, ...] = ()
     """Suggestions under an empty chat."""
     n_predict: int = Field(default=256, ge=16, le=1024)

@@ -55,7 +55,9 @@ def test_the_browsers_build_asks_neither_its_bench_nor_the_demo() -> None:
     assert [path for path in stage if asked.search(path.read_text(encoding="utf-8"))] == []
 
 
-@pytest.mark.parametrize("command", ["run", "bench", "init", "doctor", "serve", "chat", "corpus", "site", "plan"])
+@pytest.mark.parametrize(
+    "command", ["run", "bench", "init", "doctor", "serve", "chat", "corpus", "site", "plan", "fit"]
+)
 def test_help_names_an_example(command: str) -> None:
     result = subprocess.run([sys.executable, "-m", "lilm", command, "--help"], capture_output=True, text=True)
     assert result.returncode == 0

@@ -22,6 +22,11 @@ from lilm.export.matrices import matrices
 from lilm.export.mix import check_target
 from lilm.export.retyped import retyped_bytes
 from lilm.export.stage import check_base, check_vocabulary, run
+from lilm.fit.browser import page_use
+from lilm.fit.device import Place
+from lilm.fit.known.devices import find_device
+from lilm.fit.model import read_model
+from lilm.fit.needs import needed_bytes, room_for_weights
 from lilm.gguf_file import open_gguf
 from lilm.llama.config import read_llama_config
 from lilm.llama.layout import layout, restore_rows
@@ -29,7 +34,7 @@ from lilm.llama.shape import Shape
 from lilm.llamacpp.engine import Engine, quantize
 from lilm.pipeline.hashing import sha256_file
 from lilm.pipeline.stage import Context, stage_named
-from lilm.recipe import ExportConfig, recipe_text
+from lilm.recipe import ExportConfig, WasmConfig, recipe_text
 from lilm.recipe.files import parse_recipe
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
@@ -182,13 +187,14 @@ def test_too_small_a_target_says_the_smallest(random_model: Path, corpus: Path, 
     assert not list(tmp_path.glob("model-mix*"))
     full, parameters = open_gguf(tmp_path / "model-f16.gguf"), 1_000_000
     config = ExportConfig(target_mb=enough)
-    assert check_target(full, config, parameters) == round(enough * 1e6)
+    check_target(full, config, parameters, config.target_bytes(parameters))
     found = matrices(full)
     types = smallest(groups_of(found, 3), found, config.mix_types)
     assert set(types.values()) == {"IQ4_NL"}
     assert enough * 1e6 - 10_000 < retyped_bytes(full, types) <= enough * 1e6
     with pytest.raises(LilmError, match=r"0\.1 is too little"):
-        check_target(full, ExportConfig(bits_per_weight=0.1), parameters)
+        few = ExportConfig(bits_per_weight=0.1)
+        check_target(full, few, parameters, few.target_bytes(parameters))
 
 
 @pytest.mark.parametrize("keys", [{"target_mb": 0.2}, {"bits_per_weight": 4.4}])
@@ -222,10 +228,26 @@ def test_a_budget_that_the_grown_model_exceeds_is_refused_before_it_is_trained(
         check_vocabulary(less, tmp_path, tokenizer, calm)
     full = open_gguf(random_export / "model-f16.gguf")
     with pytest.raises(LilmError, match=f"set it to {enough:g} or more"):
-        check_target(full, less, 0)
+        check_target(full, less, 0, less.target_bytes(0))
     check_vocabulary(ExportConfig(target_mb=enough), tmp_path, tokenizer, calm)
-    check_target(full, ExportConfig(target_mb=enough), 0)
+    check_target(full, ExportConfig(target_mb=enough), 0, ExportConfig(target_mb=enough).target_bytes(0))
     check_vocabulary(ExportConfig(), tmp_path, tokenizer, calm)
+
+
+def test_a_device_sets_the_size(random_model: Path, corpus: Path, calm: Context, tmp_path: Path) -> None:
+    small = dataclasses.replace(find_device("iphone-safari"), may_use_mb=15)
+    place = Place(small, page_use(WasmConfig(max_threads=1), threaded=True), n_ctx=256)
+    room = room_for_weights(place, Shape.of(read_llama_config(random_model)))
+    context = dataclasses.replace(calm, place=place)
+    report, path = mixed(random_model, corpus, tmp_path, context, device="iphone-safari")
+    assert report["files"][-1]["quant"] == "mix-iphone-safari"
+    assert 0.9 * room < path.stat().st_size <= room
+    assert len(report["files"][-1]["tensor_types"]) >= 3  # neither the smallest nor the largest of all
+    assert needed_bytes(small, read_model(path), place.use, place.n_ctx) <= 15_000_000
+    less = dataclasses.replace(place, device=dataclasses.replace(small, may_use_mb=13))
+    with pytest.raises(LilmError, match=r"iphone-safari leaves .* the base alone has") as caught:
+        check_base(ExportConfig(device="iphone-safari"), random_model, dataclasses.replace(calm, place=less))
+    assert caught.value.where == "export.device"
 
 
 def test_rows_that_no_block_divides_stay_half_floats(
@@ -261,7 +283,7 @@ def test_only_a_budget_needs_the_corpus_and_the_page_may_have_its_file() -> None
     assert export.needs(parse_recipe(budget, "lilm.toml", Path("/"))) == ("finetune", "corpus")
     on_page = 'quants = ["Q4_K_M", "Q8_0"]', 'quants = ["mix", "Q8_0"]'
     assert parse_recipe(budget.replace(*on_page), "lilm.toml", Path("/")).site.quants == ("mix", "Q8_0")
-    with pytest.raises(LilmError, match=r"'mix'.*: set export.target_mb"):
+    with pytest.raises(LilmError, match=r"'mix'.*: set export.target_mb, bits_per_weight or device"):
         parse_recipe(plain.replace(*on_page), "lilm.toml", Path("/"))
     with pytest.raises(ValidationError, match="target_mb and bits_per_weight are both given"):
         ExportConfig(target_mb=3, bits_per_weight=4)

@@ -14,9 +14,9 @@ from lilm.documents import write_documents
 from lilm.errors import LilmError
 from lilm.export.gguf_writer import write_gguf
 from lilm.export.quantise import quantise
+from lilm.fit.model import read_model
 from lilm.llamacpp.engine import Engine
 from lilm.progress import Reporter
-from lilm.wasm.memory import read_model
 from lilm.wasm.verify.first_difference import first_difference
 from lilm.wasm.verify.gate import Gate
 

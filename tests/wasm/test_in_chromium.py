@@ -10,9 +10,11 @@ import gguf
 import pytest
 
 from lilm.errors import LilmError
+from lilm.fit.browser import Use
+from lilm.fit.model import read_model
 from lilm.progress import Reporter
 from lilm.wasm.build import build_variant
-from lilm.wasm.memory import MIB, Use, plan_memory, read_model
+from lilm.wasm.memory import MIB, plan_memory
 from lilm.wasm.toolchain import Toolchain
 from lilm.wasm.variants import RELAXED, Variant
 from lilm.wasm.verify.chromium import NAMES

@@ -14,10 +14,13 @@ import pytest
 from rich.console import Console
 
 from lilm.errors import LilmError
+from lilm.fit.browser import Use
+from lilm.fit.model import Model, read_model
+from lilm.fit.parts import context_length
 from lilm.llama.shape import Shape
 from lilm.wasm.javascript import runtime_dir
 from lilm.wasm.limits import usable_bytes
-from lilm.wasm.memory import MIB, Model, Use, context_length, memory_rows, plan_memory, read_model
+from lilm.wasm.memory import MIB, memory_rows, plan_memory
 from lilm.wasm.memory_report import memory_report
 from lilm.wasm.verify.node import WasmError, run_node
 
@@ -185,5 +188,5 @@ def test_small_reads_are_served_whole_and_read_little_that_nobody_wants() -> Non
 
 def test_a_broken_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.gguf").write_bytes(b"GGUF\3\0\0\0" + b"\0" * 9)
-    with pytest.raises(LilmError, match=r"x\.gguf: not a whole GGUF file"):
+    with pytest.raises(LilmError, match=r"x\.gguf: truncated GGUF"):
         read_model(tmp_path / "x.gguf")

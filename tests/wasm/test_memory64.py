@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from lilm.errors import LilmError
+from lilm.fit.model import read_model
 from lilm.progress import Reporter
 from lilm.recipe import WasmConfig
 from lilm.wasm.build import build_variant
 from lilm.wasm.javascript import runtime_dir
 from lilm.wasm.limits import usable_bytes
-from lilm.wasm.memory import MIB, read_model
+from lilm.wasm.memory import MIB
 from lilm.wasm.stage import memory_table
 from lilm.wasm.toolchain import Toolchain
 from lilm.wasm.variants import Variant

@@ -5,6 +5,7 @@ from typing import Any
 
 from lilm.errors import LilmError
 from lilm.llama.shape import Shape
+from lilm.pipeline.place import place_of
 from lilm.recipe import OptimConfig, Recipe
 from lilm.train.plan.flops import Flops, Method, method_flops, trained_parameters
 from lilm.train.plan.hardware import Hardware
@@ -144,7 +145,13 @@ def plan(
         phases=tuple(phases),
         host=host_memory(shape, count, on_host),
         beside=overhead(recipe, shape, (steps["new rows"], steps[recipe.pretrain.method]), hardware),
-        disk=disk(shape, max(phase.trained for phase in phases), sum(phase.tokens for phase in phases), recipe.export),
+        disk=disk(
+            shape,
+            max(phase.trained for phase in phases),
+            sum(phase.tokens for phase in phases),
+            recipe.export,
+            place_of(recipe),
+        ),
     )
     return _judged(made)
 

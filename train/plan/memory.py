@@ -2,6 +2,8 @@
 
 from dataclasses import asdict, dataclass
 
+from lilm.fit.budget import target_bytes
+from lilm.fit.device import Place
 from lilm.llama.shape import Shape
 from lilm.recipe import LEARNED, MIX, ExportConfig, LoraConfig
 from lilm.train.pack.megatron import token_bytes
@@ -125,13 +127,14 @@ def file_bytes(shape: Shape, file_type: str) -> float:
     return shape.layers * layers + 4.0 * shape.vectors + shape.vocab * (matrices.row_bytes(file_type) + PIECE_BYTES)
 
 
-def disk(shape: Shape, trained: int, tokens: float, export: ExportConfig) -> Disk:
-    """trained: parameters with optimizer state, whose weights and moments a checkpoint holds in float32."""
+def disk(shape: Shape, trained: int, tokens: float, export: ExportConfig, place: Place | None = None) -> Disk:
+    """trained: parameters with optimizer state, whose weights and moments a checkpoint holds in float32. place: of an
+    export's budget for a device."""
     begun = [name.removesuffix(LEARNED) for name in export.files]
     return Disk(
         tokens=tokens * token_bytes(shape.vocab),
         checkpoints=2 * 12.0 * trained,
         model=4.0 * shape.parameters,
         exports=shape.parameters * (16 + sum(BITS[name] for name in begun if name != MIX)) / 8
-        + begun.count(MIX) * export.target_bytes(shape.parameters),
+        + begun.count(MIX) * target_bytes(export, shape, place),
     )

@@ -15,6 +15,7 @@ from typing import Any
 from rich.table import Table
 
 from lilm.errors import LilmError
+from lilm.fit.model import read_model
 from lilm.llamacpp.engine import Engine
 from lilm.pipeline.hashing import write_json
 from lilm.progress import Reporter
@@ -24,7 +25,6 @@ from lilm.wasm.bench.real import divergences
 from lilm.wasm.bench.shapes import N_CTX, SHAPES, random_gguf
 from lilm.wasm.build import BuiltCore, build_variant
 from lilm.wasm.javascript import copy_runtime, runtime_dir, runtime_files
-from lilm.wasm.memory import read_model
 from lilm.wasm.stage import memory_table
 from lilm.wasm.toolchain import toolchains
 from lilm.wasm.variants import with_relaxed

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from lilm.documents import read_texts
 from lilm.errors import LilmError
+from lilm.fit.model import Model
 from lilm.llamacpp.engine import Engine
 from lilm.pipeline.hashing import sha256_file, sha256_json, write_json
 from lilm.progress import Reporter
-from lilm.wasm.memory import Model
 from lilm.wasm.verify.divergence import Divergence, divergence
 from lilm.wasm.verify.first_difference import first_difference
 from lilm.wasm.verify.in_node import REMEDY

@@ -8,11 +8,13 @@ from importlib.resources import files
 from pathlib import Path
 
 from lilm.errors import LilmError
+from lilm.fit.model import read_model
+from lilm.fit.parts import context_length
 from lilm.pipeline.hashing import write_json
 from lilm.wasm.build import SMALLEST_MEMORY, BuiltCore
 from lilm.wasm.javascript import copy_runtime
 from lilm.wasm.limits import usable_bytes
-from lilm.wasm.memory import MIB, Memory, context_length, read_model
+from lilm.wasm.memory import MIB, Memory
 from lilm.wasm.verify.chromium import ask_page, serving
 
 PAGE = ("index.html", "verify.mjs")
@@ -22,11 +24,12 @@ PATIENCE = 120  # seconds for Chromium to start and to fill a context
 @dataclass(frozen=True)
 class BrowserProof:
     """filled: tokens in the context at the end. heap_bytes: size of the wasm memory then. relaxed_simd: which of the
-    two builds the browser took."""
+    two builds the browser took. peak_bytes: the most memory that the page's process took, where it was watched."""
 
     filled: int
     heap_bytes: int
     relaxed_simd: bool
+    peak_bytes: int = 0
 
 
 def verify_in_chromium(
@@ -39,10 +42,11 @@ def verify_in_chromium(
     n_batch: int,
     threads: int,
     kv_type: str = "f16",
+    watch_memory: bool = False,
 ) -> BrowserProof:
     """Load `gguf` by the page's own runtime in Chromium within exactly `memory.initial_bytes`, and fill the context.
 
-    core: the build to try; plain: the same variant's build without relaxed SIMD.
+    core: the build to try; plain: the same variant's build without relaxed SIMD. watch_memory: of the page's process.
     Raises LilmError when Chromium is missing or does not start, and when the model does not fit.
     """
     variant = plain.variant
@@ -75,7 +79,7 @@ def verify_in_chromium(
         write_json(root / "memory.json", table)
         with serving(root) as server:
             ask = {"model": gguf.name, "variant": variant, "threads": threads, "n_ctx": full}
-            answer = ask_page(server, "index.html", ask, patience=PATIENCE)
+            answer = ask_page(server, "index.html", ask, patience=PATIENCE, watch_memory=watch_memory)
     computed = memory.initial_bytes
     if "failed" in answer or answer["heap_bytes"] > max(computed, SMALLEST_MEMORY):
         why = answer["failed"] if "failed" in answer else f"it took {answer['heap_bytes'] / MIB:.1f}"
@@ -84,7 +88,8 @@ def verify_in_chromium(
             where=str(gguf),
             remedy="set wasm.n_ctx to less",
         )
-    return BrowserProof(answer["n_ctx_used"], answer["heap_bytes"], answer["relaxed_simd"])
+    taken = answer.get("peak_bytes", 0)
+    return BrowserProof(answer["n_ctx_used"], answer["heap_bytes"], answer["relaxed_simd"], taken)
 
 
 def _second_name(path: Path, name: Path) -> None:

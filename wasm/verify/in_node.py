@@ -5,9 +5,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lilm.errors import LilmError
+from lilm.fit.parts import context_length
 from lilm.llama.shape import Shape
 from lilm.llamacpp.engine import Continuation, Engine
-from lilm.wasm.memory import Memory, context_length
+from lilm.wasm.memory import Memory
 from lilm.wasm.verify.node import NodeRun, run_node
 
 PROMPTS = ("Once upon a time, there was a little", "昔々あるところに、")

@@ -1,0 +1,44 @@
+"""`lilm fit`: on which devices a model fits."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    @app.command()
+    def fit(
+        model: Annotated[Path, typer.Argument(metavar="MODEL.gguf", help="A GGUF file, or a run folder.")],
+        device: Annotated[str, typer.Option(help="Only this one, with where its figure comes from.")] = "",
+        n_ctx: Annotated[int, typer.Option("--n-ctx", min=0, help="One more context, tokens.")] = 0,
+        kv_type: Annotated[Literal["f16", "q8_0"], typer.Option(help="Of the context's keys and values.")] = "f16",
+        measure: Annotated[
+            bool, typer.Option("--measure", help="Run it here, and say how wrong the reckoned peak is.")
+        ] = False,
+        json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
+    ) -> None:
+        """Which phones and browsers have memory enough for a model, and for which context: reckoned from the file.
+
+        Examples: `lilm fit model-Q4_0.gguf` · `lilm fit runs/quickstart` · `lilm fit model.gguf --device iphone-safari`
+        """
+        from rich.console import Console
+
+        from lilm.errors import LilmError
+        from lilm.fit.command import show_fit
+        from lilm.pipeline.hashing import write_json
+        from lilm.progress import Reporter
+        from lilm.recipe import WasmConfig
+        from lilm.wasm.stage import memory_use
+
+        if model.is_dir() and (n_ctx or measure):
+            option = "--measure" if measure else "--n-ctx"
+            raise LilmError(f"{option} means nothing for a folder", where=str(model), remedy="give one of its files")
+        config = WasmConfig(kv_type=kv_type)
+        figures = show_fit(model, device, n_ctx, memory_use(config, config.variants[0]), Console())
+        if measure:
+            from lilm.wasm.bench.peak import fit_errors
+
+            figures["measured"] = fit_errors(model, n_ctx or config.n_ctx, kv_type, Reporter())
+        if json_file is not None:
+            write_json(json_file, figures)

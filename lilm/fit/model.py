@@ -1,0 +1,85 @@
+"""What a GGUF file says of the memory that it will need."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lilm.errors import LilmError
+from lilm.gguf_file import GGUFFile, open_gguf
+from lilm.llama.shape import Shape
+from lilm.pipeline.artifact import how_to_replace
+
+ALIGNMENT = 64  # of a tensor in memory, bytes
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is reckoned with. weights_bytes: of the tensors as they lie in memory. n_merges: of a byte-level vocabulary.
+    matrix_bytes: of the matrices, by their type."""
+
+    shape: Shape
+    n_tensors: int
+    weights_bytes: int
+    file_bytes: int
+    n_merges: int = 0
+    matrix_bytes: Mapping[str, int] = field(default_factory=dict)
+
+
+def read_model(path: Path) -> Model:
+    """Raises LilmError when the file is not a whole GGUF of a model."""
+    file = open_gguf(path)
+    arch = file.value("general.architecture", str)
+    hidden = _size(file, f"{arch}.embedding_length")
+    heads = _size(file, f"{arch}.attention.head_count")
+    matrices: Counter[str] = Counter()
+    for tensor in file.tensors.values():
+        if len(tensor.shape) > 1:
+            matrices[tensor.type.name] += tensor.bytes
+    return Model(
+        Shape(
+            vocab=_count(file, "tokenizer.ggml.tokens"),
+            hidden=hidden,
+            intermediate=_size(file, f"{arch}.feed_forward_length"),
+            layers=_size(file, f"{arch}.block_count"),
+            heads=heads,
+            kv_heads=_size(file, f"{arch}.attention.head_count_kv", heads),
+            head_dim=_size(file, f"{arch}.attention.key_length", hidden // heads),
+            tied="output.weight" not in file.tensors,
+            context=_size(file, f"{arch}.context_length"),
+        ),
+        n_tensors=len(file.tensors),
+        weights_bytes=sum(round_up(tensor.bytes, ALIGNMENT) for tensor in file.tensors.values()),
+        file_bytes=path.stat().st_size,
+        n_merges=len(file.values("tokenizer.ggml.merges", str) or ()),
+        matrix_bytes=dict(matrices.most_common()),
+    )
+
+
+def _size(file: GGUFFile, key: str, otherwise: int | None = None) -> int:
+    """A whole number above 0; of a list (a value for each layer) the largest."""
+    if file.keys.get(key, otherwise) is None:
+        raise _missing(file, key)
+    if isinstance(file.keys.get(key), list):
+        largest = max(file.values(key, int) or [0])
+    else:
+        largest = file.value(key, int, otherwise) or 0
+    if largest < 1:
+        raise LilmError(f"{key} is {largest}", where=str(file.path), remedy=how_to_replace(file.path))
+    return largest
+
+
+def _count(file: GGUFFile, key: str) -> int:
+    found = file.keys.get(key)
+    if not isinstance(found, list) or not found:
+        raise _missing(file, key)
+    return len(found)
+
+
+def _missing(file: GGUFFile, key: str) -> LilmError:
+    return LilmError(f"key {key} is missing", where=str(file.path), remedy=how_to_replace(file.path))
+
+
+def round_up(size: int, step: int) -> int:
+    """To a multiple of `step`."""
+    return -(-size // step) * step

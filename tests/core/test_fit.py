@@ -1,0 +1,189 @@
+"""Which device a model fits: the known devices, the arithmetic around what is measured in tests/wasm/test_peak.py, and
+the budget that a device sets."""
+
+import re
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from rich.console import Console
+
+from lilm.errors import LilmError
+from lilm.export.block_types import FAST
+from lilm.fit.browser import Use
+from lilm.fit.command import show_fit
+from lilm.fit.device import Device, Place
+from lilm.fit.fits import fit_matrix
+from lilm.fit.known.devices import find_device, load_devices
+from lilm.fit.known.types import fast_types, slow_types
+from lilm.fit.model import Model, read_model
+from lilm.fit.needs import available_bytes, longest_on, needed_bytes, room_for_weights
+from lilm.llama.shape import Shape
+from lilm.pipeline.place import place_of
+from lilm.pipeline.stage import stage_named
+from lilm.pipeline.work import stage_config
+from lilm.recipe import ExportConfig, recipe_text
+from lilm.recipe.files import parse_recipe
+from lilm.wasm.verify.peak import write_empty
+
+KERNELS = Path(__file__).resolve().parents[2] / "wasm" / "src" / "kernels" / "mul_mat.c"
+TINYLLAMA = Model(Shape(51_520, 2048, 5632, 22, 32, 4, 64, tied=False, context=8192), 201, 691_000_000, 693_000_000)
+SMALL = Model(Shape(51_520, 576, 1536, 30, 9, 3, 64, tied=True, context=8192), 272, 92_000_000, 94_000_000)
+USE = Use(n_batch=256, threads=8, stack_bytes=2 << 20)
+
+
+def test_each_figure_says_where_it_is_from() -> None:
+    devices = load_devices()
+    assert 15 <= len(devices) <= 30
+    assert {one.kind for one in devices.values()} == {"app", "tab"}
+    for one in devices.values():
+        assert re.fullmatch(r"[a-z0-9-]+", one.name)  # files are named after it
+        assert one.source.startswith("https://")
+        assert re.fullmatch(r"20\d\d(-\d\d-\d\d)?", one.date)
+        assert one.confidence in ("high", "medium", "low")
+        assert one.may_use_mb > 0
+        if one.kind == "app":
+            assert one.may_use_mb < one.ram_mb
+        if one.entitlement:
+            assert one.may_use_mb > devices[one.name.removesuffix("-entitled")].may_use_mb
+
+
+def test_safari_on_an_iphone_is_a_device_of_its_own() -> None:
+    safari = find_device("iphone-safari")
+    assert (safari.kind, safari.may_use_mb) == ("tab", 450)
+    assert longest_on(safari, TINYLLAMA, USE) == 0
+    assert longest_on(safari, SMALL, USE) == 8192
+    assert longest_on(find_device("iphone-13-pro"), TINYLLAMA, USE) == 8192
+
+
+@pytest.mark.parametrize("name", ["iphone-safari", "android-chrome", "iphone-12-mini"])
+@pytest.mark.parametrize("weights", [300_000_000, 500_000_000])
+def test_the_longest_context_fits_and_a_longer_one_does_not(name: str, weights: int) -> None:
+    long = replace(TINYLLAMA, shape=replace(TINYLLAMA.shape, context=1 << 17), weights_bytes=weights)
+    device, most = find_device(name), available_bytes(find_device(name), USE)
+    longest = longest_on(device, long, USE)
+    assert longest % 256 == 0 and longest < long.shape.context
+    assert longest == 0 or needed_bytes(device, long, USE, longest) <= most
+    assert needed_bytes(device, long, USE, longest + 256) > most
+    if longest:
+        assert longest_on(device, long, replace(USE, kv_type="q8_0")) > 1.5 * longest
+
+
+@pytest.mark.parametrize("name", ["iphone-safari", "iphone-12-mini", "desktop-chrome"])
+@pytest.mark.parametrize("n_ctx", [512, 4096])
+def test_the_room_for_weights_is_what_still_fits(name: str, n_ctx: int) -> None:
+    device = find_device(name)
+    room = room_for_weights(Place(device, USE, n_ctx), SMALL.shape)
+    full = replace(SMALL, weights_bytes=room, n_merges=SMALL.shape.vocab)
+    assert needed_bytes(device, full, USE, n_ctx) <= available_bytes(device, USE)
+    assert longest_on(device, full, USE) >= n_ctx
+    more = replace(full, weights_bytes=room + 1_000_000)
+    assert needed_bytes(device, more, USE, n_ctx) > available_bytes(device, USE)
+
+
+def test_a_misspelt_device_is_refused_with_the_right_one() -> None:
+    with pytest.raises(ValueError, match="no device 'iphone-safary'; is it iphone-safari"):
+        find_device("iphone-safary")
+    with pytest.raises(ValidationError, match="is it iphone-13-pro"):
+        ExportConfig(device="iPhone-13-Pro")
+    with pytest.raises(ValueError, match=r"known: iphone-8-safari, .*android-8gb"):
+        find_device("xyz")
+
+
+def test_one_key_decides_the_budget() -> None:
+    assert ExportConfig(device="iphone-safari").has_budget
+    assert ExportConfig(device="iphone-safari").exported_as("mix") == "mix-iphone-safari"
+    for keys in ({"target_mb": 100}, {"bits_per_weight": 4}):
+        with pytest.raises(ValidationError, match=f"{next(iter(keys))} and device are both given"):
+            ExportConfig.model_validate({"device": "iphone-safari", **keys})
+
+
+def test_the_export_runs_again_when_the_devices_context_changes_and_only_then() -> None:
+    stage = stage_named("export")
+    text = recipe_text("quickstart").replace("[export]\n", '[export]\ndevice = "iphone-safari"\n')
+    configs, places = [], []
+    for n_ctx in (1024, 2048):
+        one = parse_recipe(text, "lilm.toml", Path("/"))
+        one = one.model_copy(update={"wasm": one.wasm.model_copy(update={"n_ctx": n_ctx})})
+        configs.append(stage_config(stage, one))
+        places.append(place_of(one))
+    assert [config["place"]["n_ctx"] for config in configs] == [1024, 2048]
+    assert configs[0]["place"]["may_use_mb"] == 450
+    assert [place.n_ctx for place in places if place] == [1024, 2048]
+    plain = parse_recipe(recipe_text("quickstart"), "lilm.toml", Path("/"))
+    assert place_of(plain) is None
+    assert "place" not in stage_config(stage, plain)
+
+
+def test_files_of_types_without_kernels_are_called_slow() -> None:
+    known = fast_types()
+    text = KERNELS.read_text(encoding="utf-8")
+    chosen = text[text.index("find_type") : text.index("default:")]
+    assert set(re.findall(r"GGML_TYPE_(\w+)", chosen)) == set(known["browser"])
+    assert set(FAST) == set(known["browser"]) & set(known["arm"])
+    mostly_slow = replace(SMALL, matrix_bytes={"Q3_K": 80, "Q6_K": 15, "IQ4_XS": 5})
+    assert slow_types(mostly_slow, "arm") == slow_types(mostly_slow, "browser") == ["Q3_K", "IQ4_XS"]
+    assert slow_types(replace(SMALL, matrix_bytes={"Q6_K": 60, "Q3_K": 40}), "arm") == []
+    mxfp4 = replace(SMALL, matrix_bytes={"MXFP4": 80, "Q8_0": 20})
+    assert (slow_types(mxfp4, "arm"), slow_types(mxfp4, "browser")) == ([], ["MXFP4"])
+    assert slow_types(replace(SMALL, matrix_bytes={"F16": 100}), "browser") == []
+    row = fit_matrix([find_device("iphone-safari")], {"a": mostly_slow, "b": SMALL}, USE)[0]
+    assert row["slow"] == ["a"]
+
+
+def shown(path: Path, device: str = "") -> tuple[str, dict[str, Any]]:
+    console = Console(width=80, file=StringIO(), record=True)
+    figures = show_fit(path, device, 0, USE, console)
+    return console.export_text(), figures
+
+
+def test_the_table_names_every_device_and_fits_a_terminal(tmp_path: Path) -> None:
+    path = write_empty(tmp_path / "empty.gguf")
+    text, figures = shown(path)
+    assert "…" not in text
+    for name in load_devices():
+        assert re.search(rf"^ *{name} +[\d,]+ +\d+ +256", text, re.MULTILINE)
+    assert [row["device"] for row in figures["devices"]] == list(load_devices())
+    model = read_model(path)
+    assert figures["parts"]["app"]["weights_bytes"] == model.weights_bytes
+    needed = figures["devices"][0]["needed_bytes"]["256"]
+    assert needed == needed_bytes(find_device("iphone-8-safari"), model, USE, 256)
+
+
+def test_a_run_folder_gets_a_column_for_each_file_and_a_device_its_source(tmp_path: Path) -> None:
+    with pytest.raises(LilmError, match="no GGUF file"):
+        shown(tmp_path)
+    (tmp_path / "export").mkdir()
+    for name in ("model-Q4_0.gguf", "model-f16.gguf"):
+        write_empty(tmp_path / "export" / name)
+    with (tmp_path / "export" / "model-f16.gguf").open("ab") as larger:
+        larger.write(bytes(4096))
+    text, figures = shown(tmp_path, "iphone-safari")
+    assert re.search(r"iphone-safari +450 +256 +256", text)
+    assert "iphone-safari: model-f16.gguf fits with a context of 256" in text
+    assert find_device("iphone-safari").source in "".join(text.split())
+    assert len(figures["devices"]) == 1
+    with pytest.raises(LilmError, match="--device: no device 'iphone'"):
+        shown(tmp_path, "iphone")
+
+
+def test_what_is_no_model_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = write_empty(tmp_path / "m.gguf")
+    data = path.read_bytes()
+    (tmp_path / "cut.gguf").write_bytes(data[:-2000])
+    with pytest.raises(LilmError, match=r"cut\.gguf: truncated GGUF"):
+        shown(tmp_path / "cut.gguf")
+    (tmp_path / "other.gguf").write_bytes(data.replace(b"llama.block_count", b"llama.block_mount"))
+    with pytest.raises(LilmError, match=r"key llama\.block_count is missing"):
+        shown(tmp_path / "other.gguf")
+    with pytest.raises(LilmError, match="no such file"):
+        shown(tmp_path / "none.gguf")
+
+
+def test_a_device_with_less_than_the_context_takes_has_no_room() -> None:
+    tiny = Device("tiny", "", "", 0, "tab", 30, "https://", "2026", "low")
+    assert room_for_weights(Place(tiny, USE, 2048), SMALL.shape) == 0
+    assert longest_on(tiny, SMALL, USE) == 0
