@@ -21,6 +21,7 @@ from lilm.llama.rope import rope_factors
 from lilm.llama.shape import Shape
 from lilm.llama.weights import Weights
 from lilm.llamacpp.vocab import add_vocab
+from lilm.origin import Origin
 
 MatrixType = Literal["F16", "F32"]
 IGNORED = ("rotary_emb.inv_freq",)  # buffers of old checkpoints; the value follows from the config
@@ -32,21 +33,26 @@ def write_gguf(
     languages: tuple[str, ...],
     on_tensor: Callable[[int, int], None] | None = None,
     matrices: MatrixType = "F16",
+    origin: Origin | None = None,
+    license_name: str = "",
+    open_weights: Callable[[Path], Weights] = Weights,
 ) -> int:
     """Write `folder` (config.json, safetensors, tokenizer files) to `target`. Returns the number of parameters.
 
     Matrices become F16 (or F32: twice the size, to compare arithmetic with), norms and biases F32. At most two tensors
     are in memory. The bytes depend on the input only. on_tensor(done, all) is called after each tensor.
+    origin: the base's, and license_name: the model's own, for the file's keys. open_weights: of the folder.
     Raises LilmError for a model that does not fit GGUF's `llama`, for missing, corrupt or misshapen tensors, and for
     weights that are no half float.
     """
     config = read_llama_config(folder)
     shape = Shape.of(config)
     entries = list(layout(shape))
-    with Weights(folder) as weights:
+    with open_weights(folder) as weights:
         _check(entries, weights, folder)
         writer = gguf.GGUFWriter(None, "llama")
         _add_general(writer, shape.parameters, languages, matrices)
+        _add_origin(writer, origin, license_name)
         _add_llama(writer, shape, config)
         pieces = add_vocab(writer, folder, read_chat_template(folder))
         if pieces != shape.vocab:
@@ -104,6 +110,18 @@ def _add_general(writer: gguf.GGUFWriter, parameters: int, languages: tuple[str,
         writer.add_languages(list(languages))
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16 if matrices == "F16" else gguf.LlamaFileType.ALL_F32)
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
+
+
+def _add_origin(writer: gguf.GGUFWriter, origin: Origin | None, license_name: str) -> None:
+    if license_name:
+        writer.add_license(license_name)
+    if origin is None or not origin.name:
+        return
+    writer.add_base_model_count(1)
+    writer.add_base_model_name(0, origin.name)
+    if origin.repo:
+        writer.add_base_model_organization(0, origin.repo.partition("/")[0])
+        writer.add_base_model_repo_url(0, origin.repo_url)
 
 
 def _add_llama(writer: gguf.GGUFWriter, shape: Shape, config: Mapping[str, Any]) -> None:

@@ -8,6 +8,8 @@ import gguf
 import numpy as np
 
 from lilm.errors import LilmError
+from lilm.gguf_parts import parts_of
+from lilm.gguf_split import whole_bytes
 from lilm.llama.shape import Shape
 from lilm.pipeline.artifact import how_to_replace
 from lilm.wasm.limits import PAGE, WASM32
@@ -53,9 +55,12 @@ class Memory:
 
 
 def read_model(path: Path) -> Model:
-    """Raises LilmError when the file is not a whole GGUF."""
+    """Of the file at `path`, or of all parts of the model whose first it is. Raises LilmError when it is not a whole
+    GGUF."""
+    parts = parts_of(path)
     try:
         reader = gguf.GGUFReader(path)
+        tensors = [*reader.tensors, *(tensor for part in parts[1:] for tensor in gguf.GGUFReader(part).tensors)]
         arch = _value(reader, "general.architecture")
         hidden = _value(reader, f"{arch}.embedding_length")
         heads = _value(reader, f"{arch}.attention.head_count")
@@ -68,12 +73,12 @@ def read_model(path: Path) -> Model:
                 heads=heads,
                 kv_heads=_value(reader, f"{arch}.attention.head_count_kv", heads),
                 head_dim=_value(reader, f"{arch}.attention.key_length", hidden // heads),
-                tied=all(tensor.name != "output.weight" for tensor in reader.tensors),
+                tied=all(tensor.name != "output.weight" for tensor in tensors),
                 context=_value(reader, f"{arch}.context_length"),
             ),
-            n_tensors=len(reader.tensors),
-            weights_bytes=sum(_up(int(tensor.n_bytes), 64) for tensor in reader.tensors),
-            file_bytes=path.stat().st_size,
+            n_tensors=len(tensors),
+            weights_bytes=sum(_up(int(tensor.n_bytes), 64) for tensor in tensors),
+            file_bytes=whole_bytes(path),
         )
     except (ValueError, KeyError, IndexError, OSError) as error:
         raise LilmError(f"not a whole GGUF file ({error})", where=str(path), remedy=how_to_replace(path)) from error

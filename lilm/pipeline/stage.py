@@ -70,9 +70,11 @@ def _base_needs(recipe: "Recipe") -> tuple[str, ...]:
 
 
 def _export_needs(recipe: "Recipe") -> tuple[str, ...]:
-    """A file of a budget is measured on the corpus; blocks are learnt from packed text."""
+    """The base says whence it is, and is what an adapter of pretrain goes over; a file of a budget is measured on the
+    corpus; blocks are learnt from packed text."""
     export = recipe.export
-    return ("finetune", *(("corpus",) if export.has_budget else ()), *(("pack",) if export.learned else ()))
+    wanted = {"pretrain": export.adapter, "corpus": export.has_budget, "pack": bool(export.learned)}
+    return ("base", "finetune", *(name for name, wants in wanted.items() if wants))
 
 
 STAGES: tuple[Stage, ...] = (
