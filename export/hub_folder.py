@@ -11,7 +11,7 @@ from lilm.errors import LilmError
 from lilm.export.lora_files import FOLDER as LORA
 from lilm.export.model_card import UNKNOWN, Card
 from lilm.export.recipe_json import READ
-from lilm.origin import read_origin
+from lilm.origin import of_recipe, read_origin
 from lilm.pipeline.artifact import changed_output, files_below, own_files, read_manifest
 from lilm.progress import Reporter
 from lilm.recipe import load_recipe
@@ -37,7 +37,8 @@ def make_hub_folder(run: Path, out_dir: Path, repo: str, reporter: Reporter) -> 
     report = json.loads((run / "export" / "report.json").read_text(encoding="utf-8"))
     bench = _bench(run, reporter)
     template = read_chat_template(run / "finetune")
-    card = Card(recipe, repo, read_origin(run / "base"), report, bench, template or "")
+    origin = read_origin(run / "base") or of_recipe(recipe.base)
+    card = Card(recipe, repo, origin, report, bench, template or "")
     files = _files(run, report)
     out_dir.parent.mkdir(parents=True, exist_ok=True)
     copied = [path for path in files if path.suffix not in LINKED or path.stat().st_dev != out_dir.parent.stat().st_dev]

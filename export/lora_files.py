@@ -62,7 +62,10 @@ def write_lora(
     entries = [
         {**one.as_json(), "how": "llama.cpp", "quant": quant, "types": types[quant]} for quant, one in made.items()
     ]
-    write_json(folder / NAME, recipe_json(full_entry(whole, model), entries, config.shard_mb, context))
+    write_json(
+        folder / NAME,
+        recipe_json(full_entry(whole, model, {"base": inputs["base"]}), entries, config.shard_mb, context),
+    )
     size = (folder / ADAPTER).stat().st_size
     context.reporter.say(f"  {FOLDER}/{ADAPTER}: rank {adapter.rank}, {size / 1e6:.1f} MB, over {BASE}-…")
     bases = {"F16": whole, **made}

@@ -20,6 +20,7 @@ NAMES = {"ja": "Japanese", "en": "English", "zh": "Chinese", "ko": "Korean", "de
          "es": "Spanish", "it": "Italian", "pt": "Portuguese", "ru": "Russian", "vi": "Vietnamese", "th": "Thai",
          "id": "Indonesian"}  # fmt: skip
 _REPO = re.compile(r"^[\w.-]+/[\w.-]+$", re.ASCII)
+_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9.+-]*$", re.ASCII)
 _TRANSFORMERS = """from transformers import AutoModelForCausalLM, AutoTokenizer
 
 name = {name}
@@ -68,7 +69,7 @@ def _front_matter(card: Card) -> str:
     datasets = [one.repo for one in _sources(card.recipe) if one.format == "hub" and _REPO.match(one.repo)]
     values = {
         "language": [card.recipe.language, card.recipe.base_language],
-        "license": card.recipe.export.license or "unknown",
+        **_license(card.recipe.export.license),
         "base_model": card.origin.repo if card.origin and _REPO.match(card.origin.repo) else "",
         "pipeline_tag": "text-generation",
         "library_name": "transformers",
@@ -77,6 +78,13 @@ def _front_matter(card: Card) -> str:
     }
     lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in values.items() if value]
     return "\n".join(["---", *lines, "---"])
+
+
+def _license(name: str) -> dict[str, str]:
+    """As the hub writes it: an id of its list, or `other` and a name."""
+    if not name:
+        return {"license": "unknown"}
+    return {"license": name.lower()} if _ID.match(name) else {"license": "other", "license_name": name}
 
 
 def _what(card: Card) -> str:

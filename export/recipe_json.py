@@ -39,7 +39,7 @@ class ImatrixEntry(Section):
 class FullEntry(FileEntry):
     parts: tuple[FileEntry, ...] = ()
     made_from: dict[str, str]
-    """Hash of each file of the Hugging Face model."""
+    """Hash of each file that it was made from: those of the Hugging Face model."""
 
 
 class QuantEntry(FileEntry):
@@ -76,10 +76,17 @@ def made_by() -> dict[str, str]:
     return libraries_of("lilm.export.stage")
 
 
-def full_entry(delivered: Delivered, source: Path) -> FullEntry:
-    paths = sorted({path for pattern in READ for path in source.glob(pattern)})
-    made_from = {path.name: sha256_file(path) for path in paths}
+def full_entry(delivered: Delivered, source: Path, more: Mapping[str, Path] | None = None) -> FullEntry:
+    """source: the folder of the model that it was made from. more: other folders that something of it is from."""
+    made_from = _hashes(source)
+    for name, folder in (more or {}).items():
+        made_from |= {f"{name}/{file}": digest for file, digest in _hashes(folder).items()}
     return FullEntry.model_validate({**delivered.as_json(), "made_from": made_from})
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    paths = sorted({path for pattern in READ for path in folder.glob(pattern)})
+    return {path.name: sha256_file(path) for path in paths}
 
 
 def imatrix_entry(path: Path, folder: Path) -> ImatrixEntry:

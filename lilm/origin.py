@@ -8,6 +8,7 @@ from typing import Any
 
 from lilm.gguf_file import GGUFFile
 from lilm.pipeline.hashing import sha256_file, write_json
+from lilm.recipe.base import BaseConfig
 
 NAME = "origin.json"
 CARD = "README.md"
@@ -40,6 +41,14 @@ def read_origin(folder: Path) -> Origin | None:
     """What a base stage wrote; None where there is nothing, as of a base made from scratch."""
     path = folder / NAME
     return Origin(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+
+
+def of_recipe(base: BaseConfig) -> Origin | None:
+    """As far as a recipe tells it; None for a base made from scratch."""
+    if base.kind == "scratch":
+        return None
+    name = base.repo.rpartition("/")[2] or Path(base.path or base.url).stem
+    return Origin(base.kind, name, base.repo, sha256=base.sha256)
 
 
 def of_folder(kind: str, folder: Path, repo: str = "") -> Origin:

@@ -16,7 +16,7 @@ from lilm.export.hub_folder import make_hub_folder
 from lilm.export.model_card import UNKNOWN, Card
 from lilm.export.stage import run as run_export
 from lilm.gguf_file import open_gguf
-from lilm.origin import Origin, of_folder, of_gguf, read_origin
+from lilm.origin import Origin, of_folder, of_gguf, of_recipe, read_origin
 from lilm.pipeline.artifact import Manifest, describe_outputs
 from lilm.pipeline.hashing import sha256_file
 from lilm.pipeline.stage import Context, stage_named
@@ -160,6 +160,23 @@ def test_an_untold_licence_is_unknown() -> None:
     assert f"| this model | **{UNKNOWN}** |" in text and f"| the base | **{UNKNOWN}** |" in text
     assert "made up by LiLM, nobody else's" in text  # its stories
     assert "made from scratch" in card()
+
+
+def test_a_licence_of_no_list_is_told_by_its_name() -> None:
+    def told(name: str) -> dict[str, Any]:
+        text = recipe_text("quickstart").replace("[export]", f'[export]\nlicense = "{name}"')
+        found = front_matter(card(recipe=parse_recipe(text, "lilm.toml", Path("/"))))
+        return {key: value for key, value in found.items() if key.startswith("license")}
+
+    assert told("Apache-2.0") == {"license": "apache-2.0"}
+    assert told("CC BY-SA 4.0") == {"license": "other", "license_name": "CC BY-SA 4.0"}
+
+
+def test_a_base_of_before_origins_were_kept_is_not_called_scratch() -> None:
+    text = recipe_text("tinyllama-ja")
+    found = of_recipe(parse_recipe(text, "lilm.toml", Path("/")).base)
+    assert found is not None and found.repo.startswith("TinyLlama/") and found.license == ""
+    assert of_recipe(recipe().base) is None
 
 
 def test_no_text_of_a_file_is_taken_for_markdown() -> None:
