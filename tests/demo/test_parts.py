@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from lilm.demo.stage import list_files
 from lilm.export.shards import split_file
 from lilm.gguf_parts import parts_of
 from lilm.pipeline.stage import Context
+
+LOADED = """(name) => document.querySelector("#model-label").textContent === name
+  && document.querySelector("#model-dot").dataset.state === "ready\""""
 
 
 @pytest.fixture
@@ -40,7 +42,6 @@ def test_the_site_lists_every_part(site_in_parts: Path, chat_gguf: Path) -> None
 def test_the_page_opens_parts_keeps_them_and_takes_them_from_the_disk(
     site_in_parts: Path, browser: Any, serving: Callable[[Path], AbstractContextManager[str]]
 ) -> None:
-    list_files(site_in_parts)
     with serving(site_in_parts) as url:
         page = browser.new_context(locale="en-US").new_page()
         page.set_default_timeout(60_000)
@@ -56,8 +57,7 @@ def test_the_page_opens_parts_keeps_them_and_takes_them_from_the_disk(
         assert "on this device" in page.inner_text(".model >> nth=0")
         files = sorted((site_in_parts / "models").glob("*.gguf"), reverse=True)
         page.set_input_files("#file", files)
-        page.wait_for_selector("#model-dot[data-state=ready]")
-        assert page.inner_text("#model-label") == files[-1].name
+        page.wait_for_function(LOADED, arg=files[-1].name)
         page.set_input_files("#file", files[:-1])
         page.wait_for_selector("#notice:not([hidden])")
         assert "not a GGUF model" in page.inner_text("#notice")

@@ -186,7 +186,7 @@ def test_no_text_of_a_file_is_taken_for_markdown() -> None:
     found = front_matter(text)
     assert found["license"] == "unknown" and "base_model" not in found
     body = text.split("---\n", 2)[2]
-    assert "<img" not in body and "](javascript" not in body
+    assert not re.search(r"(?<!\\)<img", body) and "](javascript" not in body
     assert "````jinja\n```\n# out of the block\n---\n````" in body
     assert not re.search(r"^# no", body, re.MULTILINE)
     (row,) = [line for line in body.splitlines() if line.startswith("| the base")]

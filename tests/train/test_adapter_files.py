@@ -52,9 +52,9 @@ def trained(pretrain_inputs: dict[str, Path], tmp_path_factory: pytest.TempPathF
     config = PretrainConfig(
         sequence_length=128,
         stage1=NewRowsOptimConfig(steps=2, lr=1e-2, batch_size=4),
-        stage2=OptimConfig(steps=8, lr=5e-2, batch_size=4),
+        stage2=OptimConfig(steps=8, lr=1e-2, batch_size=4),
         method="lora",
-        lora=LoraConfig(rank=RANK, alpha=16),
+        lora=LoraConfig(rank=RANK, alpha=4),
         eval_every=8,
         eval_bytes=500,
         samples=0,
@@ -79,7 +79,7 @@ def logits(model: Path, lora: Path | None = None) -> np.ndarray[Any, np.dtype[np
 
 def test_over_its_base_it_is_the_merged_model(exported: Path) -> None:
     lora = exported / "lora"
-    for quant, near in (("f16", 0.01), ("Q8_0", 0.05)):
+    for quant, near in (("f16", 0.01), ("Q8_0", 0.1)):
         merged, base = exported / f"model-{quant}.gguf", lora / f"base-{quant}.gguf"
         wanted = logits(merged)
         change = np.abs(logits(base) - wanted).max()
@@ -91,7 +91,7 @@ def test_it_is_llama_cpps_format_and_small(exported: Path) -> None:
     file = open_gguf(exported / "lora" / "adapter.gguf")
     assert file.keys["general.type"] == "adapter"
     assert (file.keys["adapter.type"], file.keys["general.architecture"]) == ("lora", "llama")
-    assert file.keys["adapter.lora.alpha"] == pytest.approx(16 * RANK**0.5)  # peft divides by the root of the rank
+    assert file.keys["adapter.lora.alpha"] == pytest.approx(4 * RANK**0.5)  # peft divides by the root of the rank
     base = open_gguf(exported / "lora" / "base-f16.gguf").tensors
     changed = {name.removesuffix(".lora_a") for name in file.tensors if name.endswith(".lora_a")}
     assert len(changed) == 7 * sum(name.endswith("attn_norm.weight") for name in base)
