@@ -84,13 +84,15 @@ def newest(messages: list[dict[str, str]], letters: int) -> list[dict[str, str]]
     return messages[start:]
 
 
-def build_chat(model_path: Path, sampling: SamplingConfig, *, n_ctx: int = 4096, threads: int = 0) -> "gr.Blocks":
+def build_chat(
+    model_path: Path, sampling: SamplingConfig, *, n_ctx: int = 4096, threads: int = 0, lora: Path | None = None
+) -> "gr.Blocks":
     """The chat page of one model, which is loaded here, in a child process that ends with this one.
 
-    threads: 0 takes one per core.
+    threads: 0 takes one per core. lora: an adapter to load over the model.
     Raises LilmError when the file is missing, corrupt or has no chat template.
     """
-    engine = ChatEngine(model_path, n_ctx=n_ctx, threads=threads)
+    engine = ChatEngine(model_path, n_ctx=n_ctx, threads=threads, lora=lora)
     import gradio as gr
 
     text = translations()
@@ -213,6 +215,7 @@ def launch(
     open_browser: bool = False,
     threads: int = 0,
     block: bool = True,
+    lora: Path | None = None,
 ) -> "gr.Blocks":
     """Chat with `model_path` at http://host:port until Ctrl-C; port 0 takes the first free one from 7860 on.
 
@@ -231,7 +234,7 @@ def launch(
         """This chat takes no files."""
         return PlainTextResponse("404 Not Found\n", status_code=404)
 
-    page = build_chat(model_path, sampling or SamplingConfig(), threads=threads)
+    page = build_chat(model_path, sampling or SamplingConfig(), threads=threads, lora=lora)
     try:
         page.launch(
             server_name=host,

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from importlib.resources import files
@@ -10,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from lilm.demo.chunks import chunk_list
+from lilm.disk import link_or_copy
 from lilm.errors import LilmError
+from lilm.gguf_parts import model_at, parts_of
 from lilm.pipeline.artifact import Artifact, files_below, own_files, read_manifest
 from lilm.pipeline.hashing import sha256_file, write_json
 from lilm.pipeline.stage import Context, stage_named
@@ -42,23 +43,20 @@ def run(config: SiteConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
     (out_dir / "models").mkdir()
     for wanted in config.quants:
         quant = exported_name(wanted, inputs["export"])
-        source = inputs["export"] / f"model-{quant}.gguf"
+        source = model_at(inputs["export"], f"model-{quant}")
         if not source.is_file():
             raise LilmError(
                 "was not exported",
                 where=str(source),
                 remedy=f"have [export] make {quant}, or remove it from site.quants",
             )
-        link_or_copy(source, out_dir / "models" / source.name)
-        chunks = chunk_list(source)
-        write_json(out_dir / "models" / f"{source.name}.chunks.json", chunks)
+        parts = [add_model(part, out_dir / "models") for part in parts_of(source)]
         models.append(
             {
-                "file": f"models/{source.name}",
-                "chunks": f"models/{source.name}.chunks.json",
+                **parts[0],
                 "quant": quant,
-                "bytes": chunks["bytes"],
-                "sha256": chunks["sha256"],
+                "bytes": sum(part["bytes"] for part in parts),
+                **({"parts": parts} if len(parts) > 1 else {}),
                 "memory": initial_memory(memory, source.name),
                 "quality": quality.get(source.name),
             }
@@ -82,6 +80,15 @@ def run(config: SiteConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
     total = sum(path.stat().st_size for path in files_below(out_dir, stage_named("site").outputs))
     context.reporter.say(f"  {total / 1e6:.1f} MB; any static host can serve it")
     return Artifact({"bytes": total, "models": len(models)})
+
+
+def add_model(source: Path, folder: Path) -> dict[str, Any]:
+    """Put a file and its list of chunks into `folder`. Returns what the page needs to know of both."""
+    link_or_copy(source, folder / source.name)
+    chunks = chunk_list(source)
+    write_json(folder / f"{source.name}.chunks.json", chunks)
+    at = f"{folder.name}/{source.name}"
+    return {"file": at, "chunks": f"{at}.chunks.json", "bytes": chunks["bytes"], "sha256": chunks["sha256"]}
 
 
 def exported_name(quant: str, export: Path) -> str:
@@ -147,14 +154,6 @@ def copy_report(bench: Path, target: Path) -> tuple[list[str], str | None]:
             copied.append(f"bench/{name}")
     charts = [name for name in copied if name.endswith(CHARTS)]
     return charts, next((name for name in copied if name == f"bench/{REPORT}"), None)
-
-
-def link_or_copy(source: Path, target: Path) -> None:
-    """A second name for the same bytes where the file system can, else a copy."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
 
 
 def initial_memory(memory: Mapping[str, Any], name: str) -> dict[str, int]:

@@ -43,9 +43,9 @@ def read_tensors(path: Path) -> list[TensorInfo]:
     ]
 
 
-def bits_per_weight(path: Path, tensors: list[TensorInfo]) -> float:
-    """Bits of the whole file, vocabulary and all, per parameter."""
-    return round(path.stat().st_size * 8 / sum(tensor.parameters for tensor in tensors), 4)
+def bits_per_weight(size: int, tensors: list[TensorInfo]) -> float:
+    """Bits of the whole file of `size` bytes, vocabulary and all, per parameter."""
+    return round(size * 8 / sum(tensor.parameters for tensor in tensors), 4)
 
 
 def by_type(tensors: list[TensorInfo]) -> dict[str, dict[str, Any]]:

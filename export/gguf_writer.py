@@ -23,6 +23,7 @@ from lilm.llama.rope import rope_factors
 from lilm.llama.shape import Shape
 from lilm.llama.weights import Weights
 from lilm.llamacpp.vocab import add_vocab
+from lilm.origin import Origin, read_origin
 
 MatrixType = Literal["F16", "F32"]
 IGNORED = ("rotary_emb.inv_freq",)  # buffers of old checkpoints; the value follows from the config
@@ -34,20 +35,24 @@ def write_gguf(
     languages: tuple[str, ...],
     on_tensor: Callable[[int, int], None] | None = None,
     matrices: MatrixType = "F16",
+    origin: Origin | None = None,
+    license_name: str = "",
+    open_weights: Callable[[Path], Weights] = Weights,
 ) -> int:
     """Write `folder` (config.json, safetensors, tokenizer files) to `target`. Returns the number of parameters.
 
     Matrices become F16 (or F32: twice the size, to compare arithmetic with), norms and biases F32. At most two tensors
     are in memory. The bytes depend on the input only. on_tensor(done, all) is called after each tensor.
+    origin: the base's, and license_name: the model's own, for the file's keys. open_weights: of the folder.
     Raises LilmError for a model that does not fit GGUF's `llama`, for missing, corrupt or misshapen tensors, and for
     weights that are no half float.
     """
     config = read_llama_config(folder)
     shape = Shape.of(config)
     entries = list(layout(shape))
-    with Weights(folder) as weights:
+    with open_weights(folder) as weights:
         _check(entries, weights, folder)
-        writer, factors = _described(config, shape, folder, languages, matrices)
+        writer, factors = _described(config, shape, folder, languages, matrices, origin, license_name)
         with replacing(target, sync=True) as part, closing(writer):
             _write_head(writer, part)
             if factors.size:
@@ -59,7 +64,9 @@ def write_gguf(
     return shape.parameters
 
 
-def write_outline(base: Path, tokenizer: Path, target: Path, languages: tuple[str, ...]) -> Shape:
+def write_outline(
+    base: Path, tokenizer: Path, target: Path, languages: tuple[str, ...], license_name: str = ""
+) -> Shape:
     """Write `target` as `write_gguf` would write `base` once it has the vocabulary of `tokenizer`, F16, but with a hole
     for weights, which takes no room on the disk: what follows from keys and sizes is known before any training.
 
@@ -67,7 +74,8 @@ def write_outline(base: Path, tokenizer: Path, target: Path, languages: tuple[st
     """
     config = read_llama_config(base)
     shape = Shape.of(config, read_json_object(tokenizer / "report.json")["vocab_size"])
-    writer, _ = _described(config, shape, tokenizer, languages, "F16")
+    origin = read_origin(base)
+    writer, _ = _described(config, shape, tokenizer, languages, "F16", origin, license_name)
     with replacing(target) as part:
         with closing(writer):
             _write_head(writer, part)
@@ -78,7 +86,13 @@ def write_outline(base: Path, tokenizer: Path, target: Path, languages: tuple[st
 
 
 def _described(
-    config: Mapping[str, Any], shape: Shape, tokenizer: Path, languages: tuple[str, ...], matrices: MatrixType
+    config: Mapping[str, Any],
+    shape: Shape,
+    tokenizer: Path,
+    languages: tuple[str, ...],
+    matrices: MatrixType,
+    origin: Origin | None,
+    license_name: str,
 ) -> tuple[gguf.GGUFWriter, NDArray[np.float32]]:
     """(a writer that knows all keys and tensors; the rotary embeddings' factors, the first tensor where there are any).
 
@@ -86,6 +100,7 @@ def _described(
     """
     writer = gguf.GGUFWriter(None, "llama")
     _add_general(writer, shape.parameters, languages, matrices)
+    _add_origin(writer, origin, license_name)
     _add_llama(writer, shape, config)
     pieces = add_vocab(writer, tokenizer, read_chat_template(tokenizer))
     if pieces != shape.vocab:
@@ -139,6 +154,18 @@ def _add_general(writer: gguf.GGUFWriter, parameters: int, languages: tuple[str,
         writer.add_languages(list(languages))
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16 if matrices == "F16" else gguf.LlamaFileType.ALL_F32)
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
+
+
+def _add_origin(writer: gguf.GGUFWriter, origin: Origin | None, license_name: str) -> None:
+    if license_name:
+        writer.add_license(license_name)
+    if origin is None or not origin.name:
+        return
+    writer.add_base_model_count(1)
+    writer.add_base_model_name(0, origin.name)
+    if origin.repo:
+        writer.add_base_model_organization(0, origin.repo.partition("/")[0])
+        writer.add_base_model_repo_url(0, origin.repo_url)
 
 
 def _add_llama(writer: gguf.GGUFWriter, shape: Shape, config: Mapping[str, Any]) -> None:

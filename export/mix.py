@@ -78,7 +78,7 @@ def check_grown_target(
     template that is not the base's is not reckoned in: finetune chooses it."""
     with TemporaryDirectory(prefix="lilm-") as folder:
         outline = Path(folder) / "outline.gguf"
-        shape = write_outline(base, tokenizer, outline, languages)
+        shape = write_outline(base, tokenizer, outline, languages, config.license)
         check_target(open_gguf(outline), config, shape.parameters, target_bytes(config, shape, place))
 
 

@@ -2,14 +2,18 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lilm.disk import require_space
 from lilm.errors import LilmError
+from lilm.gguf_parts import parts_of
 from lilm.pipeline.artifact import Artifact
 from lilm.pipeline.hashing import write_json
 from lilm.pipeline.stage import Context
 from lilm.recipe import LEARNED, MIX, ExportConfig, QuantType
+
+if TYPE_CHECKING:
+    from lilm.export.delivery import Delivered
 
 FULL = "F16"
 
@@ -43,15 +47,19 @@ def gguf_name(quant: str) -> str:
 
 
 def run(config: ExportConfig, inputs: Mapping[str, Path], out_dir: Path, context: Context) -> Artifact:
+    from lilm.export.delivery import deliver
     from lilm.export.gguf_writer import write_gguf
     from lilm.export.mix import check_target, make_mix
     from lilm.export.quantise import SUPER_BLOCK, quantise
+    from lilm.export.recipe_json import NAME as RECIPE
+    from lilm.export.recipe_json import full_entry, recipe_json
     from lilm.export.space import bytes_needed
     from lilm.fit.budget import target_bytes
     from lilm.gguf_file import open_gguf
     from lilm.llama.config import read_llama_config
     from lilm.llama.layout import layout
     from lilm.llama.shape import Shape
+    from lilm.origin import read_origin
 
     source = inputs["finetune"]
     shape = Shape.of(read_llama_config(source))
@@ -63,13 +71,23 @@ def run(config: ExportConfig, inputs: Mapping[str, Path], out_dir: Path, context
     mixes = config.has_budget + sum(one.quant == MIX for one in config.learned)
     written: list[QuantType] = [*config.quants, *(one.quant for one in config.learned if one.quant != "mix")]
     needed = bytes_needed(shape.parameters, shape.vocab, written, whole_rows) + mixes * target
+    if config.shard_mb:  # the largest is there twice while it is split
+        needed += bytes_needed(shape.parameters, shape.vocab, (), whole_rows)
     require_space(out_dir, needed, "the export", "free some space, or list fewer export.quants")
 
     full = out_dir / gguf_name(FULL)
     notes = {FULL: ""}
     with context.reporter.bar("GGUF tensors", len(sides) * (1 + len(config.quants))) as bar:
         languages = (context.language, context.base_language)
-        write_gguf(source, full, languages, lambda done, total: bar.advance(1, FULL))
+        origin = read_origin(inputs["base"]) if "base" in inputs else None
+        write_gguf(
+            source,
+            full,
+            languages,
+            lambda done, total: bar.advance(1, FULL),
+            origin=origin,
+            license_name=config.license,
+        )
         if config.has_budget:
             check_target(open_gguf(full), config, shape.parameters, target)
         for quant in config.quants:
@@ -84,12 +102,23 @@ def run(config: ExportConfig, inputs: Mapping[str, Path], out_dir: Path, context
         mix = make_mix(full, source, inputs["corpus"], out_dir / gguf_name(name), config, context, target)
         notes[name], more = mix.note, {"calibration": mix.calibration}
     learned, volatile = _learn(config, inputs, out_dir, context)
-    files = [describe(out_dir / gguf_name(quant), quant, note) for quant, note in notes.items()]
+    made = {
+        quant: deliver(out_dir / gguf_name(quant), config.shard_mb, context.reporter) for quant in (*notes, *learned)
+    }
+    files = [describe(made[quant].files[0], quant, note) for quant, note in notes.items()]
     files += [
-        {**describe(out_dir / gguf_name(quant), quant, found["note"]), "learned": found["report"]}
+        {**describe(made[quant].files[0], quant, found["note"]), "learned": found["report"]}
         for quant, found in learned.items()
     ]
+    if config.adapter:
+        from lilm.export.lora_files import write_lora
+
+        room = bytes_needed(shape.parameters, shape.vocab, config.quants, whole_rows)
+        more["adapter"] = write_lora(config, inputs, out_dir, room, context)
     write_json(out_dir / "report.json", {"parameters": shape.parameters, "files": files, **more})
+    entries = _entries(config, inputs, out_dir, made, {file["quant"]: file["tensors"] for file in files})
+    recipe = recipe_json(full_entry(made[FULL], source), entries, config.shard_mb, context)
+    write_json(out_dir / RECIPE, recipe)
     for file in files:
         if file["note"]:
             context.reporter.say(f"  {file['name']}: {file['note']} ({file['bits_per_weight']:.2f} bits per weight)")
@@ -117,17 +146,48 @@ def _learn(
     return found, tuple(volatile)
 
 
+def _entries(
+    config: ExportConfig,
+    inputs: Mapping[str, Path],
+    out_dir: Path,
+    made: Mapping[str, "Delivered"],
+    types: Mapping[str, Mapping[str, str]],
+) -> list[dict[str, Any]]:
+    """For recipe.json: how each file but the full one came to be. types: of its tensors."""
+    from lilm.export.mix import FOLDER, IMATRIX
+    from lilm.export.recipe_json import folder_digest, imatrix_entry
+
+    def entry(quant: str, how: str, **more: Any) -> dict[str, Any]:
+        return {**made[quant].as_json(), "how": how, "types": types[quant], **more}
+
+    entries = [entry(quant, "llama.cpp", quant=quant) for quant in config.quants]
+    if config.has_budget:
+        imatrix = imatrix_entry(out_dir / FOLDER / IMATRIX, out_dir) if config.imatrix else None
+        entries.append(entry(config.exported_as(MIX), "mix", imatrix=imatrix))
+    for wanted in config.learned:
+        begin = gguf_name(config.exported_as(wanted.quant))
+        text = {name: folder_digest(inputs[name]) for name in ("finetune", "pack")}
+        name = config.exported_as(wanted.quant + LEARNED)
+        entries.append(entry(name, "learned", begins_with=begin, settings=wanted.model_dump(), learnt_from=text))
+    return entries
+
+
 def describe(path: Path, quant: str, note: str) -> dict[str, Any]:
-    """One file's row in the report: size, bits per weight, and the type of each tensor as it stands in the file."""
+    """One file's row in the report: size, bits per weight, and the type of each tensor as it stands in the file.
+
+    Of a model in parts, `path` is the first; its size is that of all, and `parts` names them."""
     from lilm.export.gguf_info import bits_per_weight, by_type, read_tensors
 
-    tensors = read_tensors(path)
+    parts = parts_of(path)
+    tensors = [tensor for part in parts for tensor in read_tensors(part)]
+    total = sum(part.stat().st_size for part in parts)
     return {
         "name": path.name,
         "quant": quant,
-        "bytes": path.stat().st_size,
-        "bits_per_weight": bits_per_weight(path, tensors),
+        "bytes": total,
+        "bits_per_weight": bits_per_weight(total, tensors),
         "tensor_types": by_type(tensors),
         "tensors": {tensor.name: tensor.type for tensor in tensors},
         "note": note,
+        **({"parts": [part.name for part in parts]} if len(parts) > 1 else {}),
     }

@@ -34,6 +34,14 @@ def write_atomic(path: Path, text: str) -> None:
         part.write_text(text, encoding="utf-8", newline="")
 
 
+def link_or_copy(source: Path, target: Path) -> None:
+    """A second name for the same bytes where the file system can, else a copy."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
 def require_space(folder: Path, needed: float, what: str, remedy: str) -> None:
     """Raises LilmError when the disk of `folder` has less than `needed` bytes left. what: what needs them."""
     free = shutil.disk_usage(folder).free

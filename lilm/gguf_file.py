@@ -5,7 +5,6 @@ and an error of numpy's for a file that is cut.
 """
 
 import math
-import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lilm.errors import LilmError
+from lilm.gguf_parts import is_part
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
-SPLIT_NAME = re.compile(r"-\d{5}-of-\d{5}\.gguf$")
 FETCH = "fetch the file again, whole"
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
@@ -139,28 +138,38 @@ class _Head:
 
 def open_gguf(path: Path) -> GGUFFile:
     """The file at `path`. Raises LilmError when it is missing, no GGUF, split in parts, cut or corrupt."""
-    if not path.is_file():
-        raise LilmError("no such file", where=str(path), remedy="give the path of a GGUF file")
-    with path.open("rb") as file:
-        magic = file.read(4)
-    if magic != MAGIC:
-        raise LilmError(f"not a GGUF file (begins with {magic!r})", where=str(path), remedy="give a GGUF file")
-    if SPLIT_NAME.search(path.name):
+    _check_magic(path)
+    if is_part(path):
         raise _split(path)
+    opened = open_part(path)
+    if (opened.value("split.count", int) or 1) > 1:
+        raise _split(path)
+    return opened
+
+
+def open_part(path: Path) -> GGUFFile:
+    """As `open_gguf`, but the file may be one part of a model."""
+    _check_magic(path)
     try:
         keys, tensors, described_at = _read(memoryview(np.memmap(path, np.uint8, "r")))  # type: ignore[arg-type]
     except _Cut as error:
         raise LilmError("truncated GGUF: it ends in its head", where=str(path), remedy=FETCH) from error
     except (ValueError, OverflowError, RecursionError, MemoryError) as error:
         raise LilmError(f"corrupt GGUF ({error})", where=str(path), remedy=FETCH) from error
-    opened = GGUFFile(path, keys, tensors, described_at)
-    if (opened.value("split.count", int) or 1) > 1:
-        raise _split(path)
     size = path.stat().st_size
     end = max((tensor.offset + tensor.bytes for tensor in tensors.values()), default=0)
     if end > size:
         raise LilmError(f"truncated GGUF: {size:,} of {end:,} bytes are there", where=str(path), remedy=FETCH)
-    return opened
+    return GGUFFile(path, keys, tensors, described_at)
+
+
+def _check_magic(path: Path) -> None:
+    if not path.is_file():
+        raise LilmError("no such file", where=str(path), remedy="give the path of a GGUF file")
+    with path.open("rb") as file:
+        magic = file.read(4)
+    if magic != MAGIC:
+        raise LilmError(f"not a GGUF file (begins with {magic!r})", where=str(path), remedy="give a GGUF file")
 
 
 def _split(path: Path) -> LilmError:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lilm.errors import LilmError
+from lilm.gguf_parts import is_later_part, whole_stem
 from lilm.pipeline.artifact import Artifact, own_files
 from lilm.pipeline.stage import Context
 from lilm.recipe import WasmConfig
@@ -62,8 +63,9 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
 
     export = inputs["export"]  # below it an importance matrix may be, which is a GGUF file and no model
     ggufs = [path for path in own_files(export) if path.suffix == ".gguf" and path.parent == export]
-    models = {path.name: read_model(path) for path in ggufs}
-    quantised = sorted((path for path in ggufs if not path.stem.endswith("f16")), key=lambda path: path.stat().st_size)
+    models = {path.name: read_model(path) for path in ggufs if not is_later_part(path)}
+    named = [export / name for name in models if not whole_stem(export / name).endswith("f16")]
+    quantised = sorted(named, key=lambda path: models[path.name].file_bytes)
     smallest = quantised[0]
     languages = (context.language, context.base_language)
     gate = Gate(out_dir, inputs["corpus"], languages, config.kv_type, context.reporter)

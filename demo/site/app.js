@@ -22,6 +22,7 @@ import { startTheme } from "./theme.js";
  * @property {string} quant
  * @property {number} bytes
  * @property {string} sha256
+ * @property {{file: string, sha256: string}[]} [parts] of a model in several files, of which `file` is the first
  * @property {Record<string, number | undefined>} memory bytes that it needs, by variant of the engine
  * @property {import("./models-view.js").Quality} [quality]
  *
@@ -65,10 +66,10 @@ async function start() {
   }
   const variant = support().threads && site.variants.includes("threads") ? "threads" : "single";
   const wide = `${variant}-memory64`; // for what 4 GiB do not hold
-  const entries = site.models.map(({ file, chunks, quant, bytes, sha256, memory, quality }) => {
+  const entries = site.models.map(({ file, chunks, quant, bytes, sha256, parts, memory, quality }) => {
     const name = file.split("/").at(-1) ?? file;
     const need = { memory: memory[variant] ?? memory[wide], memory64: !(variant in memory) && wide in memory };
-    return { name, label: quant, source: file, chunks, bytes, sha256, ...need, quality };
+    return { name, label: quant, source: file, chunks, bytes, files: parts ?? [{ file, sha256 }], ...need, quality };
   });
   document.title = $("title").textContent = site.title;
   settings = new Settings(site.sampling);

@@ -19,11 +19,13 @@ export class KeptView {
     $("kept-room").textContent = quota ? t("keptRoom", { usage: formatBytes(usage), quota: formatBytes(quota) }) : "";
   }
 
-  /** Whether this version of a model of the site is kept. @param {import("./models-view.js").Entry} entry */
-  isKept({ source, sha256 }) {
-    if (typeof source !== "string") return false; // a file of the user's
-    const { href } = new URL(source, document.baseURI);
-    return this.models.some((one) => one.complete && one.url === href && one.tag === sha256);
+  /** Whether this version of a model of the site is kept, all of it. @param {import("./models-view.js").Entry} entry */
+  isKept({ files = [] }) {
+    const isHere = (/** @type {{file: string, sha256: string}} */ { file, sha256 }) => {
+      const { href } = new URL(file, document.baseURI);
+      return this.models.some((one) => one.complete && one.url === href && one.tag === sha256);
+    };
+    return files.length > 0 && files.every(isHere); // a file of the user's is no file of the site
   }
 
   /** @param {Kept} one */

@@ -14,10 +14,10 @@ import { formatBytes, languageName, t } from "./texts.js";
  * @typedef {Object} Entry a model that can be chosen
  * @property {string} name
  * @property {string} label
- * @property {string | File} source
+ * @property {string | File | File[]} source
  * @property {number} bytes
  * @property {string} [chunks] address of the list of chunks
- * @property {string} [sha256]
+ * @property {{file: string, sha256: string}[]} [files] that it consists of
  * @property {number} [memory] bytes that it needs
  * @property {boolean} [memory64] in a build with 64-bit memory
  * @property {Quality} [quality]
@@ -47,10 +47,13 @@ export class ModelsView {
     });
     $("open-file").addEventListener("click", () => $("file").click());
     $("file").addEventListener("change", () => {
-      const [file] = $("file").files ?? [];
+      const files = [...($("file").files ?? [])].sort((one, other) => (one.name < other.name ? -1 : 1));
       $("file").value = ""; // so that the same file can be chosen again
-      if (!file) return;
-      this.chosen = { name: file.name, label: file.name, source: file, bytes: file.size, local: true };
+      const [first] = files; // of a model in parts, all are chosen together
+      if (!first) return;
+      const bytes = files.reduce((sum, { size }) => sum + size, 0);
+      const source = files.length > 1 ? files : first;
+      this.chosen = { name: first.name, label: first.name, source, bytes, local: true };
       this.entries = [...this.entries.filter((entry) => !entry.local), this.chosen];
       $("models").close();
       onLoad(this.chosen);

@@ -25,11 +25,15 @@ def register(app: typer.Typer) -> None:
     def chat(
         model: Annotated[Path, typer.Argument(metavar="MODEL.gguf", help="A GGUF file with a chat template.")],
         port: Annotated[int, typer.Option(help="0: the first free one.")] = 0,
+        lora: Annotated[
+            Path | None, typer.Option("--lora", metavar="ADAPTER.gguf", help="An adapter to load over the model.")
+        ] = None,
     ) -> None:
         """Chat with a GGUF file in a local Gradio page (127.0.0.1).
 
-        Example: `lilm chat runs/quickstart/export/model-Q4_K_M.gguf`
+        Examples: `lilm chat runs/quickstart/export/model-Q4_K_M.gguf` ·
+        `lilm chat run/export/lora/base-Q4_0.gguf --lora run/export/lora/adapter.gguf`
         """
         from lilm.demo.chat import launch
 
-        launch(model, port)
+        launch(model, port, lora=lora)

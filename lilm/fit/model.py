@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lilm.errors import LilmError
-from lilm.gguf_file import GGUFFile, open_gguf
+from lilm.gguf_file import GGUFFile, open_gguf, open_part
+from lilm.gguf_parts import parts_of
+from lilm.gguf_split import whole_bytes
 from lilm.llama.shape import Shape
 from lilm.pipeline.artifact import how_to_replace
 
@@ -27,13 +29,16 @@ class Model:
 
 
 def read_model(path: Path) -> Model:
-    """Raises LilmError when the file is not a whole GGUF of a model."""
-    file = open_gguf(path)
+    """Of the file at `path`, or of all parts of the model whose first it is. Raises LilmError when it is not a whole
+    GGUF of a model."""
+    parts = parts_of(path)
+    opened = [open_part(part) for part in parts] if len(parts) > 1 else [open_gguf(path)]
+    file, tensors = opened[0], {name: one for part in opened for name, one in part.tensors.items()}
     arch = file.value("general.architecture", str)
     hidden = _size(file, f"{arch}.embedding_length")
     heads = _size(file, f"{arch}.attention.head_count")
     matrices: Counter[str] = Counter()
-    for tensor in file.tensors.values():
+    for tensor in tensors.values():
         if len(tensor.shape) > 1:
             matrices[tensor.type.name] += tensor.bytes
     return Model(
@@ -45,12 +50,12 @@ def read_model(path: Path) -> Model:
             heads=heads,
             kv_heads=_size(file, f"{arch}.attention.head_count_kv", heads),
             head_dim=_size(file, f"{arch}.attention.key_length", hidden // heads),
-            tied="output.weight" not in file.tensors,
+            tied="output.weight" not in tensors,
             context=_size(file, f"{arch}.context_length"),
         ),
-        n_tensors=len(file.tensors),
-        weights_bytes=sum(round_up(tensor.bytes, ALIGNMENT) for tensor in file.tensors.values()),
-        file_bytes=path.stat().st_size,
+        n_tensors=len(tensors),
+        weights_bytes=sum(round_up(tensor.bytes, ALIGNMENT) for tensor in tensors.values()),
+        file_bytes=whole_bytes(path),
         n_merges=len(file.values("tokenizer.ggml.merges", str) or ()),
         matrix_bytes=dict(matrices.most_common()),
     )

@@ -17,16 +17,21 @@ from lilm.recipe import SamplingConfig
 class ChatEngine(Closing):
     """A GGUF file open for chatting, on the CPU; one answer at a time. Close it, or use it in a `with`.
 
+    lora: an adapter to load over it, a GGUF file too.
     n_ctx: context in tokens; a model trained on less gets what it was trained on. threads: 0 takes one per core.
     Raises LilmError when the file is missing, is not GGUF, has no chat template or does not load.
     """
 
-    def __init__(self, model: Path, *, n_ctx: int = 4096, threads: int = 0) -> None:
-        check_gguf(model)
+    def __init__(self, model: Path, *, n_ctx: int = 4096, threads: int = 0, lora: Path | None = None) -> None:
+        for path in (model, lora):
+            if path is not None:
+                check_gguf(path)
         self.model = model
         self._answering = threading.Lock()
         threads = threads or psutil.cpu_count(logical=False) or 1  # hyperthreads slow llama.cpp down
-        self._client = LlamaClient(model, {"do": "open_chat", "path": str(model), "n_ctx": n_ctx, "threads": threads})
+        files = {"path": str(model), "lora": str(lora) if lora else None}
+        opening = {"do": "open_chat", **files, "n_ctx": n_ctx, "threads": threads}
+        self._client = LlamaClient(model, opening, where=f"{model} with {lora}" if lora else str(model))
         self.n_ctx: int = self._client.opened["n_ctx"]
 
     def chat(

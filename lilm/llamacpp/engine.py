@@ -51,7 +51,7 @@ class Engine(Closing):
     exact: keys and values in F32 and plain attention, to compare arithmetic; without it flash attention with those of
     kv_type, f16 or q8_0.
     eager: threads spin at barriers, for measuring speed on a quiet machine; without it they sleep.
-    watched: for `steps`.
+    watched: for `steps`. lora: an adapter to load over the model, a GGUF file too.
     Its bos_id is what stands before a text, also where `tokenize` puts nothing there; its eos_token the text of EOS.
     Raises LilmError when a file is missing or llama.cpp cannot load it.
     """
@@ -67,14 +67,16 @@ class Engine(Closing):
         kv_type: str = "f16",
         eager: bool = False,
         watched: bool = False,
+        lora: Path | None = None,
     ) -> None:
-        for path in (model, reference):
+        for path in (model, reference, lora):
             if path is not None:
                 check_gguf(path)
         self.model, self.reference = model, reference
         files = {"path": str(model), "reference": str(reference) if reference else None}
         sizes = {"n_ctx": n_ctx, "threads": threads, "exact": exact, "kv_type": kv_type, "watched": watched}
-        where = f"{model} (against {reference})" if reference else str(model)
+        files["lora"] = str(lora) if lora else None
+        where = f"{model} (against {reference})" if reference else f"{model} with {lora}" if lora else str(model)
         self._client = LlamaClient(model, {"do": "open", **files, **sizes}, eager=eager, where=where)
         opened = self._client.opened
         self.n_vocab: int = opened["n_vocab"]

@@ -130,6 +130,7 @@ class Vocabulary:
 class Model(Vocabulary):
     """A GGUF file and one context of `n_ctx` tokens on it.
 
+    lora: an adapter to load over it.
     as_trained: of not more tokens than it saw at once in training.
     exact: keys and values in F32 and plain attention, instead of those of kv_type (of KV_TYPES) and flash attention.
     watched: for `steps`.
@@ -146,6 +147,7 @@ class Model(Vocabulary):
         kv_type: str = "f16",
         watched: bool = False,
         as_trained: bool = False,
+        lora: Path | None = None,
     ) -> None:
         super().__init__(path, log, only=False)
         self.n_ctx_train: int = llama.llama_model_n_ctx_train(self.model)
@@ -164,9 +166,21 @@ class Model(Vocabulary):
         self.context = llama.llama_init_from_model(self.model, context)
         if not self.context:
             raise log.failure()
+        if lora is not None:
+            self._add_lora(lora, log)
         self._log = log
         self._memory = llama.llama_get_memory(self.context)
         self._batch = llama.llama_batch_init(n_ctx, 0, 1)
+
+    def _add_lora(self, path: Path, log: Log) -> None:
+        """llama.cpp frees it with the model."""
+        log.errors.clear()
+        adapter = llama.llama_adapter_lora_init(self.model, os.fsencode(path))
+        if not adapter:
+            raise log.failure()
+        adapters, scales = (llama.llama_adapter_lora_p_ctypes * 1)(adapter), (ctypes.c_float * 1)(1.0)
+        if llama.llama_set_adapters_lora(self.context, adapters, 1, scales) != 0:
+            raise log.failure()
 
     def steps(self, tokens: list[int], names: str) -> list[tuple[str, NDArray[np.float32]]]:
         """Results of the graph's steps whose name matches `names`, in the order of their computation: (name, values,

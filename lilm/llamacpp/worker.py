@@ -37,10 +37,20 @@ class Worker:
         self._conversation: Conversation | None = None
 
     def open(
-        self, path: str, n_ctx: int, threads: int, exact: bool, kv_type: str, watched: bool, reference: str | None
+        self,
+        path: str,
+        n_ctx: int,
+        threads: int,
+        exact: bool,
+        kv_type: str,
+        watched: bool,
+        reference: str | None,
+        lora: str | None,
     ) -> Answer:
         """To measure; a reference is what `score` compares with."""
-        model = self._vocabulary = self._model = Model(Path(path), n_ctx, threads, self._log, exact, kv_type, watched)
+        over = None if lora is None else Path(lora)
+        model = Model(Path(path), n_ctx, threads, self._log, exact, kv_type, watched, lora=over)
+        self._vocabulary = self._model = model
         if reference is not None:
             self._reference = Model(Path(reference), n_ctx, threads, self._log, exact, kv_type)
             if self._reference.n_vocab != model.n_vocab:
@@ -48,9 +58,10 @@ class Worker:
         sizes = {"n_vocab": model.n_vocab, "n_ctx_train": model.n_ctx_train}
         return {**sizes, "bos_id": model.bos_id, "eos_token": model.eos_token}, []
 
-    def open_chat(self, path: str, n_ctx: int, threads: int) -> Answer:
+    def open_chat(self, path: str, n_ctx: int, threads: int, lora: str | None) -> Answer:
         """To talk with: its context is not longer than it saw in training, and it has a chat template."""
-        self._vocabulary = self._model = Model(Path(path), n_ctx, threads, self._log, as_trained=True)
+        over = None if lora is None else Path(lora)
+        self._vocabulary = self._model = Model(Path(path), n_ctx, threads, self._log, as_trained=True, lora=over)
         self._conversation = Conversation(self._model)
         return {"n_ctx": self._model.n_ctx}, []
 

@@ -85,9 +85,11 @@ def _finetune_needs(recipe: "Recipe") -> tuple[str, ...]:
 
 
 def _export_needs(recipe: "Recipe") -> tuple[str, ...]:
-    """A file of a budget is measured on the corpus; blocks are learnt from packed text."""
+    """The base says whence it is, and is what an adapter of pretrain goes over; a file of a budget is measured on the
+    corpus; blocks are learnt from packed text."""
     export = recipe.export
-    return ("finetune", *(("corpus",) if export.has_budget else ()), *(("pack",) if export.learned else ()))
+    wanted = {"pretrain": export.adapter, "corpus": export.has_budget, "pack": bool(export.learned)}
+    return ("base", "finetune", *(name for name, wants in wanted.items() if wants))
 
 
 _MODEL = ("config.json", "generation_config.json", "model*.safetensors", "model.safetensors.index.json")
@@ -119,7 +121,10 @@ STAGES: tuple[Stage, ...] = (
         "fetch the English Llama, or train a small one from scratch",
         "lilm.train.base.stage",
         _base_needs,
-        (*_MODEL, "*.safetensors", *_TOKENIZER, "added_tokens.json", "chat_template.jinja", "metrics.jsonl"),
+        (
+            *(*_MODEL, "*.safetensors", *_TOKENIZER, "added_tokens.json", "chat_template.jinja", "metrics.jsonl"),
+            *("origin.json", "README.md"),
+        ),
         ("seed", "threads", "base_language"),
     ),
     Stage(
@@ -159,7 +164,10 @@ STAGES: tuple[Stage, ...] = (
         "write GGUF files, full and quantised",
         "lilm.export.stage",
         _export_needs,
-        ("report.json", "model-*.gguf", "calibration/*.json", "calibration/*.gguf", "learned-*/metrics.jsonl"),
+        (
+            *("report.json", "recipe.json", "model-*.gguf", "lora/*.gguf", "lora/recipe.json"),
+            *("calibration/*.json", "calibration/*.gguf", "learned-*/metrics.jsonl"),
+        ),
         ("seed", "threads", "language", "base_language"),
         _export_also,
     ),

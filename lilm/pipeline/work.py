@@ -10,6 +10,7 @@ from lilm.pipeline.hashing import sha256_json
 from lilm.pipeline.made_by import changed_code, code_of
 from lilm.pipeline.stage import Context, Stage
 from lilm.recipe import Recipe
+from lilm.recipe.section import Section
 
 SHOWN = 60  # characters of a value, in a line
 
@@ -35,8 +36,18 @@ def work_of(stage: Stage, recipe: Recipe, run_dir: Path, context: Context) -> Wo
 def stage_config(stage: Stage, recipe: Recipe) -> dict[str, Any]:
     """All recipe values that the stage's output depends on, as JSON."""
     config = getattr(recipe, stage.name)
-    section = config.model_dump(mode="json", exclude=set(config.unhashed))
+    section = _hashed(config, config.model_dump(mode="json"))
     return {**{key: getattr(recipe, key) for key in stage.shared}, **stage.also(recipe), stage.name: section}
+
+
+def _hashed(value: Any, dumped: Any) -> Any:
+    """`dumped`, a section as JSON, without what decides no byte, in the sections inside it too."""
+    if isinstance(value, Section):
+        inner = {name: one for name, one in dumped.items() if name not in value.unhashed}
+        return {name: _hashed(getattr(value, name), one) for name, one in inner.items()}
+    if isinstance(value, tuple | list):
+        return [_hashed(one, other) for one, other in zip(value, dumped, strict=True)]
+    return dumped
 
 
 def stage_inputs(stage: Stage, recipe: Recipe, run_dir: Path, context: Context) -> dict[str, Any] | None:

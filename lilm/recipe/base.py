@@ -1,10 +1,10 @@
 """[base]: the English Llama to begin with."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from lilm.recipe.section import Section
+from lilm.recipe.section import LicenseName, Section
 from lilm.recipe.training import DistributedConfig, OptimConfig
 
 
@@ -51,6 +51,10 @@ class BaseConfig(Section):
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Autocast type of the scratch training."""
     scratch: ScratchConfig = ScratchConfig()
+    license: LicenseName = ""
+    """Its licence, for the model card, where the base itself does not say (its README.md, a GGUF's general.license)."""
+
+    unhashed: ClassVar[frozenset[str]] = frozenset({"license"})
 
     @model_validator(mode="after")
     def _needs(self) -> "BaseConfig":

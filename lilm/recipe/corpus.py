@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, model_validator
 
 from lilm.recipe.rules import RulesConfig
-from lilm.recipe.section import Section
+from lilm.recipe.section import LicenseName, Section
 
 TextFormat = Literal["text", "aozora", "jsonl", "parquet", "squad", "html", "warc", "mediawiki", "stories", "hub"]
 WEB_FORMATS = ("html", "warc")
@@ -45,6 +45,11 @@ class SourceConfig(Section):
     """Whether the rules for pages of the web hold (see [corpus.rules]); default: for html and warc."""
     detect_language: bool | None = None
     """Whether documents in another language than `lang` are dropped, by py3langid; default: as `web`."""
+
+    license: LicenseName = ""
+    """Of the text, for the model card."""
+
+    unhashed: ClassVar[frozenset[str]] = frozenset({"license"})
 
     @property
     def is_web(self) -> bool:

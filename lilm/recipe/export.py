@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from lilm.recipe.section import Section
+from lilm.recipe.section import LicenseName, Section
 from lilm.recipe.training import OptimConfig
 
 QuantType = Literal["Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q4_0", "IQ4_NL"]
@@ -77,6 +77,18 @@ class ExportConfig(Section):
     sensitivity_tokens: int = Field(default=1_024, ge=256, le=1_000_000)
     """Of other training text, for each of some hundred measurements; twice as many take twice as long. With these, the
     types above and 135M parameters two cores would measure for about eight minutes, reckoned from single ones."""
+
+    shard_mb: float = Field(default=0.0, ge=0, le=1_000_000)
+    """A file of more megabytes (millions of bytes) becomes several of at most so many each, by llama.cpp's names
+    (model-Q4_0-00001-of-00003.gguf); every llama.cpp and the page open the first of them. 512 is a good size for
+    browsers, which take no file above 2,000. A tensor is not divided. 0: files stay whole."""
+
+    adapter: bool = False
+    """With pretrain.method = "lora" and no finetune.sources: the folder `lora` with the adapter as a file of its own,
+    and the model without it in F16 and each of `quants`, over which llama.cpp loads it (`--lora`)."""
+    license: LicenseName = ""
+    """Under which you publish the model: general.license of its files, and the model card's. It follows from those of
+    the base and of the text, and LiLM does not guess it."""
 
     learned: tuple[LearnedConfig, ...] = ()
     """[[export.learned]]: files whose blocks are learnt, beside those that they begin with."""

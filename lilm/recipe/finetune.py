@@ -1,10 +1,10 @@
 """[finetune]: teaching it to chat."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from lilm.recipe.section import Section
+from lilm.recipe.section import LicenseName, Section
 from lilm.recipe.training import OptimConfig
 
 
@@ -19,6 +19,10 @@ class ChatSourceConfig(Section):
     field: str = "messages"
     split: str = "train"
     limit: int = Field(default=0, ge=0)
+    license: LicenseName = ""
+    """Of the chats, for the model card."""
+
+    unhashed: ClassVar[frozenset[str]] = frozenset({"license"})
 
     @model_validator(mode="after")
     def _needs(self) -> "ChatSourceConfig":

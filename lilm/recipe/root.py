@@ -49,6 +49,11 @@ class Recipe(Section):
         names = [source.name for source in self.corpus.sources]
         if len(set(names)) < len(names):
             raise ValueError(f"corpus.sources: a name stands twice in {names}")
+        if self.export.adapter and (self.pretrain.method != "lora" or self.finetune.sources):
+            raise ValueError(
+                'export.adapter needs pretrain.method = "lora", and no finetune.sources: what is trained after an '
+                "adapter is not in it"
+            )
         missing = sorted(set(self.site.quants) - set(self.export.files))
         if missing:
             how = (

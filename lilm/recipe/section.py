@@ -1,8 +1,11 @@
 """The base of every recipe section: unknown keys and odd numbers refused, values frozen, docstrings kept."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+
+LicenseName = Annotated[str, Field(max_length=200, pattern=r"^[^\r\n]*$")]
+"""Best as SPDX and the hub write it: apache-2.0, cc-by-sa-4.0. Empty: not told."""
 
 
 class Section(BaseModel):

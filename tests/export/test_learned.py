@@ -18,6 +18,7 @@ from lilm.export.learned.learn import learn
 from lilm.export.learned.matrix import LearntMatrix
 from lilm.export.learned.student import Student
 from lilm.export.learned.write import write_learnt
+from lilm.export.remake import remake
 from lilm.export.stage import run as run_export
 from lilm.gguf_file import GGUFFile, open_gguf
 from lilm.llamacpp.engine import Engine, quantize
@@ -245,6 +246,14 @@ def test_the_stage_adds_a_file_and_says_how_it_was_made(real_model: Path, real_p
     assert "in 10 steps of 5,120 tokens together" in row["note"]
     assert row["learned"]["after"]["kld"] < row["learned"]["stock"]["kld"]
     assert set(artifact.volatile) <= {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")}
+
+    run = tmp_path / "run"
+    run.mkdir()
+    for name, folder in inputs.items():
+        (run / name).symlink_to(folder)
+    arguments = (tmp_path / "recipe.json", tmp_path / "model-f16.gguf", tmp_path / "again", Reporter(quiet=True))
+    (again,) = remake(*arguments, names=[row["name"]], run=run)
+    assert sha256_file(again) == sha256_file(tmp_path / row["name"])
 
 
 def test_too_little_text_is_refused(real_model: Path, real_export: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from lilm.export.chunk import dequantise_matrix
 from lilm.export.imatrix.file import read_imatrix
 from lilm.export.matrices import matrices
 from lilm.export.mix import check_target
+from lilm.export.remake import remake
 from lilm.export.retyped import retyped_bytes
 from lilm.export.stage import check_base, check_vocabulary, run
 from lilm.fit.browser import page_use
@@ -93,6 +95,16 @@ def test_it_is_as_large_as_it_may_be_and_of_several_types(made: tuple[dict[str, 
     assert len(row["tensor_types"]) >= 3
     assert "KL divergence measured on 256 training tokens, rounded with an importance matrix" in row["note"]
     assert [file["quant"] for file in report["files"]] == ["F16", "Q4_0", "mix-6.5bpw"]
+
+
+def test_the_same_bytes_come_from_its_recipe(made: tuple[dict[str, Any], Path], calm: Context, tmp_path: Path) -> None:
+    _, path = made
+    recipe, full = path.with_name("recipe.json"), path.with_name("model-f16.gguf")
+    (again,) = remake(recipe, full, tmp_path / "again", calm.reporter, names=[path.name])
+    assert sha256_file(again) == sha256_file(path)
+    shutil.copyfile(recipe, tmp_path / "recipe.json")
+    with pytest.raises(LilmError, match=r"the importance matrix of model-mix-6\.5bpw\.gguf is not there"):
+        remake(tmp_path / "recipe.json", full, tmp_path / "other", calm.reporter)
 
 
 def test_llama_cpp_computes_with_it_what_its_weights_say(
@@ -279,8 +291,8 @@ def test_only_a_budget_needs_the_corpus_and_the_page_may_have_its_file() -> None
     plain = recipe_text("quickstart")
     budget = plain.replace("[export]\n", "[export]\ntarget_mb = 3\n")
     export = stage_named("export")
-    assert export.needs(parse_recipe(plain, "lilm.toml", Path("/"))) == ("finetune",)
-    assert export.needs(parse_recipe(budget, "lilm.toml", Path("/"))) == ("finetune", "corpus")
+    assert export.needs(parse_recipe(plain, "lilm.toml", Path("/"))) == ("base", "finetune")
+    assert export.needs(parse_recipe(budget, "lilm.toml", Path("/"))) == ("base", "finetune", "corpus")
     on_page = 'quants = ["Q4_K_M", "Q8_0"]', 'quants = ["mix", "Q8_0"]'
     assert parse_recipe(budget.replace(*on_page), "lilm.toml", Path("/")).site.quants == ("mix", "Q8_0")
     with pytest.raises(LilmError, match=r"'mix'.*: set export.target_mb, bits_per_weight or device"):

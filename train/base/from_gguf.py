@@ -9,6 +9,7 @@ from typing import Any
 from lilm.errors import LilmError
 from lilm.gguf_file import GGUFFile, open_gguf
 from lilm.llama.shape import Shape
+from lilm.origin import of_gguf
 from lilm.pipeline.artifact import Artifact
 from lilm.pipeline.hashing import write_json
 from lilm.pipeline.stage import Context
@@ -42,7 +43,7 @@ def gguf_config(path: Path) -> dict[str, Any]:
 
 
 def convert_gguf(path: Path, corpus: Path, out_dir: Path, context: Context) -> Artifact:
-    """config.json, model.safetensors, generation_config.json and the tokenizer's files in `out_dir`.
+    """config.json, model.safetensors, generation_config.json, origin.json and the tokenizer's files in `out_dir`.
 
     corpus: whose held-out lines the proof reads. Measures how far the logits are from llama.cpp's, and on how many
     lines the token ids differ; raises LilmError unless they are the same.
@@ -61,6 +62,7 @@ def convert_gguf(path: Path, corpus: Path, out_dir: Path, context: Context) -> A
     write_gguf_tokenizer(file, out_dir, shape.context)
     write_json(out_dir / "config.json", _config(file, figures))
     write_json(out_dir / "generation_config.json", _generation_config(file))
+    of_gguf(file).write(out_dir)
     with reporter.bar("tensors", len(found)) as bar:
         write_safetensors(file, found, out_dir / "model.safetensors", lambda: bar.advance(1))
     lines = {language: heldout_lines(corpus, language) for language in (context.language, context.base_language)}

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from lilm import origin
 from lilm.errors import LilmError
 from lilm.llama.config import read_llama_config
 from lilm.llama.weights import INDEX, SINGLE
@@ -17,7 +18,7 @@ from lilm.vocabulary.added_tokens import ADDED, complete_model
 from lilm.vocabulary.byte_level import CONFIG, FILE
 from lilm.vocabulary.sentencepiece import has_model
 
-FETCHED = ("config.json", GENERATION, "*.safetensors", INDEX, TOKENIZER, FILE, CONFIG, TEMPLATE, ADDED)
+FETCHED = ("config.json", GENERATION, "*.safetensors", INDEX, TOKENIZER, FILE, CONFIG, TEMPLATE, ADDED, origin.CARD)
 
 
 def check(config: BaseConfig, context: Context) -> None:
@@ -70,6 +71,7 @@ def run(config: BaseConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
     if has_model(source):
         complete_model(out_dir / TOKENIZER)
     write_json(out_dir / "config.json", plain)
+    origin.of_folder(config.kind, source, config.repo if config.kind == "hub" else "").write(out_dir)
     return Artifact()
 
 

@@ -103,7 +103,7 @@ def read_gguf(folder: Path, out: Path) -> None:
     def told() -> None:
         tensors = read_tensors(path)
         by_type(tensors)
-        bits_per_weight(path, tensors)
+        bits_per_weight(path.stat().st_size, tensors)
 
     def chat() -> None:
         found = read_format(path)

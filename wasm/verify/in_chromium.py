@@ -1,15 +1,15 @@
 """Does a model fit into its computed memory in a real browser?"""
 
-import os
-import shutil
 import tempfile
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from lilm.disk import link_or_copy
 from lilm.errors import LilmError
 from lilm.fit.model import read_model
 from lilm.fit.parts import context_length
+from lilm.gguf_parts import parts_of
 from lilm.pipeline.hashing import write_json
 from lilm.wasm.build import SMALLEST_MEMORY, BuiltCore
 from lilm.wasm.javascript import copy_runtime
@@ -51,7 +51,8 @@ def verify_in_chromium(
     """
     variant = plain.variant
     exactly = {"initial_bytes": memory.initial_bytes, "maximum_bytes": memory.initial_bytes}
-    full = context_length(read_model(gguf).shape, n_ctx)
+    model = read_model(gguf)
+    full = context_length(model.shape, n_ctx)
     table = {
         "n_ctx": n_ctx,
         "n_batch": n_batch,
@@ -62,7 +63,7 @@ def verify_in_chromium(
         "relaxed": [variant] if core.variant != variant else [],
         "models": {
             gguf.name: {
-                "file_bytes": gguf.stat().st_size,
+                "file_bytes": model.file_bytes,
                 "n_ctx_train": full,
                 variant: [{"n_ctx": full, **exactly}],
             }
@@ -75,7 +76,8 @@ def verify_in_chromium(
         copy_runtime(root / "runtime")
         for one in {core.variant: core, variant: plain}.values():
             one.copy_to(root / one.variant)
-        _second_name(gguf, root / gguf.name)
+        for part in parts_of(gguf):
+            link_or_copy(part, root / part.name)
         write_json(root / "memory.json", table)
         with serving(root) as server:
             ask = {"model": gguf.name, "variant": variant, "threads": threads, "n_ctx": full}
@@ -90,11 +92,3 @@ def verify_in_chromium(
         )
     taken = answer.get("peak_bytes", 0)
     return BrowserProof(answer["n_ctx_used"], answer["heap_bytes"], answer["relaxed_simd"], taken)
-
-
-def _second_name(path: Path, name: Path) -> None:
-    """A link where the file system has it, else a copy."""
-    try:
-        os.link(path, name)
-    except OSError:
-        shutil.copyfile(path, name)

@@ -1,0 +1,94 @@
+"""`lilm export hub`: a folder that can be uploaded to the Hugging Face hub as it is."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from lilm.chat.files import read_chat_template
+from lilm.disk import link_or_copy, require_space, write_atomic
+from lilm.errors import LilmError
+from lilm.export.lora_files import FOLDER as LORA
+from lilm.export.model_card import UNKNOWN, Card
+from lilm.export.recipe_json import READ
+from lilm.origin import of_recipe, read_origin
+from lilm.pipeline.artifact import changed_output, files_below, own_files, read_manifest
+from lilm.progress import Reporter
+from lilm.recipe import load_recipe
+from lilm.report.units import size
+
+GENERATION = "generation_config.json"
+LINKED = (".gguf", ".safetensors")  # a second name costs no room; small files people edit are copies
+
+
+def make_hub_folder(run: Path, out_dir: Path, repo: str, reporter: Reporter) -> None:
+    """Fill `out_dir`, which is not there or empty: GGUF files, the Hugging Face model, recipe.json and README.md.
+
+    repo: OWNER/NAME, for the card. Nothing is uploaded. Raises LilmError when the run's model is not exported, or is no
+    longer what it was, and when `out_dir` holds something; nothing is then written.
+    """
+    for stage in ("finetune", "export"):
+        _check_done(run, stage)
+    if out_dir.exists() and (not out_dir.is_dir() or any(out_dir.iterdir())):
+        raise LilmError(
+            "it holds something already", where=str(out_dir), remedy="delete it, or give another with --out"
+        )
+    recipe = load_recipe(str(run / "lilm.toml"))
+    report = json.loads((run / "export" / "report.json").read_text(encoding="utf-8"))
+    bench = _bench(run, reporter)
+    template = read_chat_template(run / "finetune")
+    origin = read_origin(run / "base") or of_recipe(recipe.base)
+    card = Card(recipe, repo, origin, report, bench, template or "")
+    files = _files(run, report)
+    out_dir.parent.mkdir(parents=True, exist_ok=True)
+    copied = [path for path in files if path.suffix not in LINKED or path.stat().st_dev != out_dir.parent.stat().st_dev]
+    needed = sum(path.stat().st_size for path in copied)
+    require_space(out_dir.parent, needed, "the folder for the hub", "give one on the run's disk, where files are links")
+    work = out_dir.with_name(f".{out_dir.name}.part")
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir()
+    try:
+        for path in files:
+            target = work / (f"{LORA}/{path.name}" if path.parent.name == LORA else path.name)
+            target.parent.mkdir(exist_ok=True)
+            (link_or_copy if path.suffix in LINKED else shutil.copyfile)(path, target)
+        write_atomic(work / "README.md", card.text)
+        if out_dir.exists():
+            out_dir.rmdir()
+        work.rename(out_dir)
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+    total = sum(path.stat().st_size for path in files_below(out_dir))
+    reporter.say(f"{out_dir}: {len(files) + 1} files, {size(total)}")
+    if (count := card.text.count(UNKNOWN)) > 0:
+        reporter.say(f"  {count} licences are unknown: see README.md before you publish")
+    reporter.say(f"  nothing was uploaded; to do it: hf upload {card.place} {out_dir}")
+
+
+def _check_done(run: Path, stage: str) -> None:
+    manifest = read_manifest(run / stage)
+    remedy = f"run `lilm run --run {run} --to export`"
+    if manifest is None:
+        raise LilmError(f"stage {stage} is not done", where=str(run), remedy=remedy)
+    if broken := changed_output(run / stage, manifest):
+        raise LilmError(f"{broken} is not what stage {stage} wrote", where=str(run / stage), remedy=remedy)
+
+
+def _bench(run: Path, reporter: Reporter) -> dict[str, Any] | None:
+    """The bench's report, where it measured exactly these files."""
+    bench, export = read_manifest(run / "bench"), read_manifest(run / "export")
+    if bench is None or export is None or bench.inputs.get("export") != export.digest:
+        reporter.say("  the card has no figures: stage bench did not measure these files")
+        return None
+    found: dict[str, Any] = json.loads((run / "bench" / "report.json").read_text(encoding="utf-8"))
+    return found
+
+
+def _files(run: Path, report: dict[str, Any]) -> list[Path]:
+    export = run / "export"
+    names = [name for file in report["files"] for name in file.get("parts", [file["name"]])]
+    model = [path for path in own_files(run / "finetune") if path.parent == run / "finetune"]
+    kept = [path for path in model if path.name == GENERATION or any(path.match(pattern) for pattern in READ)]
+    lora = [path for path in own_files(export) if path.parent == export / LORA]
+    return [*(export / name for name in names), *lora, export / "recipe.json", *kept]

@@ -1,0 +1,243 @@
+"""A folder for the hub: complete, true, and safe whatever names hold."""
+
+import json
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gguf
+import pytest
+import yaml
+
+from lilm.errors import LilmError
+from lilm.export.hub_folder import make_hub_folder
+from lilm.export.model_card import UNKNOWN, Card
+from lilm.export.stage import run as run_export
+from lilm.gguf_file import open_gguf
+from lilm.origin import Origin, of_folder, of_gguf, of_recipe, read_origin
+from lilm.pipeline.artifact import Manifest, describe_outputs
+from lilm.pipeline.hashing import sha256_file
+from lilm.pipeline.stage import Context, stage_named
+from lilm.pipeline.work import stage_config
+from lilm.progress import Reporter
+from lilm.recipe import ExportConfig, Recipe, recipe_text, recipe_toml
+from lilm.recipe.files import parse_recipe
+from tests.conftest import lilm
+
+SMOL = Origin(
+    "hub", "SmolLM2-135M", "HuggingFaceTB/SmolLM2-135M", "abc123", license="apache-2.0", license_from="its README.md"
+)
+FIGURES = {"bits_per_byte": 1.25, "kld_mean": 0.0123, "kld_se": 0.001, "kld_p99": 0.2, "top1_agreement": 0.95}
+
+
+def recipe(**changed: Any) -> Recipe:
+    text = recipe_text("quickstart").replace(
+        "[export]", '[export]\nlicense = "cc-by-sa-4.0"' if changed.get("told") else "[export]"
+    )
+    return parse_recipe(text, "lilm.toml", Path("/"))
+
+
+def finish(folder: Path, stage: str, inputs: dict[str, str] | None = None) -> Manifest:
+    manifest = Manifest(stage, "0", {}, inputs or {}, describe_outputs(folder, ()), (), {})
+    manifest.write(folder)
+    return manifest
+
+
+@pytest.fixture
+def run(random_model: Path, session_context: Context, tmp_path: Path) -> Path:
+    """A run as its stages leave it, with a base of the hub, a file in parts, and measured."""
+    run = tmp_path / "run"
+    for name in ("base", "export", "bench"):
+        (run / name).mkdir(parents=True)
+    (run / "lilm.toml").write_text(recipe_toml(recipe(told=True)), encoding="utf-8")
+    (run / "finetune").mkdir()
+    for path in random_model.iterdir():
+        os.link(path, run / "finetune" / path.name)
+    (run / "finetune" / "report.json").write_text("{}")
+    SMOL.write(run / "base")
+    config = ExportConfig(quants=("Q8_0", "Q4_0"), shard_mb=1.6, license="cc-by-sa-4.0")
+    run_export(config, {"finetune": run / "finetune", "base": run / "base"}, run / "export", session_context)
+    files = json.loads((run / "export" / "report.json").read_text())["files"]
+    rows = [{"name": file["name"], "quality": {"ja": FIGURES, "en": FIGURES}} for file in files]
+    measured = {"ja": {"tokens": 12_345}, "en": {"tokens": 678}}
+    (run / "bench" / "report.json").write_text(json.dumps({"files": rows, "measured_on": measured}))
+    finish(run / "finetune", "finetune")
+    finish(run / "bench", "bench", {"export": finish(run / "export", "export").digest})
+    return run
+
+
+def front_matter(card: str) -> dict[str, Any]:
+    found = yaml.safe_load(card.split("---\n")[1])
+    assert isinstance(found, dict)
+    return found
+
+
+def test_a_folder_that_can_be_uploaded(run: Path, tmp_path: Path) -> None:
+    result = lilm("export", "hub", run, "--out", tmp_path / "hub", "--repo", "me/my-model")
+    assert result.returncode == 0, result.stderr
+    assert "nothing was uploaded" in result.stdout
+    names = {path.name for path in (tmp_path / "hub").iterdir()}
+    parts = {path.name for path in (run / "export").glob("*.gguf")}
+    assert len(parts) == 6
+    assert names >= parts | {"README.md", "recipe.json", "config.json", "tokenizer.model", "chat_template.jinja"}
+    assert not names & {"report.json", "manifest.json", "lilm.toml"}
+    assert any(name.endswith(".safetensors") for name in names)
+    for name in parts:
+        assert (tmp_path / "hub" / name).samefile(run / "export" / name)
+    assert not (tmp_path / "hub" / "config.json").samefile(run / "finetune" / "config.json")
+    card = (tmp_path / "hub" / "README.md").read_text(encoding="utf-8")
+    assert front_matter(card) == {
+        "language": ["ja", "en"],
+        "license": "cc-by-sa-4.0",
+        "base_model": SMOL.repo,
+        "pipeline_tag": "text-generation",
+        "library_name": "transformers",
+        "tags": ["gguf", "llama", "llama.cpp", "conversational", "lilm"],
+    }
+    assert "0.0123 ± 0.0010 | 95.0 % |" in card and "12,345 tokens of Japanese" in card
+    assert "| the base | apache\\-2\\.0 | its README\\.md |" in card
+    assert str(tmp_path) not in card
+    assert "hf download me/my-model --include model-Q4_0.gguf" in card
+    assert "{{ messages[0].content }}" in card
+
+
+def test_its_code_for_transformers_runs(run: Path, tmp_path: Path) -> None:
+    make_hub_folder(run, tmp_path / "hub", "me/my-model", Reporter(quiet=True))
+    card = (tmp_path / "hub" / "README.md").read_text(encoding="utf-8")
+    found = re.search(r"```python\n(.*?)```", card, re.DOTALL)
+    assert found
+    said: list[str] = []
+    code = found[1].replace('"me/my-model"', repr(str(tmp_path / "hub"))).replace("128", "4")
+    exec(code, {"print": said.append})  # noqa: S102 - it is ours
+    assert len(said) == 1
+
+
+def test_keys_of_the_gguf_name_licence_and_base(run: Path) -> None:
+    keys = open_gguf(run / "export" / "model-Q4_0.gguf").keys
+    assert keys["general.license"] == "cc-by-sa-4.0"
+    assert keys["general.base_model.0.name"] == "SmolLM2-135M"
+    assert keys["general.base_model.0.organization"] == "HuggingFaceTB"
+    assert keys["general.base_model.0.repo_url"] == "https://huggingface.co/HuggingFaceTB/SmolLM2-135M"
+
+
+def test_figures_of_other_files_are_left_out(run: Path, tmp_path: Path) -> None:
+    finish(run / "bench", "bench", {"export": "another"})
+    make_hub_folder(run, tmp_path / "hub", "", Reporter(quiet=True))
+    card = (tmp_path / "hub" / "README.md").read_text(encoding="utf-8")
+    assert "Their quality was not measured" in card and "0.0123" not in card
+    assert "hf download OWNER/NAME" in card
+
+
+def test_what_holds_something_stays_and_what_is_not_done_is_said(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine").write_text("")
+    for folder, broken, said in (
+        (tmp_path / "full", "", "holds something"),
+        (tmp_path / "new", "model-Q4_0.gguf", "is not what"),
+    ):
+        if broken:
+            (run / "export" / broken).write_bytes(b"GGUF")
+        with pytest.raises(LilmError, match=said):
+            make_hub_folder(run, folder, "", Reporter(quiet=True))
+    assert [path.name for path in (tmp_path / "full").iterdir()] == ["mine"]
+    assert not (tmp_path / "new").exists()
+    with pytest.raises(LilmError, match="stage finetune is not done"):
+        make_hub_folder(tmp_path / "nowhere", tmp_path / "new", "", Reporter(quiet=True))
+    assert lilm("export", "hub", run, "--repo", "no-owner").returncode == 2
+
+
+def card(**changed: Any) -> str:
+    file = {"name": "model-Q4_0.gguf", "quant": "Q4_0", "bytes": 10**6, "bits_per_weight": 4.5, "note": ""}
+    known = Card(recipe(), "", None, {"parameters": 10**6, "files": [file]}, None, "{{ messages }}")
+    return replace(known, **changed).text
+
+
+def test_an_untold_licence_is_unknown() -> None:
+    text = card(origin=replace(SMOL, license="", license_from=""))
+    assert front_matter(text)["license"] == "unknown"
+    assert f"| this model | **{UNKNOWN}** |" in text and f"| the base | **{UNKNOWN}** |" in text
+    assert "made up by LiLM, nobody else's" in text  # its stories
+    assert "made from scratch" in card()
+
+
+def test_a_licence_of_no_list_is_told_by_its_name() -> None:
+    def told(name: str) -> dict[str, Any]:
+        text = recipe_text("quickstart").replace("[export]", f'[export]\nlicense = "{name}"')
+        found = front_matter(card(recipe=parse_recipe(text, "lilm.toml", Path("/"))))
+        return {key: value for key, value in found.items() if key.startswith("license")}
+
+    assert told("Apache-2.0") == {"license": "apache-2.0"}
+    assert told("CC BY-SA 4.0") == {"license": "other", "license_name": "CC BY-SA 4.0"}
+
+
+def test_a_base_of_before_origins_were_kept_is_not_called_scratch() -> None:
+    text = recipe_text("tinyllama-ja")
+    found = of_recipe(parse_recipe(text, "lilm.toml", Path("/")).base)
+    assert found is not None and found.repo.startswith("TinyLlama/") and found.license == ""
+    assert of_recipe(recipe().base) is None
+
+
+def test_no_text_of_a_file_is_taken_for_markdown() -> None:
+    evil = "x | <img src=x onerror=alert(1)> [a](javascript:1) `b` ---\nlicense: mit\n# no"
+    origin = Origin("path", evil, license=evil, license_from="its README.md")
+    text = card(origin=origin, template="```\n# out of the block\n---\n")
+    found = front_matter(text)
+    assert found["license"] == "unknown" and "base_model" not in found
+    body = text.split("---\n", 2)[2]
+    assert not re.search(r"(?<!\\)<img", body) and "](javascript" not in body
+    assert "````jinja\n```\n# out of the block\n---\n````" in body
+    assert not re.search(r"^# no", body, re.MULTILINE)
+    (row,) = [line for line in body.splitlines() if line.startswith("| the base")]
+    assert len(re.findall(r"(?<!\\)\|", row)) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("---\nlicense: apache-2.0\n---\n# m", "apache-2.0"),
+        ("---\nlicense: [mit]\n---\n", "mit"),
+        ("---\nlicense: other\nlicense_name: llama3.2\n---\n", "llama3.2"),
+        ("---\nlicense: {a: 1}\n---\n", ""),
+        ("---\nlicense: [\n---\n", ""),
+        ("# no front matter", ""),
+        ("", ""),
+    ],
+)
+def test_a_bases_licence_is_what_its_card_says(text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text(text, encoding="utf-8")
+    found = of_folder("path", tmp_path)
+    assert (found.license, found.license_from) == (said, "its README.md" if said else "")
+    found.write(tmp_path)
+    assert read_origin(tmp_path) == found
+
+
+def test_a_gguf_base_says_it_by_its_keys(tmp_path: Path) -> None:
+    writer = gguf.GGUFWriter(tmp_path / "m.gguf", "llama")
+    writer.add_name("Tiny Llama")
+    writer.add_license("apache-2.0")
+    writer.add_repo_url("https://huggingface.co/o/tiny")
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    found = of_gguf(open_gguf(tmp_path / "m.gguf"))
+    digest = sha256_file(tmp_path / "m.gguf")
+    assert found == Origin("gguf", "Tiny Llama", "o/tiny", "", digest, "apache-2.0", "general.license in the file")
+
+
+def test_telling_a_licence_reruns_no_training() -> None:
+    text = recipe_text("quickstart")
+    plain = parse_recipe(text, "lilm.toml", Path("/"))
+    told = parse_recipe(
+        text.replace("[base]", '[base]\nlicense = "mit"').replace(
+            "[[corpus.sources]]", '[[corpus.sources]]\nlicense = "x"'
+        ),
+        "lilm.toml",
+        Path("/"),
+    )
+    assert told.base.license == "mit" and told.corpus.sources[0].license == "x"
+    for name in ("corpus", "base", "finetune"):
+        stage = stage_named(name)
+        assert stage_config(stage, told) == stage_config(stage, plain)
