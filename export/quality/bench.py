@@ -10,7 +10,7 @@ from lilm.errors import LilmError
 from lilm.export.quality.apart import add_reader, prove_apart
 from lilm.export.quality.controls import Controls, make_controls
 from lilm.export.quality.file_measures import FileMeasures
-from lilm.export.quality.opened import OpenedRun, open_run
+from lilm.export.quality.opened import OpenedRun, check_run, open_run
 from lilm.export.quality.plan import Plan
 from lilm.export.quality.questions import Question, read_questions
 from lilm.export.quality.ratios import ratios
@@ -57,6 +57,8 @@ def measure(
         raise LilmError("no run", where="lilm bench quant", remedy="give the folder of a finished run")
     names = frozenset(name.strip() for name in skip.split(",") if name.strip())
     plan = Plan(eval_tokens, n_ctx, generations, n_predict, controls, names, questions)
+    for folder in folders:
+        check_run(folder)
     asked = read_questions(questions) if questions is not None else []
     targets = [_target(folder, out, len(folders) > 1) for folder in folders]
     if len(set(targets)) < len(targets):
@@ -83,8 +85,6 @@ def measure_run(
     folder: Path, out: Path, plan: Plan, questions: Sequence[Question], reporter: Reporter
 ) -> dict[str, Any]:
     """One run's figures, which are written to `out` too; see `measure`."""
-    if not folder.is_dir():
-        raise LilmError("no such folder", where=str(folder), remedy="give the folder of a finished run")
     out.mkdir(parents=True, exist_ok=True)
     with locked(out):
         run = open_run(folder, out, reporter)
@@ -104,7 +104,8 @@ def measure_run(
         left = [measures.left(file) for file in files]
         with reporter.bar("quant", sum(costs), sum(costs) - sum(left)) as bar:
             found = [measures.measure(file, bar.advance) for file in files]
-        model = model_report(run, files, found, _about(run, texts, plan, proof, made, why))
+        about = {"n_predict": measures.n_predict, **_about(run, texts, plan, proof, made, why)}
+        model = model_report(run, files, found, about)
         figures = _together([{"models": [model], **_own(run)}])
         write_json(out / REPORT, figures)
     return figures

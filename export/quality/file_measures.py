@@ -104,7 +104,7 @@ class FileMeasures:
             "format": FORMAT,
             "file": file.sha256,
             "reference": reference.sha256 if reference else None,
-            "text": [[one.name, one.as_json()["sha256"], one.bytes] for one in passages],
+            "text": [[one.name, one.sha256] for one in passages],
             "threads": self._threads,
         }
 
@@ -121,7 +121,7 @@ class FileMeasures:
         of = {
             "format": FORMAT,
             "file": file.sha256,
-            "text": [one.as_json()["sha256"] for one in self.texts.short()],
+            "text": [one.sha256 for one in self.texts.short()],
             "chats": sha256_json(self.texts.chats.chats[: self.plan.generations]),
             "sampling": sampling.model_dump(),
             "count": self.plan.generations,

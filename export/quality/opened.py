@@ -1,6 +1,5 @@
 """A finished run as the measurement finds it: its recipe, its F16 file and the files made from it."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from lilm.errors import LilmError
 from lilm.export.retyped import retyped_bytes
 from lilm.export.stage import FULL, gguf_name
 from lilm.gguf_file import open_gguf
+from lilm.json_file import read_json_object
 from lilm.pipeline.artifact import Manifest, read_manifest
 from lilm.pipeline.hashing import sha256_file
 from lilm.progress import Reporter
@@ -76,25 +76,31 @@ class OpenedRun:
         return abs(self.mix.path.stat().st_size - retyped_bytes(full, types))
 
 
+def check_run(folder: Path) -> tuple[Recipe, Manifest]:
+    """(recipe, the export's manifest). Raises LilmError when there is no run, or it has no export or no corpus."""
+    if not (folder / "lilm.toml").is_file():
+        what = "no lilm.toml in it" if folder.is_dir() else "no such folder"
+        raise LilmError(what, where=str(folder), remedy="give the folder of a finished run, as runs/quickstart")
+    recipe = load_recipe(str(folder / "lilm.toml"))
+    manifest = read_manifest(folder / "export")
+    if manifest is None or not (folder / "export" / "report.json").is_file():
+        what, where = "nothing is exported there", str(folder / "export")
+        raise LilmError(what, where=where, remedy=f"lilm run --run {folder} --to export")
+    if read_manifest(folder / "corpus") is None:
+        raise LilmError("no finished corpus stage", where=str(folder), remedy=f"lilm run --run {folder} --to export")
+    return recipe, manifest
+
+
 def open_run(folder: Path, out: Path, reporter: Reporter) -> OpenedRun:
     """The run in `folder`. Where its F16 file is gone, it is made again in `out`.
 
-    Raises LilmError when there is no run or no export, when a file is missing or is not what the export wrote, and when
-    the F16 file cannot be made again to the byte.
+    Raises LilmError as `check_run`, when a file is missing or is not what the export wrote, and when the F16 file
+    cannot be made again to the byte.
     """
-    if not (folder / "lilm.toml").is_file():
-        what = "no lilm.toml in it" if folder.is_dir() else "no such folder"
-        raise LilmError(what, where=str(folder), remedy="give the folder of a run, as runs/quickstart")
-    recipe = load_recipe(str(folder / "lilm.toml"))
+    recipe, manifest = check_run(folder)
     export = folder / "export"
-    manifest = read_manifest(export)
-    if manifest is None:
-        raise LilmError("nothing is exported there", where=str(export), remedy=f"lilm run --run {folder} --to export")
-    if read_manifest(folder / "corpus") is None:
-        raise LilmError("no finished corpus stage", where=str(folder), remedy=f"lilm run --run {folder} --to export")
-    report = json.loads((export / "report.json").read_text(encoding="utf-8"))
-    rows = report["files"]
-    made = [_measured(export / row["name"], row, manifest) for row in rows if row["quant"] != FULL]
+    report = read_json_object(export / "report.json")
+    made = [_measured(export / row["name"], row, manifest) for row in report["files"] if row["quant"] != FULL]
     full = _full(folder, out, recipe, manifest, reporter)
     return OpenedRun(folder, recipe, report, full, tuple(made))
 

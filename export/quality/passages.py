@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,10 +51,15 @@ class Passages:
         """How many count."""
         return sum(int(window.counted.sum()) for window in self.windows)
 
+    @cached_property
+    def sha256(self) -> str:
+        """Of all that is measured."""
+        windows = [[window.ids, window.document, np.flatnonzero(window.counted).tolist()] for window in self.windows]
+        return sha256_json([windows, self.bytes])
+
     def as_json(self) -> dict[str, int | str]:
-        ids = [[window.ids, window.document, np.flatnonzero(window.counted).tolist()] for window in self.windows]
         sizes = {"documents": len(self.documents), "windows": len(self.windows), "tokens": self.tokens}
-        return {**sizes, "missing_tokens": max(0, self.wanted - self.tokens), "sha256": sha256_json(ids)}
+        return {**sizes, "missing_tokens": max(0, self.wanted - self.tokens), "sha256": self.sha256}
 
 
 def ordered(texts: Iterable[str]) -> list[str]:

@@ -74,8 +74,10 @@ def find_texts(run: OpenedRun, plan: Plan, say: Callable[[str], None]) -> Texts:
             found.append(short)
             if n_ctx > SHORT and len(long.documents) >= FEWEST:
                 found.append(long)
-            else:
+            elif n_ctx > SHORT:
                 missing[long.name] = f"fewer than {FEWEST} held-out documents are longer than {SHORT} tokens"
+            else:
+                missing[long.name] = f"a context of {n_ctx} tokens is no longer than a short window"
     chats = find_chats(run.recipe)
     if chats.chats and read_manifest(run.finetune) is None:
         chats = Chats(

@@ -1,10 +1,12 @@
 """`lilm bench quant` on a run folder made of a random model: figures, proof, controls, resuming, refusals."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 import tomlkit
@@ -17,7 +19,7 @@ from lilm.export.calibration import digest
 from lilm.export.quality import file_measures
 from lilm.export.quality.bench import measure
 from lilm.export.stage import run as run_export
-from lilm.llamacpp.engine import Engine
+from lilm.llamacpp.engine import Engine, Score
 from lilm.pipeline.artifact import Manifest, describe_outputs
 from lilm.pipeline.hashing import sha256_file, write_json
 from lilm.pipeline.stage import Context
@@ -272,6 +274,19 @@ def test_another_file_than_the_export_wrote_is_refused(run: Path, tmp_path: Path
     shutil.copyfile(spoilt / "export" / "model-Q4_0.gguf", spoilt / "export" / "model-Q8_0.gguf")
     with pytest.raises(LilmError, match="it is not the file that the export wrote"):
         measure(Reporter(quiet=True), [spoilt], **SMALL)
+
+
+def test_a_file_that_computes_no_number_is_told(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    score = Engine.score
+
+    def spoilt(self: Engine, tokens: Any) -> Score:
+        found = score(self, tokens)
+        return dataclasses.replace(found, nll=np.where(np.arange(len(found.nll)), found.nll, np.nan))
+
+    monkeypatch.setattr(Engine, "score", spoilt)
+    with pytest.raises(LilmError, match="it computes what is no number"):
+        measure(Reporter(quiet=True), [run], out=tmp_path, **SMALL)
+    assert not (tmp_path / "report.json").exists()
 
 
 def test_too_little_text_is_refused(run: Path, tmp_path: Path) -> None:
