@@ -8,9 +8,8 @@ from typing import Any
 from lilm.devices import processor
 from lilm.errors import LilmError
 from lilm.export.quality.apart import add_reader, prove_apart
-from lilm.export.quality.controls import Controls, make_controls
 from lilm.export.quality.file_measures import FileMeasures
-from lilm.export.quality.opened import OpenedRun, check_run, open_run
+from lilm.export.quality.opened import Controls, OpenedRun, check_run, open_run
 from lilm.export.quality.plan import Plan
 from lilm.export.quality.questions import Question, read_questions
 from lilm.export.quality.ratios import ratios
@@ -91,7 +90,11 @@ def measure_run(
         reporter.say(f"{run.recipe.name}: {len(run.files)} files against {run.full.name}")
         texts = find_texts(run, plan, reporter.say)
         proof = prove_apart(run, texts.documents)
-        made = make_controls(run, out / "files", reporter) if plan.controls else Controls((), {})
+        made = Controls((), {})
+        if plan.controls:
+            from lilm.export.quality.controls import make_controls
+
+            made = make_controls(run, out / "files", reporter)
         if made.imatrix_documents:
             held_out = [one for lang in run.languages for one in texts.documents[lang]]
             add_reader(run, proof, held_out, "importance of the controls", made.imatrix_documents)

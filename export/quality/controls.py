@@ -20,7 +20,17 @@ from lilm.export.imatrix.file import read_imatrix, write_imatrix
 from lilm.export.imatrix.importance import Importance, check_importance
 from lilm.export.matrices import matrices
 from lilm.export.mix import FOLDER, WINDOWS
-from lilm.export.quality.opened import BY_CHANCE, BY_ERROR, LEARNT, SEARCH, STOCK, STOCK_IMATRIX, Measured, OpenedRun
+from lilm.export.quality.opened import (
+    BY_CHANCE,
+    BY_ERROR,
+    LEARNT,
+    SEARCH,
+    STOCK,
+    STOCK_IMATRIX,
+    Controls,
+    Measured,
+    OpenedRun,
+)
 from lilm.export.quantise import quantise
 from lilm.export.retyped import retyped_bytes, write_retyped
 from lilm.gguf_file import GGUFTensor, open_gguf
@@ -33,16 +43,6 @@ FOUR_BITS: tuple[QuantType, ...] = ("Q4_K_M", "Q4_0", "IQ4_NL")
 OTHER = "control-"  # before the name of a file that this makes
 STAMP = "made_from.json"
 THREE, THREE_BITS = "Q3_K_M", 4.0  # is compared with where the run has a file of fewer bits per weight
-
-
-@dataclass(frozen=True)
-class Controls:
-    """files: what was made. missing: by label, why a file was not. imatrix_documents: hashes of the text that an
-    importance matrix was collected on here; empty where the run has one."""
-
-    files: tuple[Measured, ...]
-    missing: Mapping[str, str]
-    imatrix_documents: tuple[str, ...] = ()
 
 
 def make_controls(run: OpenedRun, out: Path, reporter: Reporter) -> Controls:

@@ -56,7 +56,7 @@ class FileMeasures:
         if "speed" not in self.plan.skip:
             measured = {"threads": self.run.recipe.threads}
             parts.append(self._part("speed", file, measured, SPEED, lambda: native_speed(file.path, self._threads)))
-        if not self.no_page:
+        if not self.no_page and not file.control:  # nobody ships a control
             parts.append(self._page(file))
         if self.questions:
             parts.append(self._answers(file))

@@ -1,5 +1,6 @@
 """A finished run as the measurement finds it: its recipe, its F16 file and the files made from it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,16 @@ class Measured:
     @property
     def name(self) -> str:
         return self.path.name
+
+
+@dataclass(frozen=True)
+class Controls:
+    """files: what was made. missing: by label, why a file was not. imatrix_documents: hashes of the text that an
+    importance matrix was collected on here; empty where the run has one."""
+
+    files: tuple[Measured, ...]
+    missing: Mapping[str, str]
+    imatrix_documents: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
