@@ -12,6 +12,7 @@ from lilm.llamacpp.engine import Engine
 from lilm.train.finetune.entries import entries
 
 KEYS = ("turns", "input", "question", "text", "instruction")  # ja-vicuna-qa; ELYZA-tasks-100; Rakuda; others
+REMEDY = "leave --questions out, or mend finetune.template and run again"
 NAMES = ("question_id", "id", "qid")
 
 
@@ -46,14 +47,18 @@ def answer(
     engine: Engine, questions: Sequence[Question], n_predict: int, n_ctx: int, on_answer: Callable[[int], None]
 ) -> list[dict[str, Any]]:
     """{"question_id", "turns", "answers"} of each, through the file's own template, greedily. An answer is None where
-    the question does not fit n_ctx tokens."""
+    the question does not fit n_ctx tokens. Raises LilmError where the file has no template, or that refuses a question.
+    """
     found = []
     for question in questions:
         messages: list[Mapping[str, str]] = []
         answers: list[str | None] = []
         for turn in question.turns:
             messages.append({"role": "user", "content": turn})
-            ids = engine.tokenize_chat([dict(message) for message in messages])
+            try:
+                ids = engine.tokenize_chat([dict(message) for message in messages])
+            except ValueError as error:
+                raise LilmError(f"it cannot be asked: {error}", where=str(engine.model), remedy=REMEDY) from error
             room = min(n_predict, n_ctx - len(ids))
             said = engine.greedy(ids, room).text if room > 0 else None
             answers.append(said)
