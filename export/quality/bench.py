@@ -44,9 +44,9 @@ def measure(
     Each file is measured in processes of its own; what is measured is kept in the folder of results, and a bench that
     was stopped goes on. REPORT there has the run's figures as they are returned here: {"models": [{"name", "files"
     (see report.file_row), "measured_on", "apart", "pairs", …}], "ratios" (see ratios.ratios), "size_bytes_off",
-    "blocks_exact", "fit_error", …}. The last three are the first run's own: bytes by which the file of the budget is
-    not what its types foretell; the share of learnt blocks that are in their file as learnt, and how far the memory
-    foretold for a device was off, where its export says so.
+    "blocks_exact", "fit_error", …}. The last three are of the first run that has them: bytes by which the file of the
+    budget is not what its types foretell; the share of learnt blocks that are in their file as learnt, and how far the
+    memory foretold for a device was off, where the export's report says so.
 
     Raises LilmError for what is no finished run, for too little text, for a document that was read by what made the
     files, and for a file that does not load or computes what is no number.
