@@ -28,7 +28,7 @@ def read_questions(path: Path) -> list[Question]:
     """JSON Lines, or one JSON list. Raises LilmError naming the line where there is no question, or none at all."""
     if not path.is_file():
         raise LilmError("no such file", where=str(path), remedy="correct --questions")
-    found = []
+    found: list[Question] = []
     for where, entry in entries(path):
         key = next((key for key in KEYS if entry.get(key)), None)
         turns = entry.get(key) if key else None

@@ -62,11 +62,11 @@ def _of(model: Mapping[str, Any]) -> dict[str, float | None]:
     q4_0 = next((one for one in pairs if one[0]["based_on"] == "Q4_0"), None)
     nearest = min(mine, key=lambda row: row[main], default=None)
     found: dict[str, float | None] = {
-        "search_vs_stock": _by(search, main, search and at_size(plain, search["mb"], main)),
+        "search_vs_stock": _by(search, main, None if search is None else at_size(plain, search["mb"], main)),
         "search_vs_proxy": _by(search, main, _value(_first(rows, lambda row: row["method"] == BY_ERROR), main)),
         "search_vs_random": _by(search, main, _value(_first(rows, lambda row: row["method"] == BY_CHANCE), main)),
         "q4_0_learnt_vs_imatrix": _by(q4_0 and q4_0[0], main, q4_0 and q4_0[1][main]),
-        "mb_at_equal_kld": _by(nearest, "mb", nearest and at_distance(plain, nearest[main], main)),
+        "mb_at_equal_kld": _by(nearest, "mb", None if nearest is None else at_distance(plain, nearest[main], main)),
     }
     for lang in (learnt, base, "chat"):
         key = f"kld_{lang}"

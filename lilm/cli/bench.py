@@ -1,7 +1,7 @@
 """`lilm bench`: the stage, and LiLM's own benchmarks."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -78,7 +78,13 @@ def register(app: typer.Typer) -> None:
         from lilm.pipeline.hashing import write_json
         from lilm.progress import Reporter
 
-        options = {"recipe": recipe, "run_dir": run_dir, "data": data, "shape": shape, "minutes": minutes}
+        options: dict[str, Any] = {
+            "recipe": recipe,
+            "run_dir": run_dir,
+            "data": data,
+            "shape": shape,
+            "minutes": minutes,
+        }
         options |= {"device": device, "base": base, "tokens": tokens}
         options |= {"variants": variants, "choose_rates": choose_rates, "skip": skip, "markdown": markdown}
         options |= {"runs": runs, "out": out, "eval_tokens": eval_tokens, "n_ctx": n_ctx, "generations": generations}
