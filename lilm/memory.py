@@ -7,14 +7,15 @@ from typing import Self
 
 import psutil
 
+STATUS = Path("/proc/self/status")
 INTERVAL = 0.2  # seconds between looks; a shorter peak may be missed
 
-STATUS = Path("/proc/self/status")
 
-
-def peak_resident() -> int:
-    """The most bytes that this process had resident since it began, to the page. Raises OSError where the system is no
-    Linux. (getrusage would also count what the parent had when it forked.)"""
+def peak_resident() -> int | None:
+    """The most bytes that this process had resident since it began, to the page; None where the system is no Linux.
+    (getrusage would also count what the parent had when it forked.)"""
+    if not STATUS.is_file():
+        return None
     fields = dict(line.split(":", 1) for line in STATUS.read_text(encoding="ascii").splitlines() if ":" in line)
     return int(fields["VmHWM"].split()[0]) << 10
 

@@ -1,7 +1,7 @@
 """`lilm bench`: the stage, and LiLM's own benchmarks."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,6 +13,7 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def bench(
         name: Annotated[str, typer.Argument(help="A benchmark; without one, the stage `bench` is run.")] = "",
+        runs: Annotated[list[Path] | None, typer.Argument(help="quant: folders of finished runs.")] = None,
         recipe: RecipeOption = "",
         run_dir: RunOption = None,
         data: Annotated[
@@ -38,19 +39,37 @@ def register(app: typer.Typer) -> None:
         ] = 0,
         variants: Annotated[str, typer.Option(help="real: more contenders, with commas: lora, mean, averaged, …")] = "",
         choose_rates: Annotated[bool, typer.Option("--choose-rates", help="real: try three rates for each.")] = False,
-        skip: Annotated[str, typer.Option(help="real: leave out some of tokenizer, files, page.")] = "",
+        skip: Annotated[
+            str,
+            typer.Option(
+                help="real: leave out some of tokenizer, files, page; quant: some of generations, speed, browser."
+            ),
+        ] = "",
         markdown: Annotated[Path | None, typer.Option(help="real: write the results as a page to this file.")] = None,
         inputs: Annotated[int, typer.Option(help="faults: spoilt inputs in all, 5,000 when not given.")] = 0,
         kills: Annotated[int, typer.Option(help="kills: how many, 100 when not given.")] = 0,
         seed: Annotated[int, typer.Option(help="faults: other inputs for another seed; kills: other moments.")] = 0,
         kinds: Annotated[str, typer.Option(help="faults: only these kinds of files, with commas.")] = "",
+        eval_tokens: Annotated[
+            int, typer.Option(help="quant: held-out tokens of each language, 100,000 when not given.")
+        ] = 0,
+        n_ctx: Annotated[int, typer.Option(help="quant: context of the long windows, 1,024 when not given.")] = 0,
+        generations: Annotated[int, typer.Option(help="quant: free texts of each file, 200 when not given.")] = 0,
+        n_predict: Annotated[int, typer.Option(help="quant: their longest, tokens; the page's when not given.")] = 0,
+        controls: Annotated[
+            bool, typer.Option("--controls", help="quant: make files to compare with, and measure them too.")
+        ] = False,
+        questions: Annotated[
+            Path | None, typer.Option(help="quant: a file of questions (JSON Lines), which each file answers.")
+        ] = None,
+        out: Annotated[Path | None, typer.Option(help="quant: folder of results, RUN/quant when not given.")] = None,
         force: ForceOption = False,
     ) -> None:
         """Stage: measure quality against size. With NAME: one of LiLM's own benchmarks.
 
         Examples: `lilm bench --run runs/quickstart` · `lilm bench stages --recipe quickstart --json stages.json` ·
         `lilm bench corpus --data texts` · `lilm bench gpu --json gpu.json` ·
-        `lilm bench real --data texts --json real.json`
+        `lilm bench real --data texts --json real.json` · `lilm bench quant runs/quickstart --json quant.json`
         """
         if not name:
             run_one("bench", recipe, run_dir, force)
@@ -59,9 +78,17 @@ def register(app: typer.Typer) -> None:
         from lilm.pipeline.hashing import write_json
         from lilm.progress import Reporter
 
-        options = {"recipe": recipe, "run_dir": run_dir, "data": data, "shape": shape, "minutes": minutes}
+        options: dict[str, Any] = {
+            "recipe": recipe,
+            "run_dir": run_dir,
+            "data": data,
+            "shape": shape,
+            "minutes": minutes,
+        }
         options |= {"device": device, "base": base, "tokens": tokens}
         options |= {"variants": variants, "choose_rates": choose_rates, "skip": skip, "markdown": markdown}
+        options |= {"runs": runs, "out": out, "eval_tokens": eval_tokens, "n_ctx": n_ctx, "generations": generations}
+        options |= {"n_predict": n_predict, "controls": controls, "questions": questions}
         options |= {"inputs": inputs, "seed": seed, "kinds": kinds, "kills": kills}
         figures = run_benchmark(name, Reporter(), json_file, **{key: value for key, value in options.items() if value})
         if json_file is not None:

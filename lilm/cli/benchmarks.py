@@ -92,5 +92,6 @@ BENCHMARKS = {
     "real": "lilm.train.real.bench:measure",
     "faults": "lilm.train.faults.bench:measure",
     "kills": "lilm.train.faults.kills:measure",
+    "quant": "lilm.export.quality.bench:measure",
     "browser": "lilm.wasm.bench.browser:measure",
 }

@@ -9,7 +9,6 @@ from lilm.fit.native import native_parts
 from lilm.fit.parts import context_length
 from lilm.llamacpp.client import LlamaClient
 from lilm.llamacpp.engine import Engine
-from lilm.memory import STATUS
 
 N_PREDICT = 4  # tokens after the prompt that fills the context
 
@@ -34,13 +33,13 @@ def native_peak(gguf: Path, n_ctx: int, kv_type: str = "f16", threads: int = 2) 
 
     Raises LilmError when llama.cpp cannot load it, and where the system is no Linux.
     """
-    if not STATUS.is_file():
-        raise LilmError("this system does not say the peak of a process", where="lilm fit", remedy="measure on Linux")
     model = read_model(gguf)
     full = context_length(model.shape, n_ctx)
     with LlamaClient(gguf) as empty:
-        base: int = empty.ask("memory")[0]["peak_bytes"]
+        base: int | None = empty.ask("memory")[0]["peak_bytes"]
     with Engine(gguf, n_ctx=full, threads=threads, kv_type=kv_type) as engine:
         engine.speed(full - N_PREDICT, N_PREDICT)
         measured = engine.peak_memory()
+    if base is None or measured is None:
+        raise LilmError("this system does not say the peak of a process", where="lilm fit", remedy="measure on Linux")
     return Peak(base, measured, native_parts(model, full, kv_type).total)

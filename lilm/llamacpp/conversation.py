@@ -78,11 +78,11 @@ class Conversation:
         try:
             self._read(tokens)
             for token in tokens[-sampling["repeat_last_n"] or len(tokens) :]:
-                llama.llama_sampler_accept(sampler, token)
+                accept(sampler, token)
             for _ in range(min(sampling["n_predict"], self.model.n_ctx - len(tokens))):
                 if stop.is_set():
                     break
-                token = llama.llama_sampler_sample(sampler, self.model.context, -1)
+                token = draw(sampler, self.model)
                 if self.model.is_end(token):
                     break
                 yield decoder.decode(self.model.piece(token))
@@ -93,7 +93,7 @@ class Conversation:
             self.held = []  # nobody knows what the context holds now
             raise
         finally:
-            llama.llama_sampler_free(sampler)
+            free(sampler)
 
     def _read(self, tokens: list[int]) -> None:
         """Bring the context to `tokens`, keeping the part that it already has."""
@@ -131,3 +131,17 @@ def make_sampler(sampling: dict[str, Any], n_vocab: int) -> Any:
     for step in steps:
         llama.llama_sampler_chain_add(chain, step)
     return chain
+
+
+def accept(sampler: Any, token: int) -> None:
+    """Tell the chain of a token that stands there already: repetition counts it."""
+    llama.llama_sampler_accept(sampler, token)
+
+
+def draw(sampler: Any, model: Model) -> int:
+    """The token that comes after what the model read last."""
+    return int(llama.llama_sampler_sample(sampler, model.context, -1))
+
+
+def free(sampler: Any) -> None:
+    llama.llama_sampler_free(sampler)

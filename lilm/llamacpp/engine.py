@@ -17,6 +17,7 @@ from lilm.closing import Closing
 from lilm.errors import LilmError
 from lilm.llamacpp.client import LlamaClient, Refused
 from lilm.pipeline.artifact import how_to_replace
+from lilm.recipe import SamplingConfig
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,15 @@ class Continuation:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """Text drawn by chance. ended: by the model, with an end-of-text token, which is not among the ids."""
+
+    ids: tuple[int, ...]
+    text: str
+    ended: bool
+
+
 class Engine(Closing):
     """A GGUF file open in a child process, on the CPU; use it in a `with`.
 
@@ -52,7 +62,8 @@ class Engine(Closing):
     kv_type, f16 or q8_0.
     eager: threads spin at barriers, for measuring speed on a quiet machine; without it they sleep.
     watched: for `steps`. lora: an adapter to load over the model, a GGUF file too.
-    Its bos_id is what stands before a text, also where `tokenize` puts nothing there; its eos_token the text of EOS.
+    Its bos_id is what stands before a text, also where `tokenize` puts nothing there; its eos_token the text of EOS;
+    load_s the seconds in which the model was read, every number checked.
     Raises LilmError when a file is missing or llama.cpp cannot load it.
     """
 
@@ -83,6 +94,7 @@ class Engine(Closing):
         self.n_ctx_train: int = opened["n_ctx_train"]
         self.bos_id: int = opened["bos_id"]
         self.eos_token: str = opened["eos_token"]
+        self.load_s: float = opened["seconds"]
 
     def _ask(self, do: str, **values: Any) -> tuple[dict[str, Any], list[NDArray[Any]]]:
         try:
@@ -94,6 +106,10 @@ class Engine(Closing):
         """llama.cpp's own ids. parse_special: `</s>` in the text is the token and not four characters."""
         ids: list[int] = self._ask("tokenize", texts=[text], add_bos=add_bos, parse_special=parse_special)[0]["ids"][0]
         return ids
+
+    def text(self, tokens: Sequence[int]) -> str:
+        """What the tokens stand for; control tokens for nothing."""
+        return str(self._ask("text", tokens=list(tokens))[0]["text"])
 
     def tokenize_chat(self, messages: Sequence[Message]) -> list[int]:
         """Ids of a chat up to where the answer begins, by the file's own template; messages are text throughout.
@@ -115,7 +131,7 @@ class Engine(Closing):
     def score(self, tokens: Sequence[int]) -> Score:
         """Likelihoods of one window of at least two tokens, and the divergence from the reference.
 
-        Logits stay in the child: a window of 512 tokens over 50,000 pieces has 100 MB of them.
+        Logits stay in the child: 512 tokens over 50,000 pieces have 100 MB of them, and no more are there at once.
         """
         if len(tokens) < 2:
             raise ValueError(f"a window of {len(tokens)} tokens predicts nothing")
@@ -132,14 +148,20 @@ class Engine(Closing):
         head, _ = self._ask("greedy", tokens=tokens, n_predict=n_predict, stop=stop)
         return Continuation(tuple(head["ids"]), head["text"], tuple(head["gaps"]), head["seconds"])
 
+    def sample(self, tokens: Sequence[int], sampling: SamplingConfig, n_predict: int, seed: int) -> Drawn:
+        """Go on after `tokens` as `sampling` draws, until an end-of-text token or for `n_predict` tokens."""
+        options = {**sampling.model_dump(), "n_predict": n_predict, "seed": seed}
+        head, _ = self._ask("sample", tokens=list(tokens), sampling=options)
+        return Drawn(tuple(head["ids"]), head["text"], head["ended"])
+
     def speed(self, n_prompt: int, n_predict: int) -> tuple[float, float]:
         """Tokens a second: of a prompt, as a chat evaluates it, and of the tokens after it, one by one."""
         head, _ = self._ask("speed", n_prompt=n_prompt, n_predict=n_predict)
         return head["prefill"], head["decode"]
 
-    def peak_memory(self) -> int:
-        """The most memory that the child had resident so far, bytes. Raises ValueError where the system is no Linux."""
-        peak: int = self._ask("memory")[0]["peak_bytes"]
+    def peak_memory(self) -> int | None:
+        """The most memory that the child had resident so far, bytes; None where the system does not tell."""
+        peak: int | None = self._ask("memory")[0]["peak_bytes"]
         return peak
 
     def close(self) -> None:

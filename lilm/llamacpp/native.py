@@ -197,13 +197,17 @@ class Model(Vocabulary):
 
     def logits(self, tokens: list[int]) -> NDArray[np.float32]:
         """Logits [len(tokens), n_vocab] of a fresh sequence. They are overwritten by the next call."""
-        llama.llama_memory_clear(self._memory, True)
+        self.forget()
         return self.extend(tokens, 0, every=True)
 
     def begin(self, tokens: list[int]) -> NDArray[np.float32]:
         """Logits [1, n_vocab] of the last token of a fresh sequence."""
-        llama.llama_memory_clear(self._memory, True)
+        self.forget()
         return self.extend(tokens, 0, every=False)
+
+    def forget(self) -> None:
+        """Empty the context: `extend` begins a fresh sequence at 0."""
+        llama.llama_memory_clear(self._memory, True)
 
     def extend(self, tokens: list[int], start: int, every: bool) -> NDArray[np.float32]:
         """Go on from position `start`. Logits of each token, or [1, n_vocab] of the last."""

@@ -1,5 +1,6 @@
 """The child process around llama.cpp: reads requests from stdin, answers on stdout, logs to stderr (see client.py)."""
 
+import codecs
 import os
 import queue
 import sys
@@ -13,8 +14,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from lilm.chat import Message
-from lilm.llamacpp.conversation import Conversation
-from lilm.llamacpp.native import Log, Model, NativeError, Vocabulary, quantize
+from lilm.llamacpp.conversation import Conversation, accept, draw, free, make_sampler
+from lilm.llamacpp.native import N_UBATCH, Log, Model, NativeError, Vocabulary, quantize
 from lilm.llamacpp.probabilities import kl_divergence, log_softmax
 from lilm.llamacpp.wire import Array, read_message, write_message
 from lilm.memory import peak_resident
@@ -47,15 +48,17 @@ class Worker:
         reference: str | None,
         lora: str | None,
     ) -> Answer:
-        """To measure; a reference is what `score` compares with."""
+        """To measure; a reference is what `score` compares with. Answers the seconds that the model took to load."""
         over = None if lora is None else Path(lora)
+        started = time.perf_counter()
         model = Model(Path(path), n_ctx, threads, self._log, exact, kv_type, watched, lora=over)
+        seconds = time.perf_counter() - started
         self._vocabulary = self._model = model
         if reference is not None:
             self._reference = Model(Path(reference), n_ctx, threads, self._log, exact, kv_type)
             if self._reference.n_vocab != model.n_vocab:
                 raise NativeError(f"vocabularies of {model.n_vocab} and {self._reference.n_vocab} tokens")
-        sizes = {"n_vocab": model.n_vocab, "n_ctx_train": model.n_ctx_train}
+        sizes = {"n_vocab": model.n_vocab, "n_ctx_train": model.n_ctx_train, "seconds": seconds}
         return {**sizes, "bos_id": model.bos_id, "eos_token": model.eos_token}, []
 
     def open_chat(self, path: str, n_ctx: int, threads: int, lora: str | None) -> Answer:
@@ -74,6 +77,10 @@ class Worker:
         if self._vocabulary is None:
             raise NativeError("no file is open")
         return {"ids": [self._vocabulary.tokenize(text, add_bos, parse_special) for text in texts]}, []
+
+    def text(self, tokens: list[int]) -> Answer:
+        model = self._opened()
+        return {"text": b"".join(model.piece(token) for token in tokens).decode("utf-8", errors="replace")}, []
 
     def tokenize_chat(self, messages: list[Message]) -> Answer:
         """Tokens of a chat up to where the answer begins, by the file's own template."""
@@ -97,17 +104,27 @@ class Worker:
 
     def score(self, tokens: list[int]) -> Answer:
         """Per predicted token (all but the first): its negative log-likelihood in nats; with a reference also
-        the KL divergence from it and whether both have the same best token."""
-        started = time.perf_counter()
-        logits = self._opened().logits(tokens)[:-1]
-        seconds = time.perf_counter() - started
-        ours = log_softmax(logits)
-        nll = -ours[np.arange(len(ours)), tokens[1:]].astype(np.float64)
-        if self._reference is None:
-            return {"seconds": seconds}, [nll]
-        theirs = log_softmax(self._reference.logits(tokens)[:-1])
-        same = ours.argmax(axis=-1) == theirs.argmax(axis=-1)
-        return {"seconds": seconds}, [nll, kl_divergence(theirs, ours), same]
+        the KL divergence from it and whether both have the same best token.
+
+        Decoded in the parts that llama.cpp computes at once, so that a long window takes no more memory."""
+        model, reference = self._opened(), self._reference
+        seconds = 0.0
+        found: list[list[Array]] = []
+        for one in (model, reference):
+            if one is not None:
+                one.forget()
+        for start in range(0, len(tokens), N_UBATCH):
+            part, wanted = tokens[start : start + N_UBATCH], tokens[start + 1 : start + 1 + N_UBATCH]
+            started = time.perf_counter()
+            logits = model.extend(part, start, every=True)
+            seconds += time.perf_counter() - started
+            ours = log_softmax(logits[: len(wanted)])
+            values: list[Array] = [-ours[np.arange(len(wanted)), wanted].astype(np.float64)]
+            if reference is not None:
+                theirs = log_softmax(reference.extend(part, start, every=True)[: len(wanted)])
+                values += [kl_divergence(theirs, ours), ours.argmax(axis=-1) == theirs.argmax(axis=-1)]
+            found.append(values)
+        return {"seconds": seconds}, [np.concatenate(values) for values in zip(*found, strict=True)]
 
     def greedy(self, tokens: list[int], n_predict: int, stop: bool) -> Answer:
         """Go on with the best token, at most `n_predict` times; `stop`: end before an end-of-text token."""
@@ -129,6 +146,30 @@ class Worker:
         seconds = time.perf_counter() - started - prompt_seconds
         text = b"".join(model.piece(token) for token in ids).decode("utf-8", errors="replace")
         return {"ids": ids, "gaps": gaps, "text": text, "seconds": seconds}, []
+
+    def sample(self, tokens: list[int], sampling: dict[str, Any]) -> Answer:
+        """Go on as `sampling` draws (SamplingConfig's values, n_predict and seed) up to an end-of-text token. A
+        character that n_predict cuts is left out of the text."""
+        model, last_n = self._opened(), sampling["repeat_last_n"]
+        sampler = make_sampler(sampling, model.n_vocab)
+        ids: list[int] = []
+        ended = False
+        try:
+            model.begin(tokens)
+            for token in tokens[-last_n or len(tokens) :]:
+                accept(sampler, token)
+            while len(ids) < sampling["n_predict"]:
+                token = draw(sampler, model)
+                if ended := model.is_end(token):
+                    break
+                ids.append(token)
+                if len(ids) < sampling["n_predict"]:
+                    model.extend([token], len(tokens) + len(ids) - 1, every=False)
+        finally:
+            free(sampler)
+        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        text = decoder.decode(b"".join(model.piece(token) for token in ids), final=ended)
+        return {"ids": ids, "text": text, "ended": ended}, []
 
     def speed(self, n_prompt: int, n_predict: int) -> Answer:
         """Tokens a second of a prompt of `n_prompt` tokens, of which the last one's logits are made, and of

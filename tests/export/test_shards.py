@@ -18,7 +18,7 @@ from lilm.llamacpp.engine import Engine
 from lilm.pipeline.hashing import sha256_file
 from lilm.pipeline.stage import Context
 from lilm.recipe import ExportConfig
-from lilm.wasm.memory import read_model
+from lilm.fit.model import read_model
 
 MOST = 300_000
 

@@ -1,13 +1,14 @@
 """`lilm bench real`: SmolLM2 learns Japanese in several ways, for equal seconds on this machine."""
 
-import platform
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from lilm.devices import processor
 from lilm.errors import LilmError
+from lilm.kept import kept
 from lilm.memory import PeakMemory
 from lilm.pipeline.artifact import read_manifest
 from lilm.pipeline.hashing import write_json
@@ -16,7 +17,6 @@ from lilm.train.real.bed import LANGUAGES, bench_recipe, make_bed
 from lilm.train.real.checks import compare_ids
 from lilm.train.real.contender import Outcome
 from lilm.train.real.delivery import make_files, make_page
-from lilm.train.real.keep import kept
 from lilm.train.real.own import write_own
 from lilm.train.real.page import CHECKS, results_table, write_page
 from lilm.train.real.prompts import QUESTIONS, TOPICS
@@ -187,6 +187,4 @@ def _device() -> str:
 
     if torch.cuda.is_available():
         return torch.cuda.get_device_name(0)
-    info = Path("/proc/cpuinfo")
-    names = [line for line in info.read_text().splitlines() if line.startswith("model name")] if info.is_file() else []
-    return names[0].partition(":")[2].strip() if names else platform.processor() or platform.machine()
+    return processor()

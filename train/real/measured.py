@@ -7,11 +7,11 @@ from typing import Any
 import torch
 
 from lilm.devices import prepare_torch
+from lilm.kept import kept
 from lilm.pipeline.hashing import sha256_json
 from lilm.train.base.model_folder import load_llama
 from lilm.train.pretrain.inputs import Tokenizers, open_tokenizers
 from lilm.train.real.contender import POINTS, Outcome, Point, Trial
-from lilm.train.real.keep import kept
 from lilm.train.trainer.heldout import BITS, HeldOut
 from lilm.train.trainer.measure import Encode
 from lilm.vocabulary.pieces import open_pieces

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from lilm.kept import keep, kept, read_kept
 from lilm.progress import clock
 from lilm.train.real.bed import Bed, overlaid
 from lilm.train.real.contender import Outcome, Speed, Trial
-from lilm.train.real.keep import keep, kept, read_kept
 from lilm.train.real.table import Contender, Derived
 
 ROUNDS = 2  # speeds are measured in turn, the best round counts: a busy neighbour is no contender's fault

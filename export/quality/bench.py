@@ -1,0 +1,150 @@
+"""`lilm bench quant`: each file of finished runs against its own F16 file, on text that was held out."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lilm.devices import processor
+from lilm.errors import LilmError
+from lilm.export.quality.apart import add_reader, prove_apart
+from lilm.export.quality.file_measures import FileMeasures
+from lilm.export.quality.opened import Controls, OpenedRun, check_run, open_run
+from lilm.export.quality.plan import Plan
+from lilm.export.quality.questions import Question, read_questions
+from lilm.export.quality.ratios import ratios
+from lilm.export.quality.report import model_report
+from lilm.export.quality.speed import why_no_page
+from lilm.export.quality.table import quality_table
+from lilm.export.quality.texts import Texts, find_texts
+from lilm.pipeline.hashing import write_json
+from lilm.pipeline.runner import locked
+from lilm.progress import Reporter
+
+FOLDER = "quant"  # in the run's own folder
+REPORT = "report.json"
+
+
+def measure(
+    reporter: Reporter,
+    runs: Sequence[Path] = (),
+    run_dir: Path | None = None,
+    out: Path | None = None,
+    eval_tokens: int = 100_000,
+    n_ctx: int = 1024,
+    generations: int = 200,
+    n_predict: int = 0,
+    controls: bool = False,
+    questions: Path | None = None,
+    skip: str = "",
+) -> dict[str, Any]:
+    """runs: folders of finished runs, which stay as they are; run_dir: one more. out: for results, RUN/quant when not
+    given; of several runs, OUT/NAME. The others: as Plan; skip with commas.
+
+    Each file is measured in processes of its own; what is measured is kept in the folder of results, and a bench that
+    was stopped goes on. REPORT there has the run's figures as they are returned here: {"models": [{"name", "files"
+    (see report.file_row), "measured_on", "apart", "pairs", …}], "ratios" (see ratios.ratios), "size_bytes_off",
+    "blocks_exact", "fit_error", …}. The last three are of the first run that has them: bytes by which the file of the
+    budget is not what its types foretell; the share of learnt blocks that are in their file as learnt, and how far the
+    memory foretold for a device was off, where the export's report says so.
+
+    Raises LilmError for what is no finished run, for too little text, for a document that was read by what made the
+    files, and for a file that does not load or computes what is no number.
+    """
+    folders = [*runs, *([run_dir] if run_dir else [])]
+    if not folders:
+        raise LilmError("no run", where="lilm bench quant", remedy="give the folder of a finished run")
+    names = frozenset(name.strip() for name in skip.split(",") if name.strip())
+    plan = Plan(eval_tokens, n_ctx, generations, n_predict, controls, names, questions)
+    for folder in folders:
+        check_run(folder)
+    asked = read_questions(questions) if questions is not None else []
+    targets = [_target(folder, out, len(folders) > 1) for folder in folders]
+    if len(set(targets)) < len(targets):
+        raise LilmError("two runs would have their results in one folder", where=str(out), remedy="leave --out out")
+    started = time.monotonic()
+    found = [
+        measure_run(folder, target, plan, asked, reporter) for folder, target in zip(folders, targets, strict=True)
+    ]
+    figures = {**_together(found), "seconds": round(time.monotonic() - started, 1)}
+    for one in found:
+        reporter.console.print(quality_table(one["models"][0]))
+    for target in targets:
+        reporter.say(f"  everything: {target / REPORT}")
+    return figures
+
+
+def _target(folder: Path, out: Path | None, several: bool) -> Path:
+    if out is None:
+        return folder / FOLDER
+    return out / folder.resolve().name if several else out
+
+
+def measure_run(
+    folder: Path, out: Path, plan: Plan, questions: Sequence[Question], reporter: Reporter
+) -> dict[str, Any]:
+    """One run's figures, which are written to `out` too; see `measure`."""
+    out.mkdir(parents=True, exist_ok=True)
+    with locked(out):
+        run = open_run(folder, out, reporter)
+        reporter.say(f"{run.recipe.name}: {len(run.files)} files against {run.full.name}")
+        texts = find_texts(run, plan, reporter.say)
+        proof = prove_apart(run, texts.documents)
+        made = Controls((), {})
+        if plan.controls:
+            from lilm.export.quality.controls import make_controls
+
+            made = make_controls(run, out / "files", reporter)
+        if made.imatrix_documents:
+            held_out = [one for lang in run.languages for one in texts.documents[lang]]
+            add_reader(run, proof, held_out, "importance of the controls", made.imatrix_documents)
+        files = [run.full, *run.files, *made.files]
+        why = "it was skipped" if "browser" in plan.skip else why_no_page(run)
+        if why and "browser" not in plan.skip:
+            reporter.say(f"  not measured in Chromium: {why}")
+        measures = FileMeasures(run, texts, plan, questions, out, why)
+        costs = [sum(part.cost for part in measures.parts(file)) for file in files]
+        left = [measures.left(file) for file in files]
+        with reporter.bar("quant", sum(costs), sum(costs) - sum(left)) as bar:
+            found = [measures.measure(file, bar.advance) for file in files]
+        about = {"n_predict": measures.n_predict, **_about(run, texts, plan, proof, made, why)}
+        model = model_report(run, files, found, about)
+        figures = _together([{"models": [model], **_own(run)}])
+        write_json(out / REPORT, figures)
+    return figures
+
+
+def _about(
+    run: OpenedRun, texts: Texts, plan: Plan, proof: dict[str, Any], made: Controls, no_page: str
+) -> dict[str, Any]:
+    chats = texts.chats
+    learns = chats.seen and any(one.chats for one in run.recipe.export.learned)
+    return {
+        "settings": {**plan.as_json(), "n_ctx": texts.n_ctx, "sampling": run.recipe.site.sampling.model_dump()},
+        "measured_on": texts.as_json(),
+        "not_measured_on": texts.missing,
+        "chats_read_by": {"training": chats.seen, "learning": learns, "why": chats.why},
+        "apart": proof,
+        "controls_missing": dict(made.missing),
+        "no_page": no_page,
+        "threads": run.recipe.threads,
+        "cpu": processor(),
+    }
+
+
+def _own(run: OpenedRun) -> dict[str, Any]:
+    """What the run says of itself."""
+    learnt = [row["learned"] for row in run.report["files"] if "learned" in row]
+    exact = [one["blocks_exact"] for one in learnt if one.get("blocks_exact") is not None]
+    return {
+        "size_bytes_off": run.size_bytes_off(),
+        "blocks_exact": min(exact, default=None),
+        "fit_error": run.report.get("fit_error"),
+    }
+
+
+def _together(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    models = [model for one in found for model in one["models"]]
+    keys = ("size_bytes_off", "blocks_exact", "fit_error")
+    own = {key: next((one[key] for one in found if one[key] is not None), None) for key in keys}
+    return {"benchmark": "quant", "models": models, "ratios": ratios(models), **own}

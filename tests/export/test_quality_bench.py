@@ -1,0 +1,297 @@
+"""`lilm bench quant` on a run folder made of a random model: figures, proof, controls, resuming, refusals."""
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import tomlkit
+
+from lilm.chat import CHAT_TEMPLATE
+from lilm.cli.benchmarks import run_benchmark
+from lilm.documents import write_documents
+from lilm.errors import LilmError
+from lilm.export.calibration import digest
+from lilm.export.quality import file_measures
+from lilm.export.quality.bench import measure
+from lilm.export.stage import run as run_export
+from lilm.llamacpp.engine import Engine, Score
+from lilm.pipeline.artifact import Manifest, describe_outputs
+from lilm.pipeline.hashing import sha256_file, write_json
+from lilm.pipeline.stage import Context
+from lilm.progress import Reporter
+from lilm.recipe import ExportConfig, load_recipe, recipe_text
+from lilm.train.tokenizer.hf import write_tokenizer
+from lilm.vocabulary.sentencepiece import read_proto
+
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
+
+SPLITS = (range(300), range(300, 330))  # numbers of the documents: of training, held out
+EXPORT = {"quants": ["Q8_0", "Q4_0"], "bits_per_weight": 6.5, "calibration_tokens": 1_000, "sensitivity_tokens": 256}
+SMALL: dict[str, Any] = {"eval_tokens": 600, "generations": 6, "n_predict": 12, "skip": "speed,browser"}
+
+
+def text(lang: str, number: int) -> str:
+    if lang == "en":
+        return f"The cat number {number} sat on the mat, and {number * 7 % 50} dogs sat by the door of the house."
+    return f"むかしむかし、あるところに{number}人のおじいさんが住んでいて、{number * 3 % 40}回も公園へ行きました。"
+
+
+def seal(folder: Path, stage: str, inputs: dict[str, Any] | None = None) -> None:
+    Manifest(stage, "key", {}, inputs or {}, describe_outputs(folder, ()), (), {}).write(folder)
+
+
+def write_corpus(folder: Path, splits: tuple[range, range] = SPLITS) -> None:
+    for lang in ("ja", "en"):
+        for split, numbers in zip(("train", "heldout"), splits, strict=True):
+            rows = [text(lang, number) for number in numbers]
+            ids = [f"{lang}{number}" for number in numbers]
+            frame = pl.DataFrame({"id": ids, "source": ["x"] * len(rows), "text": rows})
+            write_documents(folder, lang, split, frame)  # type: ignore[arg-type]
+    seal(folder, "corpus")
+
+
+@pytest.fixture(scope="module")
+def run(random_model: Path, session_context: Context, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run up to its export: F16, two plain files, one for a budget, and a copy of one as learnt."""
+    folder = tmp_path_factory.mktemp("quant") / "run"
+    shutil.copytree(random_model, folder / "finetune")
+    write_tokenizer(read_proto(folder / "finetune" / "tokenizer.model"), folder / "finetune", 256)
+    (folder / "finetune" / "chat_template.jinja").write_text("{{ bos_token }}" + CHAT_TEMPLATE, encoding="utf-8")
+    seal(folder / "finetune", "finetune")
+    (folder / "corpus").mkdir()
+    write_corpus(folder / "corpus")
+    recipe: Any = tomlkit.parse(recipe_text("quickstart")).unwrap()
+    recipe["export"], recipe["threads"] = EXPORT, 1
+    recipe["site"]["quants"] = ["Q4_0"]
+    recipe["finetune"]["sources"][0]["limit"] = 20
+    (folder / "lilm.toml").write_text(tomlkit.dumps(recipe), encoding="utf-8")
+    export = folder / "export"
+    export.mkdir()
+    inputs = {"finetune": folder / "finetune", "corpus": folder / "corpus"}
+    run_export(ExportConfig.model_validate(EXPORT), inputs, export, session_context)
+    report = json.loads((export / "report.json").read_text(encoding="utf-8"))
+    shutil.copyfile(export / "model-Q4_0.gguf", export / "model-Q4_0-learned.gguf")
+    report["files"].append({"name": "model-Q4_0-learned.gguf", "quant": "Q4_0-learned", "bits_per_weight": 5})
+    write_json(export / "report.json", report)
+    seal(export, "export")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def measured(run: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
+    """The figures, and the folder of results."""
+    out = tmp_path_factory.mktemp("results")
+    questions = out / "questions.jsonl"
+    questions.write_text('{"turns": ["cat", "dog"]}\n', encoding="utf-8")
+    options = {**SMALL, "controls": True, "questions": questions, "out": out}
+    return run_benchmark("quant", Reporter(quiet=True), runs=[run], **options), out
+
+
+def rows(figures: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {row["quant"]: row for row in figures["models"][0]["files"]}
+
+
+def test_each_file_has_its_figures(measured: tuple[dict[str, Any], Path], run: Path) -> None:
+    found = rows(measured[0])
+    own = ["F16", "Q8_0", "Q4_0", "mix-6.5bpw", "Q4_0-learned"]
+    assert list(found)[:5] == own
+    assert [found[name]["method"] for name in own] == ["reference", "stock", "stock", "search", "learnt"]
+    full = found["F16"]
+    assert full["kld_ja"] is None and full["same_top"] is None and full["bpb_en"] > 0
+    assert 0 < found["Q8_0"]["kld_ja"] < found["mix-6.5bpw"]["kld_ja"] < found["Q4_0"]["kld_ja"]
+    for name in own[1:]:
+        one = found[name]
+        assert one["kld_ja"] < one["kld_p99"] <= one["kld_p999"]
+        assert one["kld_se"] > 0 and one["kld_en"] > 0 and one["kld_chat"] > 0
+        assert 0 < one["same_top"] <= 1
+        assert one["bpb_ja"] == pytest.approx(full["bpb_ja"], rel=0.2)
+        low, high = one["texts"]["ja"]["short"]["kld_mean"]["ci95"]
+        assert low < one["kld_ja"] < high
+        assert one["mb"] == pytest.approx((run / "export" / one["name"]).stat().st_size / 1e6, abs=1e-3)
+        assert 0 <= one["loops"] <= 1 and 0 <= one["wrong_language"] <= 1 and 0 <= one["broken"] <= 1
+        assert one["prefill"] is None and one["wasm_decode"] is None
+    written = json.loads((measured[1] / "report.json").read_text(encoding="utf-8"))
+    assert rows(written) == found
+    assert measured[0]["size_bytes_off"] == 0
+
+
+def test_a_mean_is_what_single_windows_say(measured: tuple[dict[str, Any], Path], run: Path) -> None:
+    from lilm.export.quality.passages import ordered, short_passages
+
+    full, file = run / "export" / "model-f16.gguf", run / "export" / "model-Q4_0.gguf"
+    total, count = 0.0, 0
+    with Engine(file, n_ctx=256, threads=1, reference=full) as engine:
+        texts = ordered(text("ja", number) for number in SPLITS[1])
+        passages = short_passages("ja", texts, lambda one: engine.tokenize(one, add_bos=False), engine.bos_id, 600)
+        for window in passages.windows:
+            kld = engine.score(window.ids).kld
+            assert kld is not None
+            total, count = total + float(kld.sum()), count + len(kld)
+    assert count >= 600
+    assert rows(measured[0])["Q4_0"]["kld_ja"] == pytest.approx(total / count, rel=1e-6)
+
+
+def test_files_are_held_against_each_other_on_the_same_text(measured: tuple[dict[str, Any], Path]) -> None:
+    pairs = {(one["file"], one["other"]): one for one in measured[0]["models"][0]["pairs"]}
+    found = rows(measured[0])
+    worse = pairs["Q8_0", "Q4_0"]["ja short"]
+    assert worse["value"] == pytest.approx(found["Q8_0"]["kld_ja"] - found["Q4_0"]["kld_ja"], abs=1e-7)
+    assert worse["ci95"][1] < 0
+    same = pairs["Q4_0", "Q4_0-learned"]["en short"]
+    assert (same["value"], same["se"], same["ratio"]) == (0, 0, 1)
+
+
+def test_controls_have_the_bytes_of_what_they_are_compared_with(measured: tuple[dict[str, Any], Path]) -> None:
+    found = rows(measured[0])
+    assert found["Q4_0 + imatrix"]["mb"] == found["Q4_0"]["mb"]
+    assert found["IQ4_NL + imatrix"]["mb"] == found["IQ4_NL"]["mb"]
+    assert found["IQ4_NL"]["control"] and not found["Q4_0"]["control"]
+    assert found["Q4_0 + imatrix"]["sha256"] != found["Q4_0"]["sha256"]
+    mix = found["mix-6.5bpw"]
+    for method in ("by error", "by chance"):
+        assert 0.97 * mix["mb"] < found[f"mix-6.5bpw {method}"]["mb"] <= mix["mb"]
+    ratios = measured[0]["ratios"]
+    assert ratios["search_vs_random"] == pytest.approx(
+        mix["kld_ja"] / found["mix-6.5bpw by chance"]["kld_ja"], abs=1e-4
+    )
+    learnt = found["Q4_0-learned"]["kld_ja"] / found["Q4_0 + imatrix"]["kld_ja"]
+    assert ratios["q4_0_learnt_vs_imatrix"] == pytest.approx(learnt, abs=1e-4)
+    assert ratios["three_bit_vs_q3"] is None and ratios["smollm2_49_vs_637"] is None
+
+
+def test_the_text_and_the_proof_are_in_the_report(measured: tuple[dict[str, Any], Path]) -> None:
+    model = measured[0]["models"][0]
+    assert model["measured_on"]["ja"]["short"]["tokens"] >= 600
+    assert model["measured_on"]["ja"]["short"]["missing_tokens"] == 0
+    assert "en long" in model["not_measured_on"]
+    assert model["chats_read_by"]["training"] is False
+    apart = model["apart"]
+    assert apart["overlap"] == 0
+    assert apart["read"]["training"]["documents"] == 600
+    assert set(apart["read"]) == {"training", "imatrix", "sensitivity"}
+    assert 2 <= apart["measured"]["ja"]["documents"] <= 30
+
+
+def test_answers_and_free_texts_lie_beside_the_report(measured: tuple[dict[str, Any], Path]) -> None:
+    figures, out = measured
+    answers = [json.loads(line) for line in (out / "answers" / "model-Q4_0.jsonl").read_text().splitlines()]
+    assert [len(one["answers"]) for one in answers] == [2]
+    assert rows(figures)["Q4_0"]["answers"]["file"] == "answers/model-Q4_0.jsonl"
+    texts = [json.loads(line) for line in (out / "written" / "model-Q4_0.jsonl").read_text().splitlines()]
+    assert [one["kind"] for one in texts] == ["ja", "en", "chat"] * 2
+
+
+def test_what_was_measured_is_not_measured_again(
+    measured: tuple[dict[str, Any], Path], run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures, out = measured
+    (out / "kept" / "model-Q8_0.scores.json").unlink()
+    scored = []
+    score = file_measures.score
+
+    def see(engine: Engine, *rest: Any) -> Any:
+        scored.append(engine.model.name)
+        return score(engine, *rest)
+
+    monkeypatch.setattr(file_measures, "score", see)
+    monkeypatch.setattr(file_measures, "write", None)
+    options = {**SMALL, "controls": True, "questions": out / "questions.jsonl", "out": out}
+    again = measure(Reporter(quiet=True), [run], **options)
+    assert set(scored) == {"model-Q8_0.gguf"}
+    assert again["models"] == figures["models"]
+
+
+def test_a_document_that_training_read_is_refused(run: Path, tmp_path: Path) -> None:
+    spoilt = tmp_path / "run"
+    shutil.copytree(run, spoilt)
+    write_corpus(spoilt / "corpus", (SPLITS[0], range(299, 330)))
+    with pytest.raises(LilmError, match="a held-out document was read by training too"):
+        measure(Reporter(quiet=True), [spoilt], **SMALL)
+    assert not (spoilt / "quant" / "report.json").exists()
+
+
+def test_a_corpus_that_came_later_is_refused(run: Path, tmp_path: Path) -> None:
+    spoilt = tmp_path / "run"
+    shutil.copytree(run, spoilt)
+    write_corpus(spoilt / "corpus", (range(1000, 1300), SPLITS[1]))
+    with pytest.raises(LilmError, match="the corpus is not the one that the files were made with"):
+        measure(Reporter(quiet=True), [spoilt], **SMALL)
+
+
+def test_a_document_that_a_budget_was_measured_on_is_refused(run: Path, tmp_path: Path) -> None:
+    spoilt = tmp_path / "run"
+    shutil.copytree(run, spoilt)
+    report = json.loads((spoilt / "export" / "report.json").read_text(encoding="utf-8"))
+    held_out = sorted(digest(text("ja", number)) for number in SPLITS[1])
+    report["calibration"]["sensitivity"]["documents_sha256"] += held_out
+    write_json(spoilt / "export" / "report.json", report)
+    with pytest.raises(LilmError, match="read by sensitivity too"):
+        measure(Reporter(quiet=True), [spoilt], **SMALL)
+
+
+def test_a_missing_f16_file_is_made_again_or_asked_for(run: Path, tmp_path: Path) -> None:
+    from lilm.export.quality.opened import open_run
+
+    less = tmp_path / "run"
+    shutil.copytree(run, less)
+    known = sha256_file(less / "export" / "model-f16.gguf")
+    (less / "export" / "model-f16.gguf").unlink()
+    opened = open_run(less, tmp_path, Reporter(quiet=True))
+    assert opened.full.path == tmp_path / "model-f16.gguf"
+    assert sha256_file(opened.full.path) == known == opened.full.sha256
+    opened.full.path.unlink()
+    shutil.rmtree(less / "finetune")
+    with pytest.raises(LilmError, match="the F16 file is gone, and so is the model"):
+        open_run(less, tmp_path, Reporter(quiet=True))
+
+
+def test_what_is_no_finished_run_is_told_in_one_line(run: Path, tmp_path: Path) -> None:
+    quiet = Reporter(quiet=True)
+    with pytest.raises(LilmError, match="give the folder of a finished run"):
+        measure(quiet)
+    with pytest.raises(LilmError, match="no such folder"):
+        measure(quiet, [tmp_path / "nowhere"], out=tmp_path / "out")
+    with pytest.raises(LilmError, match=r"no lilm\.toml in it"):
+        measure(quiet, [tmp_path], out=tmp_path / "out")
+    shutil.copyfile(run / "lilm.toml", tmp_path / "lilm.toml")
+    assert load_recipe(str(tmp_path / "lilm.toml")).name == "quickstart"
+    with pytest.raises(LilmError, match="nothing is exported there"):
+        measure(quiet, [tmp_path], out=tmp_path / "out")
+    with pytest.raises(LilmError, match="cannot skip 'tests'"):
+        measure(quiet, [run], skip="tests")
+    with pytest.raises(LilmError, match="5 is too few"):
+        measure(quiet, [run], eval_tokens=5)
+
+
+def test_another_file_than_the_export_wrote_is_refused(run: Path, tmp_path: Path) -> None:
+    spoilt = tmp_path / "run"
+    shutil.copytree(run, spoilt)
+    shutil.copyfile(spoilt / "export" / "model-Q4_0.gguf", spoilt / "export" / "model-Q8_0.gguf")
+    with pytest.raises(LilmError, match="it is not the file that the export wrote"):
+        measure(Reporter(quiet=True), [spoilt], **SMALL)
+
+
+def test_a_file_that_computes_no_number_is_told(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    score = Engine.score
+
+    def spoilt(self: Engine, tokens: Any) -> Score:
+        found = score(self, tokens)
+        return dataclasses.replace(found, nll=np.where(np.arange(len(found.nll)), found.nll, np.nan))
+
+    monkeypatch.setattr(Engine, "score", spoilt)
+    with pytest.raises(LilmError, match="it computes what is no number"):
+        measure(Reporter(quiet=True), [run], out=tmp_path, **SMALL)
+    assert not (tmp_path / "report.json").exists()
+
+
+def test_too_little_text_is_refused(run: Path, tmp_path: Path) -> None:
+    poor = tmp_path / "run"
+    shutil.copytree(run, poor)
+    write_corpus(poor / "corpus", (SPLITS[0], range(300, 301)))
+    with pytest.raises(LilmError, match="1 held-out documents of 'ja' have text; an interval needs 2"):
+        measure(Reporter(quiet=True), [poor], **SMALL)
