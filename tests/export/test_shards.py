@@ -11,6 +11,7 @@ import pytest
 from lilm.errors import LilmError
 from lilm.export.shards import join_parts, split_file
 from lilm.export.stage import run
+from lilm.fit.model import read_model
 from lilm.gguf_file import open_gguf
 from lilm.gguf_parts import model_at, parts_of
 from lilm.gguf_split import whole_bytes
@@ -18,7 +19,6 @@ from lilm.llamacpp.engine import Engine
 from lilm.pipeline.hashing import sha256_file
 from lilm.pipeline.stage import Context
 from lilm.recipe import ExportConfig
-from lilm.fit.model import read_model
 
 MOST = 300_000
 
