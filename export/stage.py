@@ -154,11 +154,12 @@ def _entries(
     types: Mapping[str, Mapping[str, str]],
 ) -> list[dict[str, Any]]:
     """For recipe.json: how each file but the full one came to be. types: of its tensors."""
-    from lilm.export.mix import FOLDER, IMATRIX
+    from lilm.export.budget.kept import IMATRIX
+    from lilm.export.mix import FOLDER
     from lilm.export.recipe_json import folder_digest, imatrix_entry
 
-    def entry(quant: str, how: str, **more: Any) -> dict[str, Any]:
-        return {**made[quant].as_json(), "how": how, "types": types[quant], **more}
+    def entry(name: str, how: str, **more: Any) -> dict[str, Any]:
+        return {**made[name].as_json(), "how": how, "types": types[name], **more}
 
     entries = [entry(quant, "llama.cpp", quant=quant) for quant in config.quants]
     if config.has_budget:

@@ -230,13 +230,9 @@ def test_a_gguf_base_says_it_by_its_keys(tmp_path: Path) -> None:
 def test_telling_a_licence_reruns_no_training() -> None:
     text = recipe_text("quickstart")
     plain = parse_recipe(text, "lilm.toml", Path("/"))
-    told = parse_recipe(
-        text.replace("[base]", '[base]\nlicense = "mit"').replace(
-            "[[corpus.sources]]", '[[corpus.sources]]\nlicense = "x"'
-        ),
-        "lilm.toml",
-        Path("/"),
-    )
+    changed = re.sub(r"^\[base\]$", '[base]\nlicense = "mit"', text, flags=re.MULTILINE)
+    changed = re.sub(r"^\[\[corpus\.sources\]\]$", '[[corpus.sources]]\nlicense = "x"', changed, flags=re.MULTILINE)
+    told = parse_recipe(changed, "lilm.toml", Path("/"))
     assert told.base.license == "mit" and told.corpus.sources[0].license == "x"
     for name in ("corpus", "base", "finetune"):
         stage = stage_named(name)
