@@ -30,6 +30,8 @@ def read_model(path: Path) -> Model:
     """Raises LilmError when the file is not a whole GGUF of a model."""
     file = open_gguf(path)
     arch = file.value("general.architecture", str)
+    if arch is None:
+        raise _missing(file, "general.architecture")
     hidden = _size(file, f"{arch}.embedding_length")
     heads = _size(file, f"{arch}.attention.head_count")
     matrices: Counter[str] = Counter()
@@ -51,7 +53,7 @@ def read_model(path: Path) -> Model:
         n_tensors=len(file.tensors),
         weights_bytes=sum(round_up(tensor.bytes, ALIGNMENT) for tensor in file.tensors.values()),
         file_bytes=path.stat().st_size,
-        n_merges=len(file.values("tokenizer.ggml.merges", str) or ()),
+        n_merges=_count(file, "tokenizer.ggml.merges", needed=False),
         matrix_bytes=dict(matrices.most_common()),
     )
 
@@ -69,11 +71,13 @@ def _size(file: GGUFFile, key: str, otherwise: int | None = None) -> int:
     return largest
 
 
-def _count(file: GGUFFile, key: str) -> int:
+def _count(file: GGUFFile, key: str, needed: bool = True) -> int:
+    """Of the values in a list, whatever they are."""
     found = file.keys.get(key)
-    if not isinstance(found, list) or not found:
+    count = len(found) if isinstance(found, list) else 0
+    if needed and not count:
         raise _missing(file, key)
-    return len(found)
+    return count
 
 
 def _missing(file: GGUFFile, key: str) -> LilmError:
