@@ -13,6 +13,7 @@ PAGE = 1 << 16  # wasm's
 WASM32 = 4 << 30  # bytes that 32 bits address
 HEADROOM = 1.05  # over the sum, for what malloc cannot use
 
+QUANTISED = 2.0  # bytes of a value that is rounded for a matrix product, and of the kernels' own copy of it
 # Measured (tests/wasm/test_memory.py and test_peak.py compare): the module's own data and llama.cpp's tables; a
 # vocabulary entry's strings and hash entry; a merge's; a node of the graph that ggml's scheduler reserves.
 RUNTIME_BASE = 4 << 20
@@ -51,7 +52,7 @@ def browser_parts(model: Model, use: Use, n_ctx: int) -> Parts:
     return Parts(
         weights_bytes=model.weights_bytes,
         kv_bytes=kv_bytes(shape, n_ctx, use.kv_type),
-        compute_bytes=compute_bytes(shape, n_ctx, use.n_batch),
+        compute_bytes=compute_bytes(shape, n_ctx, use.n_batch, QUANTISED),
         runtime_bytes=RUNTIME_BASE
         + RUNTIME_PER_TOKEN * shape.vocab
         + RUNTIME_PER_MERGE * model.n_merges

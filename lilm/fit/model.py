@@ -35,6 +35,8 @@ def read_model(path: Path) -> Model:
     opened = [open_part(part) for part in parts] if len(parts) > 1 else [open_gguf(path)]
     file, tensors = opened[0], {name: one for part in opened for name, one in part.tensors.items()}
     arch = file.value("general.architecture", str)
+    if arch is None:
+        raise _missing(file, "general.architecture")
     hidden = _size(file, f"{arch}.embedding_length")
     heads = _size(file, f"{arch}.attention.head_count")
     matrices: Counter[str] = Counter()
@@ -56,7 +58,7 @@ def read_model(path: Path) -> Model:
         n_tensors=len(tensors),
         weights_bytes=sum(round_up(tensor.bytes, ALIGNMENT) for tensor in tensors.values()),
         file_bytes=whole_bytes(path),
-        n_merges=len(file.values("tokenizer.ggml.merges", str) or ()),
+        n_merges=_count(file, "tokenizer.ggml.merges", needed=False),
         matrix_bytes=dict(matrices.most_common()),
     )
 
@@ -74,11 +76,13 @@ def _size(file: GGUFFile, key: str, otherwise: int | None = None) -> int:
     return largest
 
 
-def _count(file: GGUFFile, key: str) -> int:
+def _count(file: GGUFFile, key: str, needed: bool = True) -> int:
+    """Of the values in a list, whatever they are."""
     found = file.keys.get(key)
-    if not isinstance(found, list) or not found:
+    count = len(found) if isinstance(found, list) else 0
+    if needed and not count:
         raise _missing(file, key)
-    return len(found)
+    return count
 
 
 def _missing(file: GGUFFile, key: str) -> LilmError:

@@ -49,15 +49,15 @@ def kv_bytes(shape: Shape, n_ctx: int, kv_type: str) -> int:
     return round(values * KV_BYTES[kv_type])
 
 
-def compute_bytes(shape: Shape, n_ctx: int, n_batch: int) -> int:
+def compute_bytes(shape: Shape, n_ctx: int, n_batch: int, quantised: float) -> int:
     """Activations of one batch: the widest point of a Llama layer's graph, the attention mask (f16), the logits of
-    one token, and the batch quantised for the matrix products."""
+    one token, and the batch quantised for the matrix products, in so many bytes of a value."""
     feed_forward = 3 * shape.intermediate + 4 * shape.hidden
     attention = 4 * shape.hidden + 2 * shape.width + 4 * shape.kv_width
     activations = 4 * n_batch * (max(feed_forward, attention) + 16)
     mask = 2 * n_batch * context_length(shape, n_ctx)
-    quantised = 2 * n_batch * max(shape.intermediate, shape.hidden)
-    return activations + mask + quantised + 3 * 4 * shape.vocab
+    products = round(quantised * n_batch * max(shape.intermediate, shape.hidden))
+    return activations + mask + products + 3 * 4 * shape.vocab
 
 
 def graph_nodes(model: Model) -> int:
