@@ -108,17 +108,20 @@ def test_nearer_to_the_full_model_on_text_that_nothing_learnt(
     assert target.stat().st_size == stock.stat().st_size
 
 
-@pytest.mark.parametrize(("quant", "codes"), [("Q4_K_M", True), ("Q5_K_M", True), ("Q6_K", True), ("Q4_0", False)])
+@pytest.mark.parametrize(
+    ("quant", "codes"), [("Q3_K_M", True), ("Q4_K_M", True), ("Q5_K_M", True), ("Q6_K", True), ("Q4_0", False)]
+)
 def test_every_type_and_scales_alone_learn(
     quant: str,
     codes: bool,
     random_model: Path,
     random_export: Path,
+    third_bits: Path,
     random_pack: Path,
     tmp_path: Path,
 ) -> None:
-    stock = random_export / f"model-{quant}.gguf"
-    wanted = config(quant, steps=20, codes=codes)
+    stock = third_bits if quant == "Q3_K_M" else random_export / f"model-{quant}.gguf"
+    wanted = config("mix" if quant == "Q3_K_M" else quant, steps=20, codes=codes)
     found = learn(wanted, random_model, random_pack, stock, tmp_path / "learnt.gguf", tmp_path / "log", one_thread())
     assert found.after["kld"] < 0.8 * found.stock["kld"], found.note
     before, after = open_gguf(stock), open_gguf(tmp_path / "learnt.gguf")
@@ -145,7 +148,7 @@ def test_what_the_model_computes_with_is_what_the_blocks_say(kind: Kind) -> None
     size = block_bytes(kind)
     rows = random.integers(0, 256, (8, 512 // kind.block * size), dtype=np.uint8)
     blocks = rows.reshape(-1, size)
-    for at in (size - 2,) if kind.name == "Q6_K" else (0, 2)[: 1 + kind.has_mins]:
+    for at in (size - 2,) if kind.name in ("Q3_K", "Q6_K") else (0, 2)[: 1 + kind.has_mins]:
         blocks[:, at : at + 2] = random.normal(0, 0.02, len(blocks)).astype("<f2").view(np.uint8).reshape(-1, 2)
     matrix = LearntMatrix(weight, decode(rows, kind.name), kind)
     with torch.no_grad():
@@ -160,9 +163,13 @@ def block_bytes(kind: Kind) -> int:
     return int(GGML_QUANT_SIZES[GGMLQuantizationType[kind.name]][1])
 
 
-def test_the_file_computes_what_was_learnt(random_model: Path, random_export: Path, tmp_path: Path) -> None:
-    """All types of a Q4_K_M, moved at random and written; widened to F32, llama.cpp's logits are torch's."""
-    start, target, wide = random_export / "model-Q4_K_M.gguf", tmp_path / "learnt.gguf", tmp_path / "wide.gguf"
+@pytest.mark.parametrize("quant", ["Q3_K_M", "Q4_K_M"])
+def test_the_file_computes_what_was_learnt(
+    quant: str, random_model: Path, random_export: Path, third_bits: Path, tmp_path: Path
+) -> None:
+    """All types of such a file, moved at random and written; widened to F32, llama.cpp's logits are torch's."""
+    start = third_bits if quant == "Q3_K_M" else random_export / f"model-{quant}.gguf"
+    target, wide = tmp_path / "learnt.gguf", tmp_path / "wide.gguf"
     teacher = LlamaForCausalLM.from_pretrained(random_model, dtype=torch.float32).eval()
     student = Student(teacher, start)
     torch.manual_seed(0)
