@@ -24,6 +24,13 @@ def prepare_torch(seed: int, threads: int) -> "torch.device":
     return torch.device("cpu")
 
 
+def gpu_memory() -> int | None:
+    """Bytes that the GPU has free; None without one."""
+    import torch
+
+    return torch.cuda.mem_get_info()[0] if torch.cuda.is_available() else None
+
+
 def _keep_freed_memory() -> None:
     """Have glibc keep large blocks that are freed, where the C library is glibc; elsewhere nothing changes.
 

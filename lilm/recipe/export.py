@@ -33,7 +33,11 @@ class LearnedConfig(OptimConfig):
     mix: the file of the budget."""
     codes: bool = True
     """Whether the code of each weight is learnt. False: only the scales are, which is faster and gains less."""
-    steps: int = Field(default=400, ge=1, le=100_000_000)
+    rounding_tokens: int = Field(default=8192, ge=0, le=100_000_000)
+    """Of the training text, on which the codes that learning begins with are chosen, so that the errors of a matrix's
+    columns cancel out (GPTQ, arXiv:2210.17323). 0: it begins with llama.cpp's codes."""
+    steps: int = Field(default=400, ge=0, le=100_000_000)
+    """0: nothing is learnt after that; the file holds the codes so chosen, and one model is in memory at a time."""
     lr: float = Field(default=5e-3, gt=0, le=1)
     """Of the weights that are rounded to codes, in steps from one code to the next."""
     scale_lr: float = Field(default=1e-3, gt=0, le=1)
@@ -52,6 +56,12 @@ class LearnedConfig(OptimConfig):
     eval_every: int = Field(default=100, ge=1)
     """Steps between measurements on text kept apart."""
     checkpoint_every: int = Field(default=100, ge=1)
+
+    @model_validator(mode="after")
+    def _does_something(self) -> "LearnedConfig":
+        if not self.steps and not self.rounding_tokens:
+            raise ValueError("steps and rounding_tokens are both 0: nothing would be learnt")
+        return self
 
 
 class ExportConfig(Section):
