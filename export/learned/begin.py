@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from lilm.errors import LilmError
 from lilm.export.learned.blocks import Parts
 from lilm.export.learned.compensate import compensated, spread
 from lilm.export.learned.kinds import Kind
@@ -46,6 +47,7 @@ def begin(
     chosen: by the name of the model's parameter. One layer after another, each with the inputs that it gets behind
     those already rounded. Embedding and output stay as they are: what makes up for errors in one use of a shared matrix
     is an error in the other. In memory are the tokens' hidden states and the products of one layer's inputs.
+    Raises LilmError when the model computes what is no number.
     """
     batches = [batch.to(model.device) for batch in batches]
     states = [model.model.embed_tokens(batch.input_ids) for batch in batches]
@@ -58,6 +60,9 @@ def begin(
             _through(model, layer, states, batches, bfloat16, seen)
         while seen:
             name, products = seen.popitem()
+            if not bool(torch.isfinite(products.sums).all()):
+                what = f"layer {number} gets values that are no numbers on training text"
+                raise LilmError(what, where="the model", remedy="train again with a lower learning rate")
             errors = spread(products.sums)
             for one in sources[name]:
                 chosen[one].take(*compensated(chosen[one].full(), products.sums, errors, chosen[one].kind, threads))

@@ -129,7 +129,6 @@ def test_a_file_of_llama_imatrix_is_used_as_it_is(real_model: Path, real_export:
     importance = collected(real_model)
     writer = gguf.GGUFWriter(tmp_path / "theirs.gguf", "")
     writer.add_architecture = lambda: None  # type: ignore[method-assign]
-    writer.kv_data = [{}]
     writer.add_string("general.type", "imatrix")
     writer.add_array("imatrix.datasets", ["calibration.txt"])
     writer.add_uint32("imatrix.chunk_count", 11)
