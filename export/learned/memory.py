@@ -4,12 +4,11 @@ from lilm.export.memory import PROCESS, require_memory
 from lilm.llama.shape import Shape
 from lilm.recipe import LearnedConfig
 from lilm.recipe.pretrain import LoraConfig
-from lilm.train.plan.memory import Setting, layer_activations
+from lilm.train.plan.memory import BITS, Setting, layer_activations
 from lilm.train.trainer.chunks import CHUNK_ELEMENTS
 
 LOGIT_BYTES = 20  # of one logit while the divergence is taken: both models' in two types, and the slope
 SCALE_BYTES = 1.5  # of a weight: its group's scale as it began, as it is, its gradient and AdamW's moments
-BLOCK_BYTES = 1.1  # of a weight in a file, at most
 
 
 def needed(shape: Shape, config: LearnedConfig) -> float:
@@ -37,7 +36,8 @@ def _rounding(shape: Shape, config: LearnedConfig) -> float:
     widest = max(shape.linear().values(), key=lambda sides: sides[0])
     states = 2 * 4.0 * config.rounding_tokens * shape.hidden
     products = (4 + 16) * float(widest[0]) ** 2 + 16.0 * widest[0] * widest[1]
-    return 4.0 * (shape.parameters + shape.head) + BLOCK_BYTES * shape.body + states + products
+    blocks = BITS.get(config.quant, BITS["Q8_0"]) / 8 * shape.body
+    return 4.0 * (shape.parameters + shape.head) + blocks + states + products
 
 
 def require_learning(shape: Shape, config: LearnedConfig) -> None:
