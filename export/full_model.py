@@ -14,6 +14,11 @@ def load_full(folder: Path, device: torch.device) -> LlamaForCausalLM:
     model = load_llama(folder, device)
     for parameter in model.parameters():
         if parameter.dim() == 2:
-            parameter.data = parameter.data.half().float()
+            parameter.data = as_full(parameter.data)
     model.requires_grad_(False)
     return model
+
+
+def as_full(matrix: torch.Tensor) -> torch.Tensor:
+    """As the F16 file has it, in float32."""
+    return matrix.half().float()

@@ -65,6 +65,7 @@ def run(config: ExportConfig, inputs: Mapping[str, Path], out_dir: Path, context
     shape = Shape.of(read_llama_config(source))
     sides = [entry.shape for entry in layout(shape)]
     whole_rows = all(side[-1] % SUPER_BLOCK == 0 for side in sides if len(side) > 1)
+    _require(config, inputs, shape, context)
     for leftover in (*out_dir.glob("*.gguf"), *out_dir.glob("*.part")):
         leftover.unlink()
     target = target_bytes(config, shape, context.place)
@@ -125,6 +126,20 @@ def run(config: ExportConfig, inputs: Mapping[str, Path], out_dir: Path, context
     return Artifact(
         {"parameters": shape.parameters, "bytes": {file["name"]: file["bytes"] for file in files}}, volatile
     )
+
+
+def _require(config: ExportConfig, inputs: Mapping[str, Path], shape: Any, context: Context) -> None:
+    """Raises LilmError when the memory, or the text to learn blocks from, is too little."""
+    from lilm.export.memory import require_measuring
+
+    if config.has_budget:
+        require_measuring(shape, config)
+    for wanted in config.learned:
+        from lilm.export.learned.memory import require_learning
+        from lilm.export.learned.texts import open_texts
+
+        require_learning(shape, wanted)
+        open_texts(wanted, inputs["finetune"], inputs["pack"], shape, context)
 
 
 def _learn(

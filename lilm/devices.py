@@ -1,7 +1,6 @@
 """Where numeric work runs, set up so that it can be repeated bit by bit."""
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,13 +24,11 @@ def prepare_torch(seed: int, threads: int) -> "torch.device":
     return torch.device("cpu")
 
 
-def processor() -> str:
-    """What the system calls the machine's CPU."""
-    import platform
+def gpu_memory() -> int | None:
+    """Bytes that the GPU has free; None without one."""
+    import torch
 
-    info = Path("/proc/cpuinfo")
-    names = [line for line in info.read_text().splitlines() if line.startswith("model name")] if info.is_file() else []
-    return names[0].partition(":")[2].strip() if names else platform.processor() or platform.machine()
+    return torch.cuda.mem_get_info()[0] if torch.cuda.is_available() else None
 
 
 def _keep_freed_memory() -> None:

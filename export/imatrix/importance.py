@@ -37,7 +37,9 @@ def check_importance(importance: Importance, found: Mapping[str, GGUFTensor], wh
     finite number from 0 on for each column. (llama.cpp ignores unknown names, and rounds a matrix without importance
     as if all its columns mattered alike.)
 
-    found: the model's matrices, from `lilm.export.matrices.matrices`. where: the file of the importance, for the error.
+    llama.cpp ignores a name that it does not know, and rounds a matrix without importance plainly; here each name must
+    be of a matrix, and each matrix with inputs be named, but for an embedding that is the output too: llama-imatrix
+    never has it. Raises LilmError for the first that is not, and for lengths and numbers that cannot be.
     """
     tied = "output.weight" not in found
     wanted = {name for name in found if input_of(name, tied)}
@@ -52,7 +54,7 @@ def check_importance(importance: Importance, found: Mapping[str, GGUFTensor], wh
             raise _bad(f"{name} has values that are no numbers", where)
         if (sums < 0).any():
             raise _bad(f"{name} has values below 0, and squares have none", where)
-    missing = _first(wanted - importance.sums.keys())
+    missing = _first(wanted - importance.sums.keys() - {"token_embd.weight"})
     if missing:
         remedy = "collect it again, with llama-imatrix --process-output for output.weight"
         raise LilmError(f"{missing} is not in it", where=where, remedy=remedy)

@@ -3,10 +3,10 @@
 from typing import Any
 
 import torch
-from torch.nn.utils import clip_grad_norm_
+from torch.nn.utils import get_total_norm
 from transformers import LlamaForCausalLM
 
-from lilm.export.learned.divergence import same_top, summed_divergence
+from lilm.export.learned.divergence import summed_divergence
 from lilm.export.learned.matrix import LearntMatrix
 from lilm.export.learned.student import Student
 from lilm.recipe import LearnedConfig
@@ -39,6 +39,13 @@ def hidden_states(model: Any, batch: Batch, bfloat16: bool) -> torch.Tensor:
     return hidden.bfloat16() if bfloat16 else hidden
 
 
+def narrow(teacher: LlamaForCausalLM) -> None:
+    """Hold the layers' matrices in bfloat16, as which autocast would compute with them at every step anyway."""
+    for module in teacher.model.layers.modules():
+        if isinstance(module, torch.nn.Linear):
+            module.weight.data = module.weight.data.bfloat16()
+
+
 class DistilEngine:
     """The trainer's engine for a student: the loss is the divergence from the teacher, in nats per token.
 
@@ -64,8 +71,8 @@ class DistilEngine:
             loss = summed_divergence(hidden, output_matrix(model), wanted, output_matrix(self._teacher)) / counted
             torch.autograd.backward(loss)
             total += loss.detach()
-        norm = clip_grad_norm_([one for one in model.parameters() if one.grad is not None], self._max_norm)
-        self._student.pull()
+        norm = get_total_norm([one.grad for one in model.parameters() if one.grad is not None])
+        self._student.pull((self._max_norm / (norm + 1e-6)).clamp(max=1.0))
         set_rate(self._optimizer, rate)
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
@@ -86,18 +93,3 @@ class DistilEngine:
 def output_matrix(model: Any) -> torch.Tensor:
     weight: torch.Tensor = model.get_output_embeddings().weight
     return weight
-
-
-@torch.no_grad()
-def measured(model: Any, teacher: Any, batches: list[Batch]) -> dict[str, float]:
-    """Returns `kld`, KL(teacher || model) in nats per token, and `same_top`, the share of tokens after which both find
-    the same one most likely. Computed in float32."""
-    nats, same, tokens = 0.0, 0, 0
-    for batch in batches:
-        one = batch.to(model.device)
-        hidden, wanted = hidden_states(model, one, False), hidden_states(teacher, one, False)
-        told = hidden, output_matrix(model), wanted, output_matrix(teacher)
-        nats += float(summed_divergence(*told))
-        same += same_top(*told)
-        tokens += len(hidden)
-    return {"kld": nats / tokens, "same_top": same / tokens}

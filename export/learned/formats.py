@@ -71,6 +71,7 @@ _FORMATS: dict[str, tuple[Callable[[Bytes], Parts], Callable[[Parts], Bytes], in
     "Q4_0": (_from_q4_0, _to_q4_0, 18),
     "IQ4_NL": (_from_iq4_nl, _to_iq4_nl, 18),
     "Q8_0": (_from_q8_0, _to_q8_0, 34),
+    "Q3_K": (k_blocks.from_q3_k, k_blocks.to_q3_k, 110),
     "Q4_K": (k_blocks.from_q4_k, k_blocks.to_q4_k, 144),
     "Q5_K": (k_blocks.from_q5_k, k_blocks.to_q5_k, 176),
     "Q6_K": (k_blocks.from_q6_k, k_blocks.to_q6_k, 210),

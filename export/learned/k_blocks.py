@@ -6,7 +6,20 @@ from numpy.typing import NDArray
 from lilm.export.learned.blocks import Bytes, Parts
 
 LOW, FOUR = np.uint8(0x0F), np.uint8(4)
-PACKED_SCALES = 12  # bytes of eight scales and eight mins of six bits
+TWOS = np.array([0, 2, 4, 6], np.uint8)  # where each pair of bits lies in a byte
+PACKED_SCALES = 12  # bytes of sixteen numbers of six bits: scales, or eight of them and eight mins
+
+
+def from_q3_k(blocks: Bytes) -> Parts:
+    third, low, packed, scales = np.split(blocks, np.cumsum([32, 64, PACKED_SCALES]), axis=1)
+    whole = _twos(low) | (_bits(third) << 2)
+    return Parts(whole.astype(np.int8) - np.int8(4), _half(scales), _unpack_six_bits(packed))
+
+
+def to_q3_k(parts: Parts) -> Bytes:
+    codes = (parts.codes + np.int8(4)).view(np.uint8)
+    steps = _packed_six_bits(_known(parts.sub_scales))
+    return np.concatenate([_packed_bits(codes >> 2), _packed_twos(codes & 3), steps, _bytes_of(parts.scales)], axis=1)
 
 
 def from_q4_k(blocks: Bytes) -> Parts:
@@ -22,33 +35,26 @@ def to_q4_k(parts: Parts) -> Bytes:
 def from_q5_k(blocks: Bytes) -> Parts:
     scales, mins, packed, fifth, codes = np.split(blocks, np.cumsum([2, 2, PACKED_SCALES, 32]), axis=1)
     steps, sub_mins = _unpack_scales(packed)
-    # bit g of byte i is the fifth bit of weight i in group g
-    bits = (fifth[:, None, :] >> np.arange(8, dtype=np.uint8)[None, :, None]) & 1
-    whole = _nibbles(codes, 32) | (bits.reshape(len(blocks), -1) << 4)
+    whole = _nibbles(codes, 32) | (_bits(fifth) << 4)
     return Parts(whole.view(np.int8), _half(scales), steps, _half(mins), sub_mins)
 
 
 def to_q5_k(parts: Parts) -> Bytes:
     codes = parts.codes.view(np.uint8)
-    bits = (codes >> 4).reshape(-1, 8, 32) << np.arange(8, dtype=np.uint8)[None, :, None]
-    fifth = np.bitwise_or.reduce(bits, axis=1)
-    return np.concatenate([*_head(parts), fifth, _packed_nibbles(codes & LOW, 32)], axis=1)
+    return np.concatenate([*_head(parts), _packed_bits(codes >> 4), _packed_nibbles(codes & LOW, 32)], axis=1)
 
 
 def from_q6_k(blocks: Bytes) -> Parts:
     low, high, steps, scales = np.split(blocks, np.cumsum([128, 64, 16]), axis=1)
-    # two bits of each of four runs of 32 weights in one byte, for each half of the block
-    twos = (high.reshape(-1, 2, 1, 32) >> np.array([0, 2, 4, 6], np.uint8)[None, None, :, None]) & 3
-    whole = _nibbles(low, 64) | (twos.reshape(len(blocks), -1) << 4)
+    whole = _nibbles(low, 64) | (_twos(high) << 4)
     return Parts(whole.astype(np.int8) - np.int8(32), _half(scales), np.ascontiguousarray(steps).view(np.int8))
 
 
 def to_q6_k(parts: Parts) -> Bytes:
     codes = (parts.codes + np.int8(32)).view(np.uint8)
-    twos = (codes >> 4).reshape(-1, 2, 4, 32) << np.array([0, 2, 4, 6], np.uint8)[None, None, :, None]
-    high = np.bitwise_or.reduce(twos, axis=2).reshape(len(codes), -1)
     steps = np.ascontiguousarray(_known(parts.sub_scales)).view(np.uint8)
-    return np.concatenate([_packed_nibbles(codes & LOW, 64), high, steps, _bytes_of(parts.scales)], axis=1)
+    low, high = _packed_nibbles(codes & LOW, 64), _packed_twos(codes >> 4)
+    return np.concatenate([low, high, steps, _bytes_of(parts.scales)], axis=1)
 
 
 def _head(parts: Parts) -> list[Bytes]:
@@ -82,6 +88,43 @@ def _nibbles(packed: Bytes, run: int) -> Bytes:
 def _packed_nibbles(codes: Bytes, run: int) -> Bytes:
     low, high = np.split(codes.reshape(len(codes), -1, 2, run), 2, axis=2)
     return (low | (high << FOUR)).reshape(len(codes), -1)
+
+
+def _bits(packed: Bytes) -> Bytes:
+    """Of 32 bytes: bit g of byte i is that of weight i in run g of 32 weights."""
+    return ((packed[:, None, :] >> np.arange(8, dtype=np.uint8)[None, :, None]) & 1).reshape(len(packed), -1)
+
+
+def _packed_bits(bits: Bytes) -> Bytes:
+    packed: Bytes = np.bitwise_or.reduce(bits.reshape(-1, 8, 32) << np.arange(8, dtype=np.uint8)[None, :, None], axis=1)
+    return packed
+
+
+def _twos(packed: Bytes) -> Bytes:
+    """Of 64 bytes: for each half of the block, two bits of each of four runs of 32 weights in one byte."""
+    return ((packed.reshape(-1, 2, 1, 32) >> TWOS[None, None, :, None]) & 3).reshape(len(packed), -1)
+
+
+def _packed_twos(twos: Bytes) -> Bytes:
+    runs = twos.reshape(-1, 2, 4, 32) << TWOS[None, None, :, None]
+    packed: Bytes = np.bitwise_or.reduce(runs, axis=2).reshape(len(twos), -1)
+    return packed
+
+
+def _unpack_six_bits(packed: Bytes) -> NDArray[np.int8]:
+    """Scales [n, 16] less 32. The low four bits are the low halves of the first eight bytes, then the high ones; the
+    last four bytes hold the high two, four scales on from each other (dequantize_row_q3_K)."""
+    low, high = np.split(packed, [8], axis=1)
+    fours = np.concatenate([low & LOW, low >> FOUR], axis=1)
+    twos = (high[:, None, :] >> TWOS[None, :, None]) & 3
+    return (fours | (twos.reshape(len(packed), -1) << FOUR)).view(np.int8) - np.int8(32)
+
+
+def _packed_six_bits(scales: NDArray[np.int8]) -> Bytes:
+    steps = (scales + np.int8(32)).view(np.uint8)
+    high = np.bitwise_or.reduce((steps >> FOUR).reshape(-1, 4, 4) << TWOS[None, :, None], axis=1)
+    low = steps & LOW
+    return np.concatenate([low[:, :8] | (low[:, 8:] << FOUR), high], axis=1)
 
 
 def _unpack_scales(packed: Bytes) -> tuple[NDArray[np.int8], NDArray[np.int8]]:

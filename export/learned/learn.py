@@ -1,4 +1,4 @@
-"""Learns the blocks of a quantised file by the divergence of what they compute from the full model, and writes them."""
+"""Gives a quantised file blocks that say what the full model says: rounded for that, learnt, written as they are."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,72 +6,62 @@ from pathlib import Path
 from typing import Any
 
 from lilm.devices import prepare_torch
-from lilm.errors import LilmError
 from lilm.export.full_model import load_full
-from lilm.export.learned.engine import DistilEngine, measured
+from lilm.export.learned.begin import begin
+from lilm.export.learned.engine import DistilEngine, narrow
+from lilm.export.learned.kept import KeptText
+from lilm.export.learned.rounding import rounded
+from lilm.export.learned.start import StartFile
 from lilm.export.learned.student import Student
+from lilm.export.learned.texts import Texts, open_texts
 from lilm.export.learned.write import write_learnt
+from lilm.llama.config import read_llama_config
+from lilm.llama.shape import Shape
+from lilm.llama.weights import Weights
 from lilm.pipeline.stage import Context
 from lilm.recipe import LearnedConfig
-from lilm.train.finetune.store import open_chats
-from lilm.train.pack.packing import PackedSequences
-from lilm.train.pack.token_store import TokenStore
-from lilm.train.pretrain.inputs import open_sequences
 from lilm.train.trainer.attention import SDPA
-from lilm.train.trainer.batches import Batch, Blend, Sequences, TrainingSequence, mixed, stack
 from lilm.train.trainer.compiled import compiled_layers, compiles
 from lilm.train.trainer.engine import Engine
 from lilm.train.trainer.logbook import Logbook
 from lilm.train.trainer.loop import Job, train
 
-KEPT_TOKENS = 4096  # of each language, for measuring: nothing is learnt from them
-KEPT_SHARE = 10  # at most one sequence in so many
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """The sequences begin … end - 1 of `source`, again and again."""
-
-    source: Sequences
-    begin: int
-    end: int
-
-    def sequence(self, index: int) -> TrainingSequence:
-        return self.source.sequence(self.begin + index % (self.end - self.begin))
+Figures = dict[str, float]
 
 
 @dataclass(frozen=True)
 class Learned:
-    """What learning did.
-
-    tokens: steps * sequences in a step * tokens that a sequence has room for. stock, before, after: `kld` in nats per
-    token and `same_top`, a share, on text that is not learnt from; of llama.cpp's file, of the blocks before the first
-    step, and of those after the last. kept: names of the matrices whose type cannot be learnt. volatile: files of the
-    log that differ from run to run.
-    """
+    """tokens: that were read, in sequences with room for them; rounding_tokens: those that the codes were first chosen
+    on. stock, before, after: `kld`, nats per token, and `same_top`, of the text kept apart: of llama.cpp's file, of the
+    blocks learning began with, and of those it ended with. kept: matrices whose type is not learnt. volatile: what of
+    the log differs from run to run."""
 
     quant: str
     steps: int
     tokens: int
-    stock: dict[str, float]
-    before: dict[str, float]
-    after: dict[str, float]
+    rounding_tokens: int
+    stock: Figures
+    before: Figures
+    after: Figures
     kept: tuple[str, ...]
     volatile: tuple[str, ...]
 
     @property
     def note(self) -> str:
-        """Returns a line for the report: how the file was made, and what learning changed."""
+        """How the file came to be, for its readers."""
+        ways = [f"rounded so that errors cancel out on {self.rounding_tokens:,} tokens"] * bool(self.rounding_tokens)
+        ways += [f"learnt in {self.steps:,} steps of {self.tokens:,} tokens together"] * bool(self.steps)
         left = f"; {len(self.kept)} matrices are of types that are not learnt" if self.kept else ""
         return (
-            f"blocks learnt from the F16 file in {self.steps:,} steps of {self.tokens:,} tokens together; KLD on text "
+            f"blocks {', then '.join(ways)}, from the F16 file; KLD on text "
             f"kept apart {self.stock['kld']:.4f} → {self.after['kld']:.4f}, same top token "
             f"{self.stock['same_top']:.1%} → {self.after['same_top']:.1%}{left}"
         )
 
     def report(self) -> dict[str, Any]:
         figures = {"stock": self.stock, "before": self.before, "after": self.after}
-        return {"steps": self.steps, "tokens": self.tokens, **figures, "kept": list(self.kept)}
+        tokens = {"tokens": self.tokens, "rounding_tokens": self.rounding_tokens}
+        return {"steps": self.steps, **tokens, **figures, "kept": list(self.kept)}
 
 
 def learn(
@@ -83,26 +73,24 @@ def learn(
     Checkpoints go beside the log, so that a killed run goes on. The bytes depend on the inputs, the seed and the number
     of threads. Raises LilmError for text that is too little or another model's, and when learning diverges.
     """
+    shape = Shape.of(read_llama_config(source))
+    texts = open_texts(config, source, pack, shape, context)
+    file = StartFile(start, shape)
     device = prepare_torch(context.seed, context.threads)
     teacher = load_full(source, device)
     teacher.set_attn_implementation(SDPA)
-    window = min(config.sequence_length, teacher.config.max_position_embeddings)
-    pieces = TokenStore.vocab_size(pack)
-    if pieces > teacher.config.vocab_size:
-        what = f"packed with {pieces} pieces, the model has {teacher.config.vocab_size} rows"
-        raise LilmError(what, where=str(pack), remedy="run the pack stage again")
-    texts = {
-        language: open_sequences(pack, language, None, window, context.seed)
-        for language in (context.language, context.base_language)
-    }
-    apart = {language: _apart(sequences, window, language, pack) for language, sequences in texts.items()}
-    main, other = (Stretch(texts[language], 0, len(texts[language]) - count) for language, count in apart.items())
-    kept = [batch for language, count in apart.items() for batch in _last(texts[language], count)]
-    store = open_chats(source) if config.chats else None
-    chats = None if store is None else PackedSequences(store, window, context.seed)
-    student = Student(teacher, start, config.codes)
-    stock = measured(student.get_base_model(), teacher, kept)
-    context.reporter.say(f"  {config.quant} as it begins: {_spoken(stock)}")
+    kept = KeptText(teacher, texts.kept)
+    if not config.steps:
+        return _only_rounded(config, file, teacher, kept, texts, source, target, context)
+    student = Student(teacher, file, config.codes)
+    stock = kept.measured(student.get_base_model())
+    context.reporter.say(f"  llama.cpp's {config.quant}: {_spoken(stock)}")
+    bfloat16, first = config.dtype == "bfloat16", texts.first(config.rounding_tokens)
+    if first:
+        with context.reporter.bar(f"round {config.quant}", shape.layers) as bar:
+            begin(student.get_base_model(), student.to_round(teacher), first, bfloat16, context.threads, bar.advance)
+    if bfloat16:
+        narrow(teacher)
     compiled = compiles(teacher, device, "auto")
     log.mkdir(parents=True, exist_ok=True)
     logbook = Logbook(f"learn {config.quant}", log, context.reporter)
@@ -114,12 +102,12 @@ def learn(
     job = Job(
         f"learn {config.quant}",
         config,
-        mixed(Blend(main, other, config.replay), chats, config.chats if chats else 0.0, config.batch_size),
+        texts.batches(config),
         log.parent / "checkpoints" / log.name,
         config.dtype,
         config.checkpoint_every,
         config.eval_every,
-        lambda: measured(student.get_base_model(), teacher, kept),
+        lambda: kept.measured(student.get_base_model()),
         compile=compiled,
         observe=logbook.see,
         engine=engine,
@@ -130,26 +118,33 @@ def learn(
     write_learnt(start, target, student.blocks())
     before, after = ({name: entry[name] for name in stock} for entry in (metrics[0], metrics[-1]))
     context.reporter.say(f"  learnt {config.quant}: {_spoken(after)}")
-    tokens = config.steps * config.batch_size * window
+    tokens = (config.steps * config.batch_size * texts.window, len(first) * texts.window)
     volatile = tuple(f"{log.name}/{name}" for name in logbook.end())
-    return Learned(config.quant, config.steps, tokens, stock, before, after, tuple(student.kept), volatile)
+    return Learned(config.quant, config.steps, *tokens, stock, before, after, tuple(student.kept), volatile)
 
 
-def _apart(sequences: PackedSequences, window: int, language: str, pack: Path) -> int:
-    """Returns how many sequences are kept for measuring. Raises LilmError when there are fewer than two."""
-    if len(sequences) < 2:
-        raise LilmError(
-            f"the training text of {language} fills {len(sequences)} sequence of {window} tokens; learning blocks "
-            "wants two or more, one of them to measure with",
-            where=str(pack),
-            remedy="give the corpus more text of that language, or lower sequence_length in export.learned",
-        )
-    return min(max(1, len(sequences) // KEPT_SHARE), -(-KEPT_TOKENS // window))
-
-
-def _last(sequences: PackedSequences, count: int) -> list[Batch]:
-    chosen = [sequences.sequence(index) for index in range(len(sequences) - count, len(sequences))]
-    return [stack([one]) for one in chosen]
+def _only_rounded(
+    config: LearnedConfig,
+    file: StartFile,
+    model: Any,
+    kept: KeptText,
+    texts: Texts,
+    source: Path,
+    target: Path,
+    context: Context,
+) -> Learned:
+    """model: the full one, which is used up, so that no second one is in memory."""
+    file.give(model)
+    stock = kept.measured(model)
+    context.reporter.say(f"  llama.cpp's {config.quant}: {_spoken(stock)}")
+    first = texts.first(config.rounding_tokens)
+    with context.reporter.bar(f"round {config.quant}", len(model.model.layers)) as bar, Weights(source) as weights:
+        blocks = rounded(model, file, weights, first, config.dtype == "bfloat16", context.threads, bar.advance)
+    write_learnt(file.path, target, blocks)
+    after = kept.measured(model)
+    context.reporter.say(f"  rounded {config.quant}: {_spoken(after)}")
+    left = tuple(one.target for one in file.entries if len(one.shape) > 1 and file.kind(one) is None)
+    return Learned(config.quant, 0, 0, len(first) * texts.window, stock, stock, after, left, ())
 
 
 def _spoken(figures: Mapping[str, float]) -> str:

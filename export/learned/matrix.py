@@ -1,5 +1,8 @@
 """A matrix that learns within its block type: at any step, a GGUF file can hold its weights exactly."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -7,6 +10,8 @@ from lilm.export.learned.blocks import Parts
 from lilm.export.learned.kinds import Kind
 
 LARGEST_HALF = 65504.0
+IN_CACHE = 1 << 18  # weights that go through all passes together on a CPU: what stays in its cache
+AT_ONCE = 1 << 26  # on a GPU, where each pass is a launch: what its temporary numbers may take
 
 
 class LearntMatrix(torch.nn.Module):
@@ -28,8 +33,8 @@ class LearntMatrix(torch.nn.Module):
     borders: torch.Tensor
 
     def __init__(self, weight: torch.Tensor, parts: Parts, kind: Kind, codes_learn: bool = True) -> None:
-        """weight: the full one [rows, columns]; parts: of the blocks it begins with. codes_learn: else only scales and
-        mins do, and the codes stay."""
+        """weight: the full one [rows, columns], whose nearest codes it begins with; parts: the blocks with its scales.
+        codes_learn: else only scales and mins do, and the codes stay those of `parts`."""
         super().__init__()
         self.kind, self.codes_learn = kind, codes_learn
         device = weight.device
@@ -51,33 +56,38 @@ class LearntMatrix(torch.nn.Module):
             latent = weight.reshape(shape) / torch.where(self.start == 0, torch.inf, self.start * kind.step)
         else:
             codes = torch.from_numpy(parts.codes).to(device).view(shape)
-            latent = self.values[codes.long()] if kind.table else codes.float()
+            latent = self.values.to(torch.int8)[codes.long()] if kind.table else codes
         self.latent = torch.nn.Parameter(latent, requires_grad=codes_learn)
         self.shift = torch.nn.Parameter(torch.zeros_like(self.start))
         self.offset = torch.nn.Parameter(torch.zeros_like(self.start), requires_grad=kind.has_mins)
 
-    def _scale_steps(self) -> torch.Tensor:
-        least, greatest = self.kind.sub_scales or (0, 0)
-        return (self.steps * (1 + self.shift)).round_().clamp_(least, greatest)
+    def _pieces(self) -> Iterator[slice]:
+        """Runs of blocks that are computed together."""
+        most = max(1, (IN_CACHE if self.start.device.type == "cpu" else AT_ONCE) // self.kind.block)
+        return (slice(at, at + most) for at in range(0, len(self.start), most))
 
-    def _min_steps(self) -> torch.Tensor:
+    def _scale_steps(self, at: slice) -> torch.Tensor:
         least, greatest = self.kind.sub_scales or (0, 0)
-        moved = self.offset * self.start / torch.where(self.block_min == 0, torch.inf, self.block_min)
-        return (self.min_steps + moved).round_().clamp_(least, greatest)
+        return (self.steps[at] * (1 + self.shift[at])).round_().clamp_(least, greatest)
 
-    def _grid(self) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def _min_steps(self, at: slice) -> torch.Tensor:
+        least, greatest = self.kind.sub_scales or (0, 0)
+        moved = self.offset[at] * self.start[at] / torch.where(self.block_min[at] == 0, torch.inf, self.block_min[at])
+        return (self.min_steps[at] + moved).round_().clamp_(least, greatest)
+
+    def _grid(self, at: slice) -> tuple[torch.Tensor, torch.Tensor | None]:
         """(scales, mins) as the file holds them, [n, groups, 1]."""
         if self.kind.sub_scales is None:
-            return (self.start * (1 + self.shift)).clamp_(-LARGEST_HALF, LARGEST_HALF).half().float(), None
-        mins = self.block_min * self._min_steps() if self.kind.has_mins else None
-        return self.block_scale * self._scale_steps(), mins
+            return (self.start[at] * (1 + self.shift[at])).clamp_(-LARGEST_HALF, LARGEST_HALF).half().float(), None
+        mins = self.block_min[at] * self._min_steps(at) if self.kind.has_mins else None
+        return self.block_scale[at] * self._scale_steps(at), mins
 
-    def _places(self, scales: torch.Tensor, mins: torch.Tensor | None) -> torch.Tensor:
+    def _places(self, at: slice, scales: torch.Tensor, mins: torch.Tensor | None) -> torch.Tensor:
         """Where each weight lies among the codes, before it is rounded to one."""
         if not self.codes_learn:
-            return self.latent.clone()
+            return self.latent[at].float()
         usable = torch.where(scales == 0, torch.inf, scales)
-        places = self.latent * (self.start * self.kind.step / usable)
+        places = self.latent[at] * (self.start[at] * self.kind.step / usable)
         return places if mins is None else places.add_(mins / usable)
 
     def _rounded(self, places: torch.Tensor) -> torch.Tensor:
@@ -94,45 +104,70 @@ class LearntMatrix(torch.nn.Module):
         return first - (second - first) / 2, last + (last - before) / 2
 
     @torch.no_grad()
+    def give(self, target: torch.Tensor) -> None:
+        """Write the weights to `target`, contiguous float32: to the bit what a reader of the file computes."""
+        found = target.detach().view(self.latent.shape)
+        for at in self._pieces():
+            scales, mins = self._grid(at)
+            part = torch.mul(self._rounded(self._places(at, scales, mins)), scales, out=found[at])
+            if mins is not None:
+                part.sub_(mins)
+
     def weight(self) -> torch.Tensor:
-        """Returns the weights [n, block], bit for bit as a reader of the file computes them."""
-        scales, mins = self._grid()
-        found = self._rounded(self._places(scales, mins)).mul_(scales)
-        return (found if mins is None else found.sub_(mins)).view(-1, self.kind.block)
+        """[n, block], as `give` writes them."""
+        found = torch.empty(self.latent.shape, device=self.start.device)
+        self.give(found)
+        return found.view(-1, self.kind.block)
 
     @torch.no_grad()
-    def pull(self, gradient: torch.Tensor) -> None:
-        """Set the parameters' gradients from `gradient`, that of the weights [n, block]; its values are overwritten."""
-        slope = gradient.view(self.latent.shape)
-        scales, mins = self._grid()
-        places = self._places(scales, mins)
-        rounded = self._rounded(places)
+    def pull(self, gradient: torch.Tensor, factor: float | torch.Tensor = 1.0) -> None:
+        """Set the parameters' gradients from that of the weight times `factor`; it is used up."""
+        slopes = gradient.view(self.latent.shape)
+        self.shift.grad = torch.empty_like(self.shift)
+        self.offset.grad = torch.empty_like(self.offset) if self.kind.has_mins else None
+        for at in self._pieces():
+            slope, start = slopes[at], self.start[at] * factor
+            scales, mins = self._grid(at)
+            places = self._places(at, scales, mins)
+            rounded = self._rounded(places)
+            within = None
+            if self.codes_learn:
+                least, greatest = self._ends()
+                within = (places >= least) & (places <= greatest)
+                rounded.sub_(places.mul_(within))
+            torch.mul(rounded.mul_(slope).sum(-1, keepdim=True), start, out=self.shift.grad[at])
+            if self.offset.grad is not None:
+                lost = slope if within is None else slope * ~within
+                torch.mul(lost.sum(-1, keepdim=True), -start, out=self.offset.grad[at])
+            if within is not None:
+                slope.mul_(within).mul_(start * self.kind.step)
         if self.codes_learn:
-            least, greatest = self._ends()
-            within = (places >= least) & (places <= greatest)
-            rounded.sub_(places.mul_(within))
-        self.shift.grad = rounded.mul_(slope).sum(-1, keepdim=True).mul_(self.start)
-        if mins is not None:
-            lost = slope if not self.codes_learn else slope * ~within
-            self.offset.grad = lost.sum(-1, keepdim=True).mul_(-self.start)
-        if self.codes_learn:
-            self.latent.grad = slope.mul_(within).mul_(self.start * self.kind.step)
+            self.latent.grad = slopes
 
     @torch.no_grad()
     def parts(self) -> Parts:
-        """Returns the blocks as they are now."""
-        scales, mins = self._grid()
-        places = self._places(scales, mins)
+        """What the file's blocks are now."""
+        pieces = [self._parts(at) for at in self._pieces()]
+
+        def joined(name: str) -> Any:
+            each = [getattr(piece, name) for piece in pieces]
+            return None if each[0] is None else np.concatenate(each)
+
+        return Parts(*(joined(name) for name in ("codes", "scales", "sub_scales", "mins", "sub_mins")))
+
+    def _parts(self, at: slice) -> Parts:
+        scales, mins = self._grid(at)
+        places = self._places(at, scales, mins)
         codes = torch.bucketize(places, self.borders) if self.kind.table else self._rounded(places)
         whole = codes.to(torch.int8).view(-1, self.kind.block).cpu().numpy()
         if self.kind.sub_scales is None:
             return Parts(whole, scales.half().view(-1).cpu().numpy())
-        block_scales = self.block_scale.half().view(-1).cpu().numpy()
-        steps = self._scale_steps().to(torch.int8)[..., 0].cpu().numpy()
+        block_scales = self.block_scale[at].half().view(-1).cpu().numpy()
+        steps = self._scale_steps(at).to(torch.int8)[..., 0].cpu().numpy()
         if not self.kind.has_mins:
             return Parts(whole, block_scales, steps)
-        block_mins = self.block_min.half().view(-1).cpu().numpy()
-        return Parts(whole, block_scales, steps, block_mins, self._min_steps().to(torch.int8)[..., 0].cpu().numpy())
+        block_mins = self.block_min[at].half().view(-1).cpu().numpy()
+        return Parts(whole, block_scales, steps, block_mins, self._min_steps(at).to(torch.int8)[..., 0].cpu().numpy())
 
 
 class LearntVector(torch.nn.Module):
@@ -150,5 +185,9 @@ class LearntVector(torch.nn.Module):
         return self.start * (1 + self.shift)
 
     @torch.no_grad()
-    def pull(self, gradient: torch.Tensor) -> None:
-        self.shift.grad = gradient * self.start
+    def give(self, target: torch.Tensor) -> None:
+        target.copy_(self.weight())
+
+    @torch.no_grad()
+    def pull(self, gradient: torch.Tensor, factor: float | torch.Tensor = 1.0) -> None:
+        self.shift.grad = gradient * self.start * factor

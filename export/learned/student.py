@@ -1,23 +1,19 @@
 """A Llama whose matrices are what the blocks of a GGUF file can hold, and the parameters that decide which."""
 
 import copy
-from pathlib import Path
+from functools import partial
 from typing import Any
 
-import gguf
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from transformers import LlamaForCausalLM
 
-from lilm.errors import LilmError
-from lilm.export.learned.formats import decode, encode
-from lilm.export.learned.kinds import KINDS
+from lilm.export.learned.begin import ToRound
+from lilm.export.learned.blocks import Parts
 from lilm.export.learned.matrix import LearntMatrix, LearntVector
-from lilm.export.learned.search import searched
-from lilm.gguf_file import GGUFFile, open_gguf
-from lilm.llama.layout import Entry, layout, permute_rows
-from lilm.llama.shape import Shape
+from lilm.export.learned.start import StartFile, stored
+from lilm.llama.layout import Entry, permute_rows
 
 Learnt = LearntMatrix | LearntVector
 
@@ -25,54 +21,56 @@ Learnt = LearntMatrix | LearntVector
 class Student(torch.nn.Module):
     """A model for the trainer, like one that peft has wrapped: its parameters learn, `get_base_model` computes.
 
-    The model inside is a copy of the teacher; its weights are at first those of the file `start`. `refresh` copies the
-    weights of the blocks into it, `pull` turns the gradients of its weights into those of the parameters. learnt: each
-    tensor that learns, with its place in the file. kept: GGUF names of the matrices whose type cannot be learnt; they
-    stay as they are in the file.
+    The model inside is a copy of the teacher, first with the weights of the file; `refresh` gives it those of
+    the blocks as they are, `pull` hands the gradients of its weights to what learns. learnt: each tensor that learns,
+    and what it is in the file. kept: names of the matrices of other types; they stay as the file has them.
     """
 
-    def __init__(self, teacher: LlamaForCausalLM, start: Path, codes_learn: bool = True) -> None:
-        """start: a quantised file of this very model; its types are those that are learnt.
-
-        Raises LilmError when it is another model's.
-        """
+    def __init__(self, teacher: LlamaForCausalLM, file: StartFile, codes_learn: bool = True) -> None:
+        """file: of this very model; its types are those that are learnt."""
         super().__init__()
         # in a list, so that it is no part of this module: what is inside does not learn by itself
         self._held = [copy.deepcopy(teacher).eval().requires_grad_(True)]
         self.config: Any = teacher.config
         self.learnt: list[tuple[Entry, Learnt]] = []
         self.kept: list[str] = []
-        file = open_gguf(start)
-        for entry in layout(Shape.of(teacher.config.to_dict())):
-            tensor = file.tensors.get(entry.target)
-            if tensor is None or tensor.shape != entry.shape:
-                raise LilmError(f"{entry.target} is not the model's", where=str(start), remedy="export the model again")
-            self._take(entry, file, teacher, codes_learn)
-
-    def _take(self, entry: Entry, file: GGUFFile, teacher: LlamaForCausalLM, codes_learn: bool) -> None:
-        parameter, full = self._parameter(entry), teacher.get_parameter(entry.source).detach()
-        if len(entry.shape) == 1:
-            self._learn(entry, LearntVector(full))
-            return
-        tensor = file.tensors[entry.target]
-        rows = np.array(file.rows(tensor))
-        if entry.heads:
-            rows = rows[_order(entry).argsort()]
-        with torch.no_grad():
-            parameter.copy_(torch.from_numpy(gguf.dequantize(rows, tensor.type).reshape(entry.shape)))
-        kind = KINDS.get(tensor.type.name)
-        if kind is None:
-            parameter.requires_grad_(False)
-            self.kept.append(entry.target)
-            return
-        parts = decode(rows, kind.name)
-        if codes_learn:
-            parts = searched(full, parts, kind)
-        self._learn(entry, LearntMatrix(full, parts, kind, codes_learn))
+        file.give(self._held[0])
+        for entry in file.entries:
+            full, kind = teacher.get_parameter(entry.source).detach(), file.kind(entry)
+            if len(entry.shape) == 1:
+                self._learn(entry, LearntVector(full))
+            elif kind is None:
+                self._parameter(entry).requires_grad_(False)
+                self.kept.append(entry.target)
+            else:
+                self._learn(entry, LearntMatrix(full, file.parts(entry, kind), kind, codes_learn))
 
     def _learn(self, entry: Entry, learnt: Learnt) -> None:
-        self.add_module(entry.target.replace(".", "/"), learnt)  # torch wants no dots in names
+        self.add_module(_module(entry), learnt)
         self.learnt.append((entry, learnt))
+
+    def to_round(self, teacher: LlamaForCausalLM) -> dict[str, ToRound]:
+        """What `begin` may round: the matrices that learn, by the name of the model's parameter."""
+        matrices = [(place, entry, one) for place, (entry, one) in enumerate(self.learnt)]
+        return {
+            entry.source: ToRound(
+                one.kind,
+                partial(lambda source: teacher.get_parameter(source).detach(), entry.source),
+                partial(self._begin, place),
+            )
+            for place, entry, one in matrices
+            if isinstance(one, LearntMatrix)
+        }
+
+    def _begin(self, place: int, weight: torch.Tensor, parts: Parts) -> None:
+        """Have the matrix at `place` of `learnt` begin with these blocks: see LearntMatrix."""
+        entry, before = self.learnt[place]
+        if not isinstance(before, LearntMatrix):
+            raise TypeError(f"{entry.target} is no matrix")
+        learnt = LearntMatrix(weight, parts, before.kind, before.codes_learn)
+        self.learnt[place] = entry, learnt
+        self.add_module(_module(entry), learnt)
+        learnt.give(self._parameter(entry))
 
     def _parameter(self, entry: Entry) -> torch.nn.Parameter:
         parameter: torch.nn.Parameter = self._held[0].get_parameter(entry.source)
@@ -92,14 +90,14 @@ class Student(torch.nn.Module):
     def refresh(self) -> None:
         """Copy the weights of the blocks, as they are now, into the model inside."""
         for entry, learnt in self.learnt:
-            self._parameter(entry).copy_(learnt.weight().view(entry.shape))
+            learnt.give(self._parameter(entry))
 
-    def pull(self) -> None:
-        """Turn the gradients of the model inside into those of the parameters, and clear them."""
+    def pull(self, factor: float | torch.Tensor = 1.0) -> None:
+        """Turn the gradients of the model inside, times `factor`, into those of what learns."""
         for entry, learnt in self.learnt:
             parameter = self._parameter(entry)
             if parameter.grad is not None:
-                learnt.pull(parameter.grad)
+                learnt.pull(parameter.grad, factor)
                 parameter.grad = None
 
     def blocks(self) -> dict[str, NDArray[np.uint8]]:
@@ -107,8 +105,7 @@ class Student(torch.nn.Module):
         found: dict[str, NDArray[np.uint8]] = {}
         for entry, learnt in self.learnt:
             if isinstance(learnt, LearntMatrix):
-                rows = encode(learnt.parts(), learnt.kind.name, entry.shape[0])
-                found[entry.target] = rows[_order(entry)] if entry.heads else rows
+                found[entry.target] = stored(learnt.parts(), learnt.kind, entry)
             else:
                 vector = learnt.weight().float().cpu()
                 turned = permute_rows(vector, entry.heads) if entry.heads else vector
@@ -116,7 +113,5 @@ class Student(torch.nn.Module):
         return found
 
 
-def _order(entry: Entry) -> NDArray[np.int64]:
-    """Returns, for each row in the file, which row it is in Hugging Face's order."""
-    order: NDArray[np.int64] = permute_rows(np.arange(entry.shape[0]).reshape(-1, 1), entry.heads).reshape(-1)
-    return order
+def _module(entry: Entry) -> str:
+    return entry.target.replace(".", "/")  # torch wants no dots in names

@@ -33,7 +33,11 @@ class LearnedConfig(OptimConfig):
     mix: the file of the budget."""
     codes: bool = True
     """Whether the code of each weight is learnt. False: only the scales are, which is faster and gains less."""
-    steps: int = Field(default=400, ge=1, le=100_000_000)
+    rounding_tokens: int = Field(default=8192, ge=0, le=100_000_000)
+    """Of the training text, on which the codes that learning begins with are chosen, so that the errors of a matrix's
+    columns cancel out (GPTQ, arXiv:2210.17323). 0: it begins with llama.cpp's codes."""
+    steps: int = Field(default=400, ge=0, le=100_000_000)
+    """0: nothing is learnt after that; the file holds the codes so chosen, and one model is in memory at a time."""
     lr: float = Field(default=5e-3, gt=0, le=1)
     """Of the weights that are rounded to codes, in steps from one code to the next."""
     scale_lr: float = Field(default=1e-3, gt=0, le=1)
@@ -53,6 +57,12 @@ class LearnedConfig(OptimConfig):
     """Steps between measurements on text kept apart."""
     checkpoint_every: int = Field(default=100, ge=1)
 
+    @model_validator(mode="after")
+    def _does_something(self) -> "LearnedConfig":
+        if not self.steps and not self.rounding_tokens:
+            raise ValueError("steps and rounding_tokens are both 0: nothing would be learnt")
+        return self
+
 
 class ExportConfig(Section):
     quants: tuple[QuantType, ...] = Field(default=("Q8_0", "Q6_K", "Q4_K_M", "Q4_0"), min_length=1)
@@ -71,7 +81,8 @@ class ExportConfig(Section):
     `quants` are not: with one llama.cpp gives Q4_0 types that are slow on phones."""
     mix_types: tuple[BlockName, ...] = Field(default=("Q8_0", "Q6_K", "Q5_K", "Q4_K", "Q4_0", "IQ4_NL"), min_length=1)
     """What that file's matrices may be. These six are fast on phones and in the browser; the others only smaller. Rows
-    that 256 does not divide have Q8_0, Q4_0 and IQ4_NL of them (and Q5_1, Q5_0, Q4_1)."""
+    that 256 does not divide have Q8_0, Q4_0 and IQ4_NL of them (and Q5_1, Q5_0, Q4_1). The six and Q3_K (3.44 bits)
+    can be learnt."""
     calibration_tokens: int = Field(default=20_000, ge=1_000, le=100_000_000)
     """Of training text, for the importance matrix, both languages together."""
     sensitivity_tokens: int = Field(default=1_024, ge=256, le=1_000_000)

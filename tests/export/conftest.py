@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 import sentencepiece
 import torch
+from gguf import LlamaFileType
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from lilm.export.stage import run
+from lilm.llamacpp.engine import quantize
 from lilm.pipeline.stage import Context
 from lilm.progress import Reporter
 from lilm.recipe import ExportConfig
@@ -86,6 +88,14 @@ def export(model: Path, out_dir: Path, context: Context, quants: tuple[str, ...]
 @pytest.fixture(scope="session")
 def random_export(random_model: Path, session_context: Context, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return export(random_model, tmp_path_factory.mktemp("random-export"), session_context)
+
+
+@pytest.fixture(scope="session")
+def third_bits(random_export: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """llama.cpp's Q3_K_M, which the stage does not make: a budget may have its types."""
+    path = tmp_path_factory.mktemp("third") / "model-Q3_K_M.gguf"
+    quantize(random_export / "model-f16.gguf", path, LlamaFileType.MOSTLY_Q3_K_M, threads=1)
+    return path
 
 
 @pytest.fixture(scope="session")

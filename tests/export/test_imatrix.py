@@ -121,3 +121,27 @@ def test_one_that_would_not_be_used_whole_is_refused(
 def test_a_model_is_no_importance_matrix(random_export: Path) -> None:
     with pytest.raises(LilmError, match="no importance matrix"):
         read_imatrix(random_export / "model-f16.gguf")
+
+
+def test_a_file_of_llama_imatrix_is_used_as_it_is(real_model: Path, real_export: Path, tmp_path: Path) -> None:
+    """As tools/imatrix/imatrix.cpp writes one of a model with a tied embedding: without it, as it collects only blk.*
+    and output.weight; sums and counts are matrices of one row, after the keys of the text."""
+    importance = collected(real_model)
+    writer = gguf.GGUFWriter(tmp_path / "theirs.gguf", "")
+    writer.add_architecture = lambda: None  # type: ignore[method-assign]
+    writer.add_string("general.type", "imatrix")
+    writer.add_array("imatrix.datasets", ["calibration.txt"])
+    writer.add_uint32("imatrix.chunk_count", 11)
+    writer.add_uint32("imatrix.chunk_size", 24)
+    for name in sorted(importance.sums):
+        if name.startswith("blk."):
+            writer.add_tensor(f"{name}.in_sum2", importance.sums[name].astype(np.float32)[None])
+            writer.add_tensor(f"{name}.counts", np.array([[importance.counts[name]]], np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    found = read_imatrix(tmp_path / "theirs.gguf")
+    check_importance(found, matrices(open_gguf(real_export / "model-f16.gguf")), "theirs.gguf")
+    assert found.datasets == ("calibration.txt",)
+    assert found.means("blk.0.ffn_up.weight") == pytest.approx(importance.means("blk.0.ffn_up.weight"), rel=1e-6)

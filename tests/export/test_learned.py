@@ -16,11 +16,13 @@ from lilm.export.learned.formats import decode, encode
 from lilm.export.learned.kinds import KINDS, Kind
 from lilm.export.learned.learn import learn
 from lilm.export.learned.matrix import LearntMatrix
+from lilm.export.learned.start import StartFile
 from lilm.export.learned.student import Student
 from lilm.export.learned.write import write_learnt
 from lilm.export.remake import remake
 from lilm.export.stage import run as run_export
 from lilm.gguf_file import GGUFFile, open_gguf
+from lilm.llama.shape import Shape
 from lilm.llamacpp.engine import Engine, quantize
 from lilm.pipeline.hashing import sha256_file, write_json
 from lilm.pipeline.stage import Context
@@ -77,6 +79,7 @@ def random_pack(random_model: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 def config(quant: str, **changed: object) -> LearnedConfig:
     small = {"steps": 60, "batch_size": 4, "sequence_length": N_CTX, "dtype": "float32", "eval_every": 30}
+    small["rounding_tokens"] = 2048
     return LearnedConfig.model_validate({"quant": quant, "lr": 2e-2, "scale_lr": 2e-3, **small, **changed})
 
 
@@ -109,17 +112,20 @@ def test_nearer_to_the_full_model_on_text_that_nothing_learnt(
     assert target.stat().st_size == stock.stat().st_size
 
 
-@pytest.mark.parametrize(("quant", "codes"), [("Q4_K_M", True), ("Q5_K_M", True), ("Q6_K", True), ("Q4_0", False)])
+@pytest.mark.parametrize(
+    ("quant", "codes"), [("Q3_K_M", True), ("Q4_K_M", True), ("Q5_K_M", True), ("Q6_K", True), ("Q4_0", False)]
+)
 def test_every_type_and_scales_alone_learn(
     quant: str,
     codes: bool,
     random_model: Path,
     random_export: Path,
+    third_bits: Path,
     random_pack: Path,
     tmp_path: Path,
 ) -> None:
-    stock = random_export / f"model-{quant}.gguf"
-    wanted = config(quant, steps=20, codes=codes)
+    stock = third_bits if quant == "Q3_K_M" else random_export / f"model-{quant}.gguf"
+    wanted = config("mix" if quant == "Q3_K_M" else quant, steps=20, codes=codes, rounding_tokens=2048 * codes)
     found = learn(wanted, random_model, random_pack, stock, tmp_path / "learnt.gguf", tmp_path / "log", one_thread())
     assert found.after["kld"] < 0.8 * found.stock["kld"], found.note
     before, after = open_gguf(stock), open_gguf(tmp_path / "learnt.gguf")
@@ -146,7 +152,7 @@ def test_what_the_model_computes_with_is_what_the_blocks_say(kind: Kind) -> None
     size = block_bytes(kind)
     rows = random.integers(0, 256, (8, 512 // kind.block * size), dtype=np.uint8)
     blocks = rows.reshape(-1, size)
-    for at in (size - 2,) if kind.name == "Q6_K" else (0, 2)[: 1 + kind.has_mins]:
+    for at in (size - 2,) if kind.name in ("Q3_K", "Q6_K") else (0, 2)[: 1 + kind.has_mins]:
         blocks[:, at : at + 2] = random.normal(0, 0.02, len(blocks)).astype("<f2").view(np.uint8).reshape(-1, 2)
     matrix = LearntMatrix(weight, decode(rows, kind.name), kind)
     with torch.no_grad():
@@ -161,11 +167,15 @@ def block_bytes(kind: Kind) -> int:
     return int(GGML_QUANT_SIZES[GGMLQuantizationType[kind.name]][1])
 
 
-def test_the_file_computes_what_was_learnt(random_model: Path, random_export: Path, tmp_path: Path) -> None:
-    """All types of a Q4_K_M, moved at random and written; widened to F32, llama.cpp's logits are torch's."""
-    start, target, wide = random_export / "model-Q4_K_M.gguf", tmp_path / "learnt.gguf", tmp_path / "wide.gguf"
+@pytest.mark.parametrize("quant", ["Q3_K_M", "Q4_K_M"])
+def test_the_file_computes_what_was_learnt(
+    quant: str, random_model: Path, random_export: Path, third_bits: Path, tmp_path: Path
+) -> None:
+    """All types of such a file, moved at random and written; widened to F32, llama.cpp's logits are torch's."""
+    start = third_bits if quant == "Q3_K_M" else random_export / f"model-{quant}.gguf"
+    target, wide = tmp_path / "learnt.gguf", tmp_path / "wide.gguf"
     teacher = LlamaForCausalLM.from_pretrained(random_model, dtype=torch.float32).eval()
-    student = Student(teacher, start)
+    student = Student(teacher, StartFile(start, Shape.of(teacher.config.to_dict())))
     torch.manual_seed(0)
     with torch.no_grad():
         for name, parameter in student.named_parameters():
@@ -243,7 +253,7 @@ def test_the_stage_adds_a_file_and_says_how_it_was_made(real_model: Path, real_p
     stock, row = files[2:]
     assert row["name"] == "model-Q4_0-learned.gguf" and (tmp_path / row["name"]).is_file()
     assert (row["bytes"], row["tensors"]) == (stock["bytes"], stock["tensors"])
-    assert "in 10 steps of 5,120 tokens together" in row["note"]
+    assert "on 2,048 tokens, then learnt in 10 steps of 5,120 tokens together" in row["note"]
     assert row["learned"]["after"]["kld"] < row["learned"]["stock"]["kld"]
     assert set(artifact.volatile) <= {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")}
 
@@ -270,7 +280,8 @@ def test_too_little_text_is_refused(real_model: Path, real_export: Path, tmp_pat
         ({"learned": [{"quant": "IQ4_NL"}]}, "export.learned begins with llama.cpp's"),
         ({"learned": [{"quant": "Q4_0"}, {"quant": "Q4_0"}]}, "stands twice"),
         ({"learned": [{"quant": "Q4_1"}]}, "Q4_1|Input should be"),
-        ({"learned": [{"quant": "Q4_0", "steps": 0}]}, "greater than or equal to 1"),
+        ({"learned": [{"quant": "Q4_0", "steps": -1}]}, "greater than or equal to 0"),
+        ({"learned": [{"quant": "Q4_0", "steps": 0, "rounding_tokens": 0}]}, "nothing would be learnt"),
         ({"learned": [{"quant": "Q4_0", "weight_decay": 0.1}]}, "less than or equal to 0"),
     ],
 )  # fmt: skip

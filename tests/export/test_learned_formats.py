@@ -10,12 +10,12 @@ from lilm.export.learned.formats import decode, encode
 from lilm.export.learned.kinds import KINDS, Kind
 from lilm.gguf_file import open_gguf
 
-FILES = ("Q4_0", "IQ4_NL", "Q8_0", "Q4_K_M", "Q5_K_M", "Q6_K")
+FILES = ("Q4_0", "IQ4_NL", "Q8_0", "Q3_K_M", "Q4_K_M", "Q5_K_M", "Q6_K")
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_parts_are_the_files_weights_and_make_its_bytes(random_export: Path, name: str) -> None:
-    file = open_gguf(random_export / f"model-{name}.gguf")
+def test_parts_are_the_files_weights_and_make_its_bytes(random_export: Path, third_bits: Path, name: str) -> None:
+    file = open_gguf(third_bits if name == "Q3_K_M" else random_export / f"model-{name}.gguf")
     met = set()
     for tensor in file.tensors.values():
         kind = KINDS.get(tensor.type.name)
@@ -39,7 +39,7 @@ def test_every_code_and_group_scale_survives(kind: Kind) -> None:
     block, size = gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType[kind.name]]
     rows = random.integers(0, 256, (64, 4 * size), dtype=np.uint8)
     blocks = rows.reshape(-1, size)
-    for at in (size - 2,) if kind.name == "Q6_K" else (0, 2) if kind.has_mins else (0,):
+    for at in (size - 2,) if kind.name in ("Q3_K", "Q6_K") else (0, 2) if kind.has_mins else (0,):
         blocks[:, at : at + 2] = random.normal(0, 0.1, len(blocks)).astype("<f2").view(np.uint8).reshape(-1, 2)
     parts = decode(rows, kind.name)
     assert block == kind.block
