@@ -1,6 +1,7 @@
 """Where numeric work runs, set up so that it can be repeated bit by bit."""
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,6 +23,15 @@ def prepare_torch(seed: int, threads: int) -> "torch.device":
     os.environ.setdefault("DS_ACCELERATOR", "cpu")
     _keep_freed_memory()
     return torch.device("cpu")
+
+
+def processor() -> str:
+    """What the system calls the machine's CPU."""
+    import platform
+
+    info = Path("/proc/cpuinfo")
+    names = [line for line in info.read_text().splitlines() if line.startswith("model name")] if info.is_file() else []
+    return names[0].partition(":")[2].strip() if names else platform.processor() or platform.machine()
 
 
 def gpu_memory() -> int | None:
