@@ -123,7 +123,7 @@ def _best(row: Mapping[str, Any], models: Mapping[str, Model]) -> str:
 def _said(kind: str, n_ctx: int, parts: Mapping[str, int]) -> str:
     where = "in a browser" if kind == "tab" else "in an app"
     named = {name.removesuffix("_bytes"): part for name, part in parts.items() if part}
-    more = " and 5% for what malloc cannot use" if kind == "tab" else ", without the app's own"
+    more = ", and 5% and 4 MiB over that" if kind == "tab" else ", without the app's own"
     return f"{where}, at {count(n_ctx)}: " + ", ".join(f"{name} {size(part)}" for name, part in named.items()) + more
 
 

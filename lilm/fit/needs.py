@@ -1,6 +1,6 @@
 """What a model needs on a device, and what the device gives."""
 
-from lilm.fit.browser import HEADROOM, PAGE, Use, allocated_bytes, browser_parts
+from lilm.fit.browser import HEADROOM, PAGE, SLACK, Use, allocated_bytes, browser_parts
 from lilm.fit.device import MB, Device, Place
 from lilm.fit.model import Model
 from lilm.fit.native import native_parts
@@ -39,5 +39,5 @@ def room_for_weights(place: Place, shape: Shape) -> int:
     rest = parts_on(place.device, Model(shape, entries, 0, 0, n_merges=shape.vocab), place.use, place.n_ctx).total
     given = available_bytes(place.device, place.use)
     if place.device.kind == "tab":
-        given = int((given - PAGE) / HEADROOM)  # what is asked for is rounded up to a page
+        given = int((given - SLACK - PAGE) / HEADROOM)  # what is asked for is rounded up to a page
     return max(0, given - rest)

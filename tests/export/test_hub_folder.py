@@ -77,7 +77,7 @@ def front_matter(card: str) -> dict[str, Any]:
 def test_a_folder_that_can_be_uploaded(run: Path, tmp_path: Path) -> None:
     result = lilm("export", "hub", run, "--out", tmp_path / "hub", "--repo", "me/my-model")
     assert result.returncode == 0, result.stderr
-    assert "nothing was uploaded" in result.stdout
+    assert "nothing was uploaded" in result.stderr
     names = {path.name for path in (tmp_path / "hub").iterdir()}
     parts = {path.name for path in (run / "export").glob("*.gguf")}
     assert len(parts) == 6

@@ -1,5 +1,5 @@
 // Loads the model within the memory of memory.json and fills its whole context.
-//   ?model=FILE &variant=NAME &threads=N &n_ctx=N
+//   ?model=FILE &variant=NAME &threads=N &n_ctx=N &keep=yes (as pages do; without it the file lies in memory too)
 
 const ask = Object.fromEntries(new URLSearchParams(location.search));
 
@@ -12,7 +12,7 @@ async function fill() {
     threads,
     variant: /** @type {"threads" | "single" | "threads-memory64"} */ (ask.variant),
     n_ctx: Number(ask.n_ctx),
-    keep: false,
+    keep: Boolean(ask.keep),
     adapt: false,
   });
   const { n_ctx } = await model.stats();

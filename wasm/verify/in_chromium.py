@@ -46,7 +46,8 @@ def verify_in_chromium(
 ) -> BrowserProof:
     """Load `gguf` by the page's own runtime in Chromium within exactly `memory.initial_bytes`, and fill the context.
 
-    core: the build to try; plain: the same variant's build without relaxed SIMD. watch_memory: of the page's process.
+    core: the build to try; plain: the same variant's build without relaxed SIMD. watch_memory: of the
+    page's process, and the browser keeps the model, as on any page.
     Raises LilmError when Chromium is missing or does not start, and when the model does not fit.
     """
     variant = plain.variant
@@ -81,6 +82,7 @@ def verify_in_chromium(
         write_json(root / "memory.json", table)
         with serving(root) as server:
             ask = {"model": gguf.name, "variant": variant, "threads": threads, "n_ctx": full}
+            ask |= {"keep": "yes"} if watch_memory else {}
             answer = ask_page(server, "index.html", ask, patience=PATIENCE, watch_memory=watch_memory)
     computed = memory.initial_bytes
     if "failed" in answer or answer["heap_bytes"] > max(computed, SMALLEST_MEMORY):
