@@ -25,7 +25,8 @@ def spread(products: torch.Tensor) -> torch.Tensor:
         del damped
     inverse = torch.cholesky_inverse(lower)
     del lower  # of a wide matrix's inputs each of these is large
-    return torch.linalg.cholesky(inverse, upper=True).float()
+    factor: torch.Tensor = torch.linalg.cholesky(inverse, upper=True)
+    return factor.float()
 
 
 @torch.no_grad()
@@ -44,7 +45,7 @@ def compensated(
     for begin in range(0, len(left), kind.block):
         end = begin + kind.block
         block = left[begin:end].T.contiguous()
-        stored = quantise_matrix(block.cpu().numpy(), kind.name, importance[begin:end] + 1e-6, threads)
+        stored = quantise_matrix(block.cpu().numpy(), kind.name, importance[begin:end] + np.float32(1e-6), threads)
         parts = decode(stored, kind.name)
         columns, errors, codes = _rounded(left[begin:end].clone(), spread_errors[begin:end, begin:end], parts, kind)
         rounded_from[begin:end] = columns
