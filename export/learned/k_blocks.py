@@ -19,7 +19,8 @@ def from_q3_k(blocks: Bytes) -> Parts:
 def to_q3_k(parts: Parts) -> Bytes:
     codes = (parts.codes + np.int8(4)).view(np.uint8)
     steps = _packed_six_bits(_known(parts.sub_scales))
-    return np.concatenate([_packed_bits(codes >> TWO), _packed_twos(codes & THREE), steps, _bytes_of(parts.scales)], axis=1)
+    third, low = _packed_bits(codes >> TWO), _packed_twos(codes & THREE)
+    return np.concatenate([third, low, steps, _bytes_of(parts.scales)], axis=1)
 
 
 def from_q4_k(blocks: Bytes) -> Parts:
