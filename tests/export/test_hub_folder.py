@@ -92,6 +92,7 @@ def test_a_folder_that_can_be_uploaded(run: Path, tmp_path: Path) -> None:
         "language": ["ja", "en"],
         "license": "cc-by-sa-4.0",
         "base_model": SMOL.repo,
+        "base_model_relation": "finetune",
         "pipeline_tag": "text-generation",
         "library_name": "transformers",
         "tags": ["gguf", "llama", "llama.cpp", "conversational", "lilm"],
