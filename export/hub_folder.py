@@ -8,9 +8,6 @@ from typing import Any
 from lilm.chat.files import read_chat_template
 from lilm.disk import link_or_copy, require_space, write_atomic
 from lilm.errors import LilmError
-from lilm.export.budget.kept import IMATRIX
-from lilm.export.lora_files import FOLDER as LORA
-from lilm.export.mix import FOLDER as MEASURED
 from lilm.export.model_card import UNKNOWN, Card
 from lilm.export.recipe_json import NAME as RECIPE
 from lilm.export.recipe_json import READ
@@ -94,6 +91,9 @@ def _files(run: Path, report: dict[str, Any]) -> dict[str, Path]:
     names = [name for file in report["files"] for name in file.get("parts", [file["name"]])]
     model = [path for path in own_files(run / "finetune") if path.parent == run / "finetune"]
     kept = [path for path in model if path.name == GENERATION or any(path.match(pattern) for pattern in READ)]
-    own = [path.relative_to(export).as_posix() for path in own_files(export)]
-    more = [name for name in own if name.startswith(f"{LORA}/") or name == f"{MEASURED}/{IMATRIX}"]
+    entries = json.loads((export / RECIPE).read_text(encoding="utf-8"))["files"]
+    more = [entry["imatrix"]["path"] for entry in entries if "imatrix" in entry]
+    if "adapter" in report:
+        folder = (export / report["adapter"]["name"]).parent
+        more += [path.relative_to(export).as_posix() for path in own_files(export) if path.parent == folder]
     return {name: export / name for name in (*names, *more, RECIPE)} | {path.name: path for path in kept}
