@@ -8,8 +8,8 @@ from typing import Any
 from lilm.chat.files import read_chat_template
 from lilm.disk import link_or_copy, require_space, write_atomic
 from lilm.errors import LilmError
-from lilm.export.lora_files import FOLDER as LORA
 from lilm.export.model_card import UNKNOWN, Card
+from lilm.export.recipe_json import NAME as RECIPE
 from lilm.export.recipe_json import READ
 from lilm.origin import of_recipe, read_origin
 from lilm.pipeline.artifact import changed_output, files_below, own_files, read_manifest
@@ -41,17 +41,17 @@ def make_hub_folder(run: Path, out_dir: Path, repo: str, reporter: Reporter) -> 
     card = Card(recipe, repo, origin, report, bench, template or "")
     files = _files(run, report)
     out_dir.parent.mkdir(parents=True, exist_ok=True)
-    copied = [path for path in files if path.suffix not in LINKED or path.stat().st_dev != out_dir.parent.stat().st_dev]
+    here = out_dir.parent.stat().st_dev
+    copied = [path for path in files.values() if path.suffix not in LINKED or path.stat().st_dev != here]
     needed = sum(path.stat().st_size for path in copied)
     require_space(out_dir.parent, needed, "the folder for the hub", "give one on the run's disk, where files are links")
     work = out_dir.with_name(f".{out_dir.name}.part")
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
     try:
-        for path in files:
-            target = work / (f"{LORA}/{path.name}" if path.parent.name == LORA else path.name)
-            target.parent.mkdir(exist_ok=True)
-            (link_or_copy if path.suffix in LINKED else shutil.copyfile)(path, target)
+        for name, path in files.items():
+            (work / name).parent.mkdir(exist_ok=True)
+            (link_or_copy if path.suffix in LINKED else shutil.copyfile)(path, work / name)
         write_atomic(work / "README.md", card.text)
         if out_dir.exists():
             out_dir.rmdir()
@@ -62,7 +62,7 @@ def make_hub_folder(run: Path, out_dir: Path, repo: str, reporter: Reporter) -> 
     total = sum(path.stat().st_size for path in files_below(out_dir))
     reporter.say(f"{out_dir}: {len(files) + 1} files, {size(total)}")
     if (count := card.text.count(UNKNOWN)) > 0:
-        reporter.say(f"  {count} licences are unknown: see README.md before you publish")
+        reporter.say(f"  licences that nobody told: {count}; see README.md before you publish")
     reporter.say(f"  nothing was uploaded; to do it: hf upload {card.place} {out_dir}")
 
 
@@ -85,10 +85,15 @@ def _bench(run: Path, reporter: Reporter) -> dict[str, Any] | None:
     return found
 
 
-def _files(run: Path, report: dict[str, Any]) -> list[Path]:
+def _files(run: Path, report: dict[str, Any]) -> dict[str, Path]:
+    """By their names in the folder. The importance matrix is among them: recipe.json names it."""
     export = run / "export"
     names = [name for file in report["files"] for name in file.get("parts", [file["name"]])]
     model = [path for path in own_files(run / "finetune") if path.parent == run / "finetune"]
     kept = [path for path in model if path.name == GENERATION or any(path.match(pattern) for pattern in READ)]
-    lora = [path for path in own_files(export) if path.parent == export / LORA]
-    return [*(export / name for name in names), *lora, export / "recipe.json", *kept]
+    entries = json.loads((export / RECIPE).read_text(encoding="utf-8"))["files"]
+    more = [entry["imatrix"]["path"] for entry in entries if "imatrix" in entry]
+    if "adapter" in report:
+        folder = (export / report["adapter"]["name"]).parent
+        more += [path.relative_to(export).as_posix() for path in own_files(export) if path.parent == folder]
+    return {name: export / name for name in (*names, *more, RECIPE)} | {path.name: path for path in kept}

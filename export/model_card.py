@@ -71,6 +71,7 @@ def _front_matter(card: Card) -> str:
         "language": [card.recipe.language, card.recipe.base_language],
         **_license(card.recipe.export.license),
         "base_model": card.origin.repo if card.origin and _REPO.match(card.origin.repo) else "",
+        "base_model_relation": "finetune" if card.origin and _REPO.match(card.origin.repo) else "",
         "pipeline_tag": "text-generation",
         "library_name": "transformers",
         "tags": ["gguf", "llama", "llama.cpp", "conversational", "lilm"],
@@ -100,16 +101,17 @@ def _what(card: Card) -> str:
 
 def _files(card: Card) -> str:
     languages = (card.recipe.language, card.recipe.base_language)
+    files = card.export["files"]
     rows = {row["name"]: row["quality"] for row in (card.bench or {"files": []})["files"]}
     heads = ["file", "MB", "bits/weight"]
     if rows:
         heads += [*(f"bits/byte {one}" for one in languages), f"KLD {languages[0]} ± SE", f"same top {languages[0]}"]
     lines = []
-    for file in card.export["files"]:
+    for file in files:
         cells = [_named(file), f"{file['bytes'] / 1e6:,.1f}", f"{file['bits_per_weight']:.2f}"]
         lines.append(cells + (_figures(rows.get(file["name"]), languages) if rows else []))
     told = [table(heads, lines, right=len(heads) - 1)]
-    told += [f"- {code(file['name'])}: {plain(file['note'])}" for file in card.export["files"] if file["note"]]
+    told += [f"- {code(file['name'])}: {plain(file['note'])}" for file in files if file["note"]]
     if rows and card.bench is not None:
         sizes = " and ".join(
             f"{card.bench['measured_on'][one]['tokens']:,} tokens of {_language(one)}" for one in languages
@@ -122,7 +124,8 @@ def _files(card: Card) -> str:
         told.append("Their quality was not measured.")
     told.append(
         "`recipe.json` names all that decides the bytes of the quantised files; "
-        "`lilm export remake recipe.json F16.gguf --out DIR` makes them again."
+        "`lilm export remake recipe.json F16.gguf --out DIR` makes them again"
+        + (", those with learnt blocks only beside the run." if any("learned" in one for one in files) else ".")
     )
     if "adapter" in card.export:
         told.append(_adapter(card.export["adapter"]))
@@ -140,7 +143,8 @@ def _adapter(adapter: Mapping[str, Any]) -> str:
 
 def _named(file: Mapping[str, Any]) -> str:
     parts = file.get("parts", ())
-    return code(file["name"]) + (f" and {len(parts) - 1} more parts" if parts else "")
+    more = len(parts) - 1
+    return code(file["name"]) + (f" and {more} more part{'s' if more > 1 else ''}" if parts else "")
 
 
 def _figures(quality: Mapping[str, Any] | None, languages: Sequence[str]) -> list[str]:

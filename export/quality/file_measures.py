@@ -56,9 +56,9 @@ class FileMeasures:
         if "speed" not in self.plan.skip:
             measured = {"threads": self.run.recipe.threads}
             parts.append(self._part("speed", file, measured, SPEED, lambda: native_speed(file.path, self._threads)))
-        if not self.no_page and not file.control:  # nobody ships a control
+        if not self.no_page and not file.control:  # nobody ships a control, or asks it
             parts.append(self._page(file))
-        if self.questions:
+        if self.questions and not file.control:
             parts.append(self._answers(file))
         return parts
 
@@ -133,9 +133,13 @@ class FileMeasures:
         def measure(tell: Callable[[int], None]) -> dict[str, Any]:
             with Engine(file.path, n_ctx=self.texts.n_ctx, threads=self._threads) as engine:
                 begun = beginnings(
-                    engine, self.texts.short(), self.texts.chats.chats, self.texts.scripts, self.plan.generations
+                    engine,
+                    self.texts.short(),
+                    self.texts.chats.chats,
+                    self.texts.scripts,
+                    self.plan.generations,
+                    self.texts.n_ctx - self.n_predict,
                 )
-                begun = [one for one in begun if len(one.ids) + self.n_predict <= self.texts.n_ctx]
                 texts = write(engine, begun, sampling, self.n_predict, seed, lambda _: tell(GENERATED * self.n_predict))
             write_lines(self.out / "written" / f"{file.path.stem}.jsonl", as_json(texts))
             return rates(texts)

@@ -47,13 +47,18 @@ class Written:
 
 
 def beginnings(
-    engine: Engine, passages: Sequence[Passages], chats: Sequence[Chat], scripts: Mapping[str, str], count: int
+    engine: Engine,
+    passages: Sequence[Passages],
+    chats: Sequence[Chat],
+    scripts: Mapping[str, str],
+    count: int,
+    longest: int,
 ) -> list[Beginning]:
     """`count` of them, the kinds in turn. Where there are fewer documents than wanted, they come again: each text is
     drawn with a seed of its own.
 
     passages: of short windows. scripts: by language, "" for languages of one script. A chat's first words of the user
-    are asked by the file's own template; its script is that of these words.
+    are asked by the file's own template; its script is that of these words. longest: tokens of a prompt.
     """
     by_kind: list[list[Beginning]] = []
     for one in passages:
@@ -63,7 +68,7 @@ def beginnings(
         by_kind.append([Beginning(one.text, part, scripts[one.text]) for part in parts])
     several = len({script for script in scripts.values() if script}) > 1
     by_kind.append([one for one in (_asked(engine, chat, several) for chat in chats[:count]) if one is not None])
-    by_kind = [kind for kind in by_kind if kind]
+    by_kind = [some for kind in by_kind if (some := [one for one in kind if len(one.ids) <= longest])]
     return [by_kind[at % len(by_kind)][at // len(by_kind) % len(by_kind[at % len(by_kind)])] for at in range(count)]
 
 

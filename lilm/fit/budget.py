@@ -16,5 +16,7 @@ def target_bytes(config: "ExportConfig", shape: Shape, place: Place | None) -> i
     """Bytes at most, 0 without a budget. place: of config.device, None where there is none. Weights take no more memory
     than their file has bytes, so what is left for them is what the file may have."""
     if place is None:
+        if config.device:
+            raise ValueError(f"the place of {config.device} is missing")
         return config.target_bytes(shape.parameters)
     return min(room_for_weights(place, shape), WIDEST_BYTES * shape.parameters)

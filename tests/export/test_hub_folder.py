@@ -92,6 +92,7 @@ def test_a_folder_that_can_be_uploaded(run: Path, tmp_path: Path) -> None:
         "language": ["ja", "en"],
         "license": "cc-by-sa-4.0",
         "base_model": SMOL.repo,
+        "base_model_relation": "finetune",
         "pipeline_tag": "text-generation",
         "library_name": "transformers",
         "tags": ["gguf", "llama", "llama.cpp", "conversational", "lilm"],
@@ -120,6 +121,27 @@ def test_keys_of_the_gguf_name_licence_and_base(run: Path) -> None:
     assert keys["general.base_model.0.name"] == "SmolLM2-135M"
     assert keys["general.base_model.0.organization"] == "HuggingFaceTB"
     assert keys["general.base_model.0.repo_url"] == "https://huggingface.co/HuggingFaceTB/SmolLM2-135M"
+
+
+def test_an_adapter_and_an_importance_matrix_go_along(run: Path, tmp_path: Path) -> None:
+    export = run / "export"
+    names = ("lora/adapter.gguf", "lora/base-f16.gguf", "lora/recipe.json", "calibration/imatrix.gguf")
+    for name in names:
+        (export / name).parent.mkdir(exist_ok=True)
+        (export / name).write_bytes(b"GGUF")
+    (export / "calibration" / "sensitivity.json").write_text("{}")
+    report, known = (json.loads((export / name).read_text()) for name in ("report.json", "recipe.json"))
+    bases = [{"name": "lora/base-f16.gguf", "quant": "F16"}]
+    report["adapter"] = {"name": "lora/adapter.gguf", "bytes": 4, "rank": 8, "bases": bases}
+    known["files"][0]["imatrix"] = {"path": "calibration/imatrix.gguf", "sha256": "0" * 64}
+    (export / "report.json").write_text(json.dumps(report))
+    (export / "recipe.json").write_text(json.dumps(known))
+    finish(export, "export")
+    make_hub_folder(run, tmp_path / "hub", "me/my-model", Reporter(quiet=True))
+    made = {path.relative_to(tmp_path / "hub").as_posix() for path in (tmp_path / "hub").rglob("*") if path.is_file()}
+    assert {name for name in made if "/" in name} == set(names)
+    card = (tmp_path / "hub" / "README.md").read_text(encoding="utf-8")
+    assert "llama-cli -m lora/base-f16.gguf --lora lora/adapter.gguf" in card and "rank 8" in card
 
 
 def test_figures_of_other_files_are_left_out(run: Path, tmp_path: Path) -> None:

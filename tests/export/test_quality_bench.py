@@ -18,6 +18,8 @@ from lilm.errors import LilmError
 from lilm.export.calibration import digest
 from lilm.export.quality import file_measures
 from lilm.export.quality.bench import measure
+from lilm.export.quality.controls import make_controls
+from lilm.export.quality.opened import open_run
 from lilm.export.stage import run as run_export
 from lilm.llamacpp.engine import Engine, Score
 from lilm.pipeline.artifact import Manifest, describe_outputs
@@ -164,6 +166,25 @@ def test_controls_have_the_bytes_of_what_they_are_compared_with(measured: tuple[
     assert ratios["three_bit_vs_q3"] is None and ratios["smollm2_49_vs_637"] is None
 
 
+def test_a_run_without_a_budget_has_its_importance_collected_on_text_of_its_own(run: Path, tmp_path: Path) -> None:
+    plain = tmp_path / "run"
+    shutil.copytree(run, plain)
+    shutil.rmtree(plain / "export" / "calibration")
+    report = json.loads((plain / "export" / "report.json").read_text(encoding="utf-8"))
+    report["files"] = [row for row in report["files"] if row["quant"] in ("F16", "Q4_0")]
+    write_json(plain / "export" / "report.json", {key: report[key] for key in ("parameters", "files")})
+    opened = open_run(plain, tmp_path, Reporter(quiet=True))
+    made = make_controls(opened, tmp_path / "files", Reporter(quiet=True))
+    assert [file.quant for file in made.files] == [
+        *("Q4_K_M", "Q4_K_M + imatrix", "Q4_0 + imatrix", "IQ4_NL", "IQ4_NL + imatrix")
+    ]
+    assert set(made.missing) == {"by error", "by chance"}
+    train = {digest(text(lang, number)) for lang in ("ja", "en") for number in SPLITS[0]}
+    assert made.imatrix_documents and set(made.imatrix_documents) <= train
+    again = make_controls(opened, tmp_path / "files", Reporter(quiet=True))
+    assert again == made
+
+
 def test_the_text_and_the_proof_are_in_the_report(measured: tuple[dict[str, Any], Path]) -> None:
     model = measured[0]["models"][0]
     assert model["measured_on"]["ja"]["short"]["tokens"] >= 600
@@ -235,8 +256,6 @@ def test_a_document_that_a_budget_was_measured_on_is_refused(run: Path, tmp_path
 
 
 def test_a_missing_f16_file_is_made_again_or_asked_for(run: Path, tmp_path: Path) -> None:
-    from lilm.export.quality.opened import open_run
-
     less = tmp_path / "run"
     shutil.copytree(run, less)
     known = sha256_file(less / "export" / "model-f16.gguf")

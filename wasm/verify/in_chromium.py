@@ -46,8 +46,8 @@ def verify_in_chromium(
 ) -> BrowserProof:
     """Load `gguf` by the page's own runtime in Chromium within exactly `memory.initial_bytes`, and fill the context.
 
-    core: the build to try; plain: the same variant's build without relaxed SIMD. watch_memory: of the
-    page's process, and the browser keeps the model, as on any page.
+    core: the build to try; plain: the same variant's build without relaxed SIMD. watch_memory: of the page's
+    process, with the model kept by the browser, as on any page.
     Raises LilmError when Chromium is missing or does not start, and when the model does not fit.
     """
     variant = plain.variant
