@@ -203,9 +203,11 @@ def _samples(figures: Mapping[str, Any]) -> str:
 
 
 def _cost(figures: Mapping[str, Any]) -> str:
-    trained = sum(outcome["seconds"] for outcome in figures["contenders"].values())
+    outcomes = figures["contenders"].values()
+    trained = sum(outcome["seconds"] for outcome in outcomes)
+    most = max(figures["peak_memory_mb"], *(outcome["peak_memory_mb"] for outcome in outcomes))  # one may be kept
     return f"""## What it cost
 
 {clock(trained)} of training in all, {clock(figures["bench_seconds"])} for the last start of the bench with everything
-around it, {figures["peak_memory_mb"] / 1000:.1f} GB of memory at most.
+around it, {most / 1000:.1f} GB of memory at most.
 """
