@@ -12,7 +12,7 @@ PROCESS = 0.8e9  # with torch and transformers loaded
 
 def free_memory() -> int:
     """Bytes that the GPU has free, where there is one, else the machine."""
-    return gpu_memory() or psutil.virtual_memory().available
+    return gpu_memory() or int(psutil.virtual_memory().available)
 
 
 def require_memory(needed: float, what: str, shape: Shape, where: str, remedy: str) -> None:

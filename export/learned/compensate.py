@@ -1,7 +1,10 @@
 """Codes whose errors cancel out on real inputs (GPTQ, Frantar et al. 2022, arXiv:2210.17323)."""
 
+from typing import Any
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from lilm.export.chunk import quantise_matrix
 from lilm.export.learned.blocks import Parts
@@ -82,7 +85,7 @@ def _rounded(
 def _per_group(parts: Parts, kind: Kind, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """(scales, mins), [groups, rows] each; no mins are zeros."""
 
-    def told(whole: np.ndarray, steps: np.ndarray | None) -> torch.Tensor:  # type: ignore[type-arg]
+    def told(whole: NDArray[Any], steps: NDArray[Any] | None) -> torch.Tensor:
         wide = whole.astype(np.float32)[:, None]
         both = wide if steps is None else wide * steps.astype(np.float32)
         return torch.from_numpy(np.ascontiguousarray(both.T)).to(device)
@@ -99,11 +102,17 @@ def _with_codes(parts: Parts, codes: torch.Tensor) -> Parts:
 def _joined(blocks: list[Parts]) -> Parts:
     """Of the blocks beside each other, each of all rows, those of the matrix in the order of its rows."""
 
-    def joined(name: str) -> np.ndarray | None:  # type: ignore[type-arg]
-        each = [getattr(one, name) for one in blocks]
-        if each[0] is None:
+    def joined(each: list[NDArray[Any] | None]) -> Any:
+        known = [one for one in each if one is not None]
+        if not known:
             return None
-        beside = np.stack(each, axis=1)  # [rows, blocks, ...]
+        beside = np.stack(known, axis=1)  # [rows, blocks, ...]
         return beside.reshape(-1, *beside.shape[2:])
 
-    return Parts(**{name: joined(name) for name in ("codes", "scales", "sub_scales", "mins", "sub_mins")})  # type: ignore[arg-type]
+    return Parts(
+        joined([one.codes for one in blocks]),
+        joined([one.scales for one in blocks]),
+        joined([one.sub_scales for one in blocks]),
+        joined([one.mins for one in blocks]),
+        joined([one.sub_mins for one in blocks]),
+    )
