@@ -12,7 +12,7 @@ from lilm.chat.files import read_format
 from lilm.chat.rendering import TemplateFailure
 from lilm.chat.turns import cut_template
 from lilm.errors import LilmError
-from lilm.export.quality.passages import Passages, Window
+from lilm.export.quality.passages import LEAST, Passages, Window
 from lilm.pipeline.hashing import sha256_json
 from lilm.recipe import ChatSourceConfig, Recipe
 from lilm.train.finetune.format import chat_vocabulary
@@ -81,7 +81,7 @@ def chat_passages(chats: Sequence[Chat], folder: Path, n_ctx: int, wanted: int) 
     documents: list[str] = []
     left = wanted
     for chat in chats:
-        if left <= 0:
+        if left <= 0 and len(documents) >= LEAST:
             break
         try:
             tokenised = tokenise_chat(chat, turns, vocabulary)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 CONFIDENCE = 0.95
 REPLICATES = 400  # of the documents, for quantiles
-DIGITS = 8
+DIGITS = 10
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from lilm.pipeline.hashing import sha256_json
 
 Encode = Callable[[str], list[int]]
 SHORT = 256  # tokens of a short window
+LEAST = 8  # documents, where there are so many, also where fewer have the tokens asked for: an interval wants them
 LONG_PART = 4  # of the tokens asked for in short windows, one in so many is asked for in long ones
 
 
@@ -80,7 +81,7 @@ def short_passages(lang: str, texts: Sequence[str], encode: Encode, bos: int, wa
     sizes: list[int] = []
     left = wanted
     for text in texts:
-        if left <= 0:
+        if left <= 0 and len(documents) >= LEAST:
             break
         part, ids = shortened(text, encode, steps * step)
         if len(_opening(bos)) + len(ids) < 2:
@@ -102,7 +103,7 @@ def long_passages(lang: str, texts: Sequence[str], encode: Encode, bos: int, n_c
     documents: list[str] = []
     left = wanted
     for text in texts:
-        if left <= 0:
+        if left <= 0 and len(documents) >= LEAST:
             break
         ids = [*_opening(bos), *shortened(text, encode, n_ctx)[1]][:n_ctx]
         counted = np.arange(1, len(ids)) >= SHORT

@@ -73,6 +73,7 @@ def test_short_windows_take_the_beginnings_of_many_documents_and_count_their_byt
     text = [letter for window in found.windows for letter in window.ids[1:]]
     assert found.bytes is not None and sum(found.bytes) == len("".join(map(chr, text)).encode())
     assert found.as_json()["missing_tokens"] == 0
+    assert len(short_passages("ja", texts, letters, 1, 100).documents) == 8
     everything = short_passages("ja", texts, letters, 1, 10**6)
     assert everything.tokens == sum(map(len, texts))
     assert everything.as_json()["missing_tokens"] == 10**6 - everything.tokens
