@@ -12,7 +12,7 @@ from lilm.wasm.verify.in_chromium import verify_in_chromium
 
 
 def chromium_peak(path: Path, core: BuiltCore, plain: BuiltCore, use: Use, n_ctx: int) -> tuple[Peak, int]:
-    """Fill the context of the GGUF at `path` in a page: (its wasm memory, whose base is nothing; the most bytes that the
+    """Fill the context of the GGUF at `path` in a page: (its wasm memory, whose base is 0; the most bytes that the
     page's whole process took, with the browser's own and what it compiled).
 
     core, plain: as of verify_in_chromium. use: with the threads that really run.
