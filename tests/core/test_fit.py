@@ -7,6 +7,8 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import gguf
+import numpy as np
 import pytest
 from pydantic import ValidationError
 from rich.console import Console
@@ -27,7 +29,6 @@ from lilm.pipeline.stage import stage_named
 from lilm.pipeline.work import stage_config
 from lilm.recipe import ExportConfig, recipe_text
 from lilm.recipe.files import parse_recipe
-from lilm.wasm.verify.peak import write_empty
 
 KERNELS = Path(__file__).resolve().parents[2] / "wasm" / "src" / "kernels" / "mul_mat.c"
 TINYLLAMA = Model(Shape(51_520, 2048, 5632, 22, 32, 4, 64, tied=False, context=8192), 201, 691_000_000, 693_000_000)
@@ -132,6 +133,39 @@ def test_files_of_types_without_kernels_are_called_slow() -> None:
     assert slow_types(replace(SMALL, matrix_bytes={"F16": 100}), "browser") == []
     row = fit_matrix([find_device("iphone-safari")], {"a": mostly_slow, "b": SMALL}, USE)[0]
     assert row["slow"] == ["a"]
+
+
+def write_empty(path: Path) -> Path:
+    """A Llama of one layer, of zeros, that spells bytes."""
+    pieces = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
+    kinds = [gguf.TokenType.UNKNOWN, gguf.TokenType.CONTROL, gguf.TokenType.CONTROL, *[gguf.TokenType.BYTE] * 256]
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_block_count(1)
+    writer.add_context_length(256)
+    writer.add_embedding_length(64)
+    writer.add_feed_forward_length(64)
+    writer.add_head_count(1)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_rope_dimension_count(64)
+    writer.add_tokenizer_model("llama")
+    writer.add_tokenizer_pre("default")
+    writer.add_token_list([piece.encode() for piece in pieces])
+    writer.add_token_scores([0.0] * len(pieces))
+    writer.add_token_types(kinds)
+    writer.add_bos_token_id(1)
+    writer.add_eos_token_id(2)
+    writer.add_unk_token_id(0)
+    matrices = ["attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"]
+    writer.add_tensor("token_embd.weight", np.zeros((len(pieces), 64), dtype=np.float32))
+    for norm in ("output_norm", "blk.0.attn_norm", "blk.0.ffn_norm"):
+        writer.add_tensor(f"{norm}.weight", np.ones(64, dtype=np.float32))
+    for matrix in matrices:
+        writer.add_tensor(f"blk.0.{matrix}.weight", np.zeros((64, 64), dtype=np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
 
 
 def shown(path: Path, device: str = "") -> tuple[str, dict[str, Any]]:

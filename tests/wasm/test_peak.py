@@ -52,5 +52,6 @@ def test_node(model: Path, wasm_dir: Path) -> None:
 @pytest.mark.skipif(not any(map(shutil.which, NAMES)), reason="no Chromium")
 def test_chromium(model: Path, wasm_dir: Path) -> None:
     core = build_variant("threads", Reporter(quiet=True))
-    peak = chromium_peak(model, core, core, Use(n_batch=256, threads=2, stack_bytes=2 * MIB), N_CTX)
+    peak, process = chromium_peak(model, core, core, Use(n_batch=256, threads=2, stack_bytes=2 * MIB), N_CTX)
     assert abs(peak.error) < MOST, f"{peak} {peak.error:+.1%}"
+    assert process > 0.9 * peak.measured

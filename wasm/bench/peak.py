@@ -23,23 +23,26 @@ def fit_errors(gguf: Path, n_ctx: int, kv_type: str, reporter: Reporter, threads
     """Fill a context of `n_ctx` natively and, where it is installed, in Chromium. threads: 0: as many as there are
     cores.
 
-    Returns {"n_ctx", "kv_type", "threads", "native", "chromium"}, the last two as {"base", "measured", "reckoned",
-    "error"} (bytes; the error is a share of measured - base), "chromium" None without Chromium.
+    Returns {"n_ctx", "kv_type", "threads", "native", "chromium", "chromium_process"}: native (resident memory) and
+    chromium (wasm memory, None without Chromium) as {"base", "measured", "reckoned", "error"}, bytes and a share of
+    measured - base; chromium_process: bytes of the page's whole process.
     Raises LilmError when the model does not load or does not fit.
     """
     count = threads or os.cpu_count() or 1
     reporter.say(f"  {gguf.name}: filling a context of {n_ctx} natively")
     peaks: dict[str, Peak | None] = {"native": native_peak(gguf, n_ctx, kv_type, count), "chromium": None}
+    process = 0
     if has_chromium():
         config = WasmConfig(kv_type=kv_type)  # type: ignore[arg-type]
         tools = find_toolchain()
         built = [build_variant(variant, reporter, toolchain=tools) for variant in with_relaxed(("threads",), tools)]
         reporter.say(f"  {gguf.name}: filling a context of {n_ctx} in Chromium")
         use = replace(memory_use(config, "threads"), threads=count)
-        peaks["chromium"] = chromium_peak(gguf, built[-1], built[0], use, n_ctx)
+        peaks["chromium"], process = chromium_peak(gguf, built[-1], built[0], use, n_ctx)
+        reporter.say(f"  the page's whole process took {process / MB:,.0f} MB")
     reporter.console.print(_table(peaks))
     figures = {name: {**asdict(peak), "error": round(peak.error, 4)} if peak else None for name, peak in peaks.items()}
-    return {"n_ctx": n_ctx, "kv_type": kv_type, "threads": count, **figures}
+    return {"n_ctx": n_ctx, "kv_type": kv_type, "threads": count, **figures, "chromium_process": process}
 
 
 def _table(peaks: Mapping[str, Peak | None]) -> Table:

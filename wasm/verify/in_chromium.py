@@ -23,13 +23,15 @@ PATIENCE = 120  # seconds for Chromium to start and to fill a context
 
 @dataclass(frozen=True)
 class BrowserProof:
-    """filled: tokens in the context at the end. heap_bytes: size of the wasm memory then. relaxed_simd: which of the
-    two builds the browser took. peak_bytes: the most memory that the page's process took, where it was watched."""
+    """filled: tokens in the context at the end. heap_bytes: size of the wasm memory then; heap_top: how much of it was
+    in use at most. relaxed_simd: which of the two builds the browser took. process_bytes: the most memory that the
+    page's process took, where it was watched."""
 
     filled: int
     heap_bytes: int
+    heap_top: int
     relaxed_simd: bool
-    peak_bytes: int = 0
+    process_bytes: int = 0
 
 
 def verify_in_chromium(
@@ -92,5 +94,10 @@ def verify_in_chromium(
             where=str(gguf),
             remedy="set wasm.n_ctx to less",
         )
-    taken = answer.get("peak_bytes", 0)
-    return BrowserProof(answer["n_ctx_used"], answer["heap_bytes"], answer["relaxed_simd"], taken)
+    return BrowserProof(
+        answer["n_ctx_used"],
+        answer["heap_bytes"],
+        answer["heap_top"],
+        answer["relaxed_simd"],
+        answer.get("peak_bytes", 0),
+    )
