@@ -16,8 +16,8 @@ def split_keys(number: int, count: int, tensors: int) -> bytes:
     """gguf-split's keys, in its order. number: of the part, from 0. tensors: of the whole model."""
     values = (
         ("split.no", gguf.GGUFValueType.UINT16, "<H", number),
-        ("split.count", gguf.GGUFValueType.UINT16, "<H", count),
         ("split.tensors.count", gguf.GGUFValueType.INT32, "<i", tensors),
+        ("split.count", gguf.GGUFValueType.UINT16, "<H", count),
     )
     return b"".join(
         struct.pack("<Q", len(name)) + name.encode() + struct.pack("<I", int(kind)) + struct.pack(form, value)
