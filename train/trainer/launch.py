@@ -83,7 +83,8 @@ def launch(
         "context": {name: value for name, value in vars(context).items() if name != "reporter"},
     }
     write_json(folder / "spec.json", spec)
-    (folder / "alive").touch()
+    for name in ("alive", "progress.jsonl"):
+        (folder / name).touch()
     context.reporter.say(f"  {rank_count(distributed)} processes; logs in {folder}")
     # beside the interpreter are ninja and the launchers; a batch job's OpenMP would spin while it waits for others
     environment = {
@@ -109,7 +110,7 @@ def launch(
 def _said(folder: Path, process: "subprocess.Popen[bytes]") -> Iterator[list[Any]]:
     """What the first process says, until all have ended; meanwhile `alive` changes."""
     rest, running = "", True
-    with (folder / "progress.jsonl").open("w+", encoding="utf-8") as file:
+    with (folder / "progress.jsonl").open(encoding="utf-8") as file:
         for beat in count():
             running = process.poll() is None
             *lines, rest = (rest + file.read()).split("\n")
