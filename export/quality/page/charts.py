@@ -94,7 +94,6 @@ def _finish(axes: Any, points: Sequence[Point]) -> None:
     axes.set_xlabel("file size, MB")
     axes.margins(x=0.16, y=0.16)
     axes.grid(alpha=0.25, color=INK, linewidth=0.5)
-    # As many times as needed for a row of ticks that a log axis' minor ones would crowd.
     ends = [(one.x, end) for one in points for end in (one.high, max(one.low, one.y * LOWEST))]
     place_names(axes, [Name(one.name, one.x, one.y, one.own) for one in points], NAME_SIZE, INK, ends)
 

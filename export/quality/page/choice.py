@@ -14,8 +14,8 @@ BOUND = 0.005  # by which bits per byte may be more than F16's, in each language
 class Choice:
     """file: the row of the file to ship, None where none fits. within: whether it keeps BOUND; else it is the nearest
     to F16 of those that fit. smaller: the largest file that fits, is smaller and not beaten, None where there is none.
-    unsure: the files, by name, of which the text is too little to tell on which side of BOUND they are; where none keeps
-    it, those that cannot be told from the nearest."""
+    unsure: the files, by name, of which the text is too little to tell on which side of BOUND they are; where none
+    keeps it, those that cannot be told from the nearest."""
 
     file: Row | None
     within: bool = False
