@@ -33,7 +33,11 @@ export function drawChart(entries, chosen, lang, onChoose) {
   const values = points.map(({ value }) => value);
   const height = isDistance ? Math.log : Number; // of files a hundred times as near, too, one sees how near they are
   const across = scale(sizes, LEFT, RIGHT);
-  const percent = scale([...points.map(({ low }) => height(low)), ...points.map(({ high }) => height(high))], BOTTOM, TOP);
+  const percent = scale(
+    [...points.map(({ low }) => height(low)), ...points.map(({ high }) => height(high))],
+    BOTTOM,
+    TOP,
+  );
   const up = (/** @type {number} */ value) => percent(height(value));
   const show = (/** @type {number} */ value) => (isDistance ? significant(value) : value.toFixed(4));
   const ends = [Math.min, Math.max];
@@ -55,7 +59,9 @@ export function drawChart(entries, chosen, lang, onChoose) {
   const line = points.map(({ size, value }) => `${across(size)} ${up(value)}`).join("L");
   const bars = points.map(({ size, low, high }) => `M${across(size)} ${up(low)}V${up(high)}`).join("");
   $("plot").replaceChildren(axes(`M${line}${isDistance ? bars : ""}`), ...labels, ...buttons);
-  $("points-caption").textContent = t(isDistance ? "distanceCaption" : "pointsCaption", { language: languageName(lang) });
+  $("points-caption").textContent = t(isDistance ? "distanceCaption" : "pointsCaption", {
+    language: languageName(lang),
+  });
   return true;
 }
 

@@ -72,7 +72,7 @@ def test_where_one_run_lacks_the_richer_report_both_are_compared_by_the_other(tm
     assert found.source == "bench/report.json" and [file.mb for file in found.files] == [17.0, 17.0]
     figures = found.files[0].by_kind["ja"]
     assert figures.kld is not None and figures.low is not None and figures.low < figures.kld
-    with pytest.raises(LilmError, match="has no quant/report.json, the other no bench/report.json"):
+    with pytest.raises(LilmError, match=r"has no quant/report\.json, the other no bench/report\.json"):
         compare_runs(quant_run(tmp_path / "three"), bench_run(tmp_path / "four"))
 
 
