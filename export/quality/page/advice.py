@@ -21,13 +21,12 @@ OVER_RULE = f"at most {BOUND:.1%} more bits per byte than F16 in each language"
 @dataclass(frozen=True)
 class Advice:
     """kind: of device. devices: their names, and what a page or an app may use there. file: what to ship, "" where none
-    fits. words: the sentence. sure: whether the text was enough to tell."""
+    fits. words: the reason, and where it is so, that the text was too little to tell."""
 
     kind: str
     devices: str
     file: str
     words: str
-    sure: bool
 
 
 def advise(model: Mapping[str, Any]) -> list[Advice]:
@@ -40,8 +39,8 @@ def advise(model: Mapping[str, Any]) -> list[Advice]:
     for kind in sorted(by_kind, key=lambda kind: (ORDER.index(kind) if kind in ORDER else len(ORDER), kind)):
         devices = sorted(by_kind[kind], key=lambda one: (one["may_use_mb"], one["device"]))
         said = [(device, *_say(model, device, fits["n_ctx"])) for device in devices]
-        for (file, words, sure), same in groupby(said, key=lambda one: one[1:]):
-            found.append(Advice(kind, _named([one[0] for one in same]), file, words, sure))
+        for (file, words), same in groupby(said, key=lambda one: one[1:]):
+            found.append(Advice(kind, _named([one[0] for one in same]), file, words))
     return found
 
 
@@ -68,14 +67,14 @@ def _named(devices: Sequence[Device]) -> str:
     return f"{', '.join(names)}: {least if least == most else f'{least} to {most}'} MB"
 
 
-def _say(model: Mapping[str, Any], device: Device, n_ctx: int) -> tuple[str, str, bool]:
+def _say(model: Mapping[str, Any], device: Device, n_ctx: int) -> tuple[str, str]:
     choice = choose(model, fitting(device, n_ctx))
     if choice.file is None:
-        return "", _none_fits(model, device, n_ctx), True
+        return "", _none_fits(model, device, n_ctx)
     words = _why(choice, choice.file, model["languages"])
     if choice.file["name"] in device["slow"]:
         words += " It is slow there: most of its bytes are of types without kernels."
-    return choice.file["quant"], words, not choice.unsure
+    return choice.file["quant"], words
 
 
 def _none_fits(model: Mapping[str, Any], device: Device, n_ctx: int) -> str:
