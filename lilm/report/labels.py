@@ -58,7 +58,7 @@ def place_names(
     written: list[Box] = []
     for name in sorted(names, key=lambda one: not one.needed):
         at = axes.transData.transform((name.x, name.y))
-        text = axes.text(0, 0, name.text, fontsize=size)
+        text = axes.text(0, 0, name.text, fontsize=size, parse_math=False)
         extent = text.get_window_extent()
         text.remove()
         width, height = extent.width * WIDER, extent.height
@@ -77,6 +77,7 @@ def place_names(
             va="center",
             fontsize=size,
             color=colour,
+            parse_math=False,
             arrowprops=tie if far else None,
         )
         note.set_in_layout(False)  # so that the layout stays the one that was measured

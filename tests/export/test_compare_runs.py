@@ -39,14 +39,14 @@ def bench_run(folder: Path, text: str = "same") -> Path:
 
 
 def test_both_runs_files_are_on_one_page(tmp_path: Path) -> None:
-    found = compare_runs(quant_run(tmp_path / "one"), quant_run(tmp_path / "<b>two"))
+    found = compare_runs(quant_run(tmp_path / "one"), quant_run(tmp_path / "<b>two$x^$"))
     assert [(file.run, file.quant) for file in found.files][:3] == [
-        ("<b>two", "F16"),
+        ("<b>two$x^$", "F16"),
         ("one", "F16"),
-        ("<b>two", "Q8_0"),
+        ("<b>two$x^$", "Q8_0"),
     ]
     page = compare_page(found)
-    assert "&lt;b&gt;two" in page and "<b>two" not in page.replace("<b style", "")
+    assert "&lt;b&gt;two$x^$" in page and "<b>two$x^$" not in page.replace("<b style", "")
     assert page.count("0.04000 ± 0.00400") == 2 * 3  # both runs, three kinds of text
     assert page.count("<svg") == 2 and "http://" not in page.replace("http://www.w3.org", "")
     assert found.cut_alike and "cut the documents into other tokens" not in page

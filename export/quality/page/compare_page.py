@@ -65,7 +65,8 @@ def _paint(found: Comparison, points: Sequence[tuple[File, float]]) -> Any:
         axes.margins(x=0.16, y=0.2)
         axes.grid(alpha=0.25, color=INK, linewidth=0.5)
         shown = [(file, value) for file, value in points if not file.control]
-        figure.legend(frameon=False, loc="outside upper left", fontsize=NAME_SIZE)
+        for text in figure.legend(frameon=False, loc="outside upper left", fontsize=NAME_SIZE).get_texts():
+            text.set_parse_math(False)  # a folder's name may hold dollars
         place_names(axes, [Name(file.quant, file.mb, value) for file, value in shown], NAME_SIZE, INK)
 
     return paint
