@@ -185,16 +185,14 @@ def measured_by_quant(report: Path) -> dict[str, dict[str, Any]]:
 
 
 def _quant_figures(figures: Mapping[str, Any]) -> dict[str, Any]:
-    kld, top = figures["kld_mean"], figures["same_top"]
-    none = {"kld_mean": None, "kld_se": None, "kld_ci95": None, "top1_agreement": None}
-    against = (
-        none
-        if kld is None
-        else {
-            **{"kld_mean": kld["value"], "kld_se": kld["se"], "kld_ci95": kld["ci95"], "top1_agreement": top["value"]}
-        }
-    )
-    return {"bits_per_byte": figures["bits_per_byte"]["value"], **against}
+    kld, top = figures["kld_mean"] or {}, figures["same_top"] or {}
+    return {
+        "bits_per_byte": figures["bits_per_byte"]["value"],
+        "kld_mean": kld.get("value"),
+        "kld_se": kld.get("se"),
+        "kld_ci95": kld.get("ci95"),
+        "top1_agreement": top.get("value"),
+    }
 
 
 def measured(report: Path) -> dict[str, dict[str, Any]]:
