@@ -180,7 +180,7 @@ def measured_by_quant(report: Path) -> dict[str, dict[str, Any]]:
             row["sha256"]: {lang: _quant_figures(row["texts"][lang]["short"]) for lang in model["languages"]}
             for row in model["files"]
         }
-    except (KeyError, IndexError, TypeError):
+    except (KeyError, IndexError, TypeError, AttributeError):
         return {}
 
 
