@@ -12,9 +12,10 @@ from lilm.demo.chunks import chunk_list
 from lilm.disk import link_or_copy
 from lilm.errors import LilmError
 from lilm.gguf_parts import model_at, parts_of
+from lilm.json_file import read_json_object
 from lilm.pipeline.artifact import Artifact, files_below, own_files, read_manifest
 from lilm.pipeline.hashing import sha256_file, write_json
-from lilm.pipeline.stage import Context, stage_named
+from lilm.pipeline.stage import QUANT_REPORT, Context, stage_named
 from lilm.recipe import LEARNED, MIX, SiteConfig
 
 PAGE = (".css", ".html", ".js", ".png", ".svg")
@@ -39,6 +40,7 @@ def run(config: SiteConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
     copy_engine(inputs["wasm"], out_dir / "wasm")
     memory = json.loads((inputs["wasm"] / "memory.json").read_text(encoding="utf-8"))
     quality = measured(inputs["bench"] / "report.json")
+    better = measured_by_quant(inputs[QUANT_REPORT]) if QUANT_REPORT in inputs else {}
     models = []
     (out_dir / "models").mkdir()
     for wanted in config.quants:
@@ -58,7 +60,7 @@ def run(config: SiteConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
                 "bytes": sum(part["bytes"] for part in parts),
                 **({"parts": parts} if len(parts) > 1 else {}),
                 "memory": initial_memory(memory, source.name),
-                "quality": quality.get(source.name),
+                "quality": better.get(parts[0]["sha256"]) or quality.get(source.name),
             }
         )
     charts, report = copy_report(inputs["bench"], out_dir / "bench")
@@ -167,6 +169,30 @@ def initial_memory(memory: Mapping[str, Any], name: str) -> dict[str, int]:
         if "initial_bytes" in row:
             found[variant] = row["initial_bytes"]
     return found
+
+
+def measured_by_quant(report: Path) -> dict[str, dict[str, Any]]:
+    """The same out of the report of `lilm bench quant`, with the 95% interval of the divergence: SHA-256 of the file ->
+    language -> figures. Raises LilmError when the report is not JSON; one that lacks a figure counts for nothing."""
+    try:
+        model = read_json_object(report, remedy="run `lilm bench quant` again")["models"][0]
+        return {
+            row["sha256"]: {lang: _quant_figures(row["texts"][lang]["short"]) for lang in model["languages"]}
+            for row in model["files"]
+        }
+    except (KeyError, IndexError, TypeError, AttributeError):
+        return {}
+
+
+def _quant_figures(figures: Mapping[str, Any]) -> dict[str, Any]:
+    kld, top = figures["kld_mean"] or {}, figures["same_top"] or {}
+    return {
+        "bits_per_byte": figures["bits_per_byte"]["value"],
+        "kld_mean": kld.get("value"),
+        "kld_se": kld.get("se"),
+        "kld_ci95": kld.get("ci95"),
+        "top1_agreement": top.get("value"),
+    }
 
 
 def measured(report: Path) -> dict[str, dict[str, Any]]:

@@ -11,14 +11,12 @@ from typing import Any
 
 from lilm.origin import Origin
 from lilm.recipe import Recipe
+from lilm.report.languages import language_name
 from lilm.report.markdown import block, code, plain, table
 
 UNKNOWN = "unknown: ask before publishing"
 OURS = "made up by LiLM, nobody else's"
 MADE_BY_LILM = ("stories", "chats")  # formats
-NAMES = {"ja": "Japanese", "en": "English", "zh": "Chinese", "ko": "Korean", "de": "German", "fr": "French",
-         "es": "Spanish", "it": "Italian", "pt": "Portuguese", "ru": "Russian", "vi": "Vietnamese", "th": "Thai",
-         "id": "Indonesian"}  # fmt: skip
 _REPO = re.compile(r"^[\w.-]+/[\w.-]+$", re.ASCII)
 _ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9.+-]*$", re.ASCII)
 _TRANSFORMERS = """from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -227,4 +225,4 @@ def _sources(recipe: Recipe) -> list[Any]:
 
 
 def _language(code_: str) -> str:
-    return NAMES.get(code_, code_)
+    return language_name(code_)

@@ -1,37 +1,53 @@
 // Quality against size: a point per model that is a button, which chooses that model.
 
 import { $, el } from "./dom.js";
-import { formatBytes, languageName, t } from "./texts.js";
+import { formatBytes, languageName, significant, t } from "./texts.js";
 
 const NS = "http://www.w3.org/2000/svg";
 const [LEFT, RIGHT, TOP, BOTTOM] = [17, 98, 10, 80]; // of the plot, in percent of the figure
+const LOWEST = 0.1; // of a divergence: a scale of its logarithm has no 0 for an interval to reach
 
 /** @typedef {import("./models-view.js").Entry} Entry */
 
 /**
- * Draw `entries` that were measured in `lang`; gives whether there was anything to compare.
+ * Draw `entries` that were measured in `lang`; gives whether there was anything to compare. Up goes how far each is from
+ * the unquantised model, where that was measured with an interval of each, else bits per byte.
  * @param {Entry[]} entries @param {Entry | undefined} chosen @param {string} lang
  * @param {(entry: Entry) => void} onChoose
  */
 export function drawChart(entries, chosen, lang, onChoose) {
-  const points = entries.flatMap((entry) => {
+  const measured = entries.flatMap((entry) => {
     const figures = entry.quality?.[lang];
-    return figures ? [{ entry, size: entry.bytes, value: figures.bits_per_byte }] : [];
+    return figures ? [{ entry, figures }] : [];
   });
-  $("points").hidden = points.length < 2;
-  if (points.length < 2) return false;
+  $("points").hidden = measured.length < 2;
+  if (measured.length < 2) return false;
+  const distances = measured.map(({ figures }) => distance(figures));
+  const isDistance = !distances.includes(undefined);
+  const points = measured.map(({ entry, figures }, at) => {
+    const value = figures.bits_per_byte;
+    return { entry, size: entry.bytes, ...((isDistance && distances[at]) || { value, low: value, high: value }) };
+  });
   points.sort((one, other) => one.size - other.size);
   const sizes = points.map(({ size }) => size);
   const values = points.map(({ value }) => value);
+  const height = isDistance ? Math.log : Number; // of files a hundred times as near, too, one sees how near they are
   const across = scale(sizes, LEFT, RIGHT);
-  const up = scale(values, BOTTOM, TOP);
+  const percent = scale(
+    [...points.map(({ low }) => height(low)), ...points.map(({ high }) => height(high))],
+    BOTTOM,
+    TOP,
+  );
+  const up = (/** @type {number} */ value) => percent(height(value));
+  const show = (/** @type {number} */ value) => (isDistance ? significant(value) : value.toFixed(4));
   const ends = [Math.min, Math.max];
   const labels = [
     ...ends.map((end) => label("size-label", formatBytes(end(...sizes)), across(end(...sizes)), BOTTOM + 5)),
-    ...ends.map((end) => label("value-label", end(...values).toFixed(4), 0, up(end(...values)))),
+    ...ends.map((end) => label("value-label", show(end(...values)), 0, up(end(...values)))),
   ];
   const buttons = points.map(({ entry, size, value }, at) => {
-    const title = t("tryPoint", { name: entry.label, size: formatBytes(size), value: value.toFixed(4) });
+    const told = { name: entry.label, size: formatBytes(size), value: show(value) };
+    const title = t(isDistance ? "tryDistance" : "tryPoint", told);
     const state = { ariaLabel: title, ariaPressed: String(entry === chosen) };
     const button = el("button", { type: "button", className: "point", title, ...state });
     const name = el("span", { "aria-hidden": "true" }, entry.label);
@@ -40,9 +56,22 @@ export function drawChart(entries, chosen, lang, onChoose) {
     button.addEventListener("click", () => onChoose(entry));
     return place(button, across(size), up(value));
   });
-  $("plot").replaceChildren(axes(points.map((point) => [across(point.size), up(point.value)])), ...labels, ...buttons);
-  $("points-caption").textContent = t("pointsCaption", { language: languageName(lang) });
+  const line = points.map(({ size, value }) => `${across(size)} ${up(value)}`).join("L");
+  const bars = points.map(({ size, low, high }) => `M${across(size)} ${up(low)}V${up(high)}`).join("");
+  $("plot").replaceChildren(axes(`M${line}${isDistance ? bars : ""}`), ...labels, ...buttons);
+  $("points-caption").textContent = t(isDistance ? "distanceCaption" : "pointsCaption", {
+    language: languageName(lang),
+  });
   return true;
+}
+
+/**
+ * The divergence and its interval, which on this scale ends above 0; undefined where it was not measured.
+ * @param {import("./models-view.js").Figures} figures
+ */
+function distance({ kld_mean: value, kld_ci95: ends }) {
+  if (!value || !ends) return undefined;
+  return { value, low: Math.max(ends[0], value * LOWEST), high: ends[1] };
 }
 
 /**
@@ -57,14 +86,14 @@ function scale(values, from, to) {
   return (/** @type {number} */ value) => from + inset + ((value - least) / (most - least)) * (to - from - 2 * inset);
 }
 
-/** @param {[across: number, up: number][]} places in percent */
-function axes(places) {
+/** @param {string} more a path in percent */
+function axes(more) {
   const svg = document.createElementNS(NS, "svg");
   svg.setAttribute("viewBox", "0 0 100 100");
   svg.setAttribute("preserveAspectRatio", "none");
   svg.setAttribute("aria-hidden", "true");
   const path = document.createElementNS(NS, "path");
-  path.setAttribute("d", `M${LEFT} ${TOP}V${BOTTOM}H${RIGHT}M${places.map((pair) => pair.join(" ")).join("L")}`);
+  path.setAttribute("d", `M${LEFT} ${TOP}V${BOTTOM}H${RIGHT}${more}`);
   svg.append(path);
   return svg;
 }

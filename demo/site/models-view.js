@@ -5,10 +5,11 @@ import { drawChart } from "./chart.js";
 import { $, el } from "./dom.js";
 import { fitOf } from "./fits.js";
 import { KeptView } from "./kept-view.js";
-import { formatBytes, languageName, t } from "./texts.js";
+import { formatBytes, languageName, significant, t } from "./texts.js";
 
 /**
- * @typedef {{bits_per_byte: number, kld_mean: number | null, top1_agreement: number | null}} Figures
+ * @typedef {{bits_per_byte: number, kld_mean: number | null, top1_agreement: number | null, kld_ci95?: [number, number] | null}} Figures
+ *   kld_ci95: where the files were measured with intervals
  * @typedef {Record<string, Figures>} Quality by language
  *
  * @typedef {Object} Entry a model that can be chosen
@@ -160,9 +161,4 @@ function facts(quality) {
     const unbroken = pieces.map((piece) => piece.replaceAll(" ", "\u00a0"));
     return el("span", {}, el("b", {}, languageName(lang)), ` ${unbroken.join(" · ")}`);
   });
-}
-
-/** @param {number} value */
-function significant(value) {
-  return value >= 0.001 ? value.toPrecision(2) : value.toExponential(1);
 }

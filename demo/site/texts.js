@@ -36,6 +36,8 @@ const TEXTS = {
     fit_too_big: "Probably too big for this device.", fit_unknown: "This browser does not tell whether it fits.",
     pointsCaption: "Quality ({language}) against size: further down predicts better, further left is smaller. Press a point to choose it.",
     tryPoint: "Try {name}: {size}, {value} bits/byte",
+    distanceCaption: "Distance from the unquantised model ({language}), with the interval that is 95% sure, against size: further down is nearer, further left is smaller. Press a point to choose it.",
+    tryDistance: "Try {name}: {size}, divergence {value}",
     notice_quota_full: "There is no room to keep the model in this browser, so it is in memory for this visit and is downloaded again at the next. Delete models that you no longer need under “Models”.",
     notice_cannot_keep: "This browser cannot keep models, so it is downloaded again at the next visit.",
     error_wrong_hash: "The downloaded model is damaged: it is not the file that this page was made with. Try again; if that does not help, the file on the server is damaged.",
@@ -91,6 +93,8 @@ const TEXTS = {
     fit_too_big: "この端末にはおそらく大きすぎます。", fit_unknown: "この端末で動くかどうか、このブラウザーからは分かりません。",
     pointsCaption: "品質（{language}）と大きさ：下ほど予測が正確で、左ほど小さいモデルです。点を押すと選べます。",
     tryPoint: "{name} を試す：{size}、{value} ビット/バイト",
+    distanceCaption: "量子化前のモデルとの差（{language}、縦線は 95% 信頼区間）と大きさ：下ほど元のモデルに近く、左ほど小さいモデルです。点を押すと選べます。",
+    tryDistance: "{name} を試す：{size}、差 {value}",
     notice_quota_full: "ブラウザーにモデルを保存する空きがないため、今回はメモリーに置き、次回また読み込みます。不要なモデルは「モデル」から削除できます。",
     notice_cannot_keep: "このブラウザーはモデルを保存できないため、次回また読み込みます。",
     error_wrong_hash: "ダウンロードしたモデルが壊れています（このページのファイルと一致しません）。もう一度お試しください。直らない場合は、サーバーのファイルが壊れています。",
@@ -177,4 +181,9 @@ export function formatBytes(bytes) {
 /** @param {number} seconds */
 export function formatTime(seconds) {
   return seconds < 90 ? t("seconds", { n: Math.ceil(seconds) }) : t("minutes", { n: Math.ceil(seconds / 60) });
+}
+
+/** Two digits. @param {number} value */
+export function significant(value) {
+  return value >= 0.001 ? value.toPrecision(2) : value.toExponential(1);
 }

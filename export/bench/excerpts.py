@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from lilm.pipeline.hashing import sha256_json
+
 Encode = Callable[[str], list[int]]
 
 DOCUMENT_SHARE = 16  # at most one part in this many of the tokens comes from one document
@@ -14,13 +16,15 @@ PIECE_CHARS = 16  # no piece is longer, so a longer text need not be tokenised t
 class Excerpts:
     """windows: BOS and the tokens after it, at most n_ctx in all; every token but BOS is predicted.
 
-    tokens, bytes, documents: predicted tokens, UTF-8 bytes of their text, texts it comes from.
+    tokens, bytes, documents: predicted tokens, UTF-8 bytes of their text, texts it comes from. sha256: of these whole
+    texts' sorted hashes, by which two runs know whether they were measured on the same ones.
     """
 
     windows: list[list[int]]
     tokens: int
     bytes: int
     documents: int
+    sha256: str
 
 
 def choose(texts: Iterable[str], encode: Encode, bos: int, n_ctx: int, eval_tokens: int) -> Excerpts:
@@ -33,17 +37,19 @@ def choose(texts: Iterable[str], encode: Encode, bos: int, n_ctx: int, eval_toke
     ordered = sorted(texts, key=lambda text: hashlib.sha256(text.encode()).digest())
     share = max(n_ctx - 1, eval_tokens // DOCUMENT_SHARE)
     windows: list[list[int]] = []
-    tokens = n_bytes = documents = 0
+    tokens = n_bytes = 0
+    documents: list[str] = []
     for text in ordered:
         if tokens >= eval_tokens:
             break
+        whole = text
         text, ids = shortened(text, encode, min(share, eval_tokens - tokens))
         if ids:
             windows += [[bos, *ids[at : at + n_ctx - 1]] for at in range(0, len(ids), n_ctx - 1)]
             tokens += len(ids)
             n_bytes += len(text.encode())
-            documents += 1
-    return Excerpts(windows, tokens, n_bytes, documents)
+            documents.append(hashlib.sha256(whole.encode()).hexdigest())
+    return Excerpts(windows, tokens, n_bytes, len(documents), sha256_json(sorted(documents)))
 
 
 def shortened(text: str, encode: Encode, limit: int) -> tuple[str, list[int]]:

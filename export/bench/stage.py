@@ -109,6 +109,7 @@ def measure_files(
             "tokens": sample.tokens,
             "bytes": sample.bytes,
             "windows": len(sample.windows),
+            "sha256": sample.sha256,
         }
         for lang, sample in excerpts.items()
     }

@@ -6,14 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from lilm.devices import processor
+from lilm.disk import write_atomic
 from lilm.errors import LilmError
 from lilm.export.quality.apart import add_reader, prove_apart
 from lilm.export.quality.file_measures import FileMeasures
 from lilm.export.quality.opened import Controls, OpenedRun, check_run, open_run
+from lilm.export.quality.page.html import quant_page
+from lilm.export.quality.places import where_they_fit
 from lilm.export.quality.plan import Plan
 from lilm.export.quality.questions import Question, read_questions
 from lilm.export.quality.ratios import ratios
 from lilm.export.quality.report import model_report
+from lilm.export.quality.samples import read_samples
 from lilm.export.quality.speed import why_no_page
 from lilm.export.quality.table import quality_table
 from lilm.export.quality.texts import Texts, find_texts
@@ -22,7 +26,7 @@ from lilm.pipeline.runner import locked
 from lilm.progress import Reporter
 
 FOLDER = "quant"  # in the run's own folder
-REPORT = "report.json"
+REPORT, PAGE = "report.json", "report.html"
 
 
 def measure(
@@ -71,6 +75,7 @@ def measure(
         reporter.console.print(quality_table(one["models"][0]))
     for target in targets:
         reporter.say(f"  everything: {target / REPORT}")
+        reporter.say(f"  to read: {target / PAGE}")
     return figures
 
 
@@ -108,9 +113,12 @@ def measure_run(
         with reporter.bar("quant", sum(costs), sum(costs) - sum(left)) as bar:
             found = [measures.measure(file, bar.advance) for file in files]
         about = {"n_predict": measures.n_predict, **_about(run, texts, plan, proof, made, why)}
+        shipped = (run.full, *run.files)
+        about |= {"fits": where_they_fit(run, shipped), "samples": read_samples(out, shipped, plan.skip)}
         model = model_report(run, files, found, about)
         figures = _together([{"models": [model], **_own(run)}])
         write_json(out / REPORT, figures)
+        write_atomic(out / PAGE, quant_page(model))
     return figures
 
 

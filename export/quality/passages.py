@@ -60,7 +60,8 @@ class Passages:
 
     def as_json(self) -> dict[str, int | str]:
         sizes = {"documents": len(self.documents), "windows": len(self.windows), "tokens": self.tokens}
-        return {**sizes, "missing_tokens": max(0, self.wanted - self.tokens), "sha256": self.sha256}
+        hashes = {"sha256": self.sha256, "documents_sha256": sha256_json(sorted(self.documents))}
+        return {**sizes, "missing_tokens": max(0, self.wanted - self.tokens), **hashes}
 
 
 def ordered(texts: Iterable[str]) -> list[str]:

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
+from lilm.export.quality.layers import types_by_layer
 from lilm.export.quality.opened import REFERENCE, Measured, OpenedRun
 from lilm.export.quality.ratios import learnt_pairs
-from lilm.export.quality.scored import compare
+from lilm.export.quality.scored import compare, rise
 from lilm.gguf_file import open_gguf
 
 Found = Mapping[str, Any]
@@ -15,17 +16,21 @@ PAGE = ("wasm_prefill", "wasm_decode", "wasm_load_s")
 WRITTEN = ("loops", "wrong_language", "broken")
 
 
-def file_row(run: OpenedRun, file: Measured, found: Found) -> dict[str, Any]:
-    """mb: millions of bytes. bpw: bits of the whole file per weight. kld_LANGUAGE, kld_chat: nats per token, means;
+def file_row(run: OpenedRun, file: Measured, found: Found, full: Found) -> dict[str, Any]:
+    """found, full: what was measured of this file, and of the F16 one.
+
+    mb: millions of bytes. bpw: bits of the whole file per weight. kld_LANGUAGE, kld_chat: nats per token, means;
     kld_se, kld_p99, kld_p999, same_top: of the language learnt. bpb_LANGUAGE: bits per byte. loops, wrong_language,
-    broken: shares of the free texts. All of short windows; `texts` has the long ones and the intervals. None: not
-    measured."""
+    broken: shares of the free texts. All of short windows; `texts` has the long ones, the intervals, and as `more_bits`
+    the share by which bits per byte are more than F16's. matrices: see types_by_layer. None: not measured."""
     size, scores = file.path.stat().st_size, found["scores"]
-    weights = sum(tensor.parameters for tensor in open_gguf(file.path).tensors.values())
+    tensors = open_gguf(file.path).tensors
+    weights = sum(tensor.parameters for tensor in tensors.values())
     texts: dict[str, dict[str, Any]] = {}
     for name, one in scores.items():
         kind, _, context = name.partition(" ")
-        texts.setdefault(kind, {})[context] = one["figures"]
+        more = None if file.method == REFERENCE else rise(one["sums"], full["scores"][name]["sums"])
+        texts.setdefault(kind, {})[context] = {**one["figures"], "more_bits": more}
     learnt = texts[run.languages[0]]["short"]
     kinds = {**dict.fromkeys(run.languages, "short"), "chat": "whole"}
     written, speed, page = (found.get(part) or {} for part in ("written", "speed", "page"))
@@ -46,6 +51,7 @@ def file_row(run: OpenedRun, file: Measured, found: Found) -> dict[str, Any]:
         **{name: speed.get(name) for name in SPEEDS},
         **{name: page.get(name) for name in PAGE},
         "why_no_page": page.get("why", ""),
+        "matrices": types_by_layer(tensors.values()),
         "texts": texts,
         "written": found.get("written"),
         "answers": found.get("answers"),
@@ -75,8 +81,8 @@ def pairs(files: Sequence[Measured], found: Sequence[Found]) -> list[dict[str, A
 def model_report(
     run: OpenedRun, files: Sequence[Measured], found: Sequence[Found], about: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """{"name", "languages", "smollm2", …about, "files", "learnt_pairs", "pairs"}."""
-    rows = [file_row(run, file, one) for file, one in zip(files, found, strict=True)]
+    """{"name", "languages", "smollm2", …about, "files", "learnt_pairs", "pairs"}. files, found: the F16 one first."""
+    rows = [file_row(run, file, one, found[0]) for file, one in zip(files, found, strict=True)]
     base = run.recipe.base
     return {
         "name": run.recipe.name,

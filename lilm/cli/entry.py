@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from lilm import __version__
-from lilm.cli import begin, bench, export, fit, learn, stages, talk, wasm
+from lilm.cli import begin, bench, export, fit, learn, report, stages, talk, wasm
 from lilm.errors import LilmError
 
 TYPERS_CODE = 130  # typer ends so, and says nothing, where a KeyboardInterrupt comes through
@@ -41,6 +41,7 @@ def make_app() -> typer.Typer:
     begin.register(app)
     talk.register(app)
     fit.register(app)
+    report.register(app)
 
     @app.callback(invoke_without_command=True)
     def options(version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False) -> None:

@@ -38,6 +38,9 @@ def fit_matrix(devices: Iterable[Device], models: Mapping[str, Model], use: Use)
     return [
         {
             "device": one.name,
+            "called": one.device,
+            "os": one.os,
+            "entitlement": one.entitlement,
             "kind": one.kind,
             "may_use_mb": one.may_use_mb,
             "confidence": one.confidence,

@@ -145,7 +145,7 @@ def run_stage(
     context.reporter.say(f"{stage.name}: {stage.summary}" + again + (" (resumed)" if resumed else ""))
     started = time.monotonic()
     try:
-        folders = {name: run_dir / name for name in stage.needs(recipe)}
+        folders = {name: run_dir / name for name in stage.needs(recipe)} | stage.found_beside(run_dir)
         artifact = stage.load().run(getattr(recipe, stage.name), folders, folder, context)
         seconds = time.monotonic() - started
         timed = Artifact({**artifact.measurements, "seconds": round(seconds, 2)}, artifact.volatile)

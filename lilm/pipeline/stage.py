@@ -56,6 +56,8 @@ class Stage:
         there when it is done, somebody else has put there.
     shared: names of the recipe's top-level keys that this stage reads besides its own section.
     also: what it reads of other sections, given the recipe, by a name for it.
+    beside: files of the run that no stage writes and that it reads where they are there; `inputs` has them by these
+        names.
     """
 
     name: str
@@ -65,6 +67,11 @@ class Stage:
     outputs: tuple[str, ...]
     shared: tuple[str, ...] = ()
     also: Callable[["Recipe"], dict[str, Any]] = lambda recipe: {}
+    beside: tuple[str, ...] = ()
+
+    def found_beside(self, run_dir: Path) -> dict[str, Path]:
+        """Those of `beside` that are there."""
+        return {name: run_dir / name for name in self.beside if (run_dir / name).is_file()}
 
     def load(self) -> Any:
         return importlib.import_module(self.module)
@@ -92,6 +99,7 @@ def _export_needs(recipe: "Recipe") -> tuple[str, ...]:
     return ("base", "finetune", *(name for name, wants in wanted.items() if wants))
 
 
+QUANT_REPORT = "quant/report.json"  # of `lilm bench quant`, which is no stage
 _MODEL = ("config.json", "generation_config.json", "model*.safetensors", "model.safetensors.index.json")
 _TOKENIZER = ("tokenizer.model", "tokenizer.json", "tokenizer_config.json")
 _TOKENS = ("tokens.json", "tokens/*.bin", "tokens/*.idx")
@@ -198,6 +206,7 @@ STAGES: tuple[Stage, ...] = (
             *("wasm/memory.json", "wasm/*/lilm-core*", *(f"wasm/runtime/{name}" for name in _RUNTIME)),
         ),
         ("language",),
+        beside=(QUANT_REPORT,),
     ),
 )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lilm.pipeline.artifact import MANIFEST, Manifest, changed_output, read_manifest
-from lilm.pipeline.hashing import sha256_json
+from lilm.pipeline.hashing import sha256_file, sha256_json
 from lilm.pipeline.made_by import changed_code, code_of
 from lilm.pipeline.stage import Context, Stage
 from lilm.recipe import Recipe
@@ -58,6 +58,7 @@ def stage_inputs(stage: Stage, recipe: Recipe, run_dir: Path, context: Context) 
         if manifest is None:
             return None
         inputs[name] = manifest.digest
+    inputs |= {name: sha256_file(path) for name, path in stage.found_beside(run_dir).items()}
     external = getattr(stage.load(), "external", None)
     if external is not None:
         inputs["external"] = external(getattr(recipe, stage.name), context)

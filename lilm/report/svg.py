@@ -35,7 +35,7 @@ def svg_chart(label: str, size: tuple[float, float], paint: Callable[[Any], None
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context({**_STYLE, "svg.hashsalt": label}):
-        figure = Figure(figsize=size, layout="constrained")
+        figure = Figure(figsize=size, dpi=72, layout="constrained")  # as an SVG counts
         FigureCanvasSVG(figure)
         paint(figure)
         stream = io.StringIO()

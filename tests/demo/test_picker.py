@@ -30,6 +30,21 @@ def test_a_point_of_the_chart_chooses_its_model(open_page: Open) -> None:
     assert page.evaluate("loadedSource").endswith("models/model-Q8_0.gguf")
 
 
+def test_the_chart_shows_distances_with_their_intervals_where_all_have_one(open_page: Open, site: Path) -> None:
+    path = site / "site" / "models.json"
+    listed = json.loads(path.read_text(encoding="utf-8"))
+    for model, mean in zip(listed["models"], (0.02, 0.001), strict=True):
+        model["quality"]["ja"] |= {"kld_mean": mean, "kld_ci95": [-mean, mean * 2]}
+    path.write_text(json.dumps(listed), encoding="utf-8")
+    page = open_page()
+    page.click("#open-models")
+    page.click("button[aria-label='Try Q8_0: 2 kB, divergence 0.0010']")
+    assert "Distance from the unquantised model (Japanese)" in page.inner_text("#points-caption")
+    assert page.get_attribute("#plot path", "d").count("V") == 3  # the axis, and the bar of each
+    q4, q8 = (page.locator(".point").nth(at).bounding_box() for at in range(2))
+    assert q4["y"] < q8["y"]  # further from the unquantised model
+
+
 def test_whether_a_model_fits_is_said_in_words(open_page: Open, site: Path) -> None:
     page = open_page()
     page.click("#open-models")

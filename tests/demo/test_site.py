@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from lilm.errors import LilmError
-from lilm.pipeline.artifact import files_below
+from lilm.pipeline.artifact import Manifest, files_below
 from lilm.pipeline.hashing import sha256_file
-from lilm.pipeline.stage import Context
+from lilm.pipeline.stage import QUANT_REPORT, Context, stage_named
+from lilm.pipeline.work import work_of
+from lilm.recipe import load_recipe
 from tests.conftest import ROOT
 
 Inputs = Callable[[Path], dict[str, Path]]
@@ -38,6 +40,45 @@ def test_models_are_listed_with_what_was_measured(made: Path) -> None:
     assert listed["sampling"]["repeat_penalty"] == 1.1
     assert (listed["charts"], listed["report"]) == (["bench/quality.svg"], "bench/report.html")
     assert listed["language"] == "ja"
+
+
+def test_figures_with_intervals_are_taken_for_the_very_file_that_they_are_of(
+    tmp_path: Path, context: Context, fake_inputs: Inputs, make_site: Callable[..., Any]
+) -> None:
+    inputs = fake_inputs(tmp_path / "inputs")
+    figures = {
+        "bits_per_byte": {"value": 1.5},
+        "kld_mean": {"value": 0.02, "se": 0.002, "ci95": [0.016, 0.024]},
+        "same_top": {"value": 0.9},
+    }
+    texts = {lang: {"short": figures} for lang in ("ja", "en")}
+    hashes = [sha256_file(inputs["export"] / "model-Q4_K_M.gguf"), "of another model-Q8_0.gguf"]
+    model = {"languages": ["ja", "en"], "files": [{"sha256": one, "texts": texts} for one in hashes]}
+    report = tmp_path / "report.json"
+    report.write_text(json.dumps({"models": [model]}), encoding="utf-8")
+    make_site({**inputs, QUANT_REPORT: report}, tmp_path / "site", context)
+    first, second = json.loads((tmp_path / "site" / "models.json").read_text(encoding="utf-8"))["models"]
+    assert first["quality"]["ja"] == {
+        **{"bits_per_byte": 1.5, "kld_mean": 0.02, "kld_se": 0.002, "kld_ci95": [0.016, 0.024]},
+        "top1_agreement": 0.9,
+    }
+    assert second["quality"]["ja"]["kld_mean"] == 0.0123
+
+
+def test_a_new_measurement_makes_the_page_again(tmp_path: Path, context: Context, fake_inputs: Inputs) -> None:
+    recipe = load_recipe("quickstart")
+    inputs = fake_inputs(tmp_path)
+    for name in ("export", "wasm"):
+        Manifest(name, "0", {}, {}, {}, (), {}).write(inputs[name])
+    stage = stage_named("site")
+    before = work_of(stage, recipe, tmp_path, context)
+    assert before is not None and QUANT_REPORT not in before.inputs
+    for content in ("{}", "[]"):
+        (tmp_path / "quant").mkdir(exist_ok=True)
+        (tmp_path / QUANT_REPORT).write_text(content)
+        after = work_of(stage, recipe, tmp_path, context)
+        assert after is not None and before is not None and after.key(stage) != before.key(stage)
+        before = after
 
 
 def test_the_same_inputs_make_the_same_bytes_over_any_leftovers(

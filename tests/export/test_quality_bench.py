@@ -20,7 +20,9 @@ from lilm.export.quality import file_measures
 from lilm.export.quality.bench import measure
 from lilm.export.quality.controls import make_controls
 from lilm.export.quality.opened import open_run
+from lilm.export.quality.page.advice import advise
 from lilm.export.stage import run as run_export
+from lilm.fit.known.devices import load_devices
 from lilm.llamacpp.engine import Engine, Score
 from lilm.pipeline.artifact import Manifest, describe_outputs
 from lilm.pipeline.hashing import sha256_file, write_json
@@ -205,6 +207,22 @@ def test_answers_and_free_texts_lie_beside_the_report(measured: tuple[dict[str, 
     assert rows(figures)["Q4_0"]["answers"]["file"] == "answers/model-Q4_0.jsonl"
     texts = [json.loads(line) for line in (out / "written" / "model-Q4_0.jsonl").read_text().splitlines()]
     assert [one["kind"] for one in texts] == ["ja", "en", "chat"] * 2
+
+
+def test_the_page_is_of_the_run(measured: tuple[dict[str, Any], Path], run: Path) -> None:
+    model, page = measured[0]["models"][0], (measured[1] / "report.html").read_text(encoding="utf-8")
+    devices = {row["device"] for row in model["fits"]["devices"]}
+    assert devices == set(load_devices())
+    assert model["fits"]["n_ctx"] == 256  # trained for no more
+    kinds = {kind for one in advise(model) for kind in [one.kind]}
+    assert len(kinds) == 7 and all(f"<h3>{kind}</h3>" in page for kind in kinds)
+    found = rows(measured[0])
+    rise = found["Q4_0"]["texts"]["ja"]["short"]["more_bits"]["value"]
+    assert rise == pytest.approx(found["Q4_0"]["bpb_ja"] / found["F16"]["bpb_ja"] - 1, abs=1e-6)
+    assert found["Q4_0"]["matrices"]["attn_q"]["types"] == ["Q4_0"] * 3
+    assert found["Q4_0"]["matrices"]["token_embd"]["bits"] == [4.5]
+    assert [one["kind"] for one in model["samples"]] == ["ja", "ja", "en", "en", "chat", "chat"]
+    assert set(model["samples"][0]["texts"]) == {"F16", "Q8_0", "Q4_0", "mix-6.5bpw", "Q4_0-learned"}
 
 
 def test_what_was_measured_is_not_measured_again(
