@@ -54,7 +54,7 @@ def place_names(
     inside = axes.get_window_extent()
     frame = Box(inside.x0, inside.y0, inside.x1, inside.y1)
     points = [*((one.x, one.y) for one in names), *taken]
-    blocked = [_around(*axes.transData.transform(point), POINT * scale) for point in points]
+    blocked = [_around(x, y, POINT * scale) for x, y in map(axes.transData.transform, points)]
     written: list[Box] = []
     for name in sorted(names, key=lambda one: not one.needed):
         at = axes.transData.transform((name.x, name.y))
