@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from lilm.export.learned.blocks import Bytes, Parts
 
-LOW, FOUR = np.uint8(0x0F), np.uint8(4)
+LOW, ONE, TWO, THREE, FOUR = (np.uint8(number) for number in (0x0F, 1, 2, 3, 4))
 TWOS = np.array([0, 2, 4, 6], np.uint8)  # where each pair of bits lies in a byte
 PACKED_SCALES = 12  # bytes of sixteen numbers of six bits: scales, or eight of them and eight mins
 
@@ -19,7 +19,9 @@ def from_q3_k(blocks: Bytes) -> Parts:
 def to_q3_k(parts: Parts) -> Bytes:
     codes = (parts.codes + np.int8(4)).view(np.uint8)
     steps = _packed_six_bits(_known(parts.sub_scales))
-    return np.concatenate([_packed_bits(codes >> 2), _packed_twos(codes & 3), steps, _bytes_of(parts.scales)], axis=1)
+    return np.concatenate(
+        [_packed_bits(codes >> TWO), _packed_twos(codes & THREE), steps, _bytes_of(parts.scales)], axis=1
+    )
 
 
 def from_q4_k(blocks: Bytes) -> Parts:
@@ -41,7 +43,7 @@ def from_q5_k(blocks: Bytes) -> Parts:
 
 def to_q5_k(parts: Parts) -> Bytes:
     codes = parts.codes.view(np.uint8)
-    return np.concatenate([*_head(parts), _packed_bits(codes >> 4), _packed_nibbles(codes & LOW, 32)], axis=1)
+    return np.concatenate([*_head(parts), _packed_bits(codes >> FOUR), _packed_nibbles(codes & LOW, 32)], axis=1)
 
 
 def from_q6_k(blocks: Bytes) -> Parts:
@@ -53,7 +55,7 @@ def from_q6_k(blocks: Bytes) -> Parts:
 def to_q6_k(parts: Parts) -> Bytes:
     codes = (parts.codes + np.int8(32)).view(np.uint8)
     steps = np.ascontiguousarray(_known(parts.sub_scales)).view(np.uint8)
-    low, high = _packed_nibbles(codes & LOW, 64), _packed_twos(codes >> 4)
+    low, high = _packed_nibbles(codes & LOW, 64), _packed_twos(codes >> FOUR)
     return np.concatenate([low, high, steps, _bytes_of(parts.scales)], axis=1)
 
 
@@ -92,7 +94,8 @@ def _packed_nibbles(codes: Bytes, run: int) -> Bytes:
 
 def _bits(packed: Bytes) -> Bytes:
     """Of 32 bytes: bit g of byte i is that of weight i in run g of 32 weights."""
-    return ((packed[:, None, :] >> np.arange(8, dtype=np.uint8)[None, :, None]) & 1).reshape(len(packed), -1)
+    bits: Bytes = (packed[:, None, :] >> np.arange(8, dtype=np.uint8)[None, :, None]) & ONE
+    return bits.reshape(len(packed), -1)
 
 
 def _packed_bits(bits: Bytes) -> Bytes:
@@ -102,7 +105,8 @@ def _packed_bits(bits: Bytes) -> Bytes:
 
 def _twos(packed: Bytes) -> Bytes:
     """Of 64 bytes: for each half of the block, two bits of each of four runs of 32 weights in one byte."""
-    return ((packed.reshape(-1, 2, 1, 32) >> TWOS[None, None, :, None]) & 3).reshape(len(packed), -1)
+    twos: Bytes = (packed.reshape(-1, 2, 1, 32) >> TWOS[None, None, :, None]) & THREE
+    return twos.reshape(len(packed), -1)
 
 
 def _packed_twos(twos: Bytes) -> Bytes:
@@ -116,8 +120,9 @@ def _unpack_six_bits(packed: Bytes) -> NDArray[np.int8]:
     last four bytes hold the high two, four scales on from each other (dequantize_row_q3_K)."""
     low, high = np.split(packed, [8], axis=1)
     fours = np.concatenate([low & LOW, low >> FOUR], axis=1)
-    twos = (high[:, None, :] >> TWOS[None, :, None]) & 3
-    return (fours | (twos.reshape(len(packed), -1) << FOUR)).view(np.int8) - np.int8(32)
+    twos = (high[:, None, :] >> TWOS[None, :, None]) & THREE
+    scales: NDArray[np.int8] = (fours | (twos.reshape(len(packed), -1) << FOUR)).view(np.int8) - np.int8(32)
+    return scales
 
 
 def _packed_six_bits(scales: NDArray[np.int8]) -> Bytes:
