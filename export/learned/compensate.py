@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lilm.export.chunk import quantise_matrix
+from lilm.export.chunk import Matrix, quantise_matrix
 from lilm.export.learned.blocks import Parts
 from lilm.export.learned.formats import decode
 from lilm.export.learned.kinds import Kind
@@ -28,8 +28,8 @@ def spread(products: torch.Tensor) -> torch.Tensor:
         del damped
     inverse = torch.cholesky_inverse(lower)
     del lower  # of a wide matrix's inputs each of these is large
-    factor: torch.Tensor = torch.linalg.cholesky(inverse, upper=True)
-    return factor.float()
+    factor: torch.Tensor = torch.linalg.cholesky(inverse, upper=True).float()
+    return factor
 
 
 @torch.no_grad()
@@ -43,12 +43,13 @@ def compensated(
     """
     left = weight.T.contiguous()  # a column's weights lie together
     rounded_from = torch.empty_like(left)
-    importance = (products.diagonal() / products.diagonal().mean().clamp(min=1e-30)).float().cpu().numpy()
+    squares = products.diagonal() / products.diagonal().mean().clamp(min=1e-30)
+    importance: Matrix = (squares + 1e-6).float().cpu().numpy()
     found: list[Parts] = []
     for begin in range(0, len(left), kind.block):
         end = begin + kind.block
         block = left[begin:end].T.contiguous()
-        stored = quantise_matrix(block.cpu().numpy(), kind.name, importance[begin:end] + np.float32(1e-6), threads)
+        stored = quantise_matrix(block.cpu().numpy(), kind.name, importance[begin:end], threads)
         parts = decode(stored, kind.name)
         columns, errors, codes = _rounded(left[begin:end].clone(), spread_errors[begin:end, begin:end], parts, kind)
         rounded_from[begin:end] = columns

@@ -5,22 +5,23 @@ from numpy.typing import NDArray
 
 from lilm.export.learned.blocks import Bytes, Parts
 
-LOW, ONE, TWO, THREE, FOUR = np.uint8(0x0F), np.uint8(1), np.uint8(2), np.uint8(3), np.uint8(4)
+LOW, ONE, TWO, THREE, FOUR = (np.uint8(number) for number in (0x0F, 1, 2, 3, 4))
 TWOS = np.array([0, 2, 4, 6], np.uint8)  # where each pair of bits lies in a byte
 PACKED_SCALES = 12  # bytes of sixteen numbers of six bits: scales, or eight of them and eight mins
 
 
 def from_q3_k(blocks: Bytes) -> Parts:
     third, low, packed, scales = np.split(blocks, np.cumsum([32, 64, PACKED_SCALES]), axis=1)
-    whole = _twos(low) | (_bits(third) << TWO)
+    whole = _twos(low) | (_bits(third) << 2)
     return Parts(whole.astype(np.int8) - np.int8(4), _half(scales), _unpack_six_bits(packed))
 
 
 def to_q3_k(parts: Parts) -> Bytes:
     codes = (parts.codes + np.int8(4)).view(np.uint8)
     steps = _packed_six_bits(_known(parts.sub_scales))
-    third, low = _packed_bits(codes >> TWO), _packed_twos(codes & THREE)
-    return np.concatenate([third, low, steps, _bytes_of(parts.scales)], axis=1)
+    return np.concatenate(
+        [_packed_bits(codes >> TWO), _packed_twos(codes & THREE), steps, _bytes_of(parts.scales)], axis=1
+    )
 
 
 def from_q4_k(blocks: Bytes) -> Parts:
@@ -36,7 +37,7 @@ def to_q4_k(parts: Parts) -> Bytes:
 def from_q5_k(blocks: Bytes) -> Parts:
     scales, mins, packed, fifth, codes = np.split(blocks, np.cumsum([2, 2, PACKED_SCALES, 32]), axis=1)
     steps, sub_mins = _unpack_scales(packed)
-    whole = _nibbles(codes, 32) | (_bits(fifth) << FOUR)
+    whole = _nibbles(codes, 32) | (_bits(fifth) << 4)
     return Parts(whole.view(np.int8), _half(scales), steps, _half(mins), sub_mins)
 
 
@@ -47,7 +48,7 @@ def to_q5_k(parts: Parts) -> Bytes:
 
 def from_q6_k(blocks: Bytes) -> Parts:
     low, high, steps, scales = np.split(blocks, np.cumsum([128, 64, 16]), axis=1)
-    whole = _nibbles(low, 64) | (_twos(high) << FOUR)
+    whole = _nibbles(low, 64) | (_twos(high) << 4)
     return Parts(whole.astype(np.int8) - np.int8(32), _half(scales), np.ascontiguousarray(steps).view(np.int8))
 
 
@@ -83,7 +84,7 @@ def _bytes_of(scales: NDArray[np.float16]) -> Bytes:
 def _nibbles(packed: Bytes, run: int) -> Bytes:
     """Of each `run` bytes the low halves, then the high ones."""
     runs = packed.reshape(len(packed), -1, 1, run)
-    return np.concatenate([runs & LOW, runs >> FOUR], axis=2).reshape(len(packed), -1)
+    return np.concatenate([runs & 0x0F, runs >> 4], axis=2).reshape(len(packed), -1)
 
 
 def _packed_nibbles(codes: Bytes, run: int) -> Bytes:
@@ -93,7 +94,8 @@ def _packed_nibbles(codes: Bytes, run: int) -> Bytes:
 
 def _bits(packed: Bytes) -> Bytes:
     """Of 32 bytes: bit g of byte i is that of weight i in run g of 32 weights."""
-    return ((packed[:, None, :] >> np.arange(8, dtype=np.uint8)[None, :, None]) & ONE).reshape(len(packed), -1)
+    bits: Bytes = (packed[:, None, :] >> np.arange(8, dtype=np.uint8)[None, :, None]) & ONE
+    return bits.reshape(len(packed), -1)
 
 
 def _packed_bits(bits: Bytes) -> Bytes:
@@ -103,7 +105,8 @@ def _packed_bits(bits: Bytes) -> Bytes:
 
 def _twos(packed: Bytes) -> Bytes:
     """Of 64 bytes: for each half of the block, two bits of each of four runs of 32 weights in one byte."""
-    return ((packed.reshape(-1, 2, 1, 32) >> TWOS[None, None, :, None]) & THREE).reshape(len(packed), -1)
+    twos: Bytes = (packed.reshape(-1, 2, 1, 32) >> TWOS[None, None, :, None]) & THREE
+    return twos.reshape(len(packed), -1)
 
 
 def _packed_twos(twos: Bytes) -> Bytes:
@@ -118,8 +121,8 @@ def _unpack_six_bits(packed: Bytes) -> NDArray[np.int8]:
     low, high = np.split(packed, [8], axis=1)
     fours = np.concatenate([low & LOW, low >> FOUR], axis=1)
     twos = (high[:, None, :] >> TWOS[None, :, None]) & THREE
-    found: NDArray[np.int8] = (fours | (twos.reshape(len(packed), -1) << FOUR)).view(np.int8) - np.int8(32)
-    return found
+    scales: NDArray[np.int8] = (fours | (twos.reshape(len(packed), -1) << FOUR)).view(np.int8) - np.int8(32)
+    return scales
 
 
 def _packed_six_bits(scales: NDArray[np.int8]) -> Bytes:
