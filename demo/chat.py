@@ -140,9 +140,15 @@ def build_chat(
         return gr.update(interactive=True, **box), gr.update(visible=True), gr.update(visible=False)
 
     def give_back(history: list[dict[str, Any]]) -> tuple[Any, ...]:
-        """The message that got no answer goes back into the box, where it can be changed."""
-        *rest, last = again(history)[0]
-        return rest, *free(value=plain(last["content"]))
+        """The message that got no answer goes back into the box, where it can be changed; it may have gone already."""
+        asked = again(history)[0]
+        if not asked:
+            return gr.skip(), *free()
+        return asked[:-1], *free(value=plain(asked[-1]["content"]))
+
+    def stopped(history: list[dict[str, Any]]) -> tuple[Any, ...]:
+        """What has been said stays; a message that no word of an answer has come to goes back."""
+        return give_back(history) if history and history[-1]["role"] == "user" else (gr.skip(), *free())
 
     page: gr.Blocks
     with gr.Blocks(title=f"LiLM · {model_path.stem}", analytics_enabled=False, fill_height=True) as page:
@@ -194,7 +200,8 @@ def build_chat(
         asked = gr.on([box.submit, send.click], ask, [box, chatbot], [chatbot, *controls], **here)
         retried = chatbot.retry(again, chatbot, [chatbot, *controls], **here)
         answers = [then_answer(asked, api_name="answer"), then_answer(retried, api_visibility="private")]
-        gr.on([stop.click, chatbot.clear], free, None, controls, cancels=answers, **here)
+        stop.click(stopped, chatbot, [chatbot, *controls], cancels=answers, **here)
+        chatbot.clear(free, None, controls, cancels=answers, **here)
         page.load(None, js=COPY_AS_TYPED)
     return page
 

@@ -1,5 +1,6 @@
 """What visitors of the Gradio chat see, in Chromium: what is copied, and nothing typed is lost."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,42 @@ def test_what_is_copied_is_what_was_typed(visit: Callable[[str], Visitor], small
     visitor.page.get_by_role("button", name="Copy conversation").click()
     visitor.page.wait_for_function("async () => (await navigator.clipboard.readText()).includes('assistant:')")
     assert f"user: {TYPED}\n" in visitor.page.evaluate("navigator.clipboard.readText()")
+
+
+@pytest.fixture(scope="module")
+def slow_chat(slow_gguf: Path) -> Iterator[str]:
+    page = launch(slow_gguf, block=False, threads=1)
+    yield page.local_url
+    page.close(verbose=False)
+
+
+@pytest.mark.parametrize("button", ["Stop", "Clear"])
+def test_who_waits_and_leaves_touches_no_one_else_s_answer(
+    visit: Callable[[str], Visitor], slow_chat: str, button: str
+) -> None:
+    first, second = visit(slow_chat), visit(slow_chat)
+    first.page.get_by_text("Settings").click()
+    for label, value in (("Temperature", "0"), ("Longest answer", "1024")):  # it does not end sooner
+        number = first.page.get_by_label(f"number input for {label}")
+        number.fill(value)
+        number.press("Enter")
+    second.box.fill("The mat")
+    first.ask("The cat")
+    expect(first.answers.last).to_have_text(re.compile(r"\S"))
+    second.box.press("Enter")
+    expect(second.stop).to_be_visible()
+    letters = len(first.answers.last.inner_text())
+    second.page.get_by_role("button", name=button, exact=True).click()
+    second.wait_until_free()
+    expect(second.box).to_have_value("The mat" if button == "Stop" else "")
+    expect(second.asked).to_have_count(0)
+    expect(second.toast).to_have_count(0)
+    expect(first.stop).to_be_visible()
+    first.wait_until_free()
+    assert len(first.answers.last.inner_text()) > letters
+    expect(first.toast).to_have_count(0)
+    second.ask("The mat")
+    expect(second.answers.last).to_have_text(re.compile(r"\S"))
 
 
 def test_after_a_message_that_is_too_long_the_chat_goes_on(visit: Callable[[str], Visitor], small_chat: str) -> None:
