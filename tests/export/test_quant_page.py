@@ -9,6 +9,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from lilm.export.quality.page.advice import advise, kind_of
+from lilm.export.quality.page.charts import SIZE
 from lilm.export.quality.page.choice import choose, front
 from lilm.export.quality.page.html import quant_page
 from lilm.fit.known.devices import load_devices
@@ -171,7 +172,7 @@ def test_a_page_of_what_was_not_measured_says_so() -> None:
 
 @pytest.mark.parametrize("apart", [1.0, 0.02, 0.0])
 def test_no_name_covers_another_or_leaves_the_chart(apart: float) -> None:
-    figure = Figure(figsize=(4.4, 3.4), dpi=72, layout="constrained")
+    figure = Figure(figsize=SIZE, dpi=72, layout="constrained")
     FigureCanvasSVG(figure)
     axes = figure.subplots()
     names = [Name(f"model-of-{at}", 10 + at * apart, 1 + (at % 3) * apart, needed=at < 6) for at in range(10)]
