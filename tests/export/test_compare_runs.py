@@ -84,7 +84,7 @@ def test_what_cannot_be_compared_is_told_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(LilmError, match="nothing is measured there"):
         compare_runs(tmp_path / "empty", one)
     with pytest.raises(LilmError, match="the same run twice"):
-        compare_runs(one, tmp_path / "two" / ".." / "one")
+        compare_runs(one, tmp_path / "empty" / ".." / "one")
     german = quant_run(tmp_path / "de")
     text = (german / "quant" / "report.json").read_text(encoding="utf-8")
     (german / "quant" / "report.json").write_text(text.replace('"ja"', '"de"'), encoding="utf-8")

@@ -21,7 +21,7 @@ OVER_RULE = f"at most {BOUND:.1%} more bits per byte than F16 in each language"
 @dataclass(frozen=True)
 class Advice:
     """kind: of device. devices: their names, and what a page or an app may use there. file: what to ship, "" where none
-    fits. words: the reason, and where it is so, that the text was too little to tell."""
+    fits. words: its size and the reason, and where it is so, that the text was too little to tell."""
 
     kind: str
     devices: str
@@ -87,7 +87,7 @@ def _none_fits(model: Mapping[str, Any], device: Device, n_ctx: int) -> str:
 
 def _why(choice: Choice, file: Row, languages: Sequence[str]) -> str:
     """The figures that decided for `file`, in one sentence, and another one where they do not tell."""
-    size = f"{file['quant']}, {three_digits(file['mb'])} MB"
+    size = f"{three_digits(file['mb'])} MB"
     if file["method"] == REFERENCE:
         words = f"{size}: no quantised file keeps the bound, and the model fits as it is"
     elif choice.within:

@@ -125,7 +125,7 @@ def _read(folder: Path, source: Path, label: str) -> ReadRun:
         return _of_quant(report["models"][0], label) if source == QUANT else _of_bench(report, label)
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         remedy = f"lilm bench quant {folder}" if source == QUANT else f"lilm bench --run {folder} --force"
-        what = f"not a report that this LiLM can read ({error!r} is missing)"
+        what = f"not a report that this LiLM can read (without {error})"
         raise LilmError(what, where=str(folder / source), remedy=remedy) from error
 
 
