@@ -18,6 +18,7 @@ from lilm.fit.known.devices import find_device, load_devices
 from lilm.fit.known.types import slow_types
 from lilm.fit.model import Model, read_model
 from lilm.fit.needs import parts_on
+from lilm.gguf_parts import is_later_part
 from lilm.pipeline.artifact import own_files
 from lilm.report.units import count, size
 
@@ -61,6 +62,7 @@ def find_files(path: Path) -> list[Path]:
         return [path]
     folder = path / "export" if (path / "export").is_dir() else path
     found = [file for file in own_files(folder) if file.suffix == ".gguf" and file.parent == folder]
+    found = [file for file in found if not is_later_part(file)]
     if not found:
         raise LilmError("no GGUF file in it", where=str(folder), remedy="give a GGUF file, or the folder of a run")
     return sorted(found, key=lambda file: (file.stat().st_size, file.name))
