@@ -214,7 +214,7 @@ def test_the_page_is_of_the_run(measured: tuple[dict[str, Any], Path], run: Path
     devices = {row["device"] for row in model["fits"]["devices"]}
     assert devices == set(load_devices())
     assert model["fits"]["n_ctx"] == 256  # trained for no more
-    kinds = {kind for one in advise(model) for kind in [one.kind]}
+    kinds = {one.kind for one in advise(model)}
     assert len(kinds) == 7 and all(f"<h3>{kind}</h3>" in page for kind in kinds)
     found = rows(measured[0])
     rise = found["Q4_0"]["texts"]["ja"]["short"]["more_bits"]["value"]

@@ -58,15 +58,22 @@ def _paint(found: Comparison, points: Sequence[tuple[File, float]]) -> Any:
     def paint(figure: Any) -> None:
         axes = figure.subplots()
         for run, colour, mark in zip(found.runs, COLOURS, ("o", "s"), strict=True):
-            own = sorted((file.mb, value) for file, value in points if file.run == run.label and not file.control)
-            axes.plot([x for x, _ in own], [y for _, y in own], mark, color=colour, label=run.label, markersize=5)
+            some = sorted((file.mb, value) for file, value in points if file.run == run.label and not file.control)
+            axes.plot([x for x, _ in some], [y for _, y in some], mark, color=colour, label=run.label, markersize=5)
         axes.set_xlabel("file size, MB")
         axes.set_ylabel("bits per byte")
         axes.margins(x=0.16, y=0.2)
         axes.grid(alpha=0.25, color=INK, linewidth=0.5)
-        shown = [(file, value) for file, value in points if not file.control]
+        own = [(file, value) for file, value in points if not file.control]
         for text in figure.legend(frameon=False, loc="outside upper left", fontsize=NAME_SIZE).get_texts():
             text.set_parse_math(False)  # a folder's name may hold dollars
-        place_names(axes, [Name(file.quant, file.mb, value) for file, value in shown], NAME_SIZE, INK)
+        names = [Name(file.quant, file.mb, value, _is_best(file, value, own)) for file, value in own]
+        place_names(axes, names, NAME_SIZE, INK)
 
     return paint
+
+
+def _is_best(file: File, value: float, points: Sequence[tuple[File, float]]) -> bool:
+    """Whether no other file of its run beats it in both megabytes and bits per byte; its name is needed then."""
+    others = [(other, bits) for other, bits in points if other.run == file.run and other is not file]
+    return not any(other.mb <= file.mb and bits <= value for other, bits in others)

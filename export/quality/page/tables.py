@@ -92,10 +92,10 @@ def bits_table(model: Mapping[str, Any]) -> tuple[list[str], list[tuple[str, lis
 
 
 def strips(model: Mapping[str, Any]) -> list[tuple[str, str, list[tuple[str, list[tuple[str, str]]]]]]:
-    """(file, what a screen reader says, [(kind of matrix, [(colour's share, title) of each layer])]) of each file whose
-    layers have different types."""
+    """(file, what a screen reader says, [(kind of matrix, [(colour's share, title) of each layer])]) of each file to
+    ship whose layers have different types."""
     found = []
-    for row in by_size(model):
+    for row in (one for one in by_size(model) if not one["control"]):
         layered = {
             kind: row["matrices"][kind] for kind in ORDER if len(row["matrices"].get(kind, {"types": []})["types"]) > 1
         }
