@@ -54,7 +54,7 @@ def place_names(
     inside = axes.get_window_extent()
     frame = Box(inside.x0, inside.y0, inside.x1, inside.y1)
     points = [*((one.x, one.y) for one in names), *taken]
-    blocked = [_around(*axes.transData.transform(point), POINT * scale) for point in points]
+    blocked = [_around(axes.transData.transform(point), POINT * scale) for point in points]
     written: list[Box] = []
     for name in sorted(names, key=lambda one: not one.needed):
         at = axes.transData.transform((name.x, name.y))
@@ -85,8 +85,8 @@ def place_names(
     return written
 
 
-def _around(x: float, y: float, half: float) -> Box:
-    return Box(x - half, y - half, x + half, y + half)
+def _around(at: Any, half: float) -> Box:
+    return Box(at[0] - half, at[1] - half, at[0] + half, at[1] + half)
 
 
 def _places(at: Any, width: float, height: float, scale: float) -> Iterable[tuple[tuple[float, float], Box]]:
