@@ -171,7 +171,7 @@ def test_the_same_bytes_again_also_after_a_try_that_was_killed(
     (tmp_path / "calibration" / "sensitivity.json").write_text(json.dumps(cut), encoding="utf-8")
     mixed(random_model, corpus, tmp_path, calm, bits_per_weight=6.5)
     files = [path.relative_to(tmp_path) for path in sorted(tmp_path.rglob("*")) if path.is_file()]
-    assert len(files) == 6
+    assert len(files) == 7
     assert [sha256_file(tmp_path / name) for name in files] == [sha256_file(made[1].parent / name) for name in files]
 
 
