@@ -52,8 +52,9 @@ tools:
 	echo "installing$$missing"; \
 	$$sudo apt-get update -qq && $$sudo apt-get install -qq -y --no-install-recommends $$missing >/dev/null
 
+# In two processes, each with whole folders of tests, which share models and builds.
 test: $(VENV)/.installed-dev tools
-	PYTHONSAFEPATH=1 $(BIN)/pytest $(PYTEST_ARGS)
+	PYTHONSAFEPATH=1 $(BIN)/pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
 
 # A venv with the built wheel instead of the checkout; `make test VENV=…` then tests what users get.
 wheel-env: constraints.txt pyproject.toml

@@ -20,6 +20,14 @@ settings.load_profile("lilm")
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What one process of several runs: a folder, whose tests share what they make; those of the page and of the
+    runtime share a build."""
+    for item in items:
+        folder = item.path.relative_to(ROOT / "tests").parts[0]
+        item.add_marker(pytest.mark.xdist_group("browser" if folder in ("demo", "wasm") else folder))
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder of real text and a real small model; the test is skipped where there is none."""

@@ -11,6 +11,7 @@ import pytest
 from lilm.demo.stage import SERVICE_WORKER, list_files, page_files
 from lilm.progress import Reporter
 from lilm.wasm.build import build_variant
+from lilm.wasm.limits import usable_bytes
 
 Serving = Callable[[Path], AbstractContextManager[str]]
 
@@ -19,9 +20,10 @@ Serving = Callable[[Path], AbstractContextManager[str]]
 def both_builds(real_site: Path) -> Path:
     """The real site, with the build for one thread too."""
     build_variant("single", Reporter(quiet=True)).copy_to(real_site / "wasm" / "single")
+    limits = {variant: usable_bytes(variant) for variant in ("threads", "single")}
     for path in (real_site / "models.json", real_site / "wasm" / "memory.json"):
         known = json.loads(path.read_text())
-        path.write_text(json.dumps({**known, "variants": ["threads", "single"]}))
+        path.write_text(json.dumps({**known, "variants": ["threads", "single"], "limits": limits}))
     (real_site / SERVICE_WORKER).write_bytes(page_files()[SERVICE_WORKER])
     list_files(real_site)
     return real_site

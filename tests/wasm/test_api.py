@@ -101,6 +101,8 @@ def test_a_missing_build_is_told(base: Path, speller: Path, tmp_path: Path) -> N
     assert drive(tmp_path, speller, "words")["error"]["kind"] == "network"
     (tmp_path / "memory.json").write_text(json.dumps(TABLE | {"variants": []}))
     assert drive(tmp_path, speller, "words")["error"]["kind"] == "unsupported"
+    (tmp_path / "memory.json").write_text(json.dumps(TABLE | {"limits": {}}))
+    assert "no limit for the build threads" in drive(tmp_path, speller, "words")["error"]["message"]
 
 
 def test_the_modules_are_valid_and_need_nothing_else(tmp_path: Path) -> None:

@@ -97,7 +97,9 @@ export function planMemory(table, wish) {
  */
 function planFor(table, wish) {
   const { variant } = wish;
-  const largest = table.limits[variant];
+  const largest = table.limits?.[variant];
+  if (!largest)
+    throw new LilmError("internal", `memory.json has no limit for the build ${variant}; build the page again`);
   if (wish.file_bytes + SMALLEST > largest) {
     const [gib, most] = [(wish.file_bytes / 2 ** 30).toFixed(2), Math.round(largest / 2 ** 30)];
     throw new LilmError(
