@@ -24,9 +24,11 @@ from lilm.train.plan.hardware import Hardware
 from lilm.train.plan.shape import base_config, shape_of
 from lilm.train.pretrain.embeddings import both_matrices
 from lilm.train.pretrain.lora import with_lora
+from lilm.train.trainer.attention import choose_attention
 from lilm.train.trainer.batches import Batch, BatchAt
 from lilm.train.trainer.checkpoint import save_checkpoint
 from lilm.train.trainer.checkpointing import recompute_activations
+from lilm.train.trainer.compiled import compiles
 from lilm.train.trainer.engine import MOMENTS, State
 from lilm.train.trainer.loop import Job, train
 from lilm.train.trainer.measure import Window, text_nats
@@ -188,6 +190,8 @@ def this_machine(recipe: Recipe, reporter: Reporter, seconds: float = 30.0) -> H
             reporter,
             f"measuring {device.type}, {method}",
             kept_rows=config.kept_rows(1 if method == "new rows" else 2, base_rows),
+            flat_attention=choose_attention(model, device, config.dtype),
+            compile=compiles(model, device, config.compile),
         )
         flops = method_flops(proxy, window, cast(Method, method), config.lora, config.gradient_checkpointing)
         reached[method] = speed * flops.executed
