@@ -1,14 +1,16 @@
 """What is closed at the end of its `with` block."""
 
+from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Self
 
 
-class Closing:
+class Closing(ABC):
     """A base of classes that have `close`."""
 
+    @abstractmethod
     def close(self) -> None:
-        raise NotImplementedError
+        """Give back what is held; a second call does nothing."""
 
     def __enter__(self) -> Self:
         return self

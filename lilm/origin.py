@@ -82,11 +82,12 @@ def card_license(card: Path) -> str:
     """What a model card's front matter says, "" where it does not, or cannot be read."""
     if not card.is_file():
         return ""
+    import yaml  # type: ignore[import-untyped]
     from huggingface_hub import metadata_load
 
     try:
         found: Any = metadata_load(card)
-    except Exception:  # whatever a YAML reader makes of somebody's text
+    except (yaml.YAMLError, ValueError, RecursionError):  # no YAML, no UTF-8, or no table
         return ""
     if not isinstance(found, dict):
         return ""
