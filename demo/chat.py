@@ -132,8 +132,8 @@ def build_chat(
             raise gr.Error(error.line(), duration=None, print_exception=False) from error
 
     def busy(**box: Any) -> tuple[Any, Any, Any]:
-        """For the box, Send and Stop, while an answer is awaited. Another message would be lost: the running answer
-        writes the history that it began with."""
+        """Returns the updates of the box, Send and Stop while an answer is awaited. Another message would be lost: the
+        running answer writes the history that it began with."""
         return gr.update(interactive=False, **box), gr.update(visible=False), gr.update(visible=True)
 
     def free(**box: Any) -> tuple[Any, Any, Any]:

@@ -20,7 +20,7 @@ class Delivered:
     files: tuple[Path, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """With name, size and hash of each part, of a model in parts."""
+        """Returns name, size and hash of each part, of a model in parts."""
         whole = {"name": self.name, "bytes": self.bytes, "sha256": self.sha256}
         if len(self.files) == 1:
             return whole

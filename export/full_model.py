@@ -20,5 +20,5 @@ def load_full(folder: Path, device: torch.device) -> LlamaForCausalLM:
 
 
 def as_full(matrix: torch.Tensor) -> torch.Tensor:
-    """As the F16 file has it, in float32."""
+    """Returns the matrix as the F16 file has it, in float32."""
     return matrix.half().float()

@@ -86,7 +86,7 @@ def _bench(run: Path, reporter: Reporter) -> dict[str, Any] | None:
 
 
 def _files(run: Path, report: dict[str, Any]) -> dict[str, Path]:
-    """By their names in the folder. The importance matrix is among them: recipe.json names it."""
+    """Returns the files by their names in the folder. The importance matrix is among them: recipe.json names it."""
     export = run / "export"
     names = [name for file in report["files"] for name in file.get("parts", [file["name"]])]
     model = [path for path in own_files(run / "finetune") if path.parent == run / "finetune"]

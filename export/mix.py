@@ -106,7 +106,7 @@ def check_target(full: GGUFFile, config: ExportConfig, parameters: int, target: 
 
 
 def _up(number: float) -> float:
-    """To the next hundredth."""
+    """Rounds up to the next hundredth."""
     return -(-number * 100 // 1) / 100
 
 

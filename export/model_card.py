@@ -80,7 +80,7 @@ def _front_matter(card: Card) -> str:
 
 
 def _license(name: str) -> dict[str, str]:
-    """As the hub writes it: an id of its list, or `other` and a name."""
+    """Returns a licence as the hub writes it: an id of its list, or `other` and a name."""
     if not name:
         return {"license": "unknown"}
     return {"license": name.lower()} if _ID.match(name) else {"license": "other", "license_name": name}

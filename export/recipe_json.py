@@ -94,7 +94,7 @@ def imatrix_entry(path: Path, folder: Path) -> ImatrixEntry:
 
 
 def folder_digest(folder: Path) -> str:
-    """Of a stage's outputs."""
+    """Returns the hash of a stage's outputs."""
     manifest = read_manifest(folder)
     if manifest is not None:
         return manifest.digest

@@ -19,7 +19,7 @@ _FILE_TYPES = {"F32": "ALL_F32"} | {f"Q{bits}_K": f"MOSTLY_Q{bits}_K_M" for bits
 
 
 def tensor_bytes(tensor: GGUFTensor, name: str | None) -> int:
-    """Of the tensor as the type `name`; None: as it is."""
+    """Returns the size of the tensor as the type `name`; None: as it is."""
     if name is None:
         return tensor.bytes
     return block_type(name).matrix_bytes(tensor.parameters // tensor.shape[-1], tensor.shape[-1])

@@ -27,7 +27,7 @@ class _Part:
 
     @property
     def size(self) -> int:
-        """Of the file, bytes."""
+        """The size of the file, bytes."""
         described = sum(len(_described(tensor, 0)) for tensor in self.tensors)
         head = _HEAD.size + len(self.keys) + len(split_keys(0, 0, 0)) + described
         return padded(head) + sum(padded(tensor.bytes) for tensor in self.tensors)

@@ -168,7 +168,7 @@ def _entries(
     made: Mapping[str, "Delivered"],
     types: Mapping[str, Mapping[str, str]],
 ) -> list[dict[str, Any]]:
-    """For recipe.json: how each file but the full one came to be. types: of its tensors."""
+    """Returns for recipe.json how each file but the full one came to be. types: of its tensors."""
     from lilm.export.budget.kept import IMATRIX
     from lilm.export.mix import FOLDER
     from lilm.export.recipe_json import folder_digest, imatrix_entry

@@ -148,7 +148,7 @@ def open_gguf(path: Path) -> GGUFFile:
 
 
 def open_part(path: Path) -> GGUFFile:
-    """As `open_gguf`, but the file may be one part of a model."""
+    """Opens a file as `open_gguf` does, but it may be one part of a model."""
     _check_magic(path)
     try:
         keys, tensors, described_at = _read(memoryview(np.memmap(path, np.uint8, "r")))  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ _PART = re.compile(r"^(?P<stem>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf$"
 
 
 def part_name(stem: str, number: int, count: int) -> str:
-    """Of part `number`, counted from 1, of `count`."""
+    """Returns the file name of part `number`, counted from 1, of `count`."""
     return f"{stem}-{number:05d}-of-{count:05d}.gguf"
 
 

@@ -44,7 +44,7 @@ def read_origin(folder: Path) -> Origin | None:
 
 
 def of_recipe(base: BaseConfig) -> Origin | None:
-    """As far as a recipe tells it; None for a base made from scratch."""
+    """Returns the origin as far as a recipe tells it; None for a base made from scratch."""
     if base.kind == "scratch":
         return None
     name = base.repo.rpartition("/")[2] or Path(base.path or base.url).stem
@@ -52,7 +52,7 @@ def of_recipe(base: BaseConfig) -> Origin | None:
 
 
 def of_folder(kind: str, folder: Path, repo: str = "") -> Origin:
-    """Of a model's folder; on the hub its name is the revision."""
+    """Returns the origin of a model's folder; on the hub its name is the revision."""
     found = card_license(folder / CARD)
     name = repo.rpartition("/")[2] or folder.name
     revision = folder.name if repo else ""
@@ -60,7 +60,7 @@ def of_folder(kind: str, folder: Path, repo: str = "") -> Origin:
 
 
 def of_gguf(file: GGUFFile) -> Origin:
-    """Of a GGUF file, by its keys."""
+    """Returns the origin of a GGUF file, by its keys."""
 
     def said(*keys: str) -> str:
         return next((text for key in keys if (text := _short(file.keys.get(f"general.{key}")))), "")

@@ -15,13 +15,13 @@ def by_measure(rows: Sequence[Row], budget: int) -> list[int]:
 
 
 def by_error(rows: Sequence[Row], budget: int) -> list[int]:
-    """As `by_measure`, with the least sum of squared errors, which are weighted by the columns' importance. They follow
-    from the weights and their inputs; the model's output is not computed (llama.cpp, pull request 15550)."""
+    """Chooses as `by_measure` does, but by the least sum of squared errors, weighted by the columns' importance. They
+    follow from the weights and their inputs; the model's output is not computed (llama.cpp, pull request 15550)."""
     return allocate(options(rows, lambda choice: choice.error), budget)
 
 
 def by_chance(rows: Sequence[Row], budget: int, seed: int) -> list[int]:
-    """As `by_measure`, but at random: begins with the smallest choices and gives random rows random larger ones, until
+    """Chooses at random: begins with the smallest choices and gives random rows random larger ones, until
     none fits."""
     groups: list[list[Option]] = options(rows, lambda choice: 0.0)
     chosen = [min(range(len(group)), key=lambda at: group[at].bytes) for group in groups]

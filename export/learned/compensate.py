@@ -17,7 +17,7 @@ DAMPING = 0.01  # of the mean square of an input, added to each: inputs that tex
 def spread(products: torch.Tensor) -> torch.Tensor:
     """How an error in one column is best made up for in those after it: [columns, columns], upper triangular.
 
-    products: the inputs' X^T X. Answers the Cholesky factor of its inverse.
+    products: the inputs' X^T X. Returns the Cholesky factor of its inverse.
     """
     lower, failed, damping = products, 1, DAMPING
     while failed:
@@ -101,7 +101,7 @@ def _with_codes(parts: Parts, codes: torch.Tensor) -> Parts:
 
 
 def _joined(blocks: list[Parts]) -> Parts:
-    """Of the blocks beside each other, each of all rows, those of the matrix in the order of its rows."""
+    """Joins blocks of columns, each of all rows, to the blocks of the matrix in the order of its rows."""
 
     def joined(each: list[NDArray[Any] | None]) -> Any:
         known = [one for one in each if one is not None]

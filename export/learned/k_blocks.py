@@ -82,7 +82,7 @@ def _bytes_of(scales: NDArray[np.float16]) -> Bytes:
 
 
 def _nibbles(packed: Bytes, run: int) -> Bytes:
-    """Of each `run` bytes the low halves, then the high ones."""
+    """Returns the low halves of each `run` bytes, then their high ones."""
     runs = packed.reshape(len(packed), -1, 1, run)
     return np.concatenate([runs & 0x0F, runs >> 4], axis=2).reshape(len(packed), -1)
 
@@ -93,7 +93,7 @@ def _packed_nibbles(codes: Bytes, run: int) -> Bytes:
 
 
 def _bits(packed: Bytes) -> Bytes:
-    """Of 32 bytes: bit g of byte i is that of weight i in run g of 32 weights."""
+    """Unpacks 32 bytes to one bit per weight: bit g of byte i belongs to weight i in run g of 32 weights."""
     bits: Bytes = (packed[:, None, :] >> np.arange(8, dtype=np.uint8)[None, :, None]) & ONE
     return bits.reshape(len(packed), -1)
 
@@ -104,7 +104,8 @@ def _packed_bits(bits: Bytes) -> Bytes:
 
 
 def _twos(packed: Bytes) -> Bytes:
-    """Of 64 bytes: for each half of the block, two bits of each of four runs of 32 weights in one byte."""
+    """Unpacks 64 bytes to two bits per weight: in each half of the block a byte holds those of four runs of 32
+    weights."""
     twos: Bytes = (packed.reshape(-1, 2, 1, 32) >> TWOS[None, None, :, None]) & THREE
     return twos.reshape(len(packed), -1)
 

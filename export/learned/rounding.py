@@ -28,8 +28,8 @@ def rounded(
     threads: int,
     on_layer: Callable[[], None] | None = None,
 ) -> dict[str, NDArray[np.uint8]]:
-    """By GGUF name, the bytes of the layers' matrices [rows, bytes of a row] as `begin` rounds them to the types of
-    `file`, in the order of its rows.
+    """Returns, by GGUF name, the bytes of the layers' matrices [rows, bytes of a row] as `begin` rounds them to the
+    types of `file`, in the order of its rows.
 
     model: a LlamaForCausalLM with the matrices of `file`, which become those of the blocks. source: the full weights.
     """

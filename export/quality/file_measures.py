@@ -67,7 +67,7 @@ class FileMeasures:
         return sum(part.cost for part in self.parts(file) if read_kept(self._path(file, part), part.of) is None)
 
     def measure(self, file: Measured, advance: Advance) -> dict[str, Any]:
-        """By the parts' names, what was measured, now or before."""
+        """Returns what was measured, now or before, by the parts' names."""
         found: dict[str, Any] = {}
         for part in self.parts(file):
             path = self._path(file, part)

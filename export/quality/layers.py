@@ -9,8 +9,8 @@ BLOCK = "blk."  # before a layer's number
 
 
 def types_by_layer(tensors: Iterable[GGUFTensor]) -> dict[str, dict[str, Any]]:
-    """By kind ("attn_q", "token_embd", …) {"types", "bits": per weight, of each layer in turn or of the one matrix that
-    there is, "parameters": of all}. Vectors are left out."""
+    """Returns, by kind ("attn_q", "token_embd", …), {"types", "bits": per weight, of each layer in turn or of the one
+    matrix that there is, "parameters": of all}. Vectors are left out."""
     found: dict[str, dict[str, Any]] = {}
     for tensor in sorted(tensors, key=lambda one: (_layer(one.name), one.name)):
         if len(tensor.shape) != 2:

@@ -79,7 +79,8 @@ class OpenedRun:
         return next((file for file in self.files if file.method == SEARCH), None)
 
     def size_bytes_off(self) -> int | None:
-        """By how many bytes the file of the budget is not what was foretold of its types; None without such a file."""
+        """Returns by how many bytes the size of the budget's file is not what its types foretell; None without such a
+        file."""
         if self.mix is None:
             return None
         full, found = open_gguf(self.full.path), open_gguf(self.mix.path)

@@ -54,7 +54,7 @@ class Passages:
 
     @cached_property
     def sha256(self) -> str:
-        """Of all that is measured."""
+        """The hash of all that is measured."""
         windows = [[window.ids, window.document, np.flatnonzero(window.counted).tolist()] for window in self.windows]
         return sha256_json([windows, self.bytes])
 

@@ -30,7 +30,7 @@ class Texts:
 
     @property
     def documents(self) -> dict[str, list[str]]:
-        """By kind of text, the hashes of all documents of which something is measured."""
+        """Returns, by kind of text, the hashes of all documents of which something is measured."""
         found: dict[str, list[str]] = {}
         for one in self.passages:
             found[one.text] = sorted({*found.get(one.text, []), *one.documents})

@@ -48,7 +48,8 @@ def read_chat_template(folder: Path) -> str | None:
 
 
 def read_format(path: Path) -> ChatFormat:
-    """Of a model's folder or of a GGUF file. Raises LilmError for a tokenizer that cannot be read."""
+    """Returns the chat format of a model's folder or of a GGUF file. Raises LilmError for a tokenizer that cannot be
+    read."""
     if path.is_file():
         return _of_gguf(path)
     config = read_json_object(path / CONFIG) if (path / CONFIG).is_file() else {}

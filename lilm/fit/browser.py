@@ -37,7 +37,7 @@ class Use:
 
 
 def page_use(config: "WasmConfig", threaded: bool, limit: int = WASM32 - PAGE) -> Use:
-    """Of a page as the recipe has it. threaded: whether its build has threads."""
+    """Returns what a page takes as the recipe has it. threaded: whether its build has threads."""
     return Use(
         n_batch=config.n_batch,
         threads=config.max_threads if threaded else 1,

@@ -23,7 +23,7 @@ class Peak:
 
     @property
     def error(self) -> float:
-        """By which share the reckoned memory is more (or, below 0, less) than what the model really added."""
+        """The share by which the reckoned memory is more (or, below 0, less) than what the model really added."""
         added = self.measured - self.base
         return (self.reckoned - added) / added
 

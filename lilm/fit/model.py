@@ -29,7 +29,7 @@ class Model:
 
 
 def read_model(path: Path) -> Model:
-    """Of the file at `path`, or of all parts of the model whose first it is. Raises LilmError when it is not a whole
+    """Reads the file at `path`, or all parts of the model whose first it is. Raises LilmError when it is not a whole
     GGUF of a model."""
     parts = parts_of(path)
     opened = [open_part(part) for part in parts] if len(parts) > 1 else [open_gguf(path)]
@@ -77,7 +77,7 @@ def _size(file: GGUFFile, key: str, otherwise: int | None = None) -> int:
 
 
 def _count(file: GGUFFile, key: str, needed: bool = True) -> int:
-    """Of the values in a list, whatever they are."""
+    """Returns the number of values in a list, whatever they are."""
     found = file.keys.get(key)
     count = len(found) if isinstance(found, list) else 0
     if needed and not count:
@@ -90,5 +90,5 @@ def _missing(file: GGUFFile, key: str) -> LilmError:
 
 
 def round_up(size: int, step: int) -> int:
-    """To a multiple of `step`."""
+    """Rounds up to a multiple of `step`."""
     return -(-size // step) * step

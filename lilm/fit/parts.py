@@ -61,5 +61,5 @@ def compute_bytes(shape: Shape, n_ctx: int, n_batch: int, quantised: float) -> i
 
 
 def graph_nodes(model: Model) -> int:
-    """As many as llama.cpp's `graph_max_nodes` reserves."""
+    """Returns as many as llama.cpp's `graph_max_nodes` reserves."""
     return max(1024, 8 * model.n_tensors)

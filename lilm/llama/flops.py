@@ -11,17 +11,18 @@ from lilm.llama.shape import Shape
 
 
 def attention_flops(shape: Shape, window: int) -> float:
-    """Of one token's forward pass, in a sequence of `window` tokens: 2 products × 2 operations × window / 2."""
+    """Returns the FLOPs of attention in one token's forward pass, in a sequence of `window` tokens: 2 products × 2
+    operations × window / 2."""
     return 2.0 * shape.layers * shape.width * window
 
 
 def forward_flops(shape: Shape, window: int) -> float:
-    """Of one token that is only read, with the logits."""
+    """Returns the FLOPs of one token that is only read, with the logits."""
     return 2.0 * (shape.body + shape.head) + attention_flops(shape, window)
 
 
 def training_flops(shape: Shape, window: int, learning: int | None = None, adapters: int = 0) -> float:
-    """Of one token's forward and backward pass.
+    """Returns the FLOPs of one token's forward and backward pass.
 
     learning: weights of the layers' matrices and the output matrix that learn; None: all of them. adapters: parameters
     of LoRA beside them, which learn too.

@@ -26,7 +26,7 @@ class Shape:
 
     @classmethod
     def of(cls, config: Mapping[str, Any], vocab: int | None = None) -> "Shape":
-        """From the values of a config.json. vocab: instead of the one that stands there."""
+        """Reads the values of a config.json. vocab: instead of the one that stands there."""
         heads = config["num_attention_heads"]
         return cls(
             vocab=vocab or config["vocab_size"],
@@ -44,12 +44,12 @@ class Shape:
 
     @property
     def width(self) -> int:
-        """Of all heads' queries together."""
+        """The width of all heads' queries together."""
         return self.heads * self.head_dim
 
     @property
     def kv_width(self) -> int:
-        """Of all heads' keys, or values, together."""
+        """The width of all heads' keys, or values, together."""
         return self.kv_heads * self.head_dim
 
     def linear(self) -> dict[str, tuple[int, int]]:

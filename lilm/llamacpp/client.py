@@ -55,7 +55,7 @@ class LlamaClient(Closing):
 
     @property
     def pid(self) -> int | None:
-        """Of the child; None where there is none at the moment."""
+        """The process id of the child; None where there is none at the moment."""
         return self._child.pid if self._child else None
 
     def ask(self, do: str, **values: Any) -> Answer:
@@ -64,7 +64,7 @@ class LlamaClient(Closing):
         return _last(self.parts(do, **values))
 
     def parts(self, do: str, **values: Any) -> Generator[Any, None, Answer]:
-        """As `ask`, yielding what comes before the answer. Left early, it stops the command."""
+        """Asks as `ask` does, and yields what comes before the answer. Left early, it stops the command."""
         child = self._living()
         try:
             return (yield from child.parts({"do": do, **values}))

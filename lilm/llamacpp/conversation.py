@@ -56,7 +56,7 @@ class Conversation:
             raise NativeError(error.what) from error
 
     def prompt(self, messages: Sequence[Message], n_predict: int) -> list[int]:
-        """As `ids`. The oldest exchanges go when there is no room for them and a short answer.
+        """Returns what `ids` returns. The oldest exchanges go when there is no room for them and a short answer.
 
         Raises NativeError when the system messages and the last exchange alone do not fit.
         """

@@ -48,7 +48,8 @@ class Worker:
         reference: str | None,
         lora: str | None,
     ) -> Answer:
-        """To measure; a reference is what `score` compares with. Answers the seconds that the model took to load."""
+        """Opens a model to measure; a reference is what `score` compares with. Returns the seconds that the model took
+        to load."""
         over = None if lora is None else Path(lora)
         started = time.perf_counter()
         model = Model(Path(path), n_ctx, threads, self._log, exact, kv_type, watched, lora=over)
@@ -62,14 +63,14 @@ class Worker:
         return {**sizes, "bos_id": model.bos_id, "eos_token": model.eos_token}, []
 
     def open_chat(self, path: str, n_ctx: int, threads: int, lora: str | None) -> Answer:
-        """To talk with: its context is not longer than it saw in training, and it has a chat template."""
+        """Opens a model to talk with: its context is not longer than it saw in training, and it has a chat template."""
         over = None if lora is None else Path(lora)
         self._vocabulary = self._model = Model(Path(path), n_ctx, threads, self._log, as_trained=True, lora=over)
         self._conversation = Conversation(self._model)
         return {"n_ctx": self._model.n_ctx}, []
 
     def open_vocabulary(self, path: str) -> Answer:
-        """To tokenize; the file may hold nothing else."""
+        """Opens a vocabulary to tokenize with; the file may hold nothing else."""
         self._vocabulary = Vocabulary(Path(path), self._log)
         return {}, []
 

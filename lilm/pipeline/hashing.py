@@ -25,5 +25,5 @@ def sha256_json(value: Any) -> str:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """As `write_atomic`."""
+    """Writes JSON as `write_atomic` writes text."""
     write_atomic(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")

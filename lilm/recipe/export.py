@@ -140,8 +140,8 @@ class ExportConfig(Section):
         return (*self.quants, *((MIX,) if self.has_budget else ()), *(one.quant + LEARNED for one in self.learned))
 
     def target_bytes(self, parameters: int) -> int:
-        """Of the file for a budget in megabytes or bits, at most, for a model of so many parameters; 0 without one. Of
-        one for a device lilm.fit.budget knows."""
+        """Returns the size of the file for a budget in megabytes or bits, at most, for a model of so many parameters; 0
+        without one. Of one for a device lilm.fit.budget knows."""
         return int(self.target_mb * 1e6 or self.bits_per_weight * parameters / 8)
 
     def exported_as(self, name: str) -> str:

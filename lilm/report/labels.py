@@ -14,7 +14,7 @@ WIDER = 1.15  # a browser's font may be wider than the one that is measured with
 
 @dataclass(frozen=True)
 class Box:
-    """In pixels of the figure."""
+    """A rectangle in pixels of the figure."""
 
     left: float
     bottom: float

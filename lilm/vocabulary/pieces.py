@@ -110,13 +110,14 @@ class BytePieces:
         return len(self.names)
 
     def encode(self, text: str) -> list[int]:
-        """As llama.cpp does: a byte that the vocabulary lacks has no id, and what stands around it stays apart."""
+        """Encodes as llama.cpp does: a byte that the vocabulary lacks has no id, and what stands around it stays
+        apart."""
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
         return [index for index in ids if index < len(self.names)] if self._found.missing else ids
 
     def spell(self, piece: str) -> list[int]:
-        """By the merges alone: a piece may be part of a character. An unused one is spelt by its letters, and a byte
-        that the vocabulary lacks by all those that it has: what is known of it is that it is a byte."""
+        """Spells by the merges alone: a piece may be part of a character. An unused one is spelt by its letters, and a
+        byte that the vocabulary lacks by all those that it has: what is known of it is that it is a byte."""
         ids = [token.id for token in self._model.tokenize(piece)]
         return [one for index in ids for one in ([index] if index < len(self.names) else self._bytes)]
 
@@ -135,7 +136,7 @@ class BytePieces:
 
 
 def open_pieces(folder: Path) -> Pieces:
-    """Of tokenizer.model or, where `folder` has none, of tokenizer.json. Raises LilmError when the latter is no
+    """Opens tokenizer.model or, where `folder` has none, tokenizer.json. Raises LilmError when the latter is no
     byte-level BPE that LiLM knows."""
     return SentencePieces(folder / MODEL) if has_model(folder) else BytePieces(folder)
 

@@ -57,7 +57,7 @@ class Block:
         return np.array(rows[row])
 
     def numbers(self, rows: Places) -> Column:
-        """Of the documents in these rows."""
+        """The numbers of the documents in these rows."""
         return rows.astype(np.uint64) + np.uint64(self.first)
 
     def among(self, numbers: Column) -> slice:
@@ -69,7 +69,7 @@ class Block:
         return np.array(numbers[self.among(numbers)]).astype(np.int64) - self.first
 
     def ids(self, rows: Sequence[int]) -> list[str]:
-        """Of the documents in these rows."""
+        """The ids of the documents in these rows."""
         places = np.load(self.keys, mmap_mode="r")[PLACE][list(rows)].tolist()
         bits = int(PIECE_BITS)
         return [
@@ -107,7 +107,7 @@ class Blocks:
         return np.array([block.earlier for block in self.all], dtype=bool)[self.of(numbers)]
 
     def ids(self, numbers: Column) -> list[str]:
-        """Of any documents, in the order given."""
+        """The ids of any documents, in the order given."""
         found = np.empty(len(numbers), dtype=object)
         owners = self.of(numbers)
         for index in np.unique(owners).tolist():

@@ -66,7 +66,7 @@ def make_corpus(config: CorpusConfig, out_dir: Path, context: Context) -> Artifa
 
 
 def worker_count(config: CorpusConfig) -> int:
-    """As many as there are cores and `memory_mb` has room for."""
+    """Returns as many as there are cores and `memory_mb` has room for."""
     return max(1, min(config.workers or os.cpu_count() or 1, config.memory_mb // WORKER_MB))
 
 

@@ -97,7 +97,7 @@ class Tally:
         return whole
 
     def bytes_after(self, step: str) -> int:
-        """Of all sources' documents."""
+        """Returns the bytes of all sources' documents after `step`."""
         return sum(steps[step]["bytes"] for steps in self.steps.values() if step in steps)
 
     def sources(self) -> dict[str, dict[str, dict[str, int]]]:

@@ -130,7 +130,7 @@ class Pool:
         return _Worker(process, ours, folder)
 
     def _end(self, worker: _Worker) -> None:
-        """With all that it has started."""
+        """Ends the worker with all that it has started."""
         for one in _family(worker.process.pid):
             with suppress(psutil.NoSuchProcess):
                 one.kill()
@@ -164,7 +164,7 @@ def _memory(process: psutil.Process) -> int:
 
 
 def _is_waiting(process: psutil.Process) -> bool:
-    """For something to happen: not for a core, nor to be let go on."""
+    """Says whether it waits for something to happen, not for a core, nor to be let go on."""
     try:
         return process.status() in WAITING
     except psutil.NoSuchProcess:
@@ -172,7 +172,7 @@ def _is_waiting(process: psutil.Process) -> bool:
 
 
 def _seconds(pid: int) -> float:
-    """Of a core's time, of the process and its children, those that have ended too."""
+    """Returns the core seconds of the process and its children, those that have ended too."""
     total = 0.0
     for process in _family(pid):
         with suppress(psutil.NoSuchProcess):

@@ -73,7 +73,7 @@ def read_base(folder: Path, out: Path) -> None:
 
 
 def read_gguf(folder: Path, out: Path) -> None:
-    """As a base, as something to chat with, and now and then loaded by llama.cpp."""
+    """Reads it as a base, as something to chat with, and now and then by llama.cpp."""
     from lilm.chat.files import read_format
     from lilm.chat.template import ChatTemplate
     from lilm.chat.tokens import stretches

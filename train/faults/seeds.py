@@ -119,7 +119,7 @@ def write_jsonl(folder: Path) -> None:
 
 
 def write_parquet(folder: Path) -> None:
-    """Of several row groups and codecs, with text as words, as categories and with lists beside it."""
+    """Writes files of several row groups and codecs, with text as words, as categories and with lists beside it."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -225,7 +225,7 @@ def _reading_speed(model: Any, proxy: Shape, window: int) -> float:
 
 
 def _token_seconds(model: Any) -> float:
-    """Of one token that is written after others."""
+    """Measures the seconds of one token that is written after others."""
     continue_greedily(model, [1] * 8, 2)
     started = time.perf_counter()
     continue_greedily(model, [1] * 8, SAMPLED)

@@ -56,7 +56,7 @@ class Plan:
 
     @property
     def days(self) -> float:
-        """Of the whole stage: steps, measurements and checkpoints."""
+        """The days of the whole stage: steps, measurements and checkpoints."""
         return sum(phase.days for phase in self.phases) + (self.beside.measuring + self.beside.saving) / DAY
 
     @property

@@ -119,9 +119,9 @@ class Disk:
 
 
 def file_bytes(shape: Shape, file_type: str) -> float:
-    """Of a GGUF file: the matrices in its types (as the tokenizer's report has them for the vocabulary's), norms and
-    biases in float32, and the pieces with their scores and merges. The file types whose layers are all of one type:
-    Q4_0, Q8_0, F16."""
+    """Returns the size of a GGUF file: the matrices in its types (as the tokenizer's report has them for the
+    vocabulary's), norms and biases in float32, and the pieces with their scores and merges. The file types whose layers
+    are all of one type: Q4_0, Q8_0, F16."""
     matrices = Matrices(shape.hidden, shape.tied)
     layers = sum(row_bytes(inputs, file_type) * outputs for inputs, outputs in shape.linear().values())
     return shape.layers * layers + 4.0 * shape.vectors + shape.vocab * (matrices.row_bytes(file_type) + PIECE_BYTES)

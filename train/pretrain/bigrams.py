@@ -32,8 +32,8 @@ class Bigrams:
     shares: np.ndarray[tuple[int], np.dtype[np.float32]]
 
     def targets(self, batch: Batch, weight: float) -> SoftTargets:
-        """Of each token of `batch`, in order: the successors of what is read there, when that is a new piece. Their
-        shares are multiplied by `weight`, 0 to 1."""
+        """Returns for each token of `batch`, in order, the successors of what is read there, when that is a new piece.
+        Their shares are multiplied by `weight`, 0 to 1."""
         read = batch.input_ids.numpy().reshape(-1) - self.first
         known = np.where(read >= 0, read, 0)
         begins, counts = self.starts[known], np.where(read >= 0, self.starts[known + 1] - self.starts[known], 0)

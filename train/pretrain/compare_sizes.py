@@ -154,7 +154,7 @@ def _judged(pilots: Sequence[dict[str, Any]], texts: Sequence[str], recipe: Reci
 
 
 def _points(pilot: Mapping[str, Any], key: str) -> list[tuple[float, float]]:
-    """Of stage 2, where the whole model learns."""
+    """Returns the points of stage 2, where the whole model learns."""
     return [(entry["seconds"], entry[key]) for entry in pilot["curve"] if entry["stage"] == 2]
 
 

@@ -69,7 +69,7 @@ def check_adapter(folder: Path) -> None:
 
 
 def load_adapter(model: LlamaForCausalLM, config: LoraConfig, vocabulary: Vocabulary) -> torch.nn.Module:
-    """As `with_lora`, beginning with the adapter in `config.path`; `model` has its new rows already.
+    """Does as `with_lora`, beginning with the adapter in `config.path`; `model` has its new rows already.
 
     Raises LilmError when the adapter was trained with another vocabulary or tokenizer, with rows that began otherwise,
     or has another shape than the recipe says.

@@ -214,7 +214,7 @@ class _Pilot:
         return mixed(self._main, self._replay, share, self._optim(stage).batch_size)
 
     def _options(self, model: LlamaForCausalLM, stage: int) -> dict[str, Any]:
-        """Of Job, as the pretrain stage has them."""
+        """Returns the options of Job, as the pretrain stage has them."""
         pretrain = self._recipe.pretrain
         return {
             "compile": compiles(model, self._device, pretrain.compile),

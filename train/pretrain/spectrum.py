@@ -12,9 +12,9 @@ _LAYER = re.compile(r"model\.layers\.(\d+)\.(?:self_attn|mlp)\.(\w+_proj)\.weigh
 
 @dataclass(frozen=True)
 class Change:
-    """Of one matrix. rank90, rank95, rank99: how many singular values hold that share of the energy, the squared
-    Frobenius norm, so what a LoRA of that rank could hold at best (Eckart and Young 1936). full: how many there are.
-    relative: norm of the change / norm of the matrix. energy: share that the first 1, 2, 4, 8, … values hold."""
+    """How one matrix changed. rank90, rank95, rank99: how many singular values hold that share of the energy, the
+    squared Frobenius norm, so what a LoRA of that rank could hold at best (Eckart and Young 1936). full: how many there
+    are. relative: norm of the change / norm of the matrix. energy: share that the first 1, 2, 4, 8, … values hold."""
 
     layer: int
     module: str
@@ -41,7 +41,8 @@ def ranks_holding(values: torch.Tensor, shares: tuple[int, ...] = SHARES) -> lis
 
 
 def changes(model: torch.nn.Module, before: Mapping[str, torch.Tensor]) -> list[Change]:
-    """Of each projection of each layer, in the order of the layers. before: the state dict that training began with."""
+    """Returns the change of each projection of each layer, in the order of the layers. before: the state dict that
+    training began with."""
     found = []
     for name, parameter in model.named_parameters():
         match = _LAYER.fullmatch(name)

@@ -89,7 +89,7 @@ def measure(
 
 
 def compare(plan: Plan, reporter: Reporter) -> dict[str, Any]:
-    """As `measure`, of any base."""
+    """Does as `measure`, with any base."""
     contenders, derived = chosen(plan.variants)
     own = plan.root / "own"
     started = time.monotonic()

@@ -95,7 +95,7 @@ class ByShielded:
 
 @torch.no_grad()
 def columns_needed(model: Any, sequences: PackedSequences) -> dict[torch.Tensor, torch.Tensor]:
-    """For each Linear of the layers, which columns the text of `sequences` needs most: bool [in_features]."""
+    """Returns for each Linear of the layers which columns the text of `sequences` needs most: bool [in_features]."""
     linears = [module for module in model.model.layers.modules() if isinstance(module, torch.nn.Linear)]
     squares = {linear: torch.zeros(linear.in_features, device=linear.weight.device) for linear in linears}
 

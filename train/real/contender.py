@@ -104,7 +104,7 @@ class Trial:
 
     @property
     def points(self) -> int:
-        """Of its curve, besides the first."""
+        """The number of points of its curve, besides the first."""
         return 1 if self.choosing else POINTS
 
     @property
@@ -133,5 +133,5 @@ class Way(Protocol):
         ...
 
     def train(self, trial: Trial, steps: tuple[int, int]) -> Outcome:
-        """Of the first stage and the second. Killed and called again, it gives the same."""
+        """Trains for `steps` of the first stage and of the second. Killed and called again, it gives the same."""
         ...

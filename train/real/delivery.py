@@ -44,6 +44,6 @@ def _run(trial: Trial, names: tuple[str, ...]) -> None:
 
 
 def _as_trained(trial: Trial) -> Recipe:
-    """With the steps that were trained, so that the run folder's recipe says what is in it."""
+    """Returns the recipe with the steps that were trained, so that the run folder's recipe says what is in it."""
     trained = load_recipe(str(trial.folder / "lilm.toml")).pretrain
     return trial.recipe.model_copy(update={"pretrain": trained})

@@ -21,7 +21,7 @@ Texts = Mapping[str, list[str]]
 
 
 def bits(trial: Trial) -> dict[str, float]:
-    """By language, of the model that the stage `pretrain` left in the trial's folder."""
+    """Returns bits per byte by language, of the model that the stage `pretrain` left in the trial's folder."""
     device = prepare_torch(trial.recipe.seed, trial.recipe.threads)
     base = load_llama(trial.folder / "base", device)
     tokenizers = open_tokenizers(trial.folder / "base", trial.folder / "tokenizer", base)
@@ -46,7 +46,7 @@ def measuring(model: Any, tokenizers: Tokenizers, trial: Trial) -> Callable[[], 
 
 
 def base_bits(trial: Trial) -> dict[str, float]:
-    """Of the trial's text, by the base as it is with its own tokenizer; measured once."""
+    """Returns those of the trial's text, by the base as it is with its own tokenizer; measured once."""
 
     def measure() -> dict[str, float]:
         base = load_llama(trial.folder / "base", prepare_torch(trial.recipe.seed, trial.recipe.threads))
@@ -93,7 +93,7 @@ class Watch:
         return sum(self.step_seconds)
 
     def outcome(self, peak_memory_mb: float, settings: dict[str, Any]) -> Outcome:
-        """Of the run that was watched, without a first stage."""
+        """Returns the outcome of the run that was watched, without a first stage."""
         return Outcome(
             curve=self.curve,
             stage1=None,

@@ -25,7 +25,7 @@ class Runs:
         self.rates = {name: one.rate for name, one in contenders.items()}
 
     def trial(self, name: str, rate: float, folder: str, choosing: bool = False) -> Trial:
-        """With the run folder `folder` below the bed's root."""
+        """Returns a trial with the run folder `folder` below the bed's root."""
         recipe = self.bed.recipe(overlaid(self.contenders[name].changes, {"pretrain": {"stage2": {"lr": rate}}}))
         return Trial(self.bed, name, recipe, self.bed.run_folder(folder, recipe), choosing)
 
@@ -33,7 +33,7 @@ class Runs:
         return self.trial(name, self.rates[name], f"contenders/{name}")
 
     def speeds(self) -> dict[str, Speed]:
-        """Of each contender, the better of ROUNDS; all in turn."""
+        """Returns the best of ROUNDS of each contender; all in turn."""
         found: dict[str, Speed] = {}
         wanted: dict[str, Trial] = {}
         for name in self.contenders:

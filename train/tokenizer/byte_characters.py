@@ -26,8 +26,8 @@ class EnglishBytes:
 
     @staticmethod
     def beside(learnable: "regex.Pattern[str]") -> "EnglishBytes":
-        """Of Latin and all signs of no script of their own, but those that new pieces may hold. Beyond U+FFFF only
-        mathematical letters and emoji: the rest is notation that few have seen."""
+        """Returns the characters of Latin and all signs of no script of their own, but those that new pieces may hold.
+        Beyond U+FFFF only mathematical letters and emoji: the rest is notation that few have seen."""
         pattern = regex.compile(rf"[[[{SHARED}||\p{{sc=Zyyy}}||\p{{sc=Zinh}}]&&[\u0000-\uffff]]||{BEYOND}]", regex.V1)
         every = "".join(map(chr, (*range(0x80, 0xD800), *range(0xE000, 0x110000))))
         forms = [char.encode() for char in pattern.findall(every) if not learnable.match(char)]

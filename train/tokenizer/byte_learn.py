@@ -37,7 +37,7 @@ class ByteLearnt:
 
     @classmethod
     def nothing(cls) -> "ByteLearnt":
-        """For a merged vocabulary that is the base's own."""
+        """Returns what stands for a merged vocabulary that is the base's own."""
         return cls((), (), 0, 0, 0.0)
 
 

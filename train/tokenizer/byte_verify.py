@@ -14,7 +14,7 @@ from lilm.vocabulary.byte_level import FILE, complete_tokenizer, load_tokenizer,
 
 
 def verify_byte_level(made: Candidate, base_dir: Path) -> Report:
-    """As `lilm.train.tokenizer.verify.verify`, for folders with a byte-level tokenizer.json."""
+    """Does as `lilm.train.tokenizer.verify.verify`, for folders with a byte-level tokenizer.json."""
     from transformers import AutoTokenizer
 
     report = Report()
@@ -65,7 +65,7 @@ def verify_byte_level(made: Candidate, base_dir: Path) -> Report:
 
 
 def _filled(names: Sequence[str | None], fill: Sequence[str]) -> list[str]:
-    """With the names of ids that the base's file leaves out."""
+    """Returns the names, with those of ids that the base's file leaves out."""
     return [other if name is None else name for name, other in zip(names, fill, strict=True)]
 
 

@@ -7,7 +7,8 @@ from lilm.vocabulary.sentencepiece import has_model
 
 
 def open_base(folder: Path) -> Kind:
-    """By the file that `folder` has, tokenizer.model first. Raises LilmError for one that cannot be added to."""
+    """Opens the base by the file that `folder` has, tokenizer.model first. Raises LilmError for one that cannot be
+    added to."""
     if has_model(folder):
         from lilm.train.tokenizer.kind_sentencepiece import SentencePieceKind
 

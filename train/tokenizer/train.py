@@ -36,7 +36,7 @@ class Learnt:
 
     @classmethod
     def nothing(cls) -> "Learnt":
-        """For a merged vocabulary that is the base's own."""
+        """Returns what stands for a merged vocabulary that is the base's own."""
         return cls((), frozenset(), 0, 0.0)
 
 

@@ -99,8 +99,8 @@ def _by_document(
     max_length_q: int,
     **unused: Any,
 ) -> tuple[torch.Tensor, None]:
-    """As transformers calls an attention: query [1, heads, tokens, head_dim]; key and value the same with their own
-    number of heads -> ([1, tokens, heads, head_dim], None). cu_seq_lens_q: see `document_borders`; max_length_q: no
+    """Attends as transformers calls an attention: query [1, heads, tokens, head_dim]; key and value the same with their
+    own number of heads -> ([1, tokens, heads, head_dim], None). cu_seq_lens_q: see `document_borders`; max_length_q: no
     document is longer."""
     query, key, value = (one[0].transpose(0, 1) for one in (query, key, value))
     # under autocast the rotation leaves float32, which the kernel does not take

@@ -34,7 +34,7 @@ class DivergenceGuard:
             self._mean(loss)
 
     def _mean(self, loss: float) -> float | None:
-        """Of the window that ends with `loss`; None while it is not full."""
+        """Returns the mean of the window that ends with `loss`; None while it is not full."""
         self._losses = [*self._losses[-(WINDOW - 1) :], loss]
         if len(self._losses) < WINDOW:
             return None

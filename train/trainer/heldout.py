@@ -54,7 +54,7 @@ class HeldOut:
         return found
 
     def measure(self, model: PreTrainedModel, encode: Encode, decode: Decode) -> dict[str, Any]:
-        """As `bits`, and `samples`: texts by language, when there are to be any."""
+        """Returns what `bits` does, and `samples`: texts by language, when there are to be any."""
         found: dict[str, Any] = dict(self.bits(model, encode))
         if self.samples:
             ends = self.bos_token_id, self.eos_token_id

@@ -20,7 +20,7 @@ PAGE_SECONDS = 60.0  # at least so long between two writings of the page
 
 
 class Logbook:
-    """Of one run in one or more stages, in `out_dir`; only the first process keeps it.
+    """The logbook of one run in one or more stages, in `out_dir`; only the first process keeps it.
 
     Call `begin` before each stage and `end_stage` after it, with `see` as the job's observer; `end` writes
     metrics.jsonl and the last page, and returns the names of those files that hold times and so differ from run to

@@ -103,7 +103,7 @@ def _on_cpu(named: dict[str, torch.nn.Parameter]) -> bool:
 
 
 def _speedometer(model: Any, job: Job, named: dict[str, torch.nn.Parameter]) -> Speedometer:
-    """With the FLOPs of a token, and the hardware's when it is a known GPU."""
+    """Returns one that knows the FLOPs of a token, and the hardware's when it is a known GPU."""
     window = job.batch_at(0).input_ids.shape[1] if job.optim.steps else 1
     trained = sum(parameter.numel() for parameter in named.values())
     device = next(iter(named.values())).device

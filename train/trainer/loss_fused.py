@@ -12,7 +12,7 @@ from torch.nn.functional import linear
 
 from lilm.train.pack.packing import IGNORE
 
-CHUNK_ELEMENTS = 1 << 28  # logits held at once: half a gigabyte in bfloat16
+FUSED_LOGITS = 1 << 28  # logits held at once: half a gigabyte in bfloat16
 TILE = 128  # rows that a matrix product on a GPU takes at once
 
 
@@ -72,6 +72,6 @@ def chunk_rows(tokens: int, vocab_size: int) -> int:
     >>> chunk_rows(16_384, 51_520), chunk_rows(100, 51_520)
     (4096, 128)
     """
-    most = max(TILE, CHUNK_ELEMENTS // vocab_size // TILE * TILE)
+    most = max(TILE, FUSED_LOGITS // vocab_size // TILE * TILE)
     chunks = -(-tokens // most)
     return -(-tokens // chunks // TILE) * TILE

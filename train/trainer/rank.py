@@ -23,7 +23,7 @@ class Rank:
 
 
 def current_rank() -> Rank:
-    """In the process group that the worker has joined; alone: 0 of 1."""
+    """Returns the rank in the process group that the worker has joined; alone: 0 of 1."""
     if distributed.is_available() and distributed.is_initialized():
         return Rank(distributed.get_rank(), distributed.get_world_size())
     return Rank()

@@ -22,7 +22,7 @@ class Speedometer:
 
     @property
     def seconds(self) -> float:
-        """In steps."""
+        """The seconds spent in steps."""
         return self._seconds
 
     @property

@@ -56,7 +56,7 @@ def divergence(
     threads: int = 1,
     kv_type: str = "f16",
 ) -> Divergence:
-    """Of the places of all `windows`, each evaluated on its own.
+    """Measures the divergence at the places of all `windows`, each evaluated on its own.
 
     wasm_dir: the folder that holds `<variant>/lilm-core.*`; run in node. threads, kv_type: of both.
     Raises LilmError for what either cannot load.
@@ -89,7 +89,7 @@ def divergence(
 
 
 def _leads(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """By how much the best of each row leads."""
+    """Returns by how much the best of each row leads."""
     second, best = np.partition(logits, -2, axis=-1)[:, -2:].T
     leads: NDArray[np.float32] = best - second
     return leads

@@ -96,6 +96,6 @@ def _steps(file: Path) -> Iterator[tuple[Step, str, str, Values]]:
 
 
 def _part(values: Values, tokens: int, first: int, step: int, size: int) -> Values:
-    """Of all tokens' values those of `step` tokens from `first` on, or of the last of these alone."""
+    """Returns the values of `step` tokens from `first` on, or of the last of these alone."""
     width = len(values) // tokens
     return values[(first + step) * width - size : (first + step) * width]

@@ -94,8 +94,8 @@ def run_wasi(
 
 
 def _written(stretch: str | int) -> str:
-    """As main.cpp reads it. Half a surrogate pair, as which Python has a broken byte of the command line, becomes
-    U+FFFD, as in node."""
+    """Returns it as main.cpp reads it. Half a surrogate pair, as which Python has a broken byte of the command line,
+    becomes U+FFFD, as in node."""
     if isinstance(stretch, int):
         return f"s {stretch}\n"
     text = _HALF_A_PAIR.sub("\ufffd", stretch)

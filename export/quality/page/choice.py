@@ -55,7 +55,7 @@ def front(files: Sequence[Row], kind: str) -> list[Row]:
 
 
 def divergence(row: Row, kind: str) -> float:
-    """From F16, nats per token; F16's own is 0, and of what was not measured it is infinite."""
+    """Returns the KL divergence from F16 in nats per token: 0 for F16 itself, infinite for what was not measured."""
     if row["method"] == REFERENCE:
         return 0.0
     value: float | None = row[f"kld_{kind}"]
@@ -63,7 +63,7 @@ def divergence(row: Row, kind: str) -> float:
 
 
 def rises(row: Row, languages: Sequence[str]) -> list[Mapping[str, Any]]:
-    """By how much more bits per byte are than F16's in each language, {"value", "se", "ci95"} as shares."""
+    """Returns how much more bits per byte are than F16's in each language, {"value", "se", "ci95"} as shares."""
     if row["method"] == REFERENCE:
         return [{"value": 0.0, "se": 0.0, "ci95": [0.0, 0.0]} for _ in languages]
     return [row["texts"][lang]["short"]["more_bits"] for lang in languages]

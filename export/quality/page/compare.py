@@ -15,8 +15,8 @@ NORMAL = 1.96  # standard errors in half of a 95% interval, for the stage `bench
 
 @dataclass(frozen=True)
 class Figures:
-    """Of one file on one kind of text. kld, low, high: KL divergence from its own F16 file and its 95% interval, None
-    for that file itself. bits_per_byte: None of chats."""
+    """What was measured of one file on one kind of text. kld, low, high: KL divergence from its own F16 file and its
+    95% interval, None for that file itself. bits_per_byte: None of chats."""
 
     bits_per_byte: float | None
     kld: float | None
@@ -66,13 +66,13 @@ class Comparison:
 
     @property
     def files(self) -> list[File]:
-        """Of both runs, largest first."""
+        """The files of both runs, largest first."""
         both = [file for run in self.runs for file in run.files]
         return sorted(both, key=lambda file: (-file.mb, file.run, file.quant))
 
 
 def compare_runs(one: Path, other: Path) -> Comparison:
-    """From both runs' quant/report.json, else from both runs' bench/report.json.
+    """Reads both runs' quant/report.json, else both runs' bench/report.json.
 
     Raises LilmError when they have no report of the same kind, when their languages differ, and when the held-out text
     of a language does: their figures cannot be compared then.

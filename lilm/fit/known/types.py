@@ -10,7 +10,7 @@ NOT_JUDGED = ("F16", "F32")
 
 
 def fast_types() -> dict[str, tuple[str, ...]]:
-    """By backend: arm (an app on a phone) and browser."""
+    """Returns the types by backend: arm (an app on a phone) and browser."""
     rows: dict[str, Any] = tomllib.loads((files("lilm.fit.known") / "type_speed.toml").read_text(encoding="utf-8"))
     return {backend: tuple(row["fast"]) for backend, row in rows.items()}
 

@@ -118,5 +118,5 @@ def find_boilerplate(
 
 
 def counts_of(frequent: Path, block: Block) -> Path:
-    """Of a block's lines."""
+    """Returns the file with the counts of a block's lines."""
     return frequent.with_name(f"{block.name}.npy")

@@ -63,7 +63,7 @@ def find_passages(
 
 
 def block_runs(folder: Path, block: Block, texts: list[str], chars: int) -> list[list[tuple[int, int, int]]]:
-    """Of each text of a block: (from, to, documents) of its runs, see Substrings.runs."""
+    """Returns, for each text of a block, (from, to, documents) of its runs; see Substrings.runs."""
     frequent = np.load(kept(_fingerprints(folder, block)))
     if not frequent.size:
         return [[] for _ in texts]

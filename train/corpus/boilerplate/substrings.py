@@ -42,7 +42,8 @@ class Substrings:
         return _native.grams_near(texts, self.size, self.window, frequent)
 
     def runs(self, texts: Sequence[str], frequent: Counts, grams: Counts) -> list[list[tuple[int, int, int]]]:
-        """Of each text: (from, to, texts that have the rarest n-gram of the run), ascending, none over another.
+        """Returns, for each text, (from, to, texts that have the rarest n-gram of the run), ascending, none over
+        another.
 
         Every run of `chars` characters that so many texts share is there, however they go on beside it. A run may be
         of several such that follow each other. frequent: fingerprints that stand in so many texts; grams: those of

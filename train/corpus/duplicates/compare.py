@@ -101,7 +101,7 @@ def _batches(members: Places, room: int) -> Iterator[tuple[int, int]]:
 
 
 def _members(task: CompareTask, pieces: _Pieces, first: int, last: int) -> Column:
-    """Of the pieces `first` to `last`, end to end."""
+    """Returns the members of the pieces `first` to `last`, end to end."""
     own = slice(first, last)
     ends = np.cumsum(pieces.members[own])
     members = np.empty(int(ends[-1]), dtype=np.uint64)

@@ -69,7 +69,7 @@ def verified_pairs(
 
 
 def clusters(count: int, edges: Edges, order: Indices | None = None) -> Indices:
-    """For each of `count` texts the best one of its cluster (of what edges connect), [count].
+    """Returns for each of `count` texts the best one of its cluster (of what edges connect), [count].
 
     order: indices of all texts, best first; default: ascending. Raises IndexError for an edge to no text, ValueError
     for an order that has not every text once.
@@ -78,7 +78,8 @@ def clusters(count: int, edges: Edges, order: Indices | None = None) -> Indices:
 
 
 def near_duplicate_leaders(texts: Texts, order: Indices | None = None, threshold: float = 0.8) -> Indices:
-    """For each text the best one of its near-duplicate cluster, [texts]; all in memory. order: as in `clusters`."""
+    """Returns for each text the best one of its near-duplicate cluster, [texts]; all in memory. order: as in
+    `clusters`."""
     hashes = band_hashes(texts, threshold)
     found = [groups(band, order) for band in hashes.T]
     members = np.concatenate([members for members, _ in found])

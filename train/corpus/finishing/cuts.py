@@ -21,7 +21,7 @@ class ScoreCuts:
 
 
 def find_cuts(blocks: Sequence[Block], copies: Copies, config: ScoreConfig) -> dict[str, ScoreCuts]:
-    """By language, of scored blocks, copies left out."""
+    """Returns the cuts by language, of scored blocks, copies left out."""
     totals: dict[str, Any] = {}
     for block in blocks:
         rows = without(block, copies.exact, copies.near)

@@ -59,8 +59,8 @@ def predict(tasks: Sequence[ShardTask], spent: float, folder: Path, out_dir: Pat
 
 
 def estimate(tasks: Sequence[ShardTask]) -> Estimate:
-    """For one process, from the first shard of each source. A source of unknown size (hub, no limit) counts for what
-    was sampled."""
+    """Estimates for one process, from the first shard of each source. A source of unknown size (hub, no limit) counts
+    for what was sampled."""
     seconds, written, memory = 0.0, 0.0, 0
     for source in dict.fromkeys(task.source.name for task in tasks):
         mine = [task for task in tasks if task.source.name == source]
@@ -95,6 +95,6 @@ def _sample(task: ShardTask, weight: int) -> tuple[float, int, int, float]:
 
 
 def _bytes_read() -> int:
-    """By this process, from files; on systems that do not tell, 0."""
+    """Returns the bytes that this process has read from files; on systems that do not tell, 0."""
     counters = getattr(psutil.Process(), "io_counters", None)
     return int(getattr(counters(), "read_chars", 0)) if counters else 0

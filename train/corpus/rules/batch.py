@@ -28,7 +28,7 @@ class Batch:
 
     @cached_property
     def characters(self) -> Figures:
-        """Of each text, [texts]."""
+        """The number of characters of each text, [texts]."""
         return np.array([len(text) for text in self.texts], dtype=np.float64)
 
 

@@ -30,7 +30,7 @@ class Verdict:
 
 
 def refusals(texts: Sequence[str], lang: str, rules: RulesConfig, web: bool) -> list[tuple[str, str] | None]:
-    """For each text (rule, reason) of the first rule that refuses it, or None when it is kept."""
+    """Returns for each text (rule, reason) of the first rule that refuses it, or None when it is kept."""
     batch = Batch(texts, lang, rules)
     refused: list[tuple[str, str] | None] = [None] * len(texts)
     for rule in RULES:

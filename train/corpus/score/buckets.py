@@ -69,8 +69,8 @@ def bucket_of(perplexity: float, cuts: Cuts) -> int | None:
 
 
 def figures(counts: Histogram, cuts: Cuts) -> dict[str, Any]:
-    """For the report: `documents` between neighbouring `edges` (perplexities, one more than bars, BARS at most),
-    documents by bucket and `dropped`, the perplexities `cuts` between buckets and `drop_from` (None: none)."""
+    """Returns for the report: `documents` between neighbouring `edges` (perplexities, one more than bars, BARS at
+    most), documents by bucket and `dropped`, the perplexities `cuts` between buckets and `drop_from` (None: none)."""
     filled = np.flatnonzero(counts)
     first, stop = (int(filled[0]), int(filled[-1]) + 1) if len(filled) else (0, 1)
     step = -(-(stop - first) // BARS)

@@ -137,7 +137,7 @@ def _frequencies(adjusted: Indices) -> tuple[int, int, int, int]:
 
 
 def _keys(symbols: Symbols, size: int, order: int) -> Hashes:
-    """For each place a number that sorts as the n-gram that ends there, read from its end."""
+    """Returns for each place a number that sorts as the n-gram that ends there, read from its end."""
     width = (size - 1).bit_length()
     keys, used = np.zeros(len(symbols), dtype=np.uint64), 0
     for back in range(order):

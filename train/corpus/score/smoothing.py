@@ -19,8 +19,8 @@ Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 
 def smoothed(tables: Sequence[Ngrams]) -> Iterator[tuple[Floats, Floats]]:
-    """For each order and n-gram: probability of its last symbol after the others, and its backoff as a context (1
-    where nothing follows). That of <s> as a unigram means nothing."""
+    """Yields for each order and n-gram: probability of its last symbol after the others, and its backoff as a context
+    (1 where nothing follows). That of <s> as a unigram means nothing."""
     lower: Floats = np.array([1 / (len(tables[0].adjusted) - 1)])  # <s> is never predicted
     for n, table in enumerate(tables, 1):
         amount = np.array([0.0, *discounts(table.frequencies)])[np.minimum(table.adjusted, 3)]

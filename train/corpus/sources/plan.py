@@ -68,7 +68,7 @@ def _edges(path: Path, size: int, source: SourceConfig) -> list[int]:
 
 
 def _length(path: Path, size: int, source: SourceConfig) -> int:
-    """In what the file is cut by; 0 when it cannot be cut."""
+    """Returns the file's length in what it is cut by; 0 when it cannot be cut."""
     if source.format == "jsonl":
         return size
     with readable(path):

@@ -23,7 +23,7 @@ def made_up_documents(vocab_size: int, window: int) -> MemoryStore:
 
 
 def seen_share(batch: Batch) -> float:
-    """Of the pairs of tokens of a row, those of one document: what attention really has to look at."""
+    """Returns which share of a row's pairs of tokens is of one document: what attention really has to look at."""
     rows, window = batch.position_ids.shape
     counts = [torch.bincount((row == 0).cumsum(0)).double() for row in batch.position_ids]
     return float(sum((one**2).sum() for one in counts)) / (rows * window**2)

@@ -42,7 +42,7 @@ class Bed:
         return random_model(self.size.check, self.device)
 
     def gradients(self, batch: Batch, dtype: str, flat: bool, loss_model: LossModel | None = None) -> torch.Tensor:
-        """Of all parameters, as one float32 vector: the same weights each time."""
+        """Returns those of all parameters as one float32 vector: the same weights each time."""
         loss_model = loss_model or LossModel(self.model(), dtype, flat)
         loss_model.zero_grad()
         with flat_attention(loss_model.model, flat):
@@ -51,7 +51,7 @@ class Bed:
         return torch.cat([p.grad.float().view(-1) for p in loss_model.parameters() if p.grad is not None])
 
     def losses(self, steps: int, folder: Path, **options: Any) -> list[float]:
-        """Of a training run in bfloat16. options: of OptimConfig, and of Job."""
+        """Returns the losses of a training run in bfloat16. options: of OptimConfig, and of Job."""
         optim = OptimConfig(
             steps=steps, lr=2e-3, batch_size=ROWS, micro_batch_size=options.pop("micro_batch_size", 0), diverged=0.0
         )
@@ -216,7 +216,7 @@ def loss_is_torchs(bed: Bed) -> Found:
 
 
 def it_learns(bed: Bed) -> Found:
-    """In bfloat16, 20 times over one batch."""
+    """Trains in bfloat16, 20 times over one batch."""
     first = bed.batch_at(0)
     with tempfile.TemporaryDirectory(prefix="lilm-bench-") as name:
         losses = bed.losses(20, Path(name), batch_at=lambda step: first, checkpoint_every=100)

@@ -50,8 +50,8 @@ SIZES = {
 
 @dataclass(frozen=True)
 class Settings:
-    """Of a part. device: "cuda" or "cpu". base, tokens: folders of those stages, or none. flops: FLOP/s that training
-    has reached, 0 when not known. compile_s: seconds that the first step took in the pilot's place."""
+    """What a part is run with. device: "cuda" or "cpu". base, tokens: folders of those stages, or none. flops: FLOP/s
+    that training has reached, 0 when not known. compile_s: seconds that the first step took in the pilot's place."""
 
     size: Size
     device: str

@@ -62,7 +62,8 @@ def measure(
 
 
 def _speeds(trial: Trial, bed: Bed) -> dict[str, Speed]:
-    """Of our loop in its default type, "ours", and in the other loop's, "same_dtype"; and of that, "seed2023"."""
+    """Measures our loop in its default type, "ours", and in the other loop's, "same_dtype", and that loop,
+    "seed2023"."""
     store = bed.stores["ja"]
     documents = [store.document(index).tolist() for index in range(store.n_documents)]
     loops = {

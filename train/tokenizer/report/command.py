@@ -62,7 +62,7 @@ def report_run(
 
 
 def base_shape(base: Path) -> Shape:
-    """From config.json. Raises LilmError when it says none."""
+    """Reads the shape from config.json. Raises LilmError when it says none."""
     path = base / "config.json"
     try:
         config = json.loads(path.read_text(encoding="utf-8"))

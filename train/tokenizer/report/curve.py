@@ -29,7 +29,7 @@ FALLBACK = {"Q4_K": "Q5_0", "Q5_K": "Q5_1", "Q6_K": "Q8_0"}
 
 @dataclass(frozen=True)
 class Shape:
-    """Of the two matrices that have a row for each piece. tied: they are one."""
+    """The shape of the two matrices that have a row for each piece. tied: they are one."""
 
     hidden_size: int
     tied: bool
@@ -84,8 +84,8 @@ def sizes(characters: int, new: int) -> list[int]:
 def vocabulary_curve(
     wanted: Sequence[int], smaller: Callable[[int], Cutter], texts: Sequence[str], shape: Shape, reporter: Reporter
 ) -> Iterator[dict[str, Any]]:
-    """For each number in `wanted`: new (pieces added), vocab_size, tokens of `texts`, chars_per_token, and mb by file
-    type: 10^6 bytes of both matrices. smaller: cuts text with so many new pieces."""
+    """Yields for each number in `wanted`: new (pieces added), vocab_size, tokens of `texts`, chars_per_token, and mb by
+    file type: 10^6 bytes of both matrices. smaller: cuts text with so many new pieces."""
     with reporter.bar("vocabulary sizes", len(wanted)) as bar:
         for new in wanted:
             cutter = smaller(new)

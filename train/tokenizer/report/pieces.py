@@ -25,7 +25,8 @@ _PATTERNS = {name: regex.compile(pattern) for name, pattern in KINDS.items()}
 
 
 def kind_of(piece: Any) -> str:
-    """Of a piece of a ModelProto: a key of KINDS, "letters and signs", "other script", "byte", "unused" or "control".
+    """Returns the kind of a ModelProto's piece: a key of KINDS, "letters and signs", "other script", "byte", "unused"
+    or "control".
 
     A space in front counts for nothing.
     """
@@ -50,8 +51,8 @@ def piece_table(pieces: Sequence[Any]) -> dict[str, dict[str, int]]:
 
 
 def usage(pieces: Sequence[Any], counts: Counts, base_size: int) -> dict[str, dict[str, Any]]:
-    """Of the base's pieces and of the new ones that text can give: how many, dead (in no text), rare (in it less than
-    RARE times), and the dead ones' names, the first SHOWN in the order of ids."""
+    """Returns, of the base's pieces and of the new ones that text can give, how many, dead (in no text), rare (in it
+    less than RARE times), and the dead ones' names, the first SHOWN in the order of ids."""
     answer = {}
     for name, begin, stop in (("base", 0, base_size), ("new", base_size, len(pieces))):
         ids = [index for index in range(begin, stop) if pieces[index].type == NORMAL]

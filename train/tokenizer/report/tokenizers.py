@@ -52,7 +52,7 @@ class FastCutter:
 
     @classmethod
     def of_json(cls, name: str, data: dict[str, Any]) -> "FastCutter":
-        """Of what such a file holds."""
+        """Makes one of what such a file holds."""
         from tokenizers import Tokenizer
 
         made = cls.__new__(cls)
@@ -67,7 +67,7 @@ class FastCutter:
         return [one.ids for one in self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
 
     def split(self, text: str) -> list[str]:
-        """By the places in the text: byte-level pieces have no readable names. Part of a character is …"""
+        """Splits by the places in the text: byte-level pieces have no readable names. Part of a character is …"""
         places = self._tokenizer.encode(text, add_special_tokens=False).offsets
         pieces, done = [], 0
         for begin, end in places:

@@ -15,7 +15,7 @@ from lilm.vocabulary.sentencepiece import BYTE, CONTROL, MODEL, NORMAL, UNUSED, 
 
 @dataclass(frozen=True)
 class Piece:
-    """As of a ModelProto. piece: its text, a space as ▁. type: BYTE also of what is part of a character."""
+    """A piece as a ModelProto has it. piece: its text, a space as ▁. type: BYTE also of what is part of a character."""
 
     piece: str
     type: int
