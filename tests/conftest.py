@@ -20,12 +20,14 @@ settings.load_profile("lilm")
 ROOT = Path(__file__).resolve().parent.parent
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What one process of several runs: a folder, whose tests share what they make; those of the page and of the
-    runtime share a build."""
+    runtime share a build. In tests/train, whose files share little, each file is alone."""
     for item in items:
-        folder = item.path.relative_to(ROOT / "tests").parts[0]
-        item.add_marker(pytest.mark.xdist_group("browser" if folder in ("demo", "wasm") else folder))
+        parts = item.path.relative_to(ROOT / "tests").parts
+        group = "browser" if parts[0] in ("demo", "wasm") else "/".join(parts[:2]) if parts[0] == "train" else parts[0]
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
