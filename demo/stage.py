@@ -172,16 +172,18 @@ def initial_memory(memory: Mapping[str, Any], name: str) -> dict[str, int]:
 
 
 def measured_by_quant(report: Path) -> dict[str, dict[str, Any]]:
-    """The same out of the report of `lilm bench quant`, with the 95% interval of the divergence: SHA-256 of the file ->
-    language -> figures. Raises LilmError when the report is not JSON; one that lacks a figure counts for nothing."""
+    """Returns the same out of the report of `lilm bench quant`, with the 95% interval of the divergence: SHA-256 of the
+    file -> language -> figures. Raises LilmError when the report is not JSON or lacks a figure."""
+    remedy = "run `lilm bench quant` again, or delete the report: the page has the figures of the stage bench then"
+    found = read_json_object(report, remedy=remedy)
     try:
-        model = read_json_object(report, remedy="run `lilm bench quant` again")["models"][0]
+        model = found["models"][0]
         return {
             row["sha256"]: {lang: _quant_figures(row["texts"][lang]["short"]) for lang in model["languages"]}
             for row in model["files"]
         }
-    except (KeyError, IndexError, TypeError, AttributeError):
-        return {}
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        raise LilmError(f"it lacks figures that the page shows ({error})", where=str(report), remedy=remedy) from error
 
 
 def _quant_figures(figures: Mapping[str, Any]) -> dict[str, Any]:

@@ -63,6 +63,10 @@ def test_figures_with_intervals_are_taken_for_the_very_file_that_they_are_of(
         "top1_agreement": 0.9,
     }
     assert second["quality"]["ja"]["kld_mean"] == 0.0123
+    del texts["ja"]["short"]["bits_per_byte"]
+    report.write_text(json.dumps({"models": [model]}), encoding="utf-8")
+    with pytest.raises(LilmError, match="lacks figures that the page shows \\('bits_per_byte'\\)"):
+        make_site({**inputs, QUANT_REPORT: report}, tmp_path / "other", context)
 
 
 def test_a_new_measurement_makes_the_page_again(tmp_path: Path, context: Context, fake_inputs: Inputs) -> None:
