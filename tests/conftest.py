@@ -5,14 +5,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import tomlkit
 from hypothesis import settings
 from rich.console import Console
 
 from lilm.errors import LilmError
 from lilm.pipeline.stage import Context
 from lilm.progress import Reporter
+from lilm.recipe import recipe_text
 from lilm.train.base.smollm2 import fetch_smollm2_gguf
 
 settings.register_profile("lilm", deadline=None)  # a busy machine is not a wrong answer
@@ -77,6 +80,13 @@ def small_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("recipe") / "lilm.toml"
     path.write_text(small_recipe_text(), encoding="utf-8")
     return path
+
+
+def quickstart_without_budget() -> str:
+    """The recipe quickstart as text, with llama.cpp's own files alone."""
+    recipe: Any = tomlkit.parse(recipe_text("quickstart"))
+    del recipe["export"]["target_mb"], recipe["export"]["learned"]
+    return tomlkit.dumps(recipe)
 
 
 def lilm(*arguments: str | Path, **options: object) -> "subprocess.CompletedProcess[str]":

@@ -27,8 +27,9 @@ from lilm.llama.shape import Shape
 from lilm.pipeline.place import place_of
 from lilm.pipeline.stage import stage_named
 from lilm.pipeline.work import stage_config
-from lilm.recipe import ExportConfig, recipe_text
+from lilm.recipe import ExportConfig
 from lilm.recipe.files import parse_recipe
+from tests.conftest import quickstart_without_budget
 
 KERNELS = Path(__file__).resolve().parents[2] / "wasm" / "src" / "kernels" / "mul_mat.c"
 TINYLLAMA = Model(Shape(51_520, 2048, 5632, 22, 32, 4, 64, tied=False, context=8192), 201, 691_000_000, 693_000_000)
@@ -104,7 +105,8 @@ def test_one_key_decides_the_budget() -> None:
 
 def test_the_export_runs_again_when_the_devices_context_changes_and_only_then() -> None:
     stage = stage_named("export")
-    text = recipe_text("quickstart").replace("[export]\n", '[export]\ndevice = "iphone-safari"\n')
+    without = quickstart_without_budget()
+    text = without.replace("[export]\n", '[export]\ndevice = "iphone-safari"\n')
     configs, places = [], []
     for n_ctx in (1024, 2048):
         one = parse_recipe(text, "lilm.toml", Path("/"))
@@ -114,7 +116,7 @@ def test_the_export_runs_again_when_the_devices_context_changes_and_only_then() 
     assert [config["place"]["n_ctx"] for config in configs] == [1024, 2048]
     assert configs[0]["place"]["may_use_mb"] == 450
     assert [place.n_ctx for place in places if place] == [1024, 2048]
-    plain = parse_recipe(recipe_text("quickstart"), "lilm.toml", Path("/"))
+    plain = parse_recipe(without, "lilm.toml", Path("/"))
     assert place_of(plain) is None
     assert "place" not in stage_config(stage, plain)
 

@@ -74,17 +74,13 @@ def test_force_makes_the_same_bytes_again(finished_run: Path, tmp_path: Path) ->
 def test_a_file_for_a_size_and_one_that_is_learnt_go_on_to_the_page(
     small_recipe: Path, finished_run: Path, tmp_path: Path
 ) -> None:
-    more = "bits_per_weight = 7.0\nsensitivity_tokens = 256\ncalibration_tokens = 1000\n"
-    learned = '[[export.learned]]\nquant = "mix"\nsteps = 2\nbatch_size = 2\nsequence_length = 64\n'
-    text = small_recipe.read_text(encoding="utf-8").replace("[export]\n", f"[export]\n{more}")
-    text = text.replace("[bench]\n", f"{learned}\n[bench]\n").replace('["Q4_K_M", "Q8_0"]', '["mix", "mix-learned"]')
+    text = small_recipe.read_text(encoding="utf-8").replace('["Q4_K_M", "Q8_0"]', '["mix", "mix-learned"]')
     (tmp_path / "lilm.toml").write_text(text, encoding="utf-8")
     run = tmp_path / "run"
     shutil.copytree(finished_run, run)
     run_lilm("run", "--recipe", tmp_path / "lilm.toml", "--run", run)
     assert leftovers(run) == []
     models = json.loads((run / "site" / "models.json").read_text(encoding="utf-8"))["models"]
-    assert [one["file"] for one in models] == ["models/model-mix-7bpw.gguf", "models/model-mix-7bpw-learned.gguf"]
+    assert [one["file"] for one in models] == ["models/model-mix-1.4MB.gguf", "models/model-mix-1.4MB-learned.gguf"]
     assert all(one["quality"]["ja"]["kld_mean"] is not None and one["memory"]["threads"] for one in models)
-    parameters = json.loads((run / "export" / "report.json").read_text(encoding="utf-8"))["parameters"]
-    assert all((run / "site" / one["file"]).stat().st_size <= 7 * parameters / 8 for one in models)
+    assert all((run / "site" / one["file"]).stat().st_size <= 1.4e6 for one in models)

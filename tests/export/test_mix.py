@@ -36,8 +36,9 @@ from lilm.llama.shape import Shape
 from lilm.llamacpp.engine import Engine, quantize
 from lilm.pipeline.hashing import sha256_file
 from lilm.pipeline.stage import Context, stage_named
-from lilm.recipe import ExportConfig, WasmConfig, recipe_text
+from lilm.recipe import ExportConfig, WasmConfig
 from lilm.recipe.files import parse_recipe
+from tests.conftest import quickstart_without_budget
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
@@ -288,7 +289,7 @@ def test_documents_are_taken_from_the_whole_corpus(corpus: Path) -> None:
 
 
 def test_only_a_budget_needs_the_corpus_and_the_page_may_have_its_file() -> None:
-    plain = recipe_text("quickstart")
+    plain = quickstart_without_budget()
     budget = plain.replace("[export]\n", "[export]\ntarget_mb = 3\n")
     export = stage_named("export")
     assert export.needs(parse_recipe(plain, "lilm.toml", Path("/"))) == ("base", "finetune")

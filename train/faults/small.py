@@ -19,6 +19,10 @@ CHANGES: Mapping[str, Any] = {
         "eval_bytes": 5000,
     },
     "finetune": {"optim": {"steps": 6}, "checkpoint_every": 2},
+    "export": {
+        **{"target_mb": 1.4, "sensitivity_tokens": 256, "calibration_tokens": 1000},
+        "learned": [{"quant": "mix", "steps": 2, "batch_size": 2, "sequence_length": 64, "rounding_tokens": 256}],
+    },
     "bench": {"eval_tokens": 1000},
     "site": {"n_predict": 64},
 }
