@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from lilm.commands import command
 from lilm.export.bench.table import quality_table
 from lilm.pipeline.artifact import read_manifest
 
@@ -27,5 +28,10 @@ def show_summary(run_dir: Path, console: Console) -> None:
     console.print(f"the whole report: {run_dir / 'bench' / 'report.html'}", highlight=False, soft_wrap=True)
     if read_manifest(run_dir / "site") is not None:
         console.print("\ngo on with", highlight=False)
-        console.print(f"  lilm serve {run_dir} --open", highlight=False, soft_wrap=True)
-        console.print(f"  lilm chat {run_dir / 'export' / small['name']}", highlight=False, soft_wrap=True)
+        _print_command(console, "serve", run_dir, "--open")
+        _print_command(console, "chat", run_dir / "export" / small["name"])
+
+
+def _print_command(console: Console, *words: str | Path) -> None:
+    """As it can be copied: whole, and with square brackets that are no markup."""
+    console.print(f"  {command(*words)}", highlight=False, markup=False, soft_wrap=True)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from lilm.commands import command
 from lilm.errors import LilmError
 
 PAGES = ("quant", "bench", "finetune", "pretrain", "tokenizer", "corpus")  # folders of a run, what to read first first
@@ -27,7 +28,7 @@ def register(app: typer.Typer) -> None:
         """
         wanted = 2 if compare else 1
         if len(runs) != wanted:
-            remedy = "lilm report --compare RUN_A RUN_B" if len(runs) > 1 or compare else "lilm report RUN"
+            remedy = command("report", *(("--compare", "RUN_A", "RUN_B") if len(runs) > 1 or compare else ("RUN",)))
             raise LilmError(f"{len(runs)} runs, where {wanted} is meant", where="lilm report", remedy=remedy)
         if out is not None and not compare:
             raise LilmError("--out means nothing here", where="lilm report", remedy="leave it out, or give --compare")
