@@ -16,7 +16,12 @@ def command(*words: str | Path, folder: Path | None = None) -> str:
 
     folder: where it is typed, when that is not the folder that one is in.
     """
-    return " ".join([_program(folder), *(shlex.quote(str(word)) for word in words)])
+    return " ".join([_program(folder), *(quoted(word) for word in words)])
+
+
+def quoted(word: str | Path) -> str:
+    """As a shell takes it for one word."""
+    return shlex.quote(str(word))
 
 
 def as_typed(text: str) -> str:

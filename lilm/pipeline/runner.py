@@ -17,6 +17,7 @@ from lilm.pipeline.forecast import Forecast, Times
 from lilm.pipeline.foreign import bring_back, foreign_files, put_aside
 from lilm.pipeline.hashing import sha256_json
 from lilm.pipeline.made_by import libraries_of
+from lilm.pipeline.packages import check_packages
 from lilm.pipeline.stage import STAGES, Context, Stage, stage_named
 from lilm.pipeline.work import Work, why_again, work_of
 from lilm.progress import Reporter, clock
@@ -214,6 +215,7 @@ def run_stages(
     """
     stages = sorted(stages, key=lambda stage: stage.name != "base" or bool(stage.needs(recipe)))
     context = make_context(recipe, reporter)
+    check_packages(recipe, stages)
     check_stages("check", stages, recipe, context)
     given = Path(recipe.base.path) if recipe.base.path else run_dir / "base"
     check_stages("check_base", stages, recipe, context, given)
