@@ -11,10 +11,11 @@ from lilm.export.bench.table import quality_table
 from lilm.pipeline.artifact import read_manifest
 
 
-def show_summary(run_dir: Path, console: Console) -> None:
-    """Print it for as much of the run as is done; nothing before the stage `bench`."""
+def show_summary(run_dir: Path, page: Path, console: Console) -> None:
+    """Print it for as much of the run as is done; before the stage `bench` only where the run's `page` is."""
     manifest = read_manifest(run_dir / "bench")
     if manifest is None:
+        _print_page(console, page)
         return
     report = json.loads((run_dir / "bench" / "report.json").read_text(encoding="utf-8"))
     small = next((file for file in report["files"] if file["quant"].startswith("Q4")), report["files"][-1])
@@ -25,11 +26,15 @@ def show_summary(run_dir: Path, console: Console) -> None:
         console.print(f"  [dim]{escape(sample['prompt'])}{arrow}[/]{text}", highlight=False, soft_wrap=True)
     console.print()
     console.print(quality_table(report, manifest.measurements.get("speed")))
-    console.print(f"the whole report: {run_dir / 'bench' / 'report.html'}", highlight=False, soft_wrap=True)
+    _print_page(console, page)
     if read_manifest(run_dir / "site") is not None:
         console.print("\ngo on with", highlight=False)
         _print_command(console, "serve", run_dir, "--open")
         _print_command(console, "chat", run_dir / "export" / small["name"])
+
+
+def _print_page(console: Console, page: Path) -> None:
+    console.print(f"every stage on one page: {page}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _print_command(console: Console, *words: str | Path) -> None:

@@ -32,6 +32,7 @@ def register(app: typer.Typer) -> Groups:
         from rich.console import Console
 
         from lilm.export.bench.summary import show_summary
+        from lilm.export.run_page.page import write_run_page
         from lilm.pipeline.forecast import Times
         from lilm.pipeline.runner import chosen_stages, explain, run_stages
         from lilm.progress import Reporter
@@ -44,7 +45,7 @@ def register(app: typer.Typer) -> Groups:
         reporter = Reporter()
         run_stages(loaded, folder, stages, reporter, force, any_code, Times.of_machine())
         console = Console(record=True)
-        show_summary(folder, console)
+        show_summary(folder, write_run_page(folder), console)
         reporter.write_log(console.export_text())
 
     return {stage.name: _add_stage(app, stage.name, stage.summary) for stage in STAGES if stage.name != "bench"}

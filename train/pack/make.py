@@ -76,8 +76,8 @@ def pack_corpus(config: PackConfig, corpus: Path, tokenizer_dir: Path, out_dir: 
     for name, store in stores.items():
         if name.endswith("-heldout") and store["tokens"] < FEW_TOKENS:
             context.reporter.say(
-                f"  only {store['tokens']:,} tokens of {name.removesuffix('-heldout')!r} are held out, and figures about "
-                "them waver: add text, or raise corpus.heldout"
+                f"  only {store['tokens']:,} tokens of {name.removesuffix('-heldout')!r} are held out, and figures "
+                "about them waver: add text, or raise corpus.heldout"
             )
     write_report_with_tokens(corpus, stores, seconds, out_dir)
     size = sum(store["bytes"] for store in stores.values())
