@@ -32,9 +32,9 @@ def write_own(folder: Path, title: str | None, lang: str | None, text: str | Non
     """A recipe for the user's text, complete. Raises LilmError when there is no text, or an answer cannot be."""
     if text is None:
         raise LilmError("no text", where="--text", remedy="give a folder or a file of your text")
-    base = base or SMOLLM2
-    kind, found = _base(base), _text(text, lang or "ja")
-    own = Own(title or folder.resolve().name, language_code(lang or "ja"), _seen_from(text, folder), kind=kind,
+    base, code = base or SMOLLM2, language_code(lang or "ja")
+    kind, found = _base(base), _text(text, code)
+    own = Own(title or folder.resolve().name, code, _seen_from(text, folder), kind=kind,
               base=base if kind == "hub" or "://" in base else _seen_from(base, folder))  # fmt: skip
     path = _write(folder, own.recipe())
     typer.echo(f"wrote {path}: {own.title}, {own.lang}, {found}, {own.base}")

@@ -28,7 +28,7 @@ class Own:
     @property
     def name(self) -> str:
         """The title as a recipe's name may be."""
-        return re.sub(r"[^A-Za-z0-9_.-]+", "-", self.title).strip("-.") or f"model-{self.lang}"
+        return re.sub(r"[^A-Za-z0-9_.-]+", "-", self.title).strip("-.") or "model"
 
     def recipe(self) -> str:
         """The recipe's TOML."""
