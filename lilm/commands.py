@@ -4,7 +4,6 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 PROGRAM = "lilm"
@@ -33,10 +32,9 @@ def as_typed(text: str) -> str:
     return text.replace(f"`{PROGRAM} ", f"`{_program(None)} ")
 
 
-def remember_program(environment: Mapping[str, str] = os.environ) -> str:
-    """Note how this process was called, for `command`. Call it before PATH is changed. Returns what was noted."""
-    os.environ[CALLED] = program(Path(sys.argv[0]), environment.get("PATH", ""))
-    return os.environ[CALLED]
+def remember_program() -> None:
+    """Note how this process was called, for `command`. Call it before PATH is changed."""
+    os.environ[CALLED] = program(Path(sys.argv[0]), os.environ.get("PATH", ""))
 
 
 def program(called: Path, path: str) -> str:

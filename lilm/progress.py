@@ -82,11 +82,11 @@ class Reporter:
             return
         at = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
         with suppress(OSError), self.log.open("a", encoding="utf-8", errors="backslashreplace") as file:
-            file.writelines(f"{at} {line}\n" for line in text.splitlines())
+            file.writelines(f"{at} {line}\n" for line in as_typed(text).splitlines())
 
     def say(self, text: str) -> None:
         """One line of news; square brackets in it are text, not markup."""
-        self.write_log(as_typed(text))
+        self.write_log(text)
         self.console.print(as_typed(text), highlight=False, markup=False, soft_wrap=True)
 
     @contextmanager

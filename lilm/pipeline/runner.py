@@ -253,6 +253,9 @@ def run_stages(
             reporter.log = None
             shutil.rmtree(run_dir)
         raise
+    except BaseException as error:  # Ctrl-C too
+        reporter.write_log(f"stopped by {type(error).__name__}: {error}")
+        raise
     return ran
 
 

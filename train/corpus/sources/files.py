@@ -31,7 +31,8 @@ def matching_files(source: SourceConfig) -> list[Path]:
     if Path(source.path).is_dir():
         if source.format == "auto":
             return _files_below(Path(source.path), where)
-        raise LilmError("is a folder", where=where, remedy=f"name the files in it, such as {source.path}/**/*.txt")
+        remedy = f'name the files in it, such as {source.path}/**/*.txt, or set format = "auto"'
+        raise LilmError("is a folder", where=where, remedy=remedy)
     files = globbed(source.path)
     if not files:
         what = "no file matches" if glob.has_magic(source.path) else "no such file"

@@ -24,20 +24,21 @@ def shards(source: SourceConfig) -> list[Shard]:
     if source.limit:
         return [_bundle(source, sizes, formats)]
     found: list[Shard] = []
-    bundle: dict[Path, int] = {}
-    filled = 0
+    bundles: dict[str, dict[Path, int]] = {}  # by format
+    filled: dict[str, int] = {}
     for path, size in sizes.items():
-        other = formats and bundle and formats[path] != formats[next(iter(bundle))]
-        if bundle and (other or filled + size > base.BUNDLE):
+        known = as_format(source, formats.get(path, source.format))
+        bundle = bundles.setdefault(known.format, {})
+        if bundle and filled[known.format] + size > base.BUNDLE:
             found.append(_bundle(source, bundle, formats))
-            bundle, filled = {}, 0
-        known = as_format(source, formats[path]) if formats else source
+            bundle.clear()
+            filled[known.format] = 0
         if size > base.SPLIT and (edges := _edges(path, size, known)):
             found += _ranges(source, path, size, edges, formats)
         else:
             bundle[path] = size
-            filled += size
-    return [*found, _bundle(source, bundle, formats)] if bundle else found
+            filled[known.format] = filled.get(known.format, 0) + size
+    return [*found, *(_bundle(source, bundle, formats) for bundle in bundles.values() if bundle)]
 
 
 def source_of(shard: Shard, source: SourceConfig) -> SourceConfig:
