@@ -259,4 +259,4 @@ def run_stages(
     return ran
 
 
-__all__ = ["chosen_stages", "explain", "run_stages", "stage_named"]
+__all__ = ["chosen_stages", "explain", "make_context", "run_stages", "stage_named"]
