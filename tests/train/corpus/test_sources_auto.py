@@ -31,6 +31,11 @@ FILES: dict[str, tuple[bytes, str]] = {
     "noname": (JAPANESE.encode(), "text"),
     "quoted.txt": ((JAPANESE + "彼は《猫》と言った。\n").encode(), "text"),
     "bunko.txt": (AOZORA.encode("cp932"), "aozora"),
+    "bunko-plain.txt": (
+        f"猫\n夏目漱石\n\n{JAPANESE}\n底本：「猫」\n青空文庫作成ファイル：\n".encode("cp932"),
+        "aozora",
+    ),
+    "wave.txt": (("In a NEWWAVE of " + JAPANESE).encode(), "text"),
     "bunko-utf8.txt.gz": (gzip.compress(AOZORA.encode()), "aozora"),
     "lines.jsonl": (json.dumps({"text": JAPANESE}).encode() + b"\n", "jsonl"),
     "objects.json": (json.dumps({"text": JAPANESE * 3000}).encode(), "jsonl"),

@@ -55,6 +55,8 @@ _BY_NAME = {
 }
 _RUBY = re.compile(r"[\u3400-\u9fff々]《[\u3041-\u3096\u30a1-\u30faー・]+》")
 _NOTE = re.compile(r"［＃[^［］\n]{1,80}］")
+_COLOPHON = ("底本：", "青空文庫")
+_HEADING = "【テキスト中に現れる記号について】"
 _ENOUGH = 3  # marks that make a file one of Aozora Bunko: one may be a quotation
 _TAG = re.compile(rb"<(?:!doctype\s+html|html)\b", re.IGNORECASE)
 _IMAGE_TAG = re.compile(rb"<svg\b", re.IGNORECASE)
@@ -77,7 +79,7 @@ def detect(path: Path) -> Kind:
         zipped = _ZIPPED.get(suffix)
         return Kind(REFUSED, zipped, AS_TEXT) if zipped else Kind(REFUSED, "a zip archive", UNPACK)
     for at, magic, what, remedy in _MAGIC:
-        if head[at : at + len(magic)] == magic:
+        if head[at : at + len(magic)] == magic and (not at or b"\0" in head):  # inside text they may be words
             return Kind(REFUSED, what, remedy)
     if head.startswith(b"PAR1"):
         return Kind("parquet")
@@ -127,6 +129,8 @@ def _marked_up(head: bytes, suffix: str) -> Kind:
 
 def _is_aozora(head: bytes) -> bool:
     text = _glance(head)
+    if _HEADING in text or all(word in text for word in _COLOPHON):
+        return True
     return len(_NOTE.findall(text)) + len(_RUBY.findall(text)) >= _ENOUGH
 
 
