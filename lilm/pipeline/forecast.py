@@ -37,7 +37,7 @@ def amount(stage: str, recipe: Recipe) -> float:
     }
     lengths = {"pretrain": pretrain.sequence_length, "finetune": finetune.sequence_length}
     if stage in sequences:
-        return float(max(1, sequences[stage] * lengths[stage]))
+        return float(sequences[stage] * lengths[stage])
     return float(recipe.bench.eval_tokens * (1 + len(recipe.export.files))) if stage == "bench" else 1.0
 
 
@@ -54,7 +54,10 @@ class Times:
 
     def note(self, stage: str, recipe: Recipe, seconds: float) -> None:
         """A cache that cannot be written is done without."""
-        entries = {**self._entries(), _key(stage, recipe): [amount(stage, recipe), round(seconds, 1)]}
+        work = amount(stage, recipe)
+        if not work:
+            return
+        entries = {**self._entries(), _key(stage, recipe): [work, round(seconds, 1)]}
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             write_json(self.path, entries)
@@ -63,11 +66,13 @@ class Times:
 
     def seconds(self, stage: str, recipe: Recipe) -> float | None:
         """What the recipe's work would take; training of chats as fast as pretraining where only that is known."""
-        entries = self._entries()
+        entries, work = self._entries(), amount(stage, recipe)
+        if not work:
+            return 0.0
         for like in (stage, "pretrain") if stage == "finetune" else (stage,):
             match entries.get(_key(like, recipe)):
                 case [int() | float() as done, int() | float() as took] if done > 0 and took >= 0:
-                    return float(took / done * amount(stage, recipe))
+                    return float(took / done * work)
         return None
 
     def _entries(self) -> dict[str, Any]:
@@ -107,6 +112,11 @@ class Forecast:
             return ""
         left = self.left()
         return f" (stage {self._names.index(stage) + 1} of {len(self._names)}" + (f", {left})" if left else ")")
+
+    @property
+    def knows_training(self) -> bool:
+        """Whether it is known how long the longest stage takes; also where it is none of those at work."""
+        return self._known.get("pretrain", 0.0) is not None
 
     def end(self, stage: str) -> None:
         """It is done, or had no work."""

@@ -236,6 +236,9 @@ def run_stages(
                     times, recipe, run_dir, stages, [one for one in stages if force or would[one.name] is not None]
                 )
                 reporter.in_all = forecast.left
+                if len(stages) > 1 and not forecast.knows_training:
+                    plan = command("plan", "here", "--recipe", run_dir / "lilm.toml")
+                    reporter.say(f"how long it takes is not known on this machine yet; to reckon it: {plan}")
             for stage in stages:
                 if run_stage(stage, recipe, run_dir, context, force, any_code, forecast):
                     ran.append(stage.name)

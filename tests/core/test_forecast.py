@@ -41,6 +41,12 @@ def test_what_training_took_is_reckoned_for_more_steps_and_not_for_another_base(
     assert times.seconds("finetune", recipe) is not None, "chats are learnt about as fast"
 
 
+def test_a_stage_without_work_tells_nothing_of_one_with_it(recipe: Recipe, times: Times) -> None:
+    no_chats = recipe.model_copy(update={"finetune": recipe.finetune.model_copy(update={"sources": ()})})
+    times.note("finetune", no_chats, 0.3)
+    assert (times.seconds("finetune", no_chats), times.seconds("finetune", recipe)) == (0.0, None)
+
+
 @pytest.mark.parametrize("text", ["", "[1]", '{"x": 1}', "{", '{"corpus": [0, "a"]}'])
 def test_a_spoilt_cache_is_no_error(recipe: Recipe, times: Times, text: str) -> None:
     times.path.parent.mkdir()
@@ -66,6 +72,7 @@ def test_left_in_all(recipe: Recipe, times: Times, tmp_path: Path) -> None:
 def test_what_is_not_known_is_said(recipe: Recipe, times: Times, tmp_path: Path) -> None:
     times.note("export", recipe, 30.0)
     forecast = Forecast(times, recipe, tmp_path, STAGES, STAGES)
+    assert not forecast.knows_training
     assert forecast.begin("corpus") == " (stage 1 of 10, at least about 0:30 left in all)"
     alone = Forecast(times, recipe, tmp_path, STAGES[:1], STAGES[:1])
     assert alone.begin("corpus") == ""
