@@ -12,6 +12,7 @@ import uvicorn
 from rich.console import Console
 from starlette.types import ASGIApp
 
+from lilm.commands import command
 from lilm.demo.handler import site_app
 from lilm.demo.hosts import LOCAL, names_of
 from lilm.errors import LilmError
@@ -27,7 +28,8 @@ def site_folder(folder: Path) -> Path:
             return candidate.resolve()
     if not folder.is_dir():
         raise LilmError("no such folder", where=str(folder), remedy="give a run folder or a site folder")
-    raise LilmError("no site in this folder", where=str(folder), remedy=f"make it: `lilm run --run {folder} --to site`")
+    remedy = f"make it: `{command('run', '--run', folder, '--to', 'site')}`"
+    raise LilmError("no site in this folder", where=str(folder), remedy=remedy)
 
 
 def listen(host: str, port: int) -> socket.socket:

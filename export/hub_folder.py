@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lilm.chat.files import read_chat_template
+from lilm.commands import command
 from lilm.disk import link_or_copy, require_space, write_atomic
 from lilm.errors import LilmError
 from lilm.export.model_card import UNKNOWN, Card
@@ -68,7 +69,7 @@ def make_hub_folder(run: Path, out_dir: Path, repo: str, reporter: Reporter) -> 
 
 def _check_done(run: Path, stage: str) -> None:
     manifest = read_manifest(run / stage)
-    remedy = f"run `lilm run --run {run} --to export`"
+    remedy = f"run `{command('run', '--run', run, '--to', 'export')}`"
     if manifest is None:
         raise LilmError(f"stage {stage} is not done", where=str(run), remedy=remedy)
     if broken := changed_output(run / stage, manifest):

@@ -1,13 +1,18 @@
 """Progress with the time left: a live bar on a terminal, a line now and then in a log."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-LOG_SECONDS = 10.0  # a log gets one line per bar in this time
+from lilm.commands import as_typed
+
+LOG_SECONDS = 10.0  # a screen that is no terminal gets one line per bar in this time
+FILE_SECONDS = 60.0  # the log file, in this
 
 
 def clock(seconds: float) -> str:
@@ -22,24 +27,31 @@ class Bar:
 
     def __init__(self, reporter: "Reporter", label: str, total: int, done: int) -> None:
         self._reporter, self._label, self._total, self._done = reporter, label, total, done
-        self._first, self._started, self._logged = done, time.monotonic(), time.monotonic()
+        self._first, self._started = done, time.monotonic()
+        self._logged = self._written = self._started
         self._task = reporter.live.add_task(label, total=total, completed=done, note="") if reporter.live else None
 
     def advance(self, steps: int = 1, note: str = "") -> None:
         self._done += steps
-        if self._reporter.live is not None and self._task is not None:
-            self._reporter.live.update(self._task, completed=self._done, note=note)
-        elif time.monotonic() - self._logged >= LOG_SECONDS:
-            self._logged = time.monotonic()
-            spent = self._logged - self._started
-            left = spent / max(1, self._done - self._first) * (self._total - self._done)
-            self._reporter.console.print(
-                f"  {self._label} {self._done}/{self._total} · {clock(spent)} spent, {clock(left)} left"
-                + (f" · {note}" if note else ""),
-                highlight=False,
-                markup=False,
-                soft_wrap=True,
-            )
+        now, reporter = time.monotonic(), self._reporter
+        in_all = reporter.left_in_all(self._left(now))
+        if reporter.live is not None and self._task is not None:
+            shown = " · ".join(part for part in (in_all, note) if part)
+            reporter.live.update(self._task, completed=self._done, note=f"· {shown}" if shown else "")
+        elif now - self._logged >= LOG_SECONDS:
+            self._logged = now
+            reporter.console.print(self._line(now, in_all, note), highlight=False, markup=False, soft_wrap=True)
+        if now - self._written >= FILE_SECONDS:
+            self._written = now
+            reporter.write_log(self._line(now, in_all, note))
+
+    def _left(self, now: float) -> float:
+        """Seconds, as fast as so far."""
+        return (now - self._started) / max(1, self._done - self._first) * (self._total - self._done)
+
+    def _line(self, now: float, in_all: str, note: str) -> str:
+        spent = f"{clock(now - self._started)} spent, {clock(self._left(now))} left"
+        return " · ".join(part for part in (f"  {self._label} {self._done}/{self._total}", spent, in_all, note) if part)
 
     def remove(self) -> None:
         """Take the bar off the screen: it stood below another, which goes on."""
@@ -48,15 +60,34 @@ class Bar:
 
 
 class Reporter:
-    """Where a stage says what it does. Stages get one; they never print."""
+    """Where a stage says what it does. Stages get one; they never print.
+
+    log: a file that gets what the screen gets, with times. in_all: says how long the whole run still takes, given the
+    seconds that a bar still takes.
+    """
 
     def __init__(self, console: Console | None = None, quiet: bool = False) -> None:
         self.console = console or Console(stderr=True, quiet=quiet)
         self.live: Progress | None = None
+        self.log: Path | None = None
+        self.in_all: Callable[[float], str] | None = None
+
+    def left_in_all(self, of_bar: float) -> str:
+        """Words, "" where nobody knows."""
+        return self.in_all(of_bar) if self.in_all is not None else ""
+
+    def write_log(self, text: str) -> None:
+        """Add lines to the log file, where there is one; a disk that does not take them stops no work."""
+        if self.log is None:
+            return
+        at = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
+        with suppress(OSError), self.log.open("a", encoding="utf-8", errors="backslashreplace") as file:
+            file.writelines(f"{at} {line}\n" for line in as_typed(text).splitlines())
 
     def say(self, text: str) -> None:
         """One line of news; square brackets in it are text, not markup."""
-        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self.write_log(text)
+        self.console.print(as_typed(text), highlight=False, markup=False, soft_wrap=True)
 
     @contextmanager
     def bar(self, label: str, total: int, done: int = 0) -> Iterator[Bar]:

@@ -6,14 +6,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from lilm.commands import command
 from lilm.export.bench.table import quality_table
 from lilm.pipeline.artifact import read_manifest
 
 
-def show_summary(run_dir: Path, console: Console) -> None:
-    """Print it for as much of the run as is done; nothing before the stage `bench`."""
+def show_summary(run_dir: Path, page: Path, console: Console) -> None:
+    """Print it for as much of the run as is done; before the stage `bench` only where the run's `page` is."""
     manifest = read_manifest(run_dir / "bench")
     if manifest is None:
+        _print_page(console, page)
         return
     report = json.loads((run_dir / "bench" / "report.json").read_text(encoding="utf-8"))
     small = next((file for file in report["files"] if file["quant"].startswith("Q4")), report["files"][-1])
@@ -24,8 +26,17 @@ def show_summary(run_dir: Path, console: Console) -> None:
         console.print(f"  [dim]{escape(sample['prompt'])}{arrow}[/]{text}", highlight=False, soft_wrap=True)
     console.print()
     console.print(quality_table(report, manifest.measurements.get("speed")))
-    console.print(f"the whole report: {run_dir / 'bench' / 'report.html'}", highlight=False, soft_wrap=True)
+    _print_page(console, page)
     if read_manifest(run_dir / "site") is not None:
         console.print("\ngo on with", highlight=False)
-        console.print(f"  lilm serve {run_dir} --open", highlight=False, soft_wrap=True)
-        console.print(f"  lilm chat {run_dir / 'export' / small['name']}", highlight=False, soft_wrap=True)
+        _print_command(console, "serve", run_dir, "--open")
+        _print_command(console, "chat", run_dir / "export" / small["name"])
+
+
+def _print_page(console: Console, page: Path) -> None:
+    console.print(f"every stage on one page: {page}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _print_command(console: Console, *words: str | Path) -> None:
+    """As it can be copied: whole, and with square brackets that are no markup."""
+    console.print(f"  {command(*words)}", highlight=False, markup=False, soft_wrap=True)

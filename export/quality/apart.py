@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from lilm.commands import command
 from lilm.documents import read_texts
 from lilm.errors import LilmError
 from lilm.export.calibration import digest
@@ -73,7 +74,7 @@ def _check_corpus(run: OpenedRun) -> None:
 
 def _stale(run: OpenedRun, why: str) -> LilmError:
     what = f"the corpus is not the one that the files were made with: {why}"
-    return LilmError(what, where=str(run.corpus), remedy=f"lilm run --run {run.folder} --to export")
+    return LilmError(what, where=str(run.corpus), remedy=command("run", "--run", run.folder, "--to", "export"))
 
 
 def _overlap(run: OpenedRun, reader: str, text: str) -> LilmError:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lilm.commands import command
 from lilm.errors import LilmError
 from lilm.export.retyped import retyped_bytes
 from lilm.export.stage import FULL, gguf_name
@@ -97,10 +98,14 @@ def check_run(folder: Path) -> tuple[Recipe, Manifest]:
     manifest = read_manifest(folder / "export")
     if manifest is None or not (folder / "export" / "report.json").is_file():
         what, where = "nothing is exported there", str(folder / "export")
-        raise LilmError(what, where=where, remedy=f"lilm run --run {folder} --to export")
+        raise LilmError(what, where=where, remedy=_make_again(folder, "--to"))
     if read_manifest(folder / "corpus") is None:
-        raise LilmError("no finished corpus stage", where=str(folder), remedy=f"lilm run --run {folder} --to export")
+        raise LilmError("no finished corpus stage", where=str(folder), remedy=_make_again(folder, "--to"))
     return recipe, manifest
+
+
+def _make_again(folder: Path, option: str) -> str:
+    return command("run", "--run", folder, option, "export")
 
 
 def open_run(folder: Path, out: Path, reporter: Reporter) -> OpenedRun:
@@ -127,7 +132,7 @@ def _measured(path: Path, row: dict[str, Any], manifest: Manifest) -> Measured:
 
 def _checked(path: Path, manifest: Manifest) -> str:
     """The file's hash, which is the manifest's. Raises LilmError for another one."""
-    remedy = f"lilm run --run {path.parent.parent} --from export"
+    remedy = _make_again(path.parent.parent, "--from")
     if not path.is_file():
         raise LilmError("no such file, and the export wrote it", where=str(path), remedy=remedy)
     entry = manifest.outputs.get(path.name)
@@ -151,11 +156,11 @@ def _full(folder: Path, out: Path, recipe: Recipe, manifest: Manifest, reporter:
 
         if read_manifest(folder / "finetune") is None:
             what = "the F16 file is gone, and so is the model that it was made from"
-            raise LilmError(what, where=str(path), remedy=f"lilm run --run {folder} --to export")
+            raise LilmError(what, where=str(path), remedy=_make_again(folder, "--to"))
         reporter.say(f"  {path.name} is gone from the run: making it again")
         write_gguf(folder / "finetune", again, (recipe.language, recipe.base_language))
     if sha256_file(again) != wanted:
         again.unlink()
         what = "the F16 file is gone, and the model makes another one now"
-        raise LilmError(what, where=str(path), remedy=f"lilm run --run {folder} --from export")
+        raise LilmError(what, where=str(path), remedy=_make_again(folder, "--from"))
     return Measured(again, FULL, REFERENCE, sha256=wanted)

@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from lilm.commands import command
 from lilm.errors import LilmError
 from lilm.export.quality.opened import OpenedRun
 from lilm.llamacpp.engine import Engine
@@ -47,7 +48,7 @@ def why_no_page(run: OpenedRun) -> str:
     from lilm.wasm.stage import has_chromium
 
     if read_manifest(run.folder / "wasm") is None:
-        return f"the run has no finished wasm stage: lilm run --run {run.folder} --to wasm"
+        return f"the run has no finished wasm stage: {command('run', '--run', run.folder, '--to', 'wasm')}"
     return "" if has_chromium() else "Chromium is not installed"
 
 

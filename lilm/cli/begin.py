@@ -1,5 +1,6 @@
 """`lilm init`, `lilm recipes`, `lilm doctor`: before the first run."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -12,21 +13,37 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def init(
         folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make.")],
-        recipe: Annotated[str, typer.Option("--recipe", help="Shipped recipe to start from.")] = "quickstart",
+        recipe: Annotated[str | None, typer.Option("--recipe", help="Shipped recipe to start from.")] = None,
+        name: Annotated[str | None, typer.Option("--name", help="Of the model, as its page shows it.")] = None,
+        lang: Annotated[str | None, typer.Option("--lang", help="Language to learn. Default: ja.")] = None,
+        text: Annotated[str | None, typer.Option("--text", metavar="PATH", help="Your text: folder or file.")] = None,
+        base: Annotated[
+            str | None, typer.Option("--base", help="English Llama: OWNER/NAME on the hub, a GGUF file, a folder.")
+        ] = None,
     ) -> None:
-        """Write a recipe to edit.
+        """Write a recipe: by questions on a terminal, by --text and others for your own text, or a shipped one to edit.
 
-        Example: `lilm init my-model --recipe tinyllama-ja`
+        Examples: `lilm init my-model` · `lilm init my-model --name "My model" --lang ja --text texts` ·
+        `lilm init my-model --recipe tinyllama-ja`
         """
-        from lilm.recipe import recipe_text
+        from lilm.cli import init as own
 
-        text = recipe_text(recipe)
-        path = folder / "lilm.toml"
-        if path.exists():
-            raise LilmError("there is one already", where=str(path), remedy="edit it, or give another folder")
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        typer.echo(f"wrote {path}; edit it, then: cd {folder} && lilm run")
+        own.require_new(folder)
+        given = [
+            option for option, value in (("--lang", lang), ("--text", text), ("--base", base)) if value is not None
+        ]
+        if recipe is not None and given:
+            raise LilmError(
+                f"{given[0]} and --recipe",
+                where="lilm init",
+                remedy=f"leave one out: {given[0]} is for a recipe of your own text, --recipe for a shipped one",
+            )
+        if given:
+            own.write_own(folder, name, lang, text, base)
+        elif recipe is None and name is None and sys.stdin.isatty() and sys.stdout.isatty():
+            own.ask(folder)
+        else:
+            own.write_shipped(folder, recipe or "quickstart", name)
 
     @app.command()
     def recipes() -> None:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from lilm.commands import command
 from lilm.errors import LilmError
 
 Status = Literal["ok", "slow", "too old", "missing", "low"]
@@ -136,7 +137,7 @@ def emcc() -> Finding:
     if version < OLDEST:
         return Finding("emcc", "too old", dotted(version), needed_for, f"{INSTALL}, or install emsdk and set EMSDK")
     if version < FAST:
-        remedy = "works; `lilm wasm toolchain` fetches one with which the page answers about twice as fast"
+        remedy = f"works; `{command('wasm', 'toolchain')}` fetches one with which the page answers about twice as fast"
         return Finding("emcc", "slow", dotted(version), needed_for, remedy)
     return Finding("emcc", "ok", dotted(version), needed_for)
 

@@ -10,6 +10,7 @@ import typer
 
 from lilm import __version__
 from lilm.cli import begin, bench, export, fit, learn, report, stages, talk, wasm
+from lilm.commands import as_typed, remember_program
 from lilm.errors import LilmError
 
 TYPERS_CODE = 130  # typer ends so, and says nothing, where a KeyboardInterrupt comes through
@@ -56,13 +57,14 @@ def main() -> None:
     """Entry point: a LilmError is one line and exit code 2; anything else keeps its traceback."""
     # OpenMP reads it when torch loads: threads that spin while a neighbour works made training 4 times slower
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    remember_program()
     # cmake and ninja lie beside python, also when the venv was not activated
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     stopped = _stop_by_signals()
     try:
         make_app()()
     except LilmError as error:
-        typer.echo(f"lilm: {error.line()}", err=True)
+        typer.echo(f"lilm: {as_typed(error.line())}", err=True)
         sys.exit(2)
     except SystemExit as end:
         if end.code != TYPERS_CODE or not stopped:

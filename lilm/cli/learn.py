@@ -45,12 +45,15 @@ def register(app: typer.Typer, groups: Groups) -> None:
 
         Examples: `lilm plan h100 --recipe tinyllama-ja` · `lilm plan rtx3090x2 --recipe seed-2023` · `lilm plan here`
         """
+        from lilm.pipeline.forecast import Times
         from lilm.pipeline.hashing import write_json
         from lilm.progress import Reporter
         from lilm.train.plan.show import show_plan
 
         loaded, _ = load_run(recipe, None)
         figures = show_plan(loaded, hardware, Reporter(), count, tokens, zero)
+        if hardware == "here" and count is tokens is zero is None:
+            Times.of_machine().note("pretrain", loaded, figures["days"] * 86_400)
         if json_file is not None:
             write_json(json_file, figures)
 

@@ -1,10 +1,12 @@
 """`lilm report`: the pages of a run, and two runs on one page."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from lilm.commands import command
 from lilm.errors import LilmError
 
 PAGES = ("quant", "bench", "finetune", "pretrain", "tokenizer", "corpus")  # folders of a run, what to read first first
@@ -27,7 +29,7 @@ def register(app: typer.Typer) -> None:
         """
         wanted = 2 if compare else 1
         if len(runs) != wanted:
-            remedy = "lilm report --compare RUN_A RUN_B" if len(runs) > 1 or compare else "lilm report RUN"
+            remedy = command("report", *(("--compare", "RUN_A", "RUN_B") if len(runs) > 1 or compare else ("RUN",)))
             raise LilmError(f"{len(runs)} runs, where {wanted} is meant", where="lilm report", remedy=remedy)
         if out is not None and not compare:
             raise LilmError("--out means nothing here", where="lilm report", remedy="leave it out, or give --compare")
@@ -41,8 +43,14 @@ def register(app: typer.Typer) -> None:
 
 
 def find_pages(run: Path) -> list[Path]:
-    """The reports in a run's folder. Raises LilmError when there is none."""
-    found = [path for path in (run / name / PAGE for name in PAGES) if path.is_file()]
+    """The reports in a run's folder, first its own, which is made anew from what there is now. Raises LilmError when
+    there is none."""
+    if (run / "lilm.toml").is_file():
+        from lilm.export.run_page.page import write_run_page
+
+        with suppress(LilmError, OSError):  # no stage is done, or the run lies where nothing can be written
+            write_run_page(run)
+    found = [path for path in (run / PAGE, *(run / name / PAGE for name in PAGES)) if path.is_file()]
     if not found:
         what = "no report in it" if run.is_dir() else "no such folder"
         raise LilmError(what, where=str(run), remedy="give the folder of a run that has come as far as a report")

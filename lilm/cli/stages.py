@@ -32,6 +32,8 @@ def register(app: typer.Typer) -> Groups:
         from rich.console import Console
 
         from lilm.export.bench.summary import show_summary
+        from lilm.export.run_page.page import write_run_page
+        from lilm.pipeline.forecast import Times
         from lilm.pipeline.runner import chosen_stages, explain, run_stages
         from lilm.progress import Reporter
 
@@ -40,8 +42,11 @@ def register(app: typer.Typer) -> Groups:
         if explain_only:
             explain(loaded, folder, stages, Reporter(), any_code)
             return
-        run_stages(loaded, folder, stages, Reporter(), force, any_code)
-        show_summary(folder, Console())
+        reporter = Reporter()
+        run_stages(loaded, folder, stages, reporter, force, any_code, Times.of_machine())
+        console = Console(record=True)
+        show_summary(folder, write_run_page(folder), console)
+        reporter.write_log(console.export_text())
 
     return {stage.name: _add_stage(app, stage.name, stage.summary) for stage in STAGES if stage.name != "bench"}
 
@@ -65,9 +70,10 @@ def _add_stage(app: typer.Typer, name: str, summary: str) -> typer.Typer:
 
 def run_one(name: str, recipe: str, run_dir: Path | None, force: bool) -> None:
     """Run the stage `name` alone."""
+    from lilm.pipeline.forecast import Times
     from lilm.pipeline.runner import run_stages
     from lilm.pipeline.stage import stage_named
     from lilm.progress import Reporter
 
     loaded, folder = load_run(recipe, run_dir)
-    run_stages(loaded, folder, [stage_named(name)], Reporter(), force)
+    run_stages(loaded, folder, [stage_named(name)], Reporter(), force, times=Times.of_machine())

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lilm.commands import command
 from lilm.pipeline.hashing import sha256_file, sha256_json, write_json
 
 MANIFEST = "manifest.json"
@@ -102,7 +103,8 @@ def how_to_replace(path: Path) -> str:
     manifest = read_manifest(path.parent)
     if manifest is None or path.name not in manifest.outputs:
         return "fetch or convert the file again"
-    return f"make it again: `lilm run --run {path.absolute().parent.parent} --from {manifest.stage}`"
+    run_dir = path.absolute().parent.parent
+    return f"make it again: `{command('run', '--run', run_dir, '--from', manifest.stage)}`"
 
 
 def _is_below(folder: Path, name: Any) -> bool:

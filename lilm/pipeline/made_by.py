@@ -14,7 +14,7 @@ from pathlib import Path
 from lilm import __version__
 
 PACKAGE = "lilm"
-EXEMPT = tuple(f"{PACKAGE}.{name}" for name in ("cli", "errors", "pipeline", "progress", "recipe"))
+EXEMPT = tuple(f"{PACKAGE}.{name}" for name in ("cli", "commands", "errors", "pipeline", "progress", "recipe"))
 """What runs the stages and tells of them: no byte of theirs follows from it. A recipe's values stand in the config."""
 DIGITS = 12  # of a hash, which tells the versions of one file apart
 MODULE = re.compile(rf"{PACKAGE}(\.[A-Za-z_]\w*)+")

@@ -8,32 +8,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lilm.commands import command
 from lilm.disk import write_atomic
 from lilm.errors import LilmError
 from lilm.pipeline.artifact import Artifact, Manifest, changed_output, describe_outputs, read_manifest
+from lilm.pipeline.explain import explain, make_context, would_run
+from lilm.pipeline.forecast import Forecast, Times
 from lilm.pipeline.foreign import bring_back, foreign_files, put_aside
 from lilm.pipeline.hashing import sha256_json
 from lilm.pipeline.made_by import libraries_of
-from lilm.pipeline.place import place_of
+from lilm.pipeline.packages import check_packages
 from lilm.pipeline.stage import STAGES, Context, Stage, stage_named
 from lilm.pipeline.work import Work, why_again, work_of
 from lilm.progress import Reporter, clock
 from lilm.recipe import Recipe, recipe_toml
 
 WORK = ".work"  # unfinished stage folders, inside the run folder
+LOG = "lilm.log"  # what the screen said, with times
 LOCK = ".lock"  # every run folder has one, from its first moment on
 CHECKPOINTS = "checkpoints"  # a stage's resume state; never part of its output
-
-
-def make_context(recipe: Recipe, reporter: Reporter) -> Context:
-    return Context(
-        seed=recipe.seed,
-        threads=recipe.threads,
-        language=recipe.language,
-        base_language=recipe.base_language,
-        reporter=reporter,
-        place=place_of(recipe),
-    )
 
 
 @contextmanager
@@ -104,13 +97,19 @@ def is_disk_full(error: BaseException | None) -> bool:
 
 
 def run_stage(
-    stage: Stage, recipe: Recipe, run_dir: Path, context: Context, force: bool = False, any_code: bool = False
+    stage: Stage,
+    recipe: Recipe,
+    run_dir: Path,
+    context: Context,
+    force: bool = False,
+    any_code: bool = False,
+    forecast: Forecast | None = None,
 ) -> bool:
     """Run one stage unless it is done. Returns whether it ran.
 
-    any_code: as for `why_again`; a killed try of other code is gone on with too. Raises LilmError when a stage it needs
-    is missing, or for whatever the user must mend; the run folder is then as it was, but for checkpoints, which a next
-    try goes on from.
+    any_code: as for `why_again`; a killed try of other code is gone on with too. forecast: of the whole
+    run, to which the stage is told. Raises LilmError when a stage it needs is missing, or for whatever the user must
+    mend; the run folder is then as it was, but for checkpoints, which a next try goes on from.
     """
     work = work_of(stage, recipe, run_dir, context)
     if work is None:
@@ -118,7 +117,7 @@ def run_stage(
         raise LilmError(
             f"stage {stage.name} needs {missing}, which is not done",
             where=str(run_dir),
-            remedy=f"run `lilm run --run {run_dir} --to {stage.name}`",
+            remedy=f"run `{command('run', '--run', run_dir, '--to', stage.name)}`",
         )
     final = run_dir / stage.name
     _say_kept(stage, settle(final), context.reporter)
@@ -132,7 +131,7 @@ def run_stage(
             raise LilmError(
                 f"{broken} is not what stage {name} wrote (its hash differs or it is gone)",
                 where=str(run_dir / name),
-                remedy=f"run `lilm run --run {run_dir} --from {name}`",
+                remedy=f"run `{command('run', '--run', run_dir, '--from', name)}`",
             )
 
     folder = _work_folder(stage, run_dir, work, any_code)
@@ -142,7 +141,8 @@ def run_stage(
     resumed = folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     again = f", again: {reason}" if reason is not None and final.exists() else ""
-    context.reporter.say(f"{stage.name}: {stage.summary}" + again + (" (resumed)" if resumed else ""))
+    place = forecast.begin(stage.name) if forecast is not None else ""
+    context.reporter.say(f"{stage.name}{place}: {stage.summary}" + again + (" (resumed)" if resumed else ""))
     started = time.monotonic()
     try:
         folders = {name: run_dir / name for name in stage.needs(recipe)} | stage.found_beside(run_dir)
@@ -160,6 +160,8 @@ def run_stage(
             ) from error
         raise
     context.reporter.say(f"{stage.name}: done in {clock(seconds)}")
+    if forecast is not None and not resumed:
+        forecast.times.note(stage.name, recipe, seconds)
     return True
 
 
@@ -174,24 +176,6 @@ def _work_folder(stage: Stage, run_dir: Path, work: Work, any_code: bool) -> Pat
     name = f"{stage.name}-{work.key(stage)[:16]}"
     found = sorted((run_dir / WORK).glob(f"{name}-*")) if any_code else []
     return found[0] if found else run_dir / WORK / f"{name}-{sha256_json(work.code)[:8]}"
-
-
-def explain(recipe: Recipe, run_dir: Path, stages: list[Stage], reporter: Reporter, any_code: bool = False) -> None:
-    """Say of each stage whether `run_stages` would run it, and why. Nothing is written."""
-    context = make_context(recipe, reporter)
-    would: set[str] = set()
-    for stage in stages:
-        before = [name for name in stage.needs(recipe) if name in would]
-        work = work_of(stage, recipe, run_dir, context)
-        reason = why_again(stage, run_dir, work, any_code) if work is not None else "it is not done"
-        if reason is not None:
-            would.add(stage.name)
-            reporter.say(f"{stage.name}: would run, since {reason}")
-        elif before:
-            reporter.say(f"{stage.name}: would run if {' or '.join(before)} comes out otherwise")
-            would.add(stage.name)
-        else:
-            reporter.say(f"{stage.name}: up to date")
 
 
 def chosen_stages(first: str | None, last: str | None) -> list[Stage]:
@@ -222,11 +206,16 @@ def run_stages(
     reporter: Reporter,
     force: bool = False,
     any_code: bool = False,
+    times: Times | None = None,
 ) -> list[str]:
     """Run `stages` in `run_dir`, in order, but a base that needs no text first: what it cannot be is then said before
-    the hours that the text may take. Returns the names of those that had work to do. any_code: as `run_stage`."""
+    the hours that the text may take. Returns the names of those that had work to do. any_code: as `run_stage`.
+
+    times: of this machine. With them the reporter says how long the run still takes, and keeps a log in the run folder.
+    """
     stages = sorted(stages, key=lambda stage: stage.name != "base" or bool(stage.needs(recipe)))
     context = make_context(recipe, reporter)
+    check_packages(recipe, stages)
     check_stages("check", stages, recipe, context)
     given = Path(recipe.base.path) if recipe.base.path else run_dir / "base"
     check_stages("check_base", stages, recipe, context, given)
@@ -239,20 +228,38 @@ def run_stages(
     try:
         with locked(run_dir):
             remember(recipe, run_dir / "lilm.toml")
+            forecast = None
+            if times is not None:
+                reporter.log = run_dir / LOG
+                would = would_run(recipe, run_dir, stages, context, any_code)
+                forecast = Forecast(
+                    times, recipe, run_dir, stages, [one for one in stages if force or would[one.name] is not None]
+                )
+                reporter.in_all = forecast.left
+                if len(stages) > 1 and not forecast.knows_training:
+                    plan = command("plan", "here", "--recipe", run_dir / "lilm.toml")
+                    reporter.say(f"how long it takes is not known on this machine yet; to reckon it: {plan}")
             for stage in stages:
-                if run_stage(stage, recipe, run_dir, context, force, any_code):
+                if run_stage(stage, recipe, run_dir, context, force, any_code, forecast):
                     ran.append(stage.name)
                     if stage.name == "base" and given == run_dir / "base":
                         check_stages("check_base", stages, recipe, context, given)
                 else:
                     reporter.say(f"{stage.name}: up to date")
+                if forecast is not None:
+                    forecast.end(stage.name)
                 if stage.name == "tokenizer":
                     check_stages("check_vocabulary", stages, recipe, context, *vocabulary)
-    except LilmError:
+    except LilmError as error:
+        reporter.write_log(f"lilm: {error.line()}")
         if created and not ran and not any((run_dir / WORK).glob("*")):
+            reporter.log = None
             shutil.rmtree(run_dir)
+        raise
+    except BaseException as error:  # Ctrl-C too
+        reporter.write_log(f"stopped by {type(error).__name__}: {error}")
         raise
     return ran
 
 
-__all__ = ["chosen_stages", "explain", "run_stages", "stage_named"]
+__all__ = ["chosen_stages", "explain", "make_context", "run_stages", "stage_named"]

@@ -7,7 +7,9 @@ from pydantic import Field, model_validator
 from lilm.recipe.rules import RulesConfig
 from lilm.recipe.section import LicenseName, Section
 
-TextFormat = Literal["text", "aozora", "jsonl", "parquet", "squad", "html", "warc", "mediawiki", "stories", "hub"]
+TextFormat = Literal[
+    "auto", "text", "aozora", "jsonl", "parquet", "csv", "squad", "html", "warc", "mediawiki", "stories", "hub"
+]
 WEB_FORMATS = ("html", "warc")
 
 
@@ -16,18 +18,19 @@ class SourceConfig(Section):
     """Shown in reports, and the prefix of document ids."""
     lang: str = Field(pattern=r"^[a-z]{2,3}$")
     """Language of the text: the recipe's `language` or its `base_language`."""
-    format: TextFormat
-    """text: one document per file, or per `separator`; aozora: Aozora Bunko with ruby; jsonl: one document a
-    line in `field`; parquet: one a row in the column `field`; squad: contexts of SQuAD-style JSON; html: main text of
-    a page; warc: main text of each page in a web archive; mediawiki: articles of an XML dump; stories: made by LiLM
-    itself; hub: a Hugging Face dataset, streamed. All files may be .gz, .xz, .bz2 or .zst. A document is
-    named by its place; of ids that stand in the files see `id_field`."""
+    format: TextFormat = "auto"
+    """auto: each file as its first bytes and its name say, of a folder all files in it. text: one document per file, or
+    per `separator`; aozora: Aozora Bunko with ruby; jsonl: one document a line in `field`; parquet, csv (with any
+    separator): one a row in the column `field`; squad: contexts of SQuAD-style JSON; html: main text of a page; warc:
+    main text of each page in a web archive; mediawiki: articles of an XML dump; stories: made by LiLM itself; hub: a
+    Hugging Face dataset, streamed. All files may be .gz, .xz, .bz2 or .zst. A document is named by its place; of ids
+    that stand in the files see `id_field`."""
     path: str = ""
-    """File or glob (`**` allowed), relative to the recipe."""
+    """File or glob (`**` allowed), relative to the recipe; with format auto also a folder."""
     field: str = "text"
-    """jsonl, parquet, hub: the key that holds the text."""
+    """jsonl, parquet, csv, hub: the key that holds the text."""
     id_field: str = "id"
-    """jsonl, parquet, hub: the key of the records' own ids, where they have any (mediawiki: always the page's): a
+    """jsonl, parquet, csv, hub: the key of the records' own ids, where they have any (mediawiki: always the page's): a
     record whose id stood in the source before counts as broken input. Empty: ids are not looked at."""
     separator: str = ""
     """text: what stands between documents; empty: a file is one document."""
@@ -42,7 +45,8 @@ class SourceConfig(Section):
     weight: float = Field(default=1.0, gt=0, le=100)
     """How often its documents are seen in one pass over the corpus: 2 is twice, 0.5 every second one."""
     web: bool | None = None
-    """Whether the rules for pages of the web hold (see [corpus.rules]); default: for html and warc."""
+    """Whether the rules for pages of the web hold (see [corpus.rules]); default: for html and warc, also where auto
+    finds them."""
     detect_language: bool | None = None
     """Whether documents in another language than `lang` are dropped, by py3langid; default: as `web`."""
 

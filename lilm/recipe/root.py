@@ -8,6 +8,7 @@ from lilm.recipe.corpus import CorpusConfig
 from lilm.recipe.export import MIX, ExportConfig
 from lilm.recipe.finetune import FinetuneConfig
 from lilm.recipe.pack import PackConfig
+from lilm.recipe.possible import impossible
 from lilm.recipe.pretrain import PretrainConfig
 from lilm.recipe.section import Section
 from lilm.recipe.site import SiteConfig
@@ -46,6 +47,10 @@ class Recipe(Section):
             raise ValueError(
                 f"corpus.sources has the languages {sorted(found)}; the recipe needs text in each of {sorted(wanted)}"
             )
+        if (
+            why := impossible(self.language, self.tokenizer.pieces, self.corpus.sources, self.finetune.sources)
+        ) is not None:
+            raise ValueError(why)
         names = [source.name for source in self.corpus.sources]
         if len(set(names)) < len(names):
             raise ValueError(f"corpus.sources: a name stands twice in {names}")

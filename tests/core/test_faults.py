@@ -16,7 +16,7 @@ from lilm.train.faults.pool import Pool
 from lilm.train.faults.seeds import seeds_in, write_jsonl
 from tests.core import faulty_kinds
 
-TEXTS = ("recipe", "chats", "text", "jsonl", "parquet", "aozora", "html", "warc", "mediawiki", "squad")
+TEXTS = ("recipe", "chats", "text", "jsonl", "csv", "auto", "parquet", "aozora", "html", "warc", "mediawiki", "squad")
 MODELS = ("config", "safetensors", "tokenizer.json", "tokenizer.model", "gguf", "manifest")
 
 

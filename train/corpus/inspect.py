@@ -15,17 +15,10 @@ from lilm.train.corpus.pieces import pieces
 from lilm.train.corpus.rules import Verdict, mask_pii, verdicts, without_boilerplate
 from lilm.train.corpus.sample import sample
 from lilm.train.corpus.sources import Bad, Skip, read, shards
-from lilm.train.corpus.sources.files import globbed, is_compressed
-from lilm.train.corpus.sources.registry import MADE
+from lilm.train.corpus.sources.detect import REFUSED, detect
+from lilm.train.corpus.sources.files import globbed
+from lilm.train.corpus.sources.registry import AUTO, MADE
 
-FORMATS = {
-    ".jsonl": "jsonl",
-    ".parquet": "parquet",
-    ".html": "html",
-    ".htm": "html",
-    ".warc": "warc",
-    ".xml": "mediawiki",
-}
 SHOWN = 20  # lines of boilerplate
 BEGINNING = 400  # characters
 
@@ -80,13 +73,15 @@ def _source(path: Path, config: CorpusConfig, lang: str) -> SourceConfig:
     """How the recipe reads this file, without a limit."""
     only = {"path": str(path.resolve()), "limit": 0}
     for source in config.sources:
-        files = [] if source.format in MADE else globbed(source.path)
+        folder = source.format == AUTO and Path(source.path).is_dir()
+        files = [] if source.format in MADE else globbed(f"{source.path}/**/*" if folder else source.path)
         if path.resolve() in (file.resolve() for file in files):
-            return source.model_copy(update=only)
-    suffix = Path(path.stem).suffix if is_compressed(path) else path.suffix
-    return SourceConfig.model_validate(
-        {"name": "inspected", "lang": lang, "format": FORMATS.get(suffix.lower(), "text"), **only}
-    )
+            known = detect(path).format if source.format == AUTO else source.format
+            return source.model_copy(update={**only, "format": known})
+    kind = detect(path)
+    if kind.format == REFUSED:
+        raise LilmError(f"it is {kind.what}", where=str(path), remedy=kind.remedy)
+    return SourceConfig.model_validate({"name": "inspected", "lang": lang, "format": kind.format, **only})
 
 
 def _text(path: Path, source: SourceConfig, number: int, config: CorpusConfig) -> str:

@@ -31,6 +31,7 @@ from lilm.train.corpus.reading.read import read_all, shard_tasks
 from lilm.train.corpus.reading.shard import ShardTask
 from lilm.train.corpus.reading.trusted import score_models
 from lilm.train.corpus.report.page import report_page
+from lilm.train.corpus.report.said import said_of
 from lilm.train.corpus.tally import Tally
 from lilm.train.corpus.work import MB, WORKER_MB, Work, checkpoints, task_memory
 
@@ -58,6 +59,8 @@ def make_corpus(config: CorpusConfig, out_dir: Path, context: Context) -> Artifa
             work = Work(config, out_dir, context, pool, tally, memory)
             report = _make(work, tasks, models)
         actual = Estimate(time.monotonic() - started, work.peak_disk, round(work.peak_memory / MB))
+        for line in said_of(config, tasks, report):
+            context.reporter.say(f"  {line}")
         return _artifact(work, report, predicted, actual)
     except LilmError:
         # The recipe or the input will be another one: nothing here is of use to it.

@@ -14,7 +14,7 @@ from lilm.train.corpus.sources import check_source, fingerprints
 def check(config: CorpusConfig, context: Context) -> None:
     """Raises LilmError when a source, an evaluation file, an earlier corpus or a model is missing or empty."""
     for source in config.sources:
-        check_source(source)
+        check_source(source, 0.0 if config.bad_input == "stop" else config.max_bad)
     if config.decontaminate.path:
         from lilm.train.corpus.reading.contamination import evaluation_files
 

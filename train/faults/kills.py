@@ -19,7 +19,7 @@ from rich.table import Table
 from lilm.errors import LilmError
 from lilm.pipeline.artifact import read_manifest
 from lilm.pipeline.foreign import foreign_files
-from lilm.pipeline.runner import LOCK, WORK
+from lilm.pipeline.runner import LOCK, LOG, WORK
 from lilm.pipeline.stage import STAGES
 from lilm.progress import Reporter
 from lilm.train.faults.small import small_recipe_text
@@ -103,7 +103,7 @@ def hashes(run: Path) -> dict[str, str]:
 def leftovers(run: Path) -> list[Path]:
     """Files of a finished run that no stage wrote, as far as its manifest tells."""
     work = [path for path in (run / WORK).rglob("*") if path.is_file()] if (run / WORK).is_dir() else []
-    known = {"lilm.toml", LOCK, WORK, *(stage.name for stage in STAGES)}
+    known = {"lilm.toml", "report.html", LOCK, LOG, WORK, *(stage.name for stage in STAGES)}
     others = [path for path in run.iterdir() if path.name not in known]
     unknown = [run / stage.name / name for stage in STAGES for name in foreign_files(run / stage.name)]
     return [*work, *others, *unknown]

@@ -50,6 +50,8 @@ def _all() -> Iterator[Kind]:
     for name, write, way in (
         ("text", seeds.write_text, "text"),
         ("jsonl", seeds.write_jsonl, "json_lines"),
+        ("csv", seeds.write_csv, "text"),
+        ("auto", seeds.write_any, "text"),
         ("parquet", seeds.write_parquet, "bytes"),
         ("aozora", seeds.write_aozora, "text"),
         ("html", seeds.write_html, "text"),

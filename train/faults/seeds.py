@@ -118,6 +118,20 @@ def write_jsonl(folder: Path) -> None:
     _packed(folder, "a.jsonl", lines)
 
 
+def write_csv(folder: Path) -> None:
+    rows = "".join(f'{at},"{JAPANESE}, ""{at}""",x\n' for at in range(4))
+    _write(folder / "plain" / "a.csv", f"id,text,more\n{rows}")
+    _write(folder / "cp932" / "a.tsv", f"text\tid\n{JAPANESE}\t1\n".encode("cp932"))
+    _packed(folder, "a.csv", f"text\n{JAPANESE}\n".encode())
+
+
+def write_any(folder: Path) -> None:
+    """What is told by its first bytes alone."""
+    _write(folder / "bunko" / "a.txt", AOZORA.encode("cp932"))
+    _write(folder / "page" / "a.txt", PAGE)
+    _write(folder / "lines" / "a.json", _jsonl({"text": JAPANESE}, {"text": ENGLISH}))
+
+
 def write_parquet(folder: Path) -> None:
     """Writes files of several row groups and codecs, with text as words, as categories and with lists beside it."""
     import pyarrow as pa

@@ -30,6 +30,7 @@ from lilm.vocabulary.pieces import open_pieces
 from lilm.vocabulary.sentencepiece import has_model
 
 SPLITS: tuple[Split, ...] = ("train", "heldout")
+FEW_TOKENS = 2_000  # held out, below which bits per byte differ by chance more than by training
 BATCH = 1000  # documents encoded at once
 
 
@@ -72,6 +73,12 @@ def pack_corpus(config: PackConfig, corpus: Path, tokenizer_dir: Path, out_dir: 
         "stores": stores,
     }
     write_json(out_dir / SIDECAR, sidecar)
+    for name, store in stores.items():
+        if name.endswith("-heldout") and store["tokens"] < FEW_TOKENS:
+            context.reporter.say(
+                f"  only {store['tokens']:,} tokens of {name.removesuffix('-heldout')!r} are held out, and figures "
+                "about them waver: add text, or raise corpus.heldout"
+            )
     write_report_with_tokens(corpus, stores, seconds, out_dir)
     size = sum(store["bytes"] for store in stores.values())
     return Artifact(

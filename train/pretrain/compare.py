@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from transformers import LlamaForCausalLM
 
+from lilm.commands import command
 from lilm.devices import prepare_torch
 from lilm.disk import write_atomic
 from lilm.documents import read_texts
@@ -92,7 +93,7 @@ def require_done(run_dir: Path, stages: Sequence[str]) -> None:
         raise LilmError(
             f"stage {missing[0]} is not done",
             where=str(run_dir),
-            remedy=f"run `lilm run --run {run_dir} --to {stages[-1]}`",
+            remedy=f"run `{command('run', '--run', run_dir, '--to', stages[-1])}`",
         )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from transformers import LlamaForCausalLM
 
+from lilm.commands import command
 from lilm.devices import prepare_torch
 from lilm.disk import write_atomic
 from lilm.documents import read_texts
@@ -72,7 +73,9 @@ def rank_report(
     for name, folder in inputs.items():
         if read_manifest(folder) is None:
             raise LilmError(
-                f"stage {name} is not done", where=str(run_dir), remedy=f"run `lilm run --run {run_dir} --to pack`"
+                f"stage {name} is not done",
+                where=str(run_dir),
+                remedy=f"run `{command('run', '--run', run_dir, '--to', 'pack')}`",
             )
     if steps < 1 or not ranks or min(ranks) < 1:
         raise LilmError(

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from lilm.commands import command
 from lilm.devices import processor
 from lilm.errors import LilmError
 from lilm.kept import kept
@@ -146,7 +147,7 @@ def compare(plan: Plan, reporter: Reporter) -> dict[str, Any]:
     reporter.console.print(results_table(figures))
     if not plan.skip & {"files", "page"}:
         make_page(trial)
-        reporter.say(f"the page: lilm serve {trial.folder} --open")
+        reporter.say(f"the page: {command('serve', trial.folder, '--open')}")
     return figures
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lilm.commands import command
 from lilm.errors import LilmError
 from lilm.json_file import read_json_object
 from lilm.report.languages import language_name
@@ -102,12 +103,12 @@ def _source(one: Path, other: Path) -> Path:
     for folder in (one, other):
         if not any((folder / source).is_file() for source in (QUANT, BENCH)):
             what = "nothing is measured there: it has neither quant/report.json nor bench/report.json"
-            raise LilmError(what, where=str(folder), remedy=f"lilm bench quant {folder}")
+            raise LilmError(what, where=str(folder), remedy=command("bench", "quant", folder))
     lacking = one if not (one / QUANT).is_file() else other
     what = (
         "the runs were not measured in the same way: this one has no quant/report.json, the other no bench/report.json"
     )
-    raise LilmError(what, where=str(lacking), remedy=f"lilm bench quant {lacking}")
+    raise LilmError(what, where=str(lacking), remedy=command("bench", "quant", lacking))
 
 
 def _labels(one: Path, other: Path) -> tuple[str, str]:
@@ -124,7 +125,7 @@ def _read(folder: Path, source: Path, label: str) -> ReadRun:
     try:
         return _of_quant(report["models"][0], label) if source == QUANT else _of_bench(report, label)
     except (KeyError, IndexError, TypeError, AttributeError) as error:
-        remedy = f"lilm bench quant {folder}" if source == QUANT else f"lilm bench --run {folder} --force"
+        remedy = command("bench", *(("quant", folder) if source == QUANT else ("--run", folder, "--force")))
         what = f"not a report that this LiLM can read (without {error})"
         raise LilmError(what, where=str(folder / source), remedy=remedy) from error
 

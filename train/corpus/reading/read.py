@@ -3,6 +3,7 @@
 import resource
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from lilm.errors import LilmError
 from lilm.recipe import CorpusConfig
@@ -11,7 +12,8 @@ from lilm.train.corpus.reading.contamination import write_evaluation
 from lilm.train.corpus.reading.earlier import earlier_block, earlier_tasks, sign_earlier
 from lilm.train.corpus.reading.repeated import REMEDY, without_repeated
 from lilm.train.corpus.reading.shard import ShardReport, ShardTask, blocks_of, work_shard
-from lilm.train.corpus.sources import shards
+from lilm.train.corpus.sources import shards, source_of
+from lilm.train.corpus.sources.registry import enough, listed
 from lilm.train.corpus.tally import Tally
 from lilm.train.corpus.work import Work
 
@@ -27,7 +29,9 @@ def shard_tasks(config: CorpusConfig, seed: int, folder: Path, models: Mapping[s
             write_evaluation(config.decontaminate.path, config.decontaminate.ngram, evaluation)
     plan = [(source, shard) for source in config.sources for shard in shards(source)]
     return [
-        ShardTask(number, shard, source, config, seed, shards_folder, models.get(source.lang), evaluation)
+        ShardTask(
+            number, shard, source_of(shard, source), config, seed, shards_folder, models.get(source.lang), evaluation
+        )
         for number, (source, shard) in enumerate(plan)
     ]
 
@@ -73,9 +77,11 @@ def _check_input(config: CorpusConfig, tally: Tally) -> None:
             mend = REMEDY if "stands already" in first["what"] else "mend what is broken, leave it out"
             raise LilmError(
                 f"{first['what']}; of {entry['records']} records of source {source.name} {entry['bad']} "
-                f"{'is' if entry['bad'] == 1 else 'are'} broken",
+                f"{'is' if entry['bad'] == 1 else 'are'} broken"
+                + (f": {broken_input(entry)}" if entry["bad"] > 1 else ""),
                 where=first["where"],
-                remedy=f"{mend}, or raise corpus.max_bad ({config.max_bad})",
+                remedy=f"{mend}, or go on without by corpus.max_bad = {enough(entry['bad'], entry['records'])} "
+                f"(it is {config.max_bad})",
             )
         if not entry["records"] - entry["bad"]:
             raise LilmError(
@@ -83,3 +89,9 @@ def _check_input(config: CorpusConfig, tally: Tally) -> None:
                 where=f"corpus source {source.name}",
                 remedy="check `path`, `format` and `field` of that source",
             )
+
+
+def broken_input(entry: Mapping[str, Any]) -> str:
+    """Where it is and what it is, of a source in Tally.bad: the first ten and a count."""
+    names = [f"{Path(one['where']).name} ({one['what']})" for one in entry["samples"]]
+    return listed(names + ["…"] * (entry["bad"] - len(names)))

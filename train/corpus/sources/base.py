@@ -65,6 +65,7 @@ class Shard:
     paths: one file, or consecutive small ones, or all files of a source that has a limit; none for made texts.
     begin, end: the range of one file, in bytes (jsonl, text) or rows (parquet); end None: to the end.
     weight: share of the work, in bytes on disk or documents to make.
+    formats: of each path, where the source's format is auto.
     """
 
     source: str
@@ -73,3 +74,4 @@ class Shard:
     paths: tuple[str, ...] = ()
     begin: int = 0
     end: int | None = None
+    formats: tuple[str, ...] = ()

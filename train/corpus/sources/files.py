@@ -12,6 +12,8 @@ from lilm.train.corpus.sources import base
 from lilm.train.corpus.sources.base import MB, Damaged
 from lilm.train.corpus.sources.compressed import CHUNK, UNPACK, Unpacked
 
+NOT_OF_USERS = ("thumbs.db", "desktop.ini")
+
 
 def globbed(pattern: str) -> list[Path]:
     """The files that an absolute pattern matches, sorted. A folder or file of exactly that name is no pattern: people
@@ -27,12 +29,23 @@ def matching_files(source: SourceConfig) -> list[Path]:
     """The files of `source.path`, sorted by path. Raises LilmError when there are none."""
     where = f"corpus source {source.name}: {source.path}"
     if Path(source.path).is_dir():
-        raise LilmError("is a folder", where=where, remedy=f"name the files in it, such as {source.path}/**/*.txt")
+        if source.format == "auto":
+            return _files_below(Path(source.path), where)
+        remedy = f'name the files in it, such as {source.path}/**/*.txt, or set format = "auto"'
+        raise LilmError("is a folder", where=where, remedy=remedy)
     files = globbed(source.path)
     if not files:
         what = "no file matches" if glob.has_magic(source.path) else "no such file"
         raise LilmError(what, where=where, remedy="correct the path (it is relative to the recipe)")
     return files
+
+
+def _files_below(folder: Path, where: str) -> list[Path]:
+    """All files in a folder and its folders, but for hidden ones and those that systems put everywhere."""
+    found = [path for path in globbed(str(folder / "**" / "*")) if path.name.lower() not in NOT_OF_USERS]
+    if not found:
+        raise LilmError("no file in this folder", where=where, remedy="put text there, or correct the path")
+    return found
 
 
 def is_compressed(path: Path) -> bool:

@@ -6,8 +6,9 @@ from pathlib import Path
 from lilm.recipe import SourceConfig
 from lilm.train.corpus.sources import base
 from lilm.train.corpus.sources.base import Damaged, Shard
+from lilm.train.corpus.sources.detect import detect
 from lilm.train.corpus.sources.files import is_compressed, matching_files, readable
-from lilm.train.corpus.sources.registry import MADE
+from lilm.train.corpus.sources.registry import AUTO, MADE, as_format
 
 
 def shards(source: SourceConfig) -> list[Shard]:
@@ -19,30 +20,45 @@ def shards(source: SourceConfig) -> list[Shard]:
     if source.format in MADE:
         return [Shard(source.name, source.name, source.limit or 1)]
     sizes = {path: path.stat().st_size for path in matching_files(source)}
+    formats = {path: _format(path) for path in sizes} if source.format == AUTO else {}
     if source.limit:
-        return [_bundle(source, sizes)]
+        return [_bundle(source, sizes, formats)]
     found: list[Shard] = []
-    bundle: dict[Path, int] = {}
-    filled = 0
+    bundles: dict[str, dict[Path, int]] = {}  # by format
+    filled: dict[str, int] = {}
     for path, size in sizes.items():
-        if bundle and filled + size > base.BUNDLE:
-            found.append(_bundle(source, bundle))
-            bundle, filled = {}, 0
-        if size > base.SPLIT and (edges := _edges(path, size, source)):
-            found += _ranges(source, path, size, edges)
+        known = as_format(source, formats.get(path, source.format))
+        bundle = bundles.setdefault(known.format, {})
+        if bundle and filled[known.format] + size > base.BUNDLE:
+            found.append(_bundle(source, bundle, formats))
+            bundle.clear()
+            filled[known.format] = 0
+        if size > base.SPLIT and (edges := _edges(path, size, known)):
+            found += _ranges(source, path, size, edges, formats)
         else:
             bundle[path] = size
-            filled += size
-    return [*found, _bundle(source, bundle)] if bundle else found
+            filled[known.format] = filled.get(known.format, 0) + size
+    return [*found, *(_bundle(source, bundle, formats) for bundle in bundles.values() if bundle)]
 
 
-def _bundle(source: SourceConfig, sizes: dict[Path, int]) -> Shard:
+def source_of(shard: Shard, source: SourceConfig) -> SourceConfig:
+    """The source as this shard is read: of one format, where auto found all its files to be of one."""
+    return as_format(source, shard.formats[0]) if len(set(shard.formats)) == 1 else source
+
+
+def _format(path: Path) -> str:
+    with readable(path):
+        return detect(path).format
+
+
+def _bundle(source: SourceConfig, sizes: dict[Path, int], formats: dict[Path, str]) -> Shard:
     paths = list(sizes)
     label = paths[0].name if len(paths) == 1 else f"{paths[0].name} … {paths[-1].name} ({len(paths)} files)"
-    return Shard(source.name, label, max(1, sum(sizes.values())), tuple(map(str, paths)))
+    found = tuple(formats[path] for path in paths) if formats else ()
+    return Shard(source.name, label, max(1, sum(sizes.values())), tuple(map(str, paths)), formats=found)
 
 
-def _ranges(source: SourceConfig, path: Path, size: int, edges: list[int]) -> list[Shard]:
+def _ranges(source: SourceConfig, path: Path, size: int, edges: list[int], formats: dict[Path, str]) -> list[Shard]:
     """Shards between the edges; the last one has no end, so that the whole file is read whatever happened to it."""
     count = len(edges) - 1
     return [
@@ -53,6 +69,7 @@ def _ranges(source: SourceConfig, path: Path, size: int, edges: list[int]) -> li
             (str(path),),
             begin,
             end if number < count else None,
+            (formats[path],) if formats else (),
         )
         for number, (begin, end) in enumerate(pairwise(edges), start=1)
     ]

@@ -1,26 +1,34 @@
 """Which reader belongs to which format, and what can be checked before anything is read."""
 
 import importlib
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
+from itertools import repeat
 from pathlib import Path
 
 from lilm.disk import file_version
 from lilm.errors import LilmError
 from lilm.recipe import SourceConfig
 from lilm.train.corpus.sources.base import Bad, Damaged, Item, Shard
+from lilm.train.corpus.sources.detect import REFUSED, Kind, detect
 from lilm.train.corpus.sources.files import matching_files, readable
 
+AUTO = "auto"  # the format is found out, file by file
 MADE = ("stories", "hub")  # formats without files
+MANY = ("jsonl", "parquet", "csv", "warc", "mediawiki", "squad")  # formats with many records in a file
+SHOWN = 10  # files in a message
 CUT = ("text", "jsonl", "parquet")  # formats of which a part of a file can be read
 READERS = {
     "text": "lilm.train.corpus.sources.text",
     "aozora": "lilm.train.corpus.sources.aozora",
     "jsonl": "lilm.train.corpus.sources.jsonl",
     "parquet": "lilm.train.corpus.sources.parquet",
+    "csv": "lilm.train.corpus.sources.csv_table",
     "squad": "lilm.train.corpus.sources.squad",
     "html": "lilm.train.corpus.sources.html",
     "warc": "lilm.train.corpus.sources.warc",
     "mediawiki": "lilm.train.corpus.sources.mediawiki",
+    REFUSED: "lilm.train.corpus.sources.refused",
 }
 """Module of each format that reads files, imported when it is needed: some load heavy libraries."""
 FileReader = Callable[..., Iterator[Item]]  # (path, source), those of CUT also (begin, end)
@@ -46,13 +54,12 @@ def _items(shard: Shard, source: SourceConfig, seed: int) -> Iterator[Item]:
 
         yield from read_hub(source)
     else:
-        reader = _reader(source.format)
-        part = (shard.begin, shard.end) if source.format in CUT else ()
-        for name in shard.paths:
-            path = Path(name)
+        for name, known in zip(shard.paths, shard.formats or repeat(source.format), strict=False):
+            path, reader = Path(name), _reader(known)
+            part = (shard.begin, shard.end) if known in CUT else ()
             try:
                 with readable(path):
-                    yield from reader(path, source, *part)
+                    yield from reader(path, as_format(source, known), *part)
             except Damaged as damage:
                 yield damage.bad
 
@@ -70,14 +77,54 @@ def _reader(name: str) -> FileReader:
     return reader
 
 
-def check_source(source: SourceConfig) -> None:
-    """Raises LilmError when the source cannot be there: no file, or only empty files."""
+def as_format(source: SourceConfig, known: str) -> SourceConfig:
+    return source if known == source.format else source.model_copy(update={"format": known})
+
+
+def check_source(source: SourceConfig, most_bad: float = 0.0) -> None:
+    """Raises LilmError when the source cannot be there: no file, only empty files, or with format auto more than the
+    share `most_bad` of files that are no text."""
     if source.format in MADE:
         return
-    if not any(path.stat().st_size for path in matching_files(source)):
+    where, files = f"corpus source {source.name}: {source.path}", matching_files(source)
+    if not any(path.stat().st_size for path in files):
+        raise LilmError("nothing in it", where=where, remedy="name a file that has text")
+    if source.format != AUTO:
+        return
+    kinds = {path: _kind(path) for path in files}
+    refused = {path: kind for path, kind in kinds.items() if kind.format == REFUSED}
+    if any(kind.format in MANY for kind in kinds.values()) and len(refused) < len(files):
+        return  # the share is of records, which nobody has counted yet
+    if len(refused) > most_bad * len(files):
+        named = listed([f"{path.name} ({kind.what})" for path, kind in refused.items()])
+        first = next(iter(refused.values()))
         raise LilmError(
-            "nothing in it", where=f"corpus source {source.name}: {source.path}", remedy="name a file that has text"
+            f"{len(refused)} of {len(files)} files {'is' if len(refused) == 1 else 'are'} no text: {named}",
+            where=where,
+            remedy=f"{first.remedy}; corpus.max_bad = {enough(len(refused), len(files))} goes on without",
         )
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first ten, and how many more there are."""
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def enough(bad: int, of: int) -> str:
+    """A `max_bad` that so many broken records are within.
+
+    >>> enough(1, 20), enough(2, 300), enough(1, 3)
+    ('0.05', '0.0067', '0.34')
+    """
+    share = bad / max(1, of)
+    digits = 2 if share >= 0.01 else 4
+    return f"{math.ceil(share * 10**digits) / 10**digits:g}"
+
+
+def _kind(path: Path) -> Kind:
+    with readable(path):
+        return detect(path)
 
 
 def fingerprints(source: SourceConfig) -> dict[str, str]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from lilm.commands import command
 from lilm.disk import write_atomic
 from lilm.documents import read_texts
 from lilm.errors import LilmError
@@ -39,7 +40,7 @@ def report_run(
         raise LilmError(
             f"stage {missing[0]} is not done",
             where=str(run_dir),
-            remedy=f"run `lilm run --run {run_dir} --to tokenizer`",
+            remedy=f"run `{command('run', '--run', run_dir, '--to', 'tokenizer')}`",
         )
     languages = (recipe.language, recipe.base_language)
     corpus = run_dir / "corpus"

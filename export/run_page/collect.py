@@ -1,0 +1,80 @@
+"""What the stages of a run left behind, read for its page; what is not there, or not a number, is left out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lilm.errors import LilmError
+from lilm.json_file import read_json_object
+from lilm.pipeline.artifact import Manifest, read_manifest
+from lilm.pipeline.stage import QUANT_REPORT, STAGES
+from lilm.recipe import Recipe, load_recipe
+
+REPORT = "report.json"
+
+
+@dataclass(frozen=True)
+class RunFigures:
+    """manifests: of the finished stages, in their order. reports: their report.json, {} where a stage has none. quant:
+    the model of `lilm bench quant`'s report, where that measured files of this very export."""
+
+    folder: Path
+    recipe: Recipe
+    manifests: Mapping[str, Manifest]
+    reports: Mapping[str, dict[str, Any]]
+    quant: dict[str, Any] | None
+
+    @property
+    def languages(self) -> tuple[str, str]:
+        """(the new one, the base's)"""
+        return self.recipe.language, self.recipe.base_language
+
+    def measured(self, stage: str, name: str) -> float | None:
+        """A figure among a stage's measurements."""
+        manifest = self.manifests.get(stage)
+        return number(manifest.measurements, name) if manifest is not None else None
+
+    def seconds(self, stage: str) -> float:
+        return self.measured(stage, "seconds") or 0.0
+
+    def size(self, stage: str) -> int:
+        """Bytes of what a stage wrote and is told in its manifest."""
+        return sum(entry["bytes"] for entry in self.manifests[stage].outputs.values())
+
+
+def read_run(folder: Path) -> RunFigures:
+    """Raises LilmError when the folder has no recipe, or no stage is done."""
+    recipe = load_recipe(str(folder / "lilm.toml"))
+    manifests = {
+        stage.name: manifest for stage in STAGES if (manifest := read_manifest(folder / stage.name)) is not None
+    }
+    if not manifests:
+        raise LilmError("no stage is done", where=str(folder), remedy="give the folder of a run")
+    reports = {name: _read(folder / name / REPORT) for name in manifests}
+    return RunFigures(folder, recipe, manifests, reports, _quant(folder, manifests.get("export")))
+
+
+def number(values: Any, *names: str) -> float | None:
+    """The number at a path of keys; None when it is none, or not there."""
+    for name in names:
+        values = values.get(name) if isinstance(values, Mapping) else None
+    known = isinstance(values, int | float) and not isinstance(values, bool)
+    return float(values) if known and values == values else None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return read_json_object(path)
+    except LilmError:
+        return {}
+
+
+def _quant(folder: Path, export: Manifest | None) -> dict[str, Any] | None:
+    hashes = {entry["sha256"] for entry in export.outputs.values()} if export is not None else set()
+    match _read(folder / QUANT_REPORT).get("models"):
+        case [{"files": [*files]} as model, *_] if any(
+            isinstance(row, dict) and row.get("sha256") in hashes for row in files
+        ):
+            return dict(model)
+    return None

@@ -1,0 +1,124 @@
+"""`lilm init`: a recipe of one's own, by options or by questions."""
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import typer
+
+from lilm.commands import command, quoted
+from lilm.errors import LilmError
+from lilm.recipe.own import SMOLLM2, Own, base_kind, language_code, toml_string
+from lilm.report.units import count, size
+
+FILE = "lilm.toml"
+
+
+def write_shipped(folder: Path, recipe: str, title: str | None) -> None:
+    """A shipped recipe to edit. title: of the page, and what the run is named after; None: the recipe's own."""
+    from lilm.recipe import recipe_text
+
+    text = recipe_text(recipe)
+    if title is not None:
+        own = Own(title, "", "")
+        text = re.sub(r"(?m)^name = .*$", lambda match: f"name = {toml_string(own.name)}", text, count=1)
+        text = re.sub(r"(?m)^title = .*$", lambda match: f"title = {toml_string(title)}", text, count=1)
+    path = _write(folder, text)
+    typer.echo(f"wrote {path}; edit it, then: {_next(folder, 'run')}")
+
+
+def write_own(folder: Path, title: str | None, lang: str | None, text: str | None, base: str | None) -> None:
+    """A recipe for the user's text, complete. Raises LilmError when there is no text, or an answer cannot be."""
+    if text is None:
+        raise LilmError("no text", where="--text", remedy="give a folder or a file of your text")
+    base, code = base or SMOLLM2, language_code(lang or "ja")
+    kind, found = _base(base), _text(text, code)
+    own = Own(title or folder.resolve().name, code, _seen_from(text, folder), kind=kind,
+              base=base if kind == "hub" or "://" in base else _seen_from(base, folder))  # fmt: skip
+    path = _write(folder, own.recipe())
+    typer.echo(f"wrote {path}: {own.title}, {own.lang}, {found}, {own.base}")
+    typer.echo(f"next: {_next(folder, 'plan', 'here')}   # how long it takes on this machine")
+    typer.echo(f"then: {_next(folder, 'run')}")
+
+
+def ask(folder: Path) -> None:
+    """The same by questions; an answer that cannot be is told, and asked for again."""
+    title = _answer("name of the model, as its page shows it", folder.resolve().name, str.strip)
+    lang = _answer("language to learn (ja, ko, de …)", "ja", language_code)
+    text = _answer("folder or file of your text", "", _checked(lambda said: _text(said, lang)))
+    base = _answer("English Llama to begin with", SMOLLM2, _checked(_base))
+    write_own(folder, title, lang, text, base)
+
+
+def _checked(check: Callable[[str], object]) -> Callable[[str], str]:
+    """Answers what it is given, once `check` has not refused it."""
+
+    def checked(said: str) -> str:
+        check(said)
+        return said
+
+    return checked
+
+
+def require_new(folder: Path) -> None:
+    path = folder / FILE
+    if path.exists():
+        raise LilmError("there is one already", where=str(path), remedy="edit it, or give another folder")
+
+
+def _answer(question: str, default: str, check: Callable[[str], str]) -> str:
+    while True:
+        said: str = typer.prompt(question, default=default or None)
+        try:
+            return check(said)
+        except LilmError as error:
+            typer.echo(f"  {error.line()}", err=True)
+
+
+def _text(text: str, lang: str) -> str:
+    """ "20 files of text, 1.2 MB". Raises LilmError when there is none that can be read."""
+    from lilm.recipe import SourceConfig
+    from lilm.train.corpus.sources import check_source
+    from lilm.train.corpus.sources.files import matching_files
+
+    path = str(Path(text).expanduser().absolute())
+    source = SourceConfig.model_validate({"name": "mine", "lang": lang, "path": path})
+    try:
+        check_source(source)
+        files = matching_files(source)
+    except LilmError as error:
+        raise LilmError(error.what, where=f"text {text}", remedy=error.remedy.split("; corpus.max_bad")[0]) from error
+    total = sum(file.stat().st_size for file in files)
+    return f"{count(len(files))} file{'s' * (len(files) != 1)} of text, {size(total)}"
+
+
+def _base(base: str) -> str:
+    kind = base_kind(base)
+    if kind != "hub" and "://" not in base and not Path(base).expanduser().exists():
+        raise LilmError("no such file or folder", where=f"base {base}", remedy="correct it")
+    return kind
+
+
+def _seen_from(path: str, folder: Path) -> str:
+    """A relative path as the recipe in `folder` names it; others stay."""
+    if path.startswith("~") or Path(path).is_absolute():
+        return path
+    return Path(os.path.relpath(path, folder)).as_posix()
+
+
+def _write(folder: Path, text: str) -> Path:
+    """The recipe, which can be read, or nothing."""
+    from lilm.disk import write_atomic
+    from lilm.recipe.files import parse_recipe
+
+    require_new(folder)
+    path = folder / FILE
+    parse_recipe(text, str(path), folder.absolute())
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, text)
+    return path
+
+
+def _next(folder: Path, *words: str) -> str:
+    return f"cd {quoted(folder)} && {command(*words, folder=folder)}"

@@ -1,0 +1,139 @@
+"""RUN/report.html: says what a run came to, in words that its figures bear out, for as much as is done."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lilm.cli.report import find_pages
+from lilm.errors import LilmError
+from lilm.export.run_page.collect import read_run
+from lilm.export.run_page.page import run_page, write_run_page
+from lilm.export.run_page.quality import base_language_sentence, shipped
+from lilm.recipe import recipe_text
+
+EVIL = "<script>alert(1)</script>"
+
+
+def file(quant: str, size: int, ja: float, en: float, kld: float | None) -> dict[str, Any]:
+    quality = {lang: {"bits_per_byte": value, "kld_mean": kld} for lang, value in (("ja", ja), ("en", en))}
+    samples = [
+        {"kind": "text", "prompt": "海の近くに、", "text": "家があった。"},
+        {"kind": "chat", "prompt": "こんにちは。", "text": f"{quant} {EVIL}"},
+    ]
+    return {"name": f"model-{quant}.gguf", "quant": quant, "bytes": size, "quality": quality, "samples": samples}
+
+
+REPORTS: dict[str, dict[str, Any]] = {
+    "corpus": {
+        "sources": {"mine": {"normalised": {"documents": 1000}, "written": {"documents": 900}}},
+        "languages": {"ja": {"heldout": {"documents": 20}}, "en": {"heldout": {"documents": 10}}},
+        "drops": {"min_chars": {"documents": 30}, "exact_duplicate": {"documents": 70}},
+        "bad": {"mine": {"records": 50, "bad": 2}},
+    },
+    "tokenizer": {"pieces_added": 1500, "ja": {"base_chars_per_token": 0.5, "merged_chars_per_token": 1.5}},
+    "pretrain": {
+        "before": {"bits_per_byte_ja": 2.5, "bits_per_byte_en": 1.5},
+        "after": {"bits_per_byte_ja": 1.75, "bits_per_byte_en": 1.56},
+    },
+    "finetune": {"chats": 4000, "first_loss": 3.0, "final_loss": 1.25},
+    "export": {"files": [{"quant": "F16", "bytes": 6_000_000}]},
+    "bench": {
+        "measured_on": {"ja": {"tokens": 6000}, "en": {"tokens": 5000}},
+        "files": [
+            file("F16", 6_000_000, 1.0, 2.0, None),
+            file("Q8_0", 3_000_000, 1.001, 2.001, 0.001),
+            file("Q4_K_M", 2_000_000, 1.003, 2.004, 0.01),
+            file("Q4_0", 1_900_000, 1.03, 2.02, 0.1),
+        ],
+    },
+}
+
+
+def stage(run: Path, name: str, report: Any) -> None:
+    folder = run / name
+    folder.mkdir(parents=True)
+    manifest = {"stage": name, "key": "k", "config": {}, "inputs": {}, "outputs": {}, "volatile": []}
+    manifest["outputs"] = {"x": {"bytes": 1_000_000, "mtime_ns": 1, "sha256": name}}
+    measured = {"seconds": 60.0, "tokens": {"ja-train": 9000, "en-train": 800, "en-heldout": 1500}}
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "measurements": measured}))
+    if report is not None:
+        (folder / "report.json").write_text(json.dumps(report))
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    folder = tmp_path / "run"
+    for name in ("corpus", "base", "tokenizer", "pack", "pretrain", "finetune", "export", "bench"):
+        stage(folder, name, REPORTS.get(name))
+    title = f'title = "猫 & {EVIL}"'
+    (folder / "lilm.toml").write_text(recipe_text("quickstart").replace('title = "LiLM quickstart"', title))
+    (folder / "corpus" / "report.html").write_text("")
+    return folder
+
+
+def words(page: str) -> str:
+    return " ".join(re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL).split())
+
+
+def test_the_page_of_a_run(run: Path) -> None:
+    path = write_run_page(run)
+    page = path.read_text(encoding="utf-8")
+    said = words(page)
+    assert path == run / "report.html" == find_pages(run)[0]
+    assert EVIL not in page and "猫 &amp; &lt;script&gt;" in page
+    assert not re.search(r'(?:src|href)="(?!corpus/report\.html")', page), (
+        "it needs nothing, and links to what is there"
+    )
+    assert "8 of 10 stages done, 8:00 of work, 8.00 MB on the disk" in said
+    assert "1,000 parts of text, 100 dropped (10.0 %); 30 held out" in said
+    assert "exact_duplicate 70, min_chars 30. Left out as broken: 2." in said
+    assert "1,500 pieces added: a token holds 1.50 characters of Japanese, it was 0.50" in said
+    assert "the base, before 2.500 1.500 –" in said and "after pretraining 1.750 1.560 –" in said
+    assert "after chats (F16) 1.000 2.000 6.0" in said and "Q4_0 1.030 2.020 1.9 0.100 0.100" in said
+    assert said.index("Q4_K_M &lt;script&gt;") < said.index("家があった"), "chats first, of the file to ship"
+    assert "site not done" in said
+
+
+def test_the_file_to_ship_is_the_smallest_that_keeps_the_bound(run: Path) -> None:
+    [one], _ = shipped(read_run(run))
+    assert (one.file, one.device) == ("model-Q4_K_M.gguf", "")
+    assert "2.00 MB: the smallest that keeps the bound (Japanese +0.30%, English +0.20% bits per byte)" in one.why
+    assert "Q4_0, 1.90 MB, has Japanese +3.00%, English +1.00%" in one.why
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        (1.44, "English did not suffer: held-out text of its sources is foretold 4.00 % better"),
+        (1.515, "English hardly suffered: 1.00 % more"),
+        (1.56, "English suffered: 4.00 % more bits per byte on held-out text (1.500 bits per byte before, 1.560 after"),
+    ],
+)
+def test_did_english_suffer(run: Path, after: float, expected: str) -> None:
+    report = {**REPORTS["pretrain"], "after": {"bits_per_byte_en": after, "bits_per_byte_ja": 1.7}}
+    (run / "pretrain" / "report.json").write_text(json.dumps(report))
+    sentence = base_language_sentence(read_run(run))
+    assert sentence.startswith(expected)
+    assert "The smallest file, Q4_0, adds +1.0%." in sentence
+    assert "Only 1,500 tokens of it were held out: that is too little to be sure." in sentence
+
+
+@pytest.mark.parametrize("report", [None, {}, {"files": "x", "before": [], "sources": 3, "drops": [1], "bad": None}])
+def test_what_is_missing_or_odd_is_left_out(tmp_path: Path, report: Any) -> None:
+    folder = tmp_path / "run"
+    for name in ("corpus", "base", "tokenizer", "pack", "pretrain", "finetune", "export", "bench", "wasm", "site"):
+        stage(folder, name, report)
+    (folder / "lilm.toml").write_text(recipe_text("quickstart"))
+    said = words(run_page(read_run(folder)))
+    assert "10 of 10 stages done" in said and "Which file to ship" not in said
+
+
+def test_no_run_no_page(tmp_path: Path) -> None:
+    (tmp_path / "lilm.toml").write_text(recipe_text("quickstart"))
+    with pytest.raises(LilmError, match="no stage is done"):
+        write_run_page(tmp_path)
+    with pytest.raises(LilmError, match="no report in it"):
+        find_pages(tmp_path)

@@ -1,0 +1,52 @@
+"""Tables as text (CSV, TSV), one document in each row's column `field`."""
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+from lilm.recipe import SourceConfig
+from lilm.train.corpus.sources import base
+from lilm.train.corpus.sources.base import Bad, Damaged, Identified, Item
+from lilm.train.corpus.sources.decoding import decoded
+from lilm.train.corpus.sources.files import read_bytes
+
+SEPARATORS = ("\t", ";", ",")  # the one that stands most often in the first row; a comma where none does
+SHOWN = 20  # columns in a message
+
+
+def read_file(path: Path, source: SourceConfig) -> Iterator[Item]:
+    """The texts of the rows below the first, which names the columns; blank ones are passed over.
+
+    Bad: a row without that column. Raises Damaged for a file without such a column, with a quotation mark that is
+    never closed, or of more than RECORD_LIMIT bytes.
+    """
+    text = decoded(read_bytes(path), path, source.lang)
+    if not text.strip():
+        return
+    csv.field_size_limit(base.RECORD_LIMIT)  # Python's own 128 KB are less than many a document has
+    separator = max(reversed(SEPARATORS), key=text.split("\n", 1)[0].count)
+    rows = csv.reader(io.StringIO(text), delimiter=separator, strict=True)
+    try:
+        names = next(rows, [])
+        if names.count(source.field) != 1:
+            what = f"no column {source.field!r} (found {', '.join(names[:SHOWN])})"
+            raise Damaged(f"{path}:1", what, f"set `field` of corpus source {source.name}")
+        column, own = names.index(source.field), _column(names, source)
+        for row in rows:
+            if not row:
+                continue
+            where = f"{path}:{rows.line_num}"
+            if len(row) <= column:
+                yield Bad(where, f"{len(row)} columns, not {len(names)}", "mend or delete that row")
+            elif row[column].strip():
+                name = row[own] if own is not None and own < len(row) else None
+                yield Identified(row[column], name, where) if name else row[column]
+    except csv.Error as error:
+        raise Damaged(f"{path}:{rows.line_num}", f"not CSV ({error})", "mend or delete that row") from error
+
+
+def _column(names: list[str], source: SourceConfig) -> int | None:
+    """Of the rows' own ids."""
+    known = names.count(source.id_field) == 1 and source.id_field != source.field
+    return names.index(source.id_field) if known else None
