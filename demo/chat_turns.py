@@ -1,0 +1,54 @@
+"""Messages as Gradio's chat box has them, which takes HTML, and what the browser does with them."""
+
+import html
+from typing import Any
+
+TO_THE_BOX = "() => document.querySelector('#message textarea').focus()"
+# The chat box copies the HTML that it takes: this undoes `shown`.
+COPY_AS_TYPED = """() => {
+    const write = navigator.clipboard.writeText.bind(navigator.clipboard);
+    const letters = { "&lt;": "<", "&gt;": ">", "&amp;": "&" };
+    navigator.clipboard.writeText = (text) => write(text.replace(/&(lt|gt|amp);/g, (name) => letters[name]));
+}"""
+# Given the chat and the system message: saves what `lilm chat --terminal` loads, without asking the server.
+SAVE = """(history, system) => {
+    const letters = { "&lt;": "<", "&gt;": ">", "&amp;": "&" };
+    const text = (content) => typeof content === "string" ? content : content.map((part) => part.text ?? "").join("");
+    const plain = (content) => text(content).replace(/&(lt|gt|amp);/g, (name) => letters[name]);
+    const messages = (history ?? []).map(({ role, content }) => ({ role, content: plain(content) }));
+    if (system?.trim()) messages.unshift({ role: "system", content: system.trim() });
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([JSON.stringify({ messages }, null, 1) + "\\n"]));
+    link.download = "chat.json";
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+    return [];
+}"""
+
+
+def shown(text: str) -> str:
+    """`text` as Gradio's chat box, which takes HTML, shows it letter by letter. Half a surrogate pair, which neither
+    Gradio's answers nor llama.cpp can hold, becomes a question mark."""
+    return html.escape(text.encode(errors="replace").decode(), quote=False)
+
+
+def plain(content: Any) -> str:
+    """The text of a Gradio message: a string or a list of parts, escaped by `shown`."""
+    if not isinstance(content, str):
+        content = "".join(part if isinstance(part, str) else str(part.get("text", "")) for part in content)
+    return html.unescape(content)
+
+
+def turn(role: str, text: str) -> dict[str, Any]:
+    return {"role": role, "content": shown(text)}
+
+
+def messages_of(history: list[dict[str, Any]], system: str) -> list[dict[str, str]]:
+    """The chat as a model is asked, after `system` unless that is blank."""
+    head = [{"role": "system", "content": system.strip()}] if system.strip() else []
+    return [*head, *({"role": one["role"], "content": plain(one["content"])} for one in history)]
+
+
+def is_asked(history: list[dict[str, Any]]) -> bool:
+    """Whether the last message waits for an answer."""
+    return bool(history) and history[-1]["role"] == "user"
