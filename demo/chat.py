@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lilm.demo.chat_parts import local_theme, panel, sliders_of
 from lilm.demo.chat_texts import translations
-from lilm.demo.chat_turns import COPY_AS_TYPED, SAVE, TO_THE_BOX, is_asked, messages_of, plain, turn
+from lilm.demo.chat_turns import CHOOSE, COPY_AS_TYPED, SAVE, TO_THE_BOX, is_asked, loaded, messages_of, plain, turn
 from lilm.demo.hosts import names_of
 from lilm.demo.meter import meter
 from lilm.errors import LilmError
@@ -123,17 +123,24 @@ def build_chat(
         kept = [history[:-1] if is_asked(history) else gr.skip() for history in histories]
         return *kept, *(free(value=plain(asked[0]["content"])) if asked else free())
 
+    def take(chat: str) -> tuple[Any, ...]:
+        """Go on with a saved chat."""
+        if not chat:
+            return gr.skip(), gr.skip(), *free()
+        try:
+            return *loaded(chat), *free()
+        except LilmError as error:
+            raise gr.Error(error.line(), print_exception=False) from error
+
     page: gr.Blocks
     title = " | ".join(engine.model.stem for engine in engines)
     with gr.Blocks(title=f"LiLM · {title}", analytics_enabled=False, fill_height=True) as page:
-        chats, meters, saves = [], [], []
+        panels = []
         with gr.Row(equal_height=True) if count > 1 else nullcontext():
             for number, engine in enumerate(engines, 1):
                 with gr.Column() if count > 1 else nullcontext():
-                    chat, line, save = panel(engine.model.stem, number, text)
-                    chats.append(chat)
-                    meters.append(line)
-                    saves.append(save)
+                    panels.append(panel(engine.model.stem, number, text))
+        chats = [one.chat for one in panels]
         with gr.Row(equal_height=True):
             box = gr.Textbox(
                 show_label=False,
@@ -156,7 +163,7 @@ def build_chat(
         here: dict[str, Any] = {"queue": False, "api_visibility": "private"}
 
         def then_answer(event: Any, **access: Any) -> Any:
-            asked, told = [*chats, *sliders, system_box], [*chats, *meters]
+            asked, told = [*chats, *sliders, system_box], [*chats, *(one.line for one in panels)]
             answered = event.then(answer, asked, told, concurrency_limit=1, concurrency_id="model", **access)
             answered.failure(give_back, chats, [*chats, *controls], **here).then(None, js=TO_THE_BOX)
             answered.success(free, None, controls, **here).then(None, js=TO_THE_BOX)
@@ -168,9 +175,12 @@ def build_chat(
             for event, change in ((chat.retry, again), (chat.edit, edit)):
                 answers.append(then_answer(event(change, chat, [chat, *controls], **here), api_visibility="private"))
         stop.click(give_back, chats, [*chats, *controls], cancels=answers, **here)
-        for chat, save in zip(chats, saves, strict=True):
-            chat.clear(free, None, controls, cancels=answers, **here)
-            save.click(None, [chat, system_box], None, js=SAVE)
+        chosen = gr.Textbox(visible=False)  # what CHOOSE gives goes to `take` in its place
+        for one in panels:
+            one.chat.clear(free, None, controls, cancels=answers, **here)
+            one.save.click(None, [one.chat, system_box], None, js=SAVE)
+            taken = one.load.click(take, chosen, [one.chat, system_box, *controls], js=CHOOSE, cancels=answers, **here)
+            taken.failure(free, None, controls, **here)
         page.load(None, js=COPY_AS_TYPED)
     return page
 

@@ -1,12 +1,21 @@
 """What the Gradio chat's page is made of."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from lilm.recipe import SamplingConfig
 
 
-def panel(name: str, number: int, text: Any) -> tuple[Any, Any, Any]:
-    """One model's chat: (the chat box, the line under it, the button that saves it). number: from 1 on."""
+class Panel(NamedTuple):
+    """One model's part of the page: its chat, the line under it, and the buttons that save a chat and load one."""
+
+    chat: Any
+    line: Any
+    save: Any
+    load: Any
+
+
+def panel(name: str, number: int, text: Any) -> Panel:
+    """number: from 1 on, one for each model."""
     import gradio as gr
 
     gr.Markdown(f"### {name}")
@@ -24,7 +33,8 @@ def panel(name: str, number: int, text: Any) -> tuple[Any, Any, Any]:
     with gr.Row(equal_height=True):
         line = gr.Markdown("", elem_id="meter" if number == 1 else f"meter-{number}")
         save = gr.Button(text("save"), size="sm", scale=0, min_width=90)
-    return chat, line, save
+        load = gr.Button(text("load"), size="sm", scale=0, min_width=90)
+    return Panel(chat, line, save, load)
 
 
 def sliders_of(sampling: SamplingConfig, n_predict: int, text: Any) -> list[Any]:

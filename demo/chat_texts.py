@@ -15,6 +15,7 @@ TEXTS = {
         "n_predict": "Longest answer, tokens",
         "system": "System message: how the model should behave",
         "save": "Save chat",
+        "load": "Load chat",
     },
     "ja": {
         "placeholder": "メッセージを入力…",
@@ -28,6 +29,7 @@ TEXTS = {
         "n_predict": "回答の最大の長さ（トークン）",
         "system": "システムメッセージ：モデルのふるまい",
         "save": "会話を保存",
+        "load": "会話を開く",
     },
 }
 

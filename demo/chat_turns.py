@@ -1,7 +1,11 @@
 """Messages as Gradio's chat box has them, which takes HTML, and what the browser does with them."""
 
 import html
+import json
 from typing import Any
+
+from lilm.errors import LilmError
+from lilm.llamacpp.messages import system_and_turns
 
 TO_THE_BOX = "() => document.querySelector('#message textarea').focus()"
 # The chat box copies the HTML that it takes: this undoes `shown`.
@@ -24,6 +28,15 @@ SAVE = """(history, system) => {
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
     return [];
 }"""
+# Gives the text of a file that the visitor chooses; "" where none is chosen, or it is too large for a chat.
+CHOOSE = """() => new Promise((resolve) => {
+    const input = document.createElement("input");
+    input.type = "file";
+    input.accept = ".json,application/json";
+    input.oncancel = () => resolve([""]);
+    input.onchange = async () => resolve([input.files[0]?.size < 2 ** 24 ? await input.files[0].text() : ""]);
+    input.click();
+})"""
 
 
 def shown(text: str) -> str:
@@ -47,6 +60,17 @@ def messages_of(history: list[dict[str, Any]], system: str) -> list[dict[str, st
     """The chat as a model is asked, after `system` unless that is blank."""
     head = [{"role": "system", "content": system.strip()}] if system.strip() else []
     return [*head, *({"role": one["role"], "content": plain(one["content"])} for one in history)]
+
+
+def loaded(text: str) -> tuple[list[dict[str, Any]], str]:
+    """(history, system message) of a saved chat. Raises LilmError for a text that is none."""
+    where = "the chat"
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise LilmError(f"not JSON ({error})", where=where, remedy="choose a file that was saved here") from error
+    system, turns = system_and_turns(found.get("messages") if isinstance(found, dict) else None, where)
+    return [turn(one["role"], one["content"]) for one in turns], system
 
 
 def is_asked(history: list[dict[str, Any]]) -> bool:

@@ -6,7 +6,7 @@ from lilm.chat import Message
 from lilm.disk import write_atomic
 from lilm.errors import LilmError
 from lilm.json_file import read_json_object
-from lilm.llamacpp.messages import chat_json, checked_messages
+from lilm.llamacpp.messages import chat_json, system_and_turns
 
 MAX_BYTES = 64 * 2**20
 
@@ -49,11 +49,5 @@ class Dialogue:
     def load(self, path: Path) -> None:
         """Take what `save` wrote in place of this chat. Raises LilmError for a file that is no chat; then this one
         stays."""
-        messages = checked_messages(
-            read_json_object(path, remedy="give a file of /save", max_bytes=MAX_BYTES).get("messages"), str(path)
-        )
-        first = bool(messages) and messages[0]["role"] == "system"
-        if any(message["role"] == "system" for message in messages[first:]):
-            raise LilmError("a system message that is not the first", where=str(path), remedy="take it out")
-        self.system = messages[0]["content"] if first else ""
-        self.turns = messages[first:]
+        found = read_json_object(path, remedy="give a file of /save", max_bytes=MAX_BYTES)
+        self.system, self.turns = system_and_turns(found.get("messages"), str(path))

@@ -102,7 +102,7 @@ def parse(body: bytes, chat: bool, defaults: SamplingConfig, n_ctx: int) -> Want
     drawn = {key: found.pop(key) for key in SAMPLING if found.get(key) is not None}
     plain = {key: value for key, value in found.items() if key not in (*IGNORED, *SAMPLING)}
     try:
-        request = (_Chat if chat else _Completion).model_validate(plain)
+        request: _Chat | _Completion = _Chat.model_validate(plain) if chat else _Completion.model_validate(plain)
         sampling = SamplingConfig.model_validate({**defaults.model_dump(), **drawn}, strict=True)
     except ValidationError as error:
         raise _explained(error) from error

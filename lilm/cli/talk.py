@@ -1,7 +1,7 @@
 """`lilm serve`, `lilm chat`, `lilm generate` and `lilm api`: talking to what was made."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -78,7 +78,7 @@ def register(app: typer.Typer) -> None:
         from lilm.demo.chat import launch
 
         beside = models[1] if len(models) == 2 else None
-        settings = {"sampling": sampling, "n_ctx": n_ctx, "system": system, "n_predict": n_predict}
+        settings: dict[str, Any] = {"sampling": sampling, "n_ctx": n_ctx, "system": system, "n_predict": n_predict}
         launch(models[0], port, lora=lora, beside=beside, **settings)
 
     @app.command()

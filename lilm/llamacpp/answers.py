@@ -21,7 +21,7 @@ class Order:
     n_predict: int = 512
     seed: int = 0
     stop: tuple[str, ...] = ()
-    schema: dict[str, Any] | None = None
+    schema: Mapping[str, Any] | None = None
     slide: bool = True
     fresh: bool = False
 

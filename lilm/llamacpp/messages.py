@@ -26,3 +26,12 @@ def checked_messages(found: Any, where: str) -> list[Message]:
             raise LilmError(f"message {number} is none", where=where, remedy=remedy)
         messages.append({"role": role, "content": content})
     return messages
+
+
+def system_and_turns(found: Any, where: str) -> tuple[str, list[Message]]:
+    """A chat that somebody else wrote as (system message or "", the rest). Raises LilmError for what is none."""
+    messages = checked_messages(found, where)
+    first = bool(messages) and messages[0]["role"] == "system"
+    if any(message["role"] == "system" for message in messages[first:]):
+        raise LilmError("a system message that is not the first", where=where, remedy="take it out")
+    return messages[0]["content"] if first else "", messages[first:]

@@ -95,6 +95,15 @@ def test_a_question_can_be_edited_and_the_chat_saved(visit: Callable[[str], Visi
     assert system == {"role": "system", "content": "Be kind."}
     assert asked == {"role": "user", "content": "The <b> door"}
     assert answer["role"] == "assistant" and answer["content"]
+    again = visit(small_chat)
+    with again.page.expect_file_chooser() as chooser:
+        again.page.get_by_role("button", name="Load chat").click()
+    chooser.value.set_files(saved.value.path())
+    expect(again.asked).to_have_text("The <b> door")
+    expect(again.answers).to_have_count(1)
+    expect(again.page.locator("#system textarea")).to_have_value("Be kind.")
+    again.ask("The mat")
+    expect(again.answers).to_have_count(2)
 
 
 @pytest.fixture(scope="module")
