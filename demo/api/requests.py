@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lilm.chat import Message
 from lilm.demo.api.errors import ApiError
+from lilm.demo.api.schema import checked_schema
 from lilm.json_file import MAX_DEPTH, is_deep
 from lilm.llamacpp.answers import MAX_SEED, Order
 from lilm.recipe import SamplingConfig
@@ -153,7 +154,7 @@ def _schema(wanted: _Format | None) -> Mapping[str, Any] | None:
         return {"type": "object"}
     if wanted.json_schema is None:
         raise ApiError("response_format has no json_schema", "response_format")
-    return wanted.json_schema.schema_
+    return checked_schema(wanted.json_schema.schema_)
 
 
 def _explained(error: ValidationError) -> ApiError:

@@ -101,6 +101,7 @@ def test_a_question_can_be_edited_and_the_chat_saved(visit: Callable[[str], Visi
     chooser.value.set_files(saved.value.path())
     expect(again.asked).to_have_text("The <b> door")
     expect(again.answers).to_have_count(1)
+    again.page.get_by_text("Settings").click()
     expect(again.page.locator("#system textarea")).to_have_value("Be kind.")
     again.ask("The mat")
     expect(again.answers).to_have_count(2)
