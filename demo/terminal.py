@@ -30,7 +30,8 @@ Ctrl-C stops an answer. A line that begins with a space is a message, whatever f
 
 @dataclass
 class Terminal:
-    """One chat. lines: what is typed, each without its end; out: gets the answers alone; notes: all else.
+    """One chat. out: gets the answers alone; notes: all else. read: the next line that is typed, without its end, None
+    when there is no more; what `read` is given stands in the line already, to be changed.
 
     interactive: somebody sits there: mistakes are told and the chat goes on, and Ctrl-C stops an answer only. Else the
     first mistake ends it with its LilmError.
@@ -42,7 +43,6 @@ class Terminal:
     out: TextIO
     notes: Console
     read: Callable[[str], str | None]
-    """The next line, None at the end. What it is given stands in the line already, to be changed."""
     interactive: bool = False
 
     def run(self) -> None:

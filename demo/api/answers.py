@@ -4,7 +4,6 @@ import json
 import time
 import uuid
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,23 +29,22 @@ class Form:
     async def events(
         self, first: str | Outcome, rest: AsyncGenerator[str | Outcome, None], with_usage: bool
     ) -> AsyncGenerator[str, None]:
-        """Server-sent events; an error on the way is the last one. `rest` is closed with it."""
-        async with aclosing(rest):
-            if self.chat:
-                choice = {"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}
-                yield _event({**self._head("chat.completion.chunk"), "choices": [choice]})
-            one: str | Outcome = first
-            try:
-                while isinstance(one, str):
-                    yield self._event(one, None)
-                    one = await anext(rest)
-            except LilmError as error:
-                yield _event(error_body(error))
-                return
-            yield self._event("", _finish(one))
-            if with_usage:
-                yield _event({**self._head("chat.completion.chunk"), "choices": [], "usage": usage(one)})
-            yield "data: [DONE]\n\n"
+        """Server-sent events; an error on the way is the last one."""
+        if self.chat:
+            choice = {"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}
+            yield _event({**self._head("chat.completion.chunk"), "choices": [choice]})
+        one: str | Outcome = first
+        try:
+            while isinstance(one, str):
+                yield self._event(one, None)
+                one = await anext(rest)
+        except LilmError as error:
+            yield _event(error_body(error))
+            return
+        yield self._event("", _finish(one))
+        if with_usage:
+            yield _event({**self._head("chat.completion.chunk"), "choices": [], "usage": usage(one)})
+        yield "data: [DONE]\n\n"
 
     def _event(self, text: str, finish: str | None) -> str:
         said = {"delta": {"content": text} if text else {}} if self.chat else {"text": text}

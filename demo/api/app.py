@@ -92,18 +92,19 @@ async def _stream(request: Request, model: OneModel, wanted: Wanted, form: Form)
         return await anext(pieces)
 
     begun = await until_gone(request.receive, first())
-    return EventStream(form.events(begun, pieces, wanted.usage))
+    return EventStream(form.events(begun, pieces, wanted.usage), pieces)
 
 
 class EventStream(Response):
-    """Server-sent events until they or the caller are at an end."""
+    """Server-sent events until they or the caller are at an end. source: closed then, also when no event was asked for,
+    so that the model is free."""
 
     media_type = "text/event-stream"
 
-    def __init__(self, events: AsyncGenerator[str, None]) -> None:
+    def __init__(self, events: AsyncGenerator[str, None], source: AsyncGenerator[str | Outcome, None]) -> None:
         super().__init__(headers={"Cache-Control": "no-store"})
         del self.headers["content-length"]
-        self._events = events
+        self._events, self._source = events, source
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def write() -> None:
@@ -112,7 +113,7 @@ class EventStream(Response):
                 await send({"type": "http.response.body", "body": event.encode(errors="replace"), "more_body": True})
             await send({"type": "http.response.body", "body": b""})
 
-        async with aclosing(self._events):
+        async with aclosing(self._source), aclosing(self._events):
             with suppress(ClientGone):
                 await until_gone(receive, write())
 

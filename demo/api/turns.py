@@ -53,14 +53,15 @@ class OneModel:
 
         written = loop.run_in_executor(None, _write, lambda: self.engine.write(asked, order), tell, left)
         written.add_done_callback(lambda _: self._turn.release())
+        ended = False
         try:
-            while True:
+            while not ended:
                 one = await come.get()
+                if ended := not isinstance(one, str):
+                    await asyncio.wait({written})
                 if isinstance(one, Exception):
                     raise one
                 yield one
-                if isinstance(one, Outcome):
-                    return
         finally:
             left.set()
             while not written.done():
