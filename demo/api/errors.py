@@ -1,6 +1,5 @@
 """Errors as OpenAI's API writes them."""
 
-import json
 from http import HTTPStatus
 from typing import Any
 
@@ -8,7 +7,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from lilm.chat.rendering import well_formed
 from lilm.errors import LilmError
 from lilm.llamacpp.chat import Unanswerable
 
@@ -40,9 +38,7 @@ def error_body(error: Exception) -> dict[str, Any]:
         message = "the server failed; its terminal says why"
     kind = "invalid_request_error" if status_of(error) < HTTPStatus.INTERNAL_SERVER_ERROR else "server_error"
     param = error.param if isinstance(error, ApiError) else None
-    body = {"error": {"message": message, "type": kind, "param": param, "code": None}}
-    found: dict[str, Any] = json.loads(well_formed(json.dumps(body, ensure_ascii=False)))
-    return found
+    return {"error": {"message": message, "type": kind, "param": param, "code": None}}
 
 
 async def error_response(request: Request, error: Exception) -> Response:

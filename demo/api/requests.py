@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lilm.chat import Message
+from lilm.chat.rendering import well_formed
 from lilm.demo.api.errors import ApiError
 from lilm.demo.api.schema import checked_schema
 from lilm.json_file import MAX_DEPTH, is_deep
@@ -138,7 +139,8 @@ def _object(body: bytes) -> dict[str, Any]:
         raise ApiError("the body is not a JSON object")
     if is_deep(found):
         raise ApiError(f"the body is nested more than {MAX_DEPTH} deep")
-    return found
+    whole: dict[str, Any] = json.loads(well_formed(json.dumps(found, ensure_ascii=False)))
+    return whole
 
 
 def _message(one: _Message) -> Message:

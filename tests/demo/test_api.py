@@ -128,7 +128,7 @@ def test_an_answer_follows_a_schema(http: httpx.Client) -> None:
         ({"n": 2}, "n", "not supported"),
         ({"tools": [{"type": "function"}]}, "tools", "not supported"),
         ({"max_token": 3}, "max_token", "unknown parameter"),
-        ({"\ud800": 3}, "?", "unknown parameter"),
+        ({"\ud800": 3}, "\ufffd", "unknown parameter"),
         ({"response_format": {"type": "json_schema"}}, "response_format", "no json_schema"),
         (
             {"response_format": {"type": "json_schema", "json_schema": {"schema": {"$ref": "https://x.example/a"}}}},
