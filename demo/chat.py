@@ -1,135 +1,112 @@
-"""`lilm chat`: a local Gradio chat with a GGUF file."""
+"""`lilm chat`: a local Gradio chat with a GGUF file, or with two side by side."""
 
-import html
 import secrets
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lilm.demo.chat_parts import local_theme, panel, sliders_of
+from lilm.demo.chat_texts import translations
+from lilm.demo.chat_turns import CHOOSE, COPY_AS_TYPED, SAVE, TO_THE_BOX, is_asked, loaded, messages_of, plain, turn
 from lilm.demo.hosts import names_of
+from lilm.demo.meter import meter
 from lilm.errors import LilmError
+from lilm.llamacpp.answers import MAX_SEED, Order
 from lilm.llamacpp.chat import ChatEngine
 from lilm.recipe import SamplingConfig
 
 if TYPE_CHECKING:
     import gradio as gr
 
-TEXTS = {
-    "en": {
-        "placeholder": "Write a message…",
-        "hello": "Runs on this machine. Nothing you write leaves it.",
-        "send": "Send",
-        "stop": "Stop",
-        "message": "Message",
-        "settings": "Settings",
-        "temperature": "Temperature (0: always the likeliest word)",
-        "repeat_penalty": "Repeat penalty (above 1 avoids words just used)",
-        "n_predict": "Longest answer, tokens",
-    },
-    "ja": {
-        "placeholder": "メッセージを入力…",
-        "hello": "このマシンの中で動きます。入力した内容が外に出ることはありません。",
-        "send": "送信",
-        "stop": "停止",
-        "message": "メッセージ",
-        "settings": "設定",
-        "temperature": "温度（0 は常に最も確率の高い語）",
-        "repeat_penalty": "繰り返しの抑制（1 より大きいと直前の語を避けます）",
-        "n_predict": "回答の最大の長さ（トークン）",
-    },
-}
-LETTERS = 16  # a token of the context; more than any text has, and llama.cpp cuts words in the square of their length
 REDRAW_SECONDS = 0.05  # Gradio sends and draws the whole answer each time, slower than a small model writes
 # Nothing may be fetched from elsewhere; Gradio's own page needs inline code.
 POLICY = (
     "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:;"
     " style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
 )
-TO_THE_BOX = "() => document.querySelector('#message textarea').focus()"
-# The chat box copies the HTML that it takes: this undoes `shown`.
-COPY_AS_TYPED = """() => {
-    const write = navigator.clipboard.writeText.bind(navigator.clipboard);
-    const letters = { "&lt;": "<", "&gt;": ">", "&amp;": "&" };
-    navigator.clipboard.writeText = (text) => write(text.replace(/&(lt|gt|amp);/g, (name) => letters[name]));
-}"""
 
-
-def shown(text: str) -> str:
-    """`text` as Gradio's chat box, which takes HTML, shows it letter by letter. Half a surrogate pair, which neither
-    Gradio's answers nor llama.cpp can hold, becomes a question mark."""
-    return html.escape(text.encode(errors="replace").decode(), quote=False)
-
-
-def plain(content: Any) -> str:
-    """The text of a Gradio message: a string or a list of parts, escaped by `shown`."""
-    if not isinstance(content, str):
-        content = "".join(part if isinstance(part, str) else str(part.get("text", "")) for part in content)
-    return html.unescape(content)
-
-
-def turn(role: str, text: str) -> dict[str, Any]:
-    return {"role": role, "content": shown(text)}
-
-
-def newest(messages: list[dict[str, str]], letters: int) -> list[dict[str, str]]:
-    """The last messages, from a user's on, that have at most this many letters together; at least the very last."""
-    start = len(messages) - 1
-    for at in range(start, -1, -1):
-        letters -= len(messages[at]["content"])
-        if letters < 0:
-            break
-        if messages[at]["role"] == "user":
-            start = at
-    return messages[start:]
+N_PREDICT = 256
+Numbers = tuple[float, ...]
 
 
 def build_chat(
-    model_path: Path, sampling: SamplingConfig, *, n_ctx: int = 4096, threads: int = 0, lora: Path | None = None
+    model_path: Path,
+    sampling: SamplingConfig,
+    *,
+    n_ctx: int = 4096,
+    threads: int = 0,
+    lora: Path | None = None,
+    beside: Path | None = None,
+    system: str = "",
+    n_predict: int = N_PREDICT,
 ) -> "gr.Blocks":
-    """The chat page of one model, which is loaded here, in a child process that ends with this one.
+    """The chat page of one model, or of two that answer the same questions one after the other. They are loaded here,
+    in child processes that end with this one.
 
-    threads: 0 takes one per core. lora: an adapter to load over the model.
-    Raises LilmError when the file is missing, corrupt or has no chat template.
+    threads: 0 takes one per core. lora: an adapter to load over the model. beside: the second model. system, n_predict:
+    what the settings begin with, as sampling. Raises LilmError when a file is missing, corrupt or has no chat template.
     """
-    engine = ChatEngine(model_path, n_ctx=n_ctx, threads=threads, lora=lora)
+    engines = [ChatEngine(model_path, n_ctx=n_ctx, threads=threads, lora=lora)]
+    if beside is not None:
+        engines.append(ChatEngine(beside, n_ctx=n_ctx, threads=threads))
+    count = len(engines)
     import gradio as gr
 
     text = translations()
 
-    def ask(message: str, history: list[dict[str, Any]]) -> tuple[Any, ...]:
+    def ask(message: str, *histories: list[dict[str, Any]]) -> tuple[Any, ...]:
         if message.strip():
-            history = [*history, turn("user", message.strip())]
-        return history, *busy(value="")
+            histories = tuple([*history, turn("user", message.strip())] for history in histories)
+        return *histories, *busy(value="")
 
     def again(history: list[dict[str, Any]]) -> tuple[Any, ...]:
         while history and history[-1]["role"] == "assistant":
             history = history[:-1]
         return history, *busy()
 
-    def answer(history: list[dict[str, Any]], *values: float) -> Iterator[list[dict[str, Any]]]:
-        """Yields the history with the growing answer."""
-        history = [turn(one["role"], plain(one["content"])) for one in history]
-        if not history or history[-1]["role"] != "user":
-            yield history
-            return
-        chosen = dict(zip(("temperature", "top_p", "top_k", "min_p", "repeat_penalty"), values, strict=False))
+    def edit(history: list[dict[str, Any]], edited: gr.EditData) -> tuple[Any, ...]:
+        """Ask the changed question in place of the old one and of all that came after it."""
+        at = edited.index if isinstance(edited.index, int) else edited.index[0]
+        if not plain(edited.value).strip():
+            return gr.skip(), *free()
+        return [*history[:at], turn("user", plain(edited.value).strip())], *busy()
+
+    def answer(*values: Any) -> Iterator[tuple[Any, ...]]:
+        """Yields the histories with the growing answers, and the lines under them. Each is answered that waits for
+        it."""
+        histories = [[turn(one["role"], plain(one["content"])) for one in history] for history in values[:count]]
+        meters: list[Any] = [gr.skip()] * count
+        order, system_message = ordered(values[count:-1]), str(values[-1] or "")
+        if not any(is_asked(history) for history in histories):
+            yield *histories, *meters
+        for at, engine in enumerate(engines):
+            if not is_asked(asked := histories[at]):
+                continue
+            pieces, said, sent = engine.write(messages_of(asked, system_message), order), "", 0.0
+            try:
+                for piece in pieces:
+                    said += piece
+                    if time.monotonic() - sent > REDRAW_SECONDS:
+                        sent = time.monotonic()
+                        histories[at] = [*asked, turn("assistant", said.lstrip())]
+                        yield *histories, *meters
+            except LilmError as error:
+                histories[at] = asked
+                yield *histories, *meters
+                raise gr.Error(error.line(), duration=None, print_exception=False) from error
+            finally:
+                pieces.close()
+            histories[at] = [*asked, turn("assistant", said.strip())]
+            meters[at] = meter(pieces.outcome, engine.n_ctx) if pieces.outcome else ""
+            yield *histories, *meters
+
+    def ordered(numbers: Numbers) -> Order:
+        names = ("temperature", "top_p", "top_k", "min_p", "repeat_penalty")
+        chosen = dict(zip(names, numbers, strict=False))
         drawn = sampling.model_copy(update={**chosen, "top_k": int(chosen["top_k"])})
-        messages = newest(
-            [{"role": one["role"], "content": plain(one["content"])} for one in history], LETTERS * engine.n_ctx
-        )
-        said, sent = "", 0.0
-        try:
-            if len(messages[-1]["content"]) > LETTERS * engine.n_ctx:
-                raise LilmError("the message is too long", where=model_path.name, remedy="shorten it")
-            for piece in engine.chat(messages, drawn, n_predict=int(values[5]), seed=secrets.randbits(32)):
-                said += piece
-                if time.monotonic() - sent > REDRAW_SECONDS:
-                    sent = time.monotonic()
-                    yield [*history, turn("assistant", said.lstrip())]
-            yield [*history, turn("assistant", said.strip())]
-        except LilmError as error:
-            raise gr.Error(error.line(), duration=None, print_exception=False) from error
+        return Order(drawn.model_dump(), int(numbers[5]), secrets.randbelow(MAX_SEED))
 
     def busy(**box: Any) -> tuple[Any, Any, Any]:
         """Returns the updates of the box, Send and Stop while an answer is awaited. Another message would be lost: the
@@ -139,30 +116,31 @@ def build_chat(
     def free(**box: Any) -> tuple[Any, Any, Any]:
         return gr.update(interactive=True, **box), gr.update(visible=True), gr.update(visible=False)
 
-    def give_back(history: list[dict[str, Any]]) -> tuple[Any, ...]:
-        """The message that got no answer goes back into the box, where it can be changed; it may have gone already."""
-        asked = again(history)[0]
-        if not asked:
-            return gr.skip(), *free()
-        return asked[:-1], *free(value=plain(asked[-1]["content"]))
+    def give_back(*histories: list[dict[str, Any]]) -> tuple[Any, ...]:
+        """What has been said stays; a message that no word of an answer has come to goes back into the box, where it
+        can be changed."""
+        asked = [history[-1] for history in histories if is_asked(history)]
+        kept = [history[:-1] if is_asked(history) else gr.skip() for history in histories]
+        return *kept, *(free(value=plain(asked[0]["content"])) if asked else free())
 
-    def stopped(history: list[dict[str, Any]]) -> tuple[Any, ...]:
-        """What has been said stays; a message that no word of an answer has come to goes back."""
-        return give_back(history) if history and history[-1]["role"] == "user" else (gr.skip(), *free())
+    def take(chat: str) -> tuple[Any, ...]:
+        """Go on with a saved chat."""
+        if not chat:
+            return gr.skip(), gr.skip(), *free()
+        try:
+            return *loaded(chat), *free()
+        except LilmError as error:
+            raise gr.Error(error.line(), print_exception=False) from error
 
     page: gr.Blocks
-    with gr.Blocks(title=f"LiLM · {model_path.stem}", analytics_enabled=False, fill_height=True) as page:
-        gr.Markdown(f"### {model_path.stem}")
-        chatbot = gr.Chatbot(
-            show_label=False,
-            scale=1,
-            placeholder=text("hello"),
-            buttons=["copy", "copy_all"],
-            sanitize_html=True,
-            render_markdown=False,  # a small model writes plain text; its stray marks are to be seen as they are
-            allow_tags=False,
-            elem_id="chat",
-        )
+    title = " | ".join(engine.model.stem for engine in engines)
+    with gr.Blocks(title=f"LiLM · {title}", analytics_enabled=False, fill_height=True) as page:
+        panels = []
+        with gr.Row(equal_height=True) if count > 1 else nullcontext():
+            for number, engine in enumerate(engines, 1):
+                with gr.Column() if count > 1 else nullcontext():
+                    panels.append(panel(engine.model.stem, number, text))
+        chats = [one.chat for one in panels]
         with gr.Row(equal_height=True):
             box = gr.Textbox(
                 show_label=False,
@@ -176,40 +154,35 @@ def build_chat(
             )
             send = gr.Button(text("send"), variant="primary", scale=1, min_width=90)
             stop = gr.Button(text("stop"), variant="stop", scale=1, min_width=90, visible=False)
-        with gr.Accordion(text("settings"), open=False), gr.Row():
-            sliders = [
-                gr.Slider(0, 2, sampling.temperature, step=0.05, label=text("temperature")),
-                gr.Slider(0.05, 1, sampling.top_p, step=0.01, label="Top-p"),
-                gr.Slider(0, 200, sampling.top_k, step=1, label="Top-k"),
-                gr.Slider(0, 0.5, sampling.min_p, step=0.01, label="Min-p"),
-                gr.Slider(1, 1.5, sampling.repeat_penalty, step=0.01, label=text("repeat_penalty")),
-                gr.Slider(16, 1024, 256, step=16, label=text("n_predict")),
-            ]
+        with gr.Accordion(text("settings"), open=False):
+            system_box = gr.Textbox(system, label=text("system"), elem_id="system", lines=1, max_lines=4)
+            with gr.Row():
+                sliders = sliders_of(sampling, n_predict, text)
 
         controls = [box, send, stop]
         here: dict[str, Any] = {"queue": False, "api_visibility": "private"}
 
         def then_answer(event: Any, **access: Any) -> Any:
-            answered = event.then(
-                answer, [chatbot, *sliders], chatbot, concurrency_limit=1, concurrency_id="model", **access
-            )
-            answered.failure(give_back, chatbot, [chatbot, *controls], **here).then(None, js=TO_THE_BOX)
+            asked, told = [*chats, *sliders, system_box], [*chats, *(one.line for one in panels)]
+            answered = event.then(answer, asked, told, concurrency_limit=1, concurrency_id="model", **access)
+            answered.failure(give_back, chats, [*chats, *controls], **here).then(None, js=TO_THE_BOX)
             answered.success(free, None, controls, **here).then(None, js=TO_THE_BOX)
             return answered
 
-        asked = gr.on([box.submit, send.click], ask, [box, chatbot], [chatbot, *controls], **here)
-        retried = chatbot.retry(again, chatbot, [chatbot, *controls], **here)
-        answers = [then_answer(asked, api_name="answer"), then_answer(retried, api_visibility="private")]
-        stop.click(stopped, chatbot, [chatbot, *controls], cancels=answers, **here)
-        chatbot.clear(free, None, controls, cancels=answers, **here)
+        asked = gr.on([box.submit, send.click], ask, [box, *chats], [*chats, *controls], **here)
+        answers = [then_answer(asked, api_name="answer")]
+        for chat in chats:
+            for event, change in ((chat.retry, again), (chat.edit, edit)):
+                answers.append(then_answer(event(change, chat, [chat, *controls], **here), api_visibility="private"))
+        stop.click(give_back, chats, [*chats, *controls], cancels=answers, **here)
+        chosen = gr.Textbox(visible=False)  # what CHOOSE gives goes to `take` in its place
+        for one in panels:
+            one.chat.clear(free, None, controls, cancels=answers, **here)
+            one.save.click(None, [one.chat, system_box], None, js=SAVE)
+            taken = one.load.click(take, chosen, [one.chat, system_box, *controls], js=CHOOSE, cancels=answers, **here)
+            taken.failure(free, None, controls, **here)
         page.load(None, js=COPY_AS_TYPED)
     return page
-
-
-def translations() -> Any:
-    import gradio as gr
-
-    return gr.I18n(**TEXTS)
 
 
 def launch(
@@ -223,11 +196,16 @@ def launch(
     threads: int = 0,
     block: bool = True,
     lora: Path | None = None,
+    beside: Path | None = None,
+    n_ctx: int = 4096,
+    system: str = "",
+    n_predict: int = N_PREDICT,
 ) -> "gr.Blocks":
-    """Chat with `model_path` at http://host:port until Ctrl-C; port 0 takes the first free one from 7860 on.
+    """Chat with `model_path`, and the model `beside` it, at http://host:port until Ctrl-C; port 0 takes the first free
+    one from 7860 on.
 
     share: a public address through Gradio's servers (the only case in which anything leaves the machine).
-    block False returns at once. Raises LilmError before any server starts when the model cannot be used, and when
+    block False returns at once. Raises LilmError before any server starts when a model cannot be used, and when
     the port is taken.
     """
     from starlette.middleware import Middleware
@@ -241,7 +219,16 @@ def launch(
         """This chat takes no files."""
         return PlainTextResponse("404 Not Found\n", status_code=404)
 
-    page = build_chat(model_path, sampling or SamplingConfig(), threads=threads, lora=lora)
+    page = build_chat(
+        model_path,
+        sampling or SamplingConfig(),
+        n_ctx=n_ctx,
+        threads=threads,
+        lora=lora,
+        beside=beside,
+        system=system,
+        n_predict=n_predict,
+    )
     try:
         page.launch(
             server_name=host,
@@ -266,13 +253,3 @@ def launch(
         remedy = "stop the other server, or choose with --port"
         raise LilmError(f"cannot listen on port {port or 'any'}: {error}", where=host, remedy=remedy) from error
     return page
-
-
-def local_theme() -> Any:
-    """A theme with the system's fonts: nothing is fetched from a font service."""
-    import gradio as gr
-
-    fonts = ["system-ui", "Hiragino Sans", "Yu Gothic UI", "Noto Sans CJK JP", "sans-serif"]
-    return gr.themes.Soft(
-        primary_hue="indigo", neutral_hue="slate", font=fonts, font_mono=["ui-monospace", "monospace"]
-    )

@@ -8,19 +8,21 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lilm.demo.hosts import is_for_us
 
+MISDIRECTED = PlainTextResponse("421 Misdirected Request\n", status_code=421)
+
 
 class OursOnly:
-    """Answers 421 to what was meant for a server of other names; see `lilm.demo.hosts`."""
+    """Answers 421, or `refusal`, to what was meant for a server of other names; see `lilm.demo.hosts`."""
 
-    def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
-        self.app, self.names = app, names
+    def __init__(self, app: ASGIApp, names: Collection[str], refusal: ASGIApp = MISDIRECTED) -> None:
+        self.app, self.names, self.refusal = app, names, refusal
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer = self.app
         if scope["type"] == "http":
             headers = Headers(scope=scope)
             if not is_for_us(headers.get("host"), headers.get("origin"), self.names):
-                answer = PlainTextResponse("421 Misdirected Request\n", status_code=421)
+                answer = self.refusal
         await answer(scope, receive, send)
 
 

@@ -38,7 +38,7 @@ def read_json_object(path: Path, *, remedy: str = AGAIN, max_bytes: int = MAX_BY
         raise _bad(f"not JSON ({error})", path, remedy) from error
     if not isinstance(found, dict):
         raise _bad(f"it holds {_NAMES.get(type(found), 'a number')}, not an object", path, remedy)
-    if _is_deep(found):
+    if is_deep(found):
         raise _bad(f"it is nested more than {MAX_DEPTH} deep", path, remedy)
     if "\\ud" in text.lower() and not _is_text(found):
         raise _bad("a text in it has half a surrogate pair, which no file can hold", path, remedy)
@@ -68,7 +68,8 @@ def _without_doubles(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _is_deep(found: Any) -> bool:
+def is_deep(found: Any) -> bool:
+    """Whether a JSON value is nested more than MAX_DEPTH deep."""
     level = [found]
     for _ in range(MAX_DEPTH):
         level = [

@@ -1,28 +1,37 @@
-"""A chat with a GGUF model that runs in a child process: text comes piece by piece and can be stopped."""
+"""A GGUF model that writes in a child process: text comes piece by piece and can be stopped."""
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 
 from lilm.closing import Closing
 from lilm.errors import LilmError
+from lilm.llamacpp.answers import Answer, Order, Outcome
 from lilm.llamacpp.client import LlamaClient, Refused
 from lilm.llamacpp.engine import check_gguf
+from lilm.llamacpp.sliding import LETTERS, could_fit, newest
 from lilm.recipe import SamplingConfig
+
+
+class Unanswerable(LilmError):
+    """The model cannot write what was asked for: it is too long, or the template or the schema does not allow it."""
 
 
 class ChatEngine(Closing):
     """A GGUF file open for chatting, on the CPU; one answer at a time. Close it, or use it in a `with`.
 
-    lora: an adapter to load over it, a GGUF file too.
+    lora: an adapter to load over it, a GGUF file too. template: it must have one for chats, as this is found now.
     n_ctx: context in tokens; a model trained on less gets what it was trained on. threads: 0 takes one per core.
     Raises LilmError when the file is missing, is not GGUF, has no chat template or does not load.
     """
 
-    def __init__(self, model: Path, *, n_ctx: int = 4096, threads: int = 0, lora: Path | None = None) -> None:
+    def __init__(
+        self, model: Path, *, n_ctx: int = 4096, threads: int = 0, lora: Path | None = None, template: bool = True
+    ) -> None:
         for path in (model, lora):
             if path is not None:
                 check_gguf(path)
@@ -30,29 +39,57 @@ class ChatEngine(Closing):
         self._answering = threading.Lock()
         threads = threads or psutil.cpu_count(logical=False) or 1  # hyperthreads slow llama.cpp down
         files = {"path": str(model), "lora": str(lora) if lora else None}
-        opening = {"do": "open_chat", **files, "n_ctx": n_ctx, "threads": threads}
+        opening = {"do": "open_chat", **files, "n_ctx": n_ctx, "threads": threads, "template": template}
         self._client = LlamaClient(model, opening, where=f"{model} with {lora}" if lora else str(model))
         self.n_ctx: int = self._client.opened["n_ctx"]
 
     def chat(
         self, messages: Sequence[Mapping[str, str]], sampling: SamplingConfig, *, n_predict: int = 512, seed: int = 0
-    ) -> Iterator[str]:
-        """Pieces of the answer to `messages` ({role, content}, the last from the user), as they come.
+    ) -> Answer:
+        """As `write`, for a chat whose oldest exchanges are left out when it does not fit the context."""
+        return self.write(messages, Order(sampling.model_dump(), n_predict, seed))
 
-        When the chat does not fit the context, its oldest exchanges are left out. Leaving the iterator early
-        stops the model. Raises LilmError when the last message alone does not fit, when the template refuses the chat,
-        and when the child died, in whose place the next answer gets a new one.
+    def write(self, asked: str | Sequence[Mapping[str, str]], order: Order) -> Answer:
+        """Pieces of the answer to messages ({role, content}, the last from the user), or of what comes after a text, as
+        they come. What is asked is text throughout: no control token is looked for in it.
+
+        Leaving it early stops the model. Its iterator raises Unanswerable when what is asked does not fit, or the
+        template or llama.cpp refuses it, and LilmError when the child died, in whose place the next answer gets a new
+        one.
         """
-        asked = {"messages": [dict(message) for message in messages]}
-        options = {**sampling.model_dump(), "n_predict": n_predict, "seed": seed}
-        with self._answering, closing(self._client.parts("chat", **asked, sampling=options)) as texts:
-            try:
-                for text in texts:
-                    if text:
-                        yield text
-            except Refused as error:
-                remedy = "shorten the message, begin a new chat, or take another file"
-                raise LilmError(f"it cannot answer: {error}", where=str(self.model), remedy=remedy) from error
+        return Answer(self._pieces(asked, order))
+
+    def _pieces(self, asked: str | Sequence[Mapping[str, str]], order: Order) -> Generator[str, None, Outcome]:
+        with self._answering:
+            left_out = 0
+            if isinstance(asked, str):
+                what: dict[str, object] = {"text": asked}
+                fits = len(asked) <= LETTERS * self.n_ctx
+            else:
+                messages = [dict(message) for message in asked]
+                fits = could_fit(messages, self.n_ctx)
+                if not fits and order.slide:
+                    kept = newest(messages, lambda some: could_fit(some, self.n_ctx))
+                    fits, left_out = kept is not None, len(messages) - len(kept or messages)
+                    messages = list(kept or messages)
+                what = {"messages": messages}
+            if not fits:
+                raise self._unanswerable(f"it is too long for the model's context of {self.n_ctx} tokens")
+            do = "complete" if isinstance(asked, str) else "chat"
+            with closing(self._client.parts(do, **what, order=vars(order))) as texts:
+                try:
+                    head, _ = yield from texts
+                except Refused as error:
+                    if hasattr(error, "__notes__"):  # nobody foresaw it
+                        what_failed, where = f"it cannot answer: {error}", str(self.model)
+                        raise LilmError(what_failed, where=where, remedy="ask something else") from error
+                    raise self._unanswerable(str(error)) from error
+            outcome = Outcome(**head["outcome"])
+            return replace(outcome, left_out=outcome.left_out + left_out)
+
+    def _unanswerable(self, why: str) -> Unanswerable:
+        remedy = "shorten the message, begin a new chat, or take another file"
+        return Unanswerable(f"it cannot answer: {why}", where=str(self.model), remedy=remedy)
 
     def stop(self) -> None:
         """End the running answer after its current token; without one nothing happens."""

@@ -1,11 +1,7 @@
-"""A conversation with an open model: the file's own template makes tokens of it, and the answer comes piece by piece.
+"""A conversation with an open model: the file's own template makes tokens of it.
 Imported in the child only, as `native` is."""
 
-import codecs
-import threading
-from collections.abc import Iterator, Sequence
-from itertools import takewhile
-from typing import Any
+from collections.abc import Sequence
 
 from llama_cpp import llama_cpp as llama
 
@@ -14,19 +10,16 @@ from lilm.chat.rendering import TemplateFailure
 from lilm.chat.template import ChatTemplate
 from lilm.chat.tokens import ChatVocabulary
 from lilm.llamacpp.native import Model, NativeError
+from lilm.llamacpp.sliding import newest
 
 CONTROL = llama.LLAMA_TOKEN_ATTR_CONTROL | llama.LLAMA_TOKEN_ATTR_UNKNOWN
 
 
 class Conversation:
-    """A model and the tokens that its context holds, so that a longer chat reads only what is new.
-
-    Raises NativeError when the file has no chat template.
-    """
+    """The chat template of an open model. Raises NativeError when the file has none."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self.held: list[int] = []
         template = llama.llama_model_chat_template(model.model, None)
         if not template:
             raise NativeError("the file has no chat template (tokenizer.chat_template)")
@@ -55,93 +48,22 @@ class Conversation:
         except TemplateFailure as error:
             raise NativeError(error.what) from error
 
-    def prompt(self, messages: Sequence[Message], n_predict: int) -> list[int]:
-        """Returns what `ids` returns. The oldest exchanges go when there is no room for them and a short answer.
+    def prompt(self, messages: Sequence[Message], n_predict: int, slide: bool = True) -> tuple[list[int], int]:
+        """Returns (ids, messages left out). The oldest exchanges go when there is no room for them and a short answer.
 
+        slide False: none goes, and a token of an answer is room enough.
         Raises NativeError when the system messages and the last exchange alone do not fit.
         """
         n_ctx = self.model.n_ctx
-        room = n_ctx - min(n_predict, n_ctx // 4)
-        tokens = self.ids(messages)
-        while len(tokens) > room:
-            left = without_oldest(messages)
-            if left is None:
-                raise NativeError(f"the message has {len(tokens)} tokens; the model's context has room for {room}")
-            messages, tokens = left, self.ids(left)
-        return tokens
+        room = n_ctx - (min(n_predict, n_ctx // 4) if slide else 1)
+        tokens: list[int] = []
 
-    def answer(self, messages: Sequence[Message], sampling: dict[str, Any], stop: threading.Event) -> Iterator[str]:
-        """Pieces of text, each of whole characters. sampling: SamplingConfig's values, n_predict and seed."""
-        tokens = self.prompt(messages, sampling["n_predict"])
-        sampler = make_sampler(sampling, self.model.n_vocab)
-        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        try:
-            self._read(tokens)
-            for token in tokens[-sampling["repeat_last_n"] or len(tokens) :]:
-                accept(sampler, token)
-            for _ in range(min(sampling["n_predict"], self.model.n_ctx - len(tokens))):
-                if stop.is_set():
-                    break
-                token = draw(sampler, self.model)
-                if self.model.is_end(token):
-                    break
-                yield decoder.decode(self.model.piece(token))
-                self.model.extend([token], len(self.held), every=False)
-                self.held.append(token)
-            yield decoder.decode(b"", final=True)
-        except Exception:
-            self.held = []  # nobody knows what the context holds now
-            raise
-        finally:
-            free(sampler)
+        def fits(some: Sequence[Message]) -> bool:
+            nonlocal tokens
+            tokens = self.ids(some)
+            return len(tokens) <= room
 
-    def _read(self, tokens: list[int]) -> None:
-        """Bring the context to `tokens`, keeping the part that it already has."""
-        same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(self.held, tokens[:-1], strict=False)))
-        llama.llama_memory_seq_rm(llama.llama_get_memory(self.model.context), 0, same, -1)
-        self.held = tokens[:same]
-        self.model.extend(tokens[same:], same, every=False)
-        self.held = list(tokens)
-
-
-def without_oldest(messages: Sequence[Message]) -> Sequence[Message] | None:
-    """The messages without the oldest exchange, a question with all its answers, as wasm/runtime/turns.mjs does it. The
-    system messages at the start stay. None when only one exchange is left."""
-    head = list(takewhile(lambda message: message["role"] == "system", messages))
-    later = range(len(head) + 1, len(messages))
-    following = next((at for at in later if messages[at]["role"] == "user"), None)
-    return None if following is None else [*head, *messages[following:]]
-
-
-def make_sampler(sampling: dict[str, Any], n_vocab: int) -> Any:
-    """llama.cpp's sampler chain, in the order of its own tools. Temperature 0 takes the best token."""
-    chain = llama.llama_sampler_chain_init(llama.llama_sampler_chain_default_params())
-    last_n, repeat = sampling["repeat_last_n"], sampling["repeat_penalty"]
-    steps = [llama.llama_sampler_init_penalties(n_vocab, last_n, repeat, 0.0, 0.0)]
-    if sampling["temperature"] <= 0:
-        steps.append(llama.llama_sampler_init_greedy())
-    else:
-        steps += [
-            llama.llama_sampler_init_top_k(sampling["top_k"]),
-            llama.llama_sampler_init_top_p(sampling["top_p"], 1),
-            llama.llama_sampler_init_min_p(sampling["min_p"], 1),
-            llama.llama_sampler_init_temp(sampling["temperature"]),
-            llama.llama_sampler_init_dist(sampling["seed"]),
-        ]
-    for step in steps:
-        llama.llama_sampler_chain_add(chain, step)
-    return chain
-
-
-def accept(sampler: Any, token: int) -> None:
-    """Tell the chain of a token that stands there already: repetition counts it."""
-    llama.llama_sampler_accept(sampler, token)
-
-
-def draw(sampler: Any, model: Model) -> int:
-    """The token that comes after what the model read last."""
-    return int(llama.llama_sampler_sample(sampler, model.context, -1))
-
-
-def free(sampler: Any) -> None:
-    llama.llama_sampler_free(sampler)
+        kept = newest(messages, fits) if slide else messages if fits(messages) else None
+        if kept is None:
+            raise NativeError(f"the message has {len(tokens)} tokens; the model's context has room for {room}")
+        return self.ids(kept), len(messages) - len(kept)

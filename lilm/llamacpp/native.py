@@ -4,7 +4,8 @@ import ctypes
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -208,6 +209,17 @@ class Model(Vocabulary):
     def forget(self) -> None:
         """Empty the context: `extend` begins a fresh sequence at 0."""
         llama.llama_memory_clear(self._memory, True)
+
+    @contextmanager
+    def aborted_by(self, wanted: Callable[[], bool]) -> Iterator[None]:
+        """While the block runs, `extend` ends as soon as `wanted` answers True, with a NativeError. It is asked at each
+        step of the graph: for a long prompt, whose steps are long too."""
+        callback = llama.ggml_abort_callback(lambda _: wanted())
+        llama.llama_set_abort_callback(self.context, callback, None)
+        try:
+            yield
+        finally:
+            llama.llama_set_abort_callback(self.context, llama.ggml_abort_callback(), None)
 
     def extend(self, tokens: list[int], start: int, every: bool) -> NDArray[np.float32]:
         """Go on from position `start`. Logits of each token, or [1, n_vocab] of the last."""

@@ -8,16 +8,21 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from lilm.chat import Message
-from lilm.llamacpp.conversation import Conversation, accept, draw, free, make_sampler
+from lilm.chat.rendering import well_formed
+from lilm.llamacpp.answers import Order, Outcome
+from lilm.llamacpp.conversation import Conversation
 from lilm.llamacpp.native import N_UBATCH, Log, Model, NativeError, Vocabulary, quantize
 from lilm.llamacpp.probabilities import kl_divergence, log_softmax
+from lilm.llamacpp.sampler import Sampler
 from lilm.llamacpp.wire import Array, read_message, write_message
+from lilm.llamacpp.writer import Writer
 from lilm.memory import peak_resident
 
 Answer = tuple[dict[str, Any], list[Array]]
@@ -36,6 +41,7 @@ class Worker:
         self._model: Model | None = None
         self._reference: Model | None = None
         self._conversation: Conversation | None = None
+        self._writer: Writer | None = None
 
     def open(
         self,
@@ -62,12 +68,15 @@ class Worker:
         sizes = {"n_vocab": model.n_vocab, "n_ctx_train": model.n_ctx_train, "seconds": seconds}
         return {**sizes, "bos_id": model.bos_id, "eos_token": model.eos_token}, []
 
-    def open_chat(self, path: str, n_ctx: int, threads: int, lora: str | None) -> Answer:
-        """Opens a model to talk with: its context is not longer than it saw in training, and it has a chat template."""
+    def open_chat(self, path: str, n_ctx: int, threads: int, lora: str | None, template: bool) -> Answer:
+        """Opens a model to write with: its context is not longer than in training. template: it must have one for chats."""
         over = None if lora is None else Path(lora)
-        self._vocabulary = self._model = Model(Path(path), n_ctx, threads, self._log, as_trained=True, lora=over)
-        self._conversation = Conversation(self._model)
-        return {"n_ctx": self._model.n_ctx}, []
+        model = Model(Path(path), n_ctx, threads, self._log, as_trained=True, lora=over)
+        self._vocabulary = self._model = model
+        self._writer = Writer(model)
+        if template:
+            self._conversation = Conversation(model)
+        return {"n_ctx": model.n_ctx}, []
 
     def open_vocabulary(self, path: str) -> Answer:
         """Opens a vocabulary to tokenize with; the file may hold nothing else."""
@@ -88,13 +97,31 @@ class Worker:
         self._conversation = self._conversation or Conversation(self._opened())
         return {"ids": self._conversation.ids(messages)}, []
 
-    def chat(self, messages: list[Message], sampling: dict[str, Any]) -> Answer:
+    def chat(self, messages: list[Message], order: dict[str, Any]) -> Answer:
         """Sends the answer piece by piece."""
-        if self._conversation is None:
-            raise NativeError("no chat is open")
-        for text in self._conversation.answer(messages, sampling, self._stop):
-            self._send(text)
-        return {}, []
+        wanted = Order(**order)
+        self._conversation = self._conversation or Conversation(self._opened())
+        tokens, left_out = self._conversation.prompt(messages, wanted.n_predict, wanted.slide)
+        return self._write(tokens, wanted, left_out)
+
+    def complete(self, text: str, order: dict[str, Any]) -> Answer:
+        """Sends what comes after `text`, in which no control token is looked for, piece by piece."""
+        model = self._opened()
+        tokens = model.tokenize(well_formed(text), add_bos=True, parse_special=False) or [max(model.bos_id, 0)]
+        if len(tokens) >= model.n_ctx:
+            raise NativeError(f"the text has {len(tokens)} tokens; the model's context has room for {model.n_ctx - 1}")
+        return self._write(tokens, Order(**order))
+
+    def _write(self, tokens: list[int], order: Order, left_out: int = 0) -> Answer:
+        if self._writer is None:
+            raise NativeError("no model is open to write")
+        pieces = self._writer.write(tokens, order, self._stop, left_out)
+        while True:
+            try:
+                self._send(next(pieces))
+            except StopIteration as end:
+                outcome: Outcome = end.value
+                return {"outcome": asdict(outcome)}, []
 
     def logits(self, tokens: list[int]) -> Answer:
         return {}, [self._opened().logits(tokens)]
@@ -151,23 +178,19 @@ class Worker:
     def sample(self, tokens: list[int], sampling: dict[str, Any]) -> Answer:
         """Go on as `sampling` draws (SamplingConfig's values, n_predict and seed) up to an end-of-text token. A
         character that n_predict cuts is left out of the text."""
-        model, last_n = self._opened(), sampling["repeat_last_n"]
-        sampler = make_sampler(sampling, model.n_vocab)
+        model = self._opened()
         ids: list[int] = []
         ended = False
-        try:
+        with Sampler(sampling, model, sampling["seed"]) as sampler:
             model.begin(tokens)
-            for token in tokens[-last_n or len(tokens) :]:
-                accept(sampler, token)
+            sampler.remember(tokens)
             while len(ids) < sampling["n_predict"]:
-                token = draw(sampler, model)
+                token = sampler.draw()
                 if ended := model.is_end(token):
                     break
                 ids.append(token)
                 if len(ids) < sampling["n_predict"]:
                     model.extend([token], len(tokens) + len(ids) - 1, every=False)
-        finally:
-            free(sampler)
         decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         text = decoder.decode(b"".join(model.piece(token) for token in ids), final=ended)
         return {"ids": ids, "text": text, "ended": ended}, []

@@ -3,6 +3,8 @@
 import os
 import shutil
 import signal
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 from lilm.errors import LilmError
 from lilm.export.gguf_writer import write_gguf
+from lilm.llamacpp.answers import Order
 from lilm.llamacpp.chat import ChatEngine
 from lilm.recipe import SamplingConfig
 
@@ -55,6 +58,34 @@ def test_stop_ends_the_answer(engine: ChatEngine) -> None:
     whole = "".join(engine.chat(HELLO, GREEDY, n_predict=200))
     assert whole.startswith("".join(pieces))
     assert len("".join(pieces)) < len(whole)
+
+
+def test_the_outcome_tells_how_an_answer_ended(engine: ChatEngine) -> None:
+    whole = engine.chat(HELLO, GREEDY, n_predict=20)
+    assert whole.outcome is None
+    text = "".join(whole)
+    stop = text[len(text) // 2 :][:2]
+    stopped = engine.write(HELLO, Order(GREEDY.model_dump(), 20, stop=(stop,)))
+    assert "".join(stopped) == text[: text.index(stop)]
+    assert whole.outcome and stopped.outcome
+    assert (whole.outcome.finish, whole.outcome.tokens, whole.outcome.left_out) == ("length", 20, 0)
+    assert stopped.outcome.finish == "stop" and 0 < stopped.outcome.tokens < 20
+    assert whole.outcome.tokens_per_second > 0
+
+
+def test_a_long_prompt_can_be_stopped_while_it_is_read(slow_gguf: Path) -> None:
+    long = [{"role": "user", "content": "The cat sat on the mat. " * 120}]
+    with ChatEngine(slow_gguf, threads=1) as engine:
+        began = time.monotonic()
+        whole = list(engine.chat(long, GREEDY, n_predict=2))
+        alone = time.monotonic() - began
+        list(engine.chat(HELLO, GREEDY, n_predict=1))
+        threading.Timer(alone / 4, engine.stop).start()
+        began = time.monotonic()
+        stopped = engine.chat(long, GREEDY, n_predict=1000)
+        assert list(stopped) == [] and stopped.outcome and stopped.outcome.finish == "cancelled"
+        assert time.monotonic() - began < alone * 3 / 4
+        assert list(engine.chat(long, GREEDY, n_predict=2)) == whole
 
 
 def test_leaving_an_answer_early_leaves_the_engine_usable(engine: ChatEngine) -> None:

@@ -1,5 +1,6 @@
 """What visitors of the Gradio chat see, in Chromium: what is copied, and nothing typed is lost."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -69,6 +70,41 @@ def test_what_is_copied_is_what_was_typed(visit: Callable[[str], Visitor], small
     visitor.page.get_by_role("button", name="Copy conversation").click()
     visitor.page.wait_for_function("async () => (await navigator.clipboard.readText()).includes('assistant:')")
     assert f"user: {TYPED}\n" in visitor.page.evaluate("navigator.clipboard.readText()")
+
+
+def test_a_question_can_be_edited_and_the_chat_saved(visit: Callable[[str], Visitor], small_chat: str) -> None:
+    visitor = visit(small_chat)
+    for count, text in enumerate(("The mat", "The cat <b>"), 1):
+        visitor.ask(text)
+        expect(visitor.answers).to_have_count(count)
+        visitor.wait_until_free()
+    visitor.asked.first.hover()
+    visitor.page.get_by_role("button", name="Edit").first.click()
+    visitor.page.locator("#chat textarea").fill("The <b> door")
+    visitor.page.get_by_role("button", name="Submit").click()
+    expect(visitor.asked).to_have_count(1)
+    expect(visitor.asked).to_have_text("The <b> door")
+    expect(visitor.answers).to_have_count(1)
+    visitor.wait_until_free()
+    expect(visitor.page.locator("#meter")).to_contain_text("tokens/s")
+    visitor.page.get_by_text("Settings").click()
+    visitor.page.locator("#system textarea").fill("Be kind.")
+    with visitor.page.expect_download() as saved:
+        visitor.page.get_by_role("button", name="Save chat").click()
+    system, asked, answer = json.loads(saved.value.path().read_text(encoding="utf-8"))["messages"]
+    assert system == {"role": "system", "content": "Be kind."}
+    assert asked == {"role": "user", "content": "The <b> door"}
+    assert answer["role"] == "assistant" and answer["content"]
+    again = visit(small_chat)
+    with again.page.expect_file_chooser() as chooser:
+        again.page.get_by_role("button", name="Load chat").click()
+    chooser.value.set_files(saved.value.path())
+    expect(again.asked).to_have_text("The <b> door")
+    expect(again.answers).to_have_count(1)
+    again.page.get_by_text("Settings").click()
+    expect(again.page.locator("#system textarea")).to_have_value("Be kind.")
+    again.ask("The mat")
+    expect(again.answers).to_have_count(2)
 
 
 @pytest.fixture(scope="module")

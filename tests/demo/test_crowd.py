@@ -21,7 +21,8 @@ import psutil
 import pytest
 from gradio_client import Client
 
-from lilm.demo.chat import launch, plain
+from lilm.demo.chat import launch
+from lilm.demo.chat_turns import plain
 from lilm.llamacpp.chat import ChatEngine
 from lilm.recipe import SamplingConfig
 
@@ -48,7 +49,7 @@ class Raw:
         self.answer = next(one["id"] for one in functions if one["api_name"] == "answer")
 
     def join(self, history: Any, session: str, n_predict: Any = N_PREDICT, **body: Any) -> httpx.Response:
-        asked = {"data": [history, *GREEDY, n_predict], "fn_index": self.answer, "session_hash": session, **body}
+        asked = {"data": [history, *GREEDY, n_predict, ""], "fn_index": self.answer, "session_hash": session, **body}
         return self.http.post("queue/join", content=json.dumps(asked), headers={"Content-Type": "application/json"})
 
     def events(self, session: str) -> Iterator[dict[str, Any]]:
@@ -164,8 +165,8 @@ def test_a_crowd_with_faulty_visitors_loses_and_mixes_nothing(chat: str, chat_gg
 
     def honest(number: int) -> None:
         while figures[f"answers {number}"] == 0 or time.monotonic() < until:
-            job = clients[number].submit(asks(texts[number]), *GREEDY, N_PREDICT, api_name="/answer")
-            history = job.result(PATIENCE)
+            job = clients[number].submit(asks(texts[number]), *GREEDY, N_PREDICT, "", api_name="/answer")
+            history, _ = job.result(PATIENCE)
             asked, *answer = [plain(turn["content"]) for turn in history]
             with counting:
                 figures["answers"] += 1

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from lilm.demo.chat import build_chat, launch, newest, plain, shown
+from lilm.demo.chat import build_chat, launch
+from lilm.demo.chat_turns import plain, shown
 from lilm.errors import LilmError
 from lilm.recipe import SamplingConfig
 
@@ -30,16 +32,17 @@ def asks(text: str) -> list[dict[str, Any]]:
 
 
 def ask(client: Any, n_predict: int, text: str = "むかしむかし") -> Any:
-    return client.submit(asks(text), *SLIDERS, n_predict, api_name="/answer")
+    return client.submit(asks(text), *SLIDERS, n_predict, "", api_name="/answer")
 
 
-def said(history: list[dict[str, Any]]) -> str:
+def said(state: tuple[list[dict[str, Any]], Any]) -> str:
+    history, _ = state
     assert [turn["role"] for turn in history] == ["user", "assistant"]
     return plain(history[-1]["content"])
 
 
 def test_a_message_is_answered_in_a_stream(client: Any) -> None:
-    states = [said(history) for history in ask(client, 128)]
+    states = [said(state) for state in ask(client, 128)]
     assert len(states) > 1
     assert 0 < len(states[0]) < len(states[-1])
 
@@ -56,7 +59,7 @@ def test_a_cancelled_answer_ends_and_the_next_visitor_is_answered(client: Any) -
 def test_a_queued_visitor_who_cancels_ends_no_one_else_s_answer(client: Any) -> None:
     from gradio_client import Client
 
-    greedy = (asks("むかしむかし"), 0, *SLIDERS[1:], 200)
+    greedy = (asks("むかしむかし"), 0, *SLIDERS[1:], 200, "")
     alone = said(client.predict(*greedy, api_name="/answer"))
     running = client.submit(*greedy, api_name="/answer")
     next(iter(running))
@@ -73,7 +76,7 @@ def test_a_message_that_is_too_long_is_told_soon_and_in_one_line(
     for text in ("cat " * 400, "x" * 300_000):  # llama.cpp would cut the second for a minute
         began = time.monotonic()
         with pytest.raises(AppError, match="shorten"):
-            client.predict(asks(text), *SLIDERS, 16, api_name="/answer")
+            client.predict(asks(text), *SLIDERS, 16, "", api_name="/answer")
         assert time.monotonic() - began < 20
     assert "Traceback" not in capfd.readouterr().err
     assert said(ask(client, 16).result(timeout=60))
@@ -82,18 +85,38 @@ def test_a_message_that_is_too_long_is_told_soon_and_in_one_line(
 def test_half_a_surrogate_pair_is_a_question_mark_and_the_chat_goes_on(client: Any) -> None:
     import httpx
 
-    address, body = client.src + "gradio_api/call/answer", {"data": [asks("\ud800cat"), *SLIDERS, 16]}
+    address, body = client.src + "gradio_api/call/answer", {"data": [asks("\ud800cat"), *SLIDERS, 16, ""]}
     asked = httpx.post(address, content=json.dumps(body), headers={"Content-Type": "application/json"})
     events = httpx.get(f"{address}/{asked.json()['event_id']}", timeout=60).text
     assert "event: complete" in events and '"?cat"' in events
     assert said(ask(client, 16).result(timeout=60))
 
 
-def test_of_a_long_chat_the_newest_exchanges_are_read() -> None:
-    chat = [{"role": role, "content": "letters "} for role in ("user", "assistant") * 5 + ("user",)]
-    assert newest(chat, 8 * 4) == chat[-3:]  # and not from an answer on
-    assert newest(chat, 1000) == chat
-    assert newest(chat, 3) == chat[-1:]
+def test_the_line_under_an_answer_tells_how_full_the_context_is_and_how_quick_it_came(client: Any) -> None:
+    _, line = ask(client, 16).result(timeout=60)
+    assert re.fullmatch(r"context \d+/256 · 16 tokens · [\d.]+ tokens/s · cut at the longest answer", line)
+
+
+def test_the_system_message_is_read(client: Any) -> None:
+    greedy = (asks("むかしむかし"), 0, *SLIDERS[1:], 24)
+    without, same, cat = (
+        said(client.predict(*greedy, system, api_name="/answer")) for system in ("", " ", "The cat sat.")
+    )
+    assert without == same != cat
+
+
+def test_two_models_answer_the_same_question(chat_gguf: Path, slow_gguf: Path) -> None:
+    from gradio_client import Client
+
+    page = launch(chat_gguf, block=False, threads=1, beside=slow_gguf)
+    try:
+        asked = (asks("むかしむかし"), asks("むかしむかし"), 0, *SLIDERS[1:], 16, "")
+        *histories, _, line = Client(page.local_url, verbose=False).predict(*asked, api_name="/answer")
+    finally:
+        page.close(verbose=False)
+    one, other = (said((history, "")) for history in histories)
+    assert one and other and one != other
+    assert line.startswith("context ") and "/2048 · 16 tokens" in line
 
 
 def test_half_a_surrogate_pair_spoils_no_later_chat(client: Any) -> None:

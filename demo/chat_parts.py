@@ -1,0 +1,64 @@
+"""What the Gradio chat's page is made of."""
+
+from typing import Any, NamedTuple
+
+from lilm.recipe import SamplingConfig
+
+
+class Panel(NamedTuple):
+    """One model's part of the page: its chat, the line under it, and the buttons that save a chat and load one."""
+
+    chat: Any
+    line: Any
+    save: Any
+    load: Any
+
+
+def panel(name: str, number: int, text: Any) -> Panel:
+    """number: from 1 on, one for each model."""
+    import gradio as gr
+
+    gr.Markdown(f"### {name}")
+    chat = gr.Chatbot(
+        show_label=False,
+        scale=1,
+        placeholder=text("hello"),
+        buttons=["copy", "copy_all"],
+        editable="user",
+        sanitize_html=True,
+        render_markdown=False,  # a small model writes plain text; its stray marks are to be seen as they are
+        allow_tags=False,
+        elem_id="chat" if number == 1 else f"chat-{number}",
+    )
+    with gr.Row(equal_height=True):
+        line = gr.Markdown("", elem_id="meter" if number == 1 else f"meter-{number}")
+        save = gr.Button(text("save"), size="sm", scale=0, min_width=90)
+        load = gr.Button(text("load"), size="sm", scale=0, min_width=90)
+    return Panel(chat, line, save, load)
+
+
+def sliders_of(sampling: SamplingConfig, n_predict: int, text: Any) -> list[Any]:
+    """One for each figure of an answer, which reaches to what it begins with."""
+    import gradio as gr
+
+    def slider(low: float, high: float, value: float, step: float, label: Any) -> Any:
+        return gr.Slider(min(low, value), max(high, value), value, step=step, label=label)
+
+    return [
+        slider(0, 2, sampling.temperature, 0.05, text("temperature")),
+        slider(0.05, 1, sampling.top_p, 0.01, "Top-p"),
+        slider(0, 200, sampling.top_k, 1, "Top-k"),
+        slider(0, 0.5, sampling.min_p, 0.01, "Min-p"),
+        slider(1, 1.5, sampling.repeat_penalty, 0.01, text("repeat_penalty")),
+        slider(16, 1024, n_predict, 16, text("n_predict")),
+    ]
+
+
+def local_theme() -> Any:
+    """A theme with the system's fonts: nothing is fetched from a font service."""
+    import gradio as gr
+
+    fonts = ["system-ui", "Hiragino Sans", "Yu Gothic UI", "Noto Sans CJK JP", "sans-serif"]
+    return gr.themes.Soft(
+        primary_hue="indigo", neutral_hue="slate", font=fonts, font_mono=["ui-monospace", "monospace"]
+    )

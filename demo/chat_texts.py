@@ -1,0 +1,41 @@
+"""What the Gradio chat says, in English and Japanese."""
+
+from typing import Any
+
+TEXTS = {
+    "en": {
+        "placeholder": "Write a message…",
+        "hello": "Runs on this machine. Nothing you write leaves it.",
+        "send": "Send",
+        "stop": "Stop",
+        "message": "Message",
+        "settings": "Settings",
+        "temperature": "Temperature (0: always the likeliest word)",
+        "repeat_penalty": "Repeat penalty (above 1 avoids words just used)",
+        "n_predict": "Longest answer, tokens",
+        "system": "System message: how the model should behave",
+        "save": "Save chat",
+        "load": "Load chat",
+    },
+    "ja": {
+        "placeholder": "メッセージを入力…",
+        "hello": "このマシンの中で動きます。入力した内容が外に出ることはありません。",
+        "send": "送信",
+        "stop": "停止",
+        "message": "メッセージ",
+        "settings": "設定",
+        "temperature": "温度（0 は常に最も確率の高い語）",
+        "repeat_penalty": "繰り返しの抑制（1 より大きいと直前の語を避けます）",
+        "n_predict": "回答の最大の長さ（トークン）",
+        "system": "システムメッセージ：モデルのふるまい",
+        "save": "会話を保存",
+        "load": "会話を開く",
+    },
+}
+
+
+def translations() -> Any:
+    """TEXTS as Gradio takes them: `translations()("send")` is shown in the visitor's language."""
+    import gradio as gr
+
+    return gr.I18n(**TEXTS)

@@ -1,0 +1,78 @@
+"""Messages as Gradio's chat box has them, which takes HTML, and what the browser does with them."""
+
+import html
+import json
+from typing import Any
+
+from lilm.errors import LilmError
+from lilm.llamacpp.messages import system_and_turns
+
+TO_THE_BOX = "() => document.querySelector('#message textarea').focus()"
+# The chat box copies the HTML that it takes: this undoes `shown`.
+COPY_AS_TYPED = """() => {
+    const write = navigator.clipboard.writeText.bind(navigator.clipboard);
+    const letters = { "&lt;": "<", "&gt;": ">", "&amp;": "&" };
+    navigator.clipboard.writeText = (text) => write(text.replace(/&(lt|gt|amp);/g, (name) => letters[name]));
+}"""
+# Given the chat and the system message: saves what `lilm chat --terminal` loads, without asking the server.
+SAVE = """(history, system) => {
+    const letters = { "&lt;": "<", "&gt;": ">", "&amp;": "&" };
+    const text = (content) => typeof content === "string" ? content : content.map((part) => part.text ?? "").join("");
+    const plain = (content) => text(content).replace(/&(lt|gt|amp);/g, (name) => letters[name]);
+    const messages = (history ?? []).map(({ role, content }) => ({ role, content: plain(content) }));
+    if (system?.trim()) messages.unshift({ role: "system", content: system.trim() });
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([JSON.stringify({ messages }, null, 1) + "\\n"]));
+    link.download = "chat.json";
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+    return [];
+}"""
+# Gives the text of a file that the visitor chooses; "" where none is chosen, or it is too large for a chat.
+CHOOSE = """() => new Promise((resolve) => {
+    const input = document.createElement("input");
+    input.type = "file";
+    input.accept = ".json,application/json";
+    input.oncancel = () => resolve([""]);
+    input.onchange = async () => resolve([input.files[0]?.size < 2 ** 24 ? await input.files[0].text() : ""]);
+    input.click();
+})"""
+
+
+def shown(text: str) -> str:
+    """`text` as Gradio's chat box, which takes HTML, shows it letter by letter. Half a surrogate pair, which neither
+    Gradio's answers nor llama.cpp can hold, becomes a question mark."""
+    return html.escape(text.encode(errors="replace").decode(), quote=False)
+
+
+def plain(content: Any) -> str:
+    """The text of a Gradio message: a string or a list of parts, escaped by `shown`."""
+    if not isinstance(content, str):
+        content = "".join(part if isinstance(part, str) else str(part.get("text", "")) for part in content)
+    return html.unescape(content)
+
+
+def turn(role: str, text: str) -> dict[str, Any]:
+    return {"role": role, "content": shown(text)}
+
+
+def messages_of(history: list[dict[str, Any]], system: str) -> list[dict[str, str]]:
+    """The chat as a model is asked, after `system` unless that is blank."""
+    head = [{"role": "system", "content": system.strip()}] if system.strip() else []
+    return [*head, *({"role": one["role"], "content": plain(one["content"])} for one in history)]
+
+
+def loaded(text: str) -> tuple[list[dict[str, Any]], str]:
+    """(history, system message) of a saved chat. Raises LilmError for a text that is none."""
+    where = "the chat"
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise LilmError(f"not JSON ({error})", where=where, remedy="choose a file that was saved here") from error
+    system, turns = system_and_turns(found.get("messages") if isinstance(found, dict) else None, where)
+    return [turn(one["role"], one["content"]) for one in turns], system
+
+
+def is_asked(history: list[dict[str, Any]]) -> bool:
+    """Whether the last message waits for an answer."""
+    return bool(history) and history[-1]["role"] == "user"
