@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from lilm import __version__
-from lilm.cli import begin, bench, export, fit, learn, report, stages, talk, wasm
+from lilm.cli import begin, bench, export, finetune, fit, learn, report, stages, talk, wasm
 from lilm.errors import LilmError
 
 TYPERS_CODE = 130  # typer ends so, and says nothing, where a KeyboardInterrupt comes through
@@ -36,6 +36,7 @@ def make_app() -> typer.Typer:
     groups = stages.register(app)
     bench.register(app)
     learn.register(app, groups)
+    finetune.register(groups)
     export.register(groups)
     wasm.register(groups)
     begin.register(app)
