@@ -39,7 +39,7 @@ def finetune(config: FinetuneConfig, inputs: Mapping[str, Path], out_dir: Path, 
     device = prepare_torch(context.seed, context.threads)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(pretrained)
     model = load_llama(pretrained, device)
-    # a copy of the tokenizer itself: no warning about long chats, which are counted and left out
+    # a copy of the tokenizer itself: no warning about long chats, which are cut
     vocabulary = chat_vocabulary(tokenizer.backend_tokenizer)
     chosen = choose_format(config, read_format(pretrained), vocabulary.bos_id is not None, str(pretrained))
     context.reporter.say(f"  {_described(chosen)}")

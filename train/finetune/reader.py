@@ -55,8 +55,9 @@ class ChatReader:
 
     def described(self) -> str:
         """What the source is, in one line."""
+        trees = self.form is not None and self.form.kind in ("tree", "rows")
         which = {"best": "the best path of each", "all": "the paths to all answers"}[self._source.branches]
-        return f"{self._source.name}: {self.form}{f', {which}' if self.form.kind in ('tree', 'rows') else ''}"
+        return f"{self._source.name}: {self.form}{f', {which}' if trees else ''}"
 
     def _chats(self) -> Iterator[Chat]:
         rows = Rows(self._source, self._language)

@@ -126,15 +126,15 @@ def _below(root: Node) -> Iterator[Node]:
 
 
 def branches_of(root: Node, branches: str, left_out: Counter[str]) -> Iterator[Branch]:
-    """branches: "best" for the path of the best-ranked replies, "all" for one to every answer that nobody goes on
-    from. Of refused messages nothing is read; they are counted."""
+    """branches: "best" for the path of the best-ranked replies, past questions that nobody answers; "all" for one to
+    every answer that nobody goes on from. Of refused messages nothing is read; they are counted."""
     _prune(root, left_out)
     if root.refused:
         return
     if branches == "best":
         node = root
-        while node.replies:
-            node = min(node.replies, key=lambda reply: reply.rank)  # the first of equals
+        while replies := [reply for reply in node.replies if reply.answers or _is_answered(reply)]:
+            node = min(replies, key=lambda reply: reply.rank)  # the first of equals
         yield _branch(node)
         return
     ends = [node for node in _in_order(root) if node.answers and not _goes_on(node)]
@@ -164,7 +164,11 @@ def _in_order(root: Node) -> Iterator[Node]:
 
 def _goes_on(answer: Node) -> bool:
     """Whether somebody asked on and was answered."""
-    return any(reply.answers for question in answer.replies for reply in question.replies)
+    return any(_is_answered(question) for question in answer.replies)
+
+
+def _is_answered(question: Node) -> bool:
+    return any(reply.answers for reply in question.replies)
 
 
 def _branch(node: Node) -> Branch:

@@ -38,7 +38,7 @@ def hits(found: list[Chat], **keys: Any) -> dict[str, int]:
 
 
 def test_chats_that_stand_twice(tmp_path: Path) -> None:
-    near = RABBIT.replace("土の中", "地面の下")
+    near = RABBIT.replace("暮らします。", "暮らす。")
     found = chats(("うさぎって？", RABBIT), ("うさぎって?", RABBIT), ("うさぎって？", near), ("月って？", MOON))
     kept, figures, said = check(found)
     assert kept == ["a.jsonl:1", "a.jsonl:3", "a.jsonl:4"]
@@ -51,12 +51,12 @@ def test_chats_that_stand_twice(tmp_path: Path) -> None:
 
 
 def test_questions_of_an_evaluation_are_not_learnt(tmp_path: Path) -> None:
-    question = "時間管理能力を向上させるにはどうしたらいいですか？"
+    question = "時間管理能力を向上させるには、毎日どのような習慣を身につければいいですか？三つ挙げてください。"
     path = tmp_path / "questions.jsonl"
     path.write_text(json.dumps({"turns": [question], "choice": "月", "text": MOON}), encoding="utf-8")
     found = chats(
-        ("時間管理能力を向上させるには、どうしたらいいですか", RABBIT),
-        ("時間管理能力を向上させるにはどうしたらよいですか？", RABBIT),
+        (question.replace("、", "").replace("？", "?"), RABBIT),
+        (question.replace("三つ", "五つ"), RABBIT),
         ("月", "夜の空に見える丸い星です。"),
         ("次を要約してください。\n" + MOON, "月は地球を回ります。"),
         ("時間とは何ですか？", "過ぎていくものです。"),

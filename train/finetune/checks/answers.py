@@ -8,7 +8,7 @@ from lilm.train.finetune.checks.material import Found, Material, answers, first_
 
 BEGINNING = 120  # characters in which an answer refuses
 FENCE = "```"
-PAIRS = ("「」", "『』", "（）")
+PAIRS = (("「", "」"), ("『", "』"), ("（", "）"))
 LONG_LINE = 30  # characters of a last line of prose that should end in a mark; headings and list items are shorter
 _LETTER_END = re.compile(r"[^\W\d_]$")
 _PARTICLE = re.compile("[をが]$")  # others end こと, もの, こんにちは, ように

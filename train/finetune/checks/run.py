@@ -11,6 +11,7 @@ from lilm.train.corpus.sample import sample
 from lilm.train.finetune.checks import answers, duplicates, translation
 from lilm.train.finetune.checks.language import language_mix, other_language, tell_languages
 from lilm.train.finetune.checks.material import Material, Rule
+from lilm.train.finetune.checks.material import answers as answers_of
 from lilm.train.finetune.messages import Chat
 
 SAMPLES = 3
@@ -50,8 +51,8 @@ def check_chats(
     material = Material(chats, told, config, language, base_language)
     mix = language_mix(told)
     figures: dict[str, Any] = {"chats": len(chats), "languages": mix, "rules": {}}
-    figures["answer_chars"] = _spread([len(one) for chat in chats for one in answers.answers(chat)])
-    figures["turns"] = _spread([len(answers.answers(chat)) for chat in chats])
+    figures["answer_chars"] = _spread([len(one) for chat in chats for one in answers_of(chat)])
+    figures["turns"] = _spread([len(answers_of(chat)) for chat in chats])
     listed = ", ".join(f"{name} {count}" for name, count in mix.items())
     reporter.say(f"  checked {len(chats)} chats; languages of the answers: {listed}")
     clean = []
@@ -73,7 +74,7 @@ def check_chats(
 
 
 def _sample(chat: Chat, why: str) -> dict[str, str]:
-    shown = (_STEERS.sub("·", sample(text, SAMPLE_CHARS)) for text in (why, answers.answers(chat)[0]))
+    shown = (_STEERS.sub("·", sample(text, SAMPLE_CHARS)) for text in (why, answers_of(chat)[0]))
     return {"where": chat.where, **dict(zip(("why", "text"), shown, strict=True))}
 
 

@@ -9,7 +9,7 @@ from lilm.train.finetune.checks.material import Found, Material, first_found
 
 WORDS = 8  # English words in a row that are a sentence nobody translated
 WORDS_ALONE = 5  # words of an English answer to a Japanese question; fewer are a name or a term
-KANA = 10  # in an answer that is Japanese, whatever else stands in it
+KANA = 10  # in an answer that is Japanese, whatever its question is
 JAPANESE = "ja"  # the only language that these rules are for
 FOREIGN_KANJI = 2  # different ones
 _CODE = re.compile(r"```.*?(```|$)|`[^`\n]*`|https?://\S+|<[^<>\n]*>", re.DOTALL)
@@ -37,10 +37,11 @@ def untranslated(material: Material) -> Found:
         if _ASKED_FOR.search(question):
             return ""
         prose = _QUOTED.sub(" ", _CODE.sub(" ", answer))
-        if _KANA.search(question) and not _KANA.search(answer):
+        asked = _KANA.search(question)
+        if asked and not _KANA.search(answer):
             alone = len(_WORDS.findall(prose)) >= WORDS_ALONE
             return f"English only: {prose.strip()[:40]}" if alone else ""
-        found = _ENGLISH.search(prose) if len(_KANA.findall(answer)) >= KANA else None
+        found = _ENGLISH.search(prose) if asked or len(_KANA.findall(answer)) >= KANA else None
         return f"English left in it: {found[0][:60]}" if found else ""
 
     return first_found(material.chats, why)
