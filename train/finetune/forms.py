@@ -62,7 +62,8 @@ def told_form(entry: Mapping[str, Any], field: str) -> Form | None:
                 return Form("turns", key, role, text)
     if _is_alpaca(entry):
         return Form("alpaca")
-    return None
+    broken = next((key for key in (field, *FIELDS) if isinstance(entry.get(key), list) and entry[key]), None)
+    return Form("turns", broken) if broken else None  # what is wrong with its messages is said then
 
 
 def turns_of(entry: Mapping[str, Any], form: Form, where: str) -> Any:

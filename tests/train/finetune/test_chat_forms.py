@@ -204,6 +204,7 @@ def test_many_end_it_with_the_first(tmp_path: Path, max_bad: float, counted: str
         ([{"text": "a", "id": 1}], {}, "chats in no form that LiLM knows (found 'text, id')"),
         ([GOOD], {"format": "oasst"}, "no OpenAssistant tree but turns of {role, content}"),
         ([None], {}, "None instead of a JSON object"),
+        ([{"messages": ["hi", "there"]}], {}, "a message that is 'hi', not an object"),
         ([{"message_id": "1", "parent_id": None, "role": "prompter", "text": 1}], {}, "a message with text=1"),
         ([ROWS[0], ROWS[0]], {}, "a message with message_id='q1', which stood before"),
         ([{"prompt": {"text": "a", "role": "prompter", "replies": [None]}}], {}, "a message that is None"),

@@ -30,9 +30,8 @@ def refusal(material: Material) -> Found:
     """Chats with an answer that begins by refusing, or by saying that an AI wrote it."""
 
     def why(question: str, answer: str) -> str:
-        beginning = small(answer[:BEGINNING])
-        word = next((word for word in _refusals() if word in beginning), "")
-        return f"「{word}」" if word else ""
+        found = _refusals().search(small(answer[:BEGINNING]))
+        return f"「{found[0]}」" if found else ""
 
     return first_found(material.chats, why)
 
@@ -68,6 +67,9 @@ def _break(answer: str) -> str:
 
 
 @cache
-def _refusals() -> tuple[str, ...]:
+def _refusals() -> re.Pattern[str]:
     lines = (files(__package__ or "") / "lists" / "refusals.txt").read_text(encoding="utf-8").splitlines()
-    return tuple(line for line in (line.partition("#")[0].strip() for line in lines) if line)
+    words = (line.partition("#")[0].strip() for line in lines)
+    return re.compile(
+        f"({'|'.join(re.escape(word) for word in words if word)})(?![a-z])"
+    )  # "as an ai", not "as an aide"
