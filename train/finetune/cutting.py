@@ -4,7 +4,7 @@ holds whole answers."""
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
-from typing import Any
+from typing import Any, NamedTuple
 
 from lilm.chat import Message
 from lilm.chat.tokens import ChatVocabulary
@@ -15,29 +15,37 @@ from lilm.train.finetune.messages import Chat
 NAMED = 5  # exchanges that are too long
 
 
+class Part(NamedTuple):
+    """A chat, or some exchanges of a longer one. source: its name in the recipe."""
+
+    messages: list[Message]
+    tokens: TokenisedChat
+    source: str
+
+
 @dataclass
 class CutChats:
     """parts: what is learnt. cut: chats that are in several parts. too_long: exchanges that alone exceed the window,
     with the system message; named: where the first of them stand, and their tokens."""
 
-    parts: list[TokenisedChat] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
     cut: int = 0
     too_long: int = 0
     named: list[str] = field(default_factory=list)
 
-    def add(self, chat: Chat, turns: Turns, vocabulary: ChatVocabulary, window: int) -> list[list[Message]]:
-        """Returns the messages of the chat's parts, each of `window` tokens at most."""
-        found: list[list[Message]] = []
+    def add(self, chat: Chat, turns: Turns, vocabulary: ChatVocabulary, window: int) -> list[Part]:
+        """Returns the chat's parts, each of `window` tokens at most."""
+        found: list[Part] = []
         for messages in _parts(chat.messages, turns, vocabulary, window):
             tokenised = tokenise_chat(messages, turns, vocabulary)
             if len(tokenised.ids) <= window:
-                self.parts.append(tokenised)
-                found.append(messages)
+                found.append(Part(messages, tokenised, chat.source))
                 continue
             self.too_long += 1
             if len(self.named) < NAMED:
                 self.named.append(f"{chat.where}: an exchange of {len(tokenised.ids)} tokens, of {window}")
         self.cut += len(found) > 1
+        self.parts += found
         return found
 
     def figures(self) -> dict[str, Any]:

@@ -52,7 +52,8 @@ def finetune(config: FinetuneConfig, inputs: Mapping[str, Path], out_dir: Path, 
         cut = cut_chats(gathered.chats, chosen.turns, vocabulary, window)
         for line in cut.told(window):
             context.reporter.say(f"  {line}")
-        sequences = ChatSequences(cut.parts, window, context.seed)
+        tokenised = [part.tokens for part in cut.parts]
+        sequences = ChatSequences(tokenised, window, context.seed)
         digest = sha256_file(pretrained / "tokenizer.json")
         replayed = Interleaved(
             tuple(
@@ -85,7 +86,7 @@ def finetune(config: FinetuneConfig, inputs: Mapping[str, Path], out_dir: Path, 
         logbook.end_stage(metrics)
         volatile = logbook.end()
         end = vocabulary.control[chosen.end_token]
-        write_chats(cut.parts, out_dir, tokenizer.backend_tokenizer.get_vocab_size(), digest, vocabulary.bos_id, end)
+        write_chats(tokenised, out_dir, tokenizer.backend_tokenizer.get_vocab_size(), digest, vocabulary.bos_id, end)
     end_turns_with(model, vocabulary.control[chosen.end_token])
     save_llama(model, out_dir)
     tokenizer.chat_template, tokenizer.eos_token = chosen.template, chosen.end_token

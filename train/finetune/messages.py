@@ -31,10 +31,11 @@ OTHER_TOOLS = "calls of other tools"
 
 
 class Chat(NamedTuple):
-    """where: file and line, or entry, for errors."""
+    """where: file and line, or entry, for errors. source: its name in the recipe."""
 
     messages: list[Message]
     where: str
+    source: str
 
 
 def to_messages(value: Any, role_key: str, text_key: str, where: str, left_out: Counter[str]) -> list[Message]:

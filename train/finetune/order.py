@@ -1,7 +1,7 @@
 """Whether a chat's messages come in an order that a chat format has places for."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import takewhile
 
 from lilm.chat import Message
@@ -22,13 +22,18 @@ def fitting(messages: Sequence[Message], turns: Turns, where: str, left_out: Cou
     if asked > len(system) and turns.takes(shorter, add_generation_prompt=False):
         left_out[EARLY] += asked - len(system)
         return shorter
+    check_order(turns, messages, where)
+    return list(messages)
+
+
+def check_order(turns: Turns, chat: Iterable[Message], where: str) -> None:
+    """Raises LilmError when the format has no place for one of the chat's messages."""
     left = START
-    for message in messages:
+    for message in chat:
         if (left, message["role"]) not in turns.borders:
-            break
+            raise LilmError(
+                f"a message of {message['role']} after {left}, for which the chat template has no place",
+                where=where,
+                remedy='mend the chat, or set finetune.template = "plain"',
+            )
         left = message["role"]
-    raise LilmError(
-        f"a message of {message['role']} after {left}, for which the chat template has no place",
-        where=where,
-        remedy='mend the chat, or set finetune.template = "plain"',
-    )

@@ -123,7 +123,7 @@ class ChatReader:
         messages = to_messages(value, role, text, where, self.left_out)
         if messages and self._turns is not None:
             messages = fitting(messages, self._turns, where, self.left_out)
-        return [Chat(messages, where)] if messages else []
+        return [Chat(messages, where, self._source.name)] if messages else []
 
     def _refuse(self, error: LilmError) -> list[Chat]:
         self.left_out[BROKEN] += 1

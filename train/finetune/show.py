@@ -60,15 +60,14 @@ def show_chats(
     figures: dict[str, Any] = {"tokenizer": str(known.where), "window": window, "chats": []}
     cut = CutChats()
     for chat in _chats(source, language, recipe.seed if recipe else 0, chosen.turns, count, figures):
-        before = len(cut.parts)
-        messages = cut.add(chat, chosen.turns, known.chat, window)
-        parts = [_tokens(part, known) for part in cut.parts[before:]]
-        for number, part in enumerate(parts, start=1):
-            console.print(_headed(chat.where, part, number, len(parts)))
-            console.print(_coloured(part, marked=console.color_system is None), soft_wrap=True)
+        parts = cut.add(chat, chosen.turns, known.chat, window)
+        seen = [_tokens(part.tokens, known) for part in parts]
+        for number, tokens in enumerate(seen, start=1):
+            console.print(_headed(chat.where, tokens, number, len(seen)))
+            console.print(_coloured(tokens, marked=console.color_system is None), soft_wrap=True)
         told = [
-            {"messages": said, "tokens": [vars(token) for token in part]}
-            for said, part in zip(messages, parts, strict=True)
+            {"messages": part.messages, "tokens": [vars(token) for token in tokens]}
+            for part, tokens in zip(parts, seen, strict=True)
         ]
         figures["chats"].append({"where": chat.where, "parts": told})
     for line in _told(figures, cut, window):

@@ -61,7 +61,7 @@ def _made(source: ChatSourceConfig, language: str, seed: int) -> Iterator[Chat]:
     from lilm.train.stories import chats
 
     for number, messages in enumerate(chats(language, source.limit, seed), start=1):
-        yield Chat(messages, f"finetune.sources {source.name}: chat {number}")
+        yield Chat(messages, f"finetune.sources {source.name}: chat {number}", source.name)
 
 
 def _in_files(source: ChatSourceConfig) -> Iterator[Entry]:

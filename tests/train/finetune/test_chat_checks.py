@@ -19,7 +19,7 @@ MOON = "月は地球の周りを回る天体で、太陽の光を反射して明
 
 def chats(*pairs: tuple[str, str]) -> list[Chat]:
     return [
-        Chat([{"role": "user", "content": asked}, {"role": "assistant", "content": answer}], f"a.jsonl:{at}")
+        Chat([{"role": "user", "content": asked}, {"role": "assistant", "content": answer}], f"a.jsonl:{at}", "x")
         for at, (asked, answer) in enumerate(pairs, start=1)
     ]
 
@@ -45,7 +45,7 @@ def test_chats_that_stand_twice(tmp_path: Path) -> None:
     assert "exact duplicates: 1, dropped; a.jsonl:2: as a.jsonl:1" in said
     assert "near duplicates: 1, kept; a.jsonl:3: like a.jsonl:1" in said
     assert figures["rules"]["near"] == {"action": "keep", "found": 1, "samples": [
-        {"where": "a.jsonl:3", "why": "like a.jsonl:1", "text": near}]}  # fmt: skip
+        {"source": "x", "where": "a.jsonl:3", "why": "like a.jsonl:1", "text": near}]}  # fmt: skip
     assert check(found, near="drop")[0] == ["a.jsonl:1", "a.jsonl:4"]
     assert check(found, exact="keep")[0] == [chat.where for chat in found]
 

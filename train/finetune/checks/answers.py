@@ -69,7 +69,5 @@ def _break(answer: str) -> str:
 @cache
 def _refusals() -> re.Pattern[str]:
     lines = (files(__package__ or "") / "lists" / "refusals.txt").read_text(encoding="utf-8").splitlines()
-    words = (line.partition("#")[0].strip() for line in lines)
-    return re.compile(
-        f"({'|'.join(re.escape(word) for word in words if word)})(?![a-z])"
-    )  # "as an ai", not "as an aide"
+    words = "|".join(re.escape(word) for line in lines if (word := line.partition("#")[0].strip()))
+    return re.compile(f"(?:{words})(?![a-z])")  # "as an ai", not "as an aide"

@@ -41,7 +41,7 @@ def check_chats(
     """(the chats that the rules leave, what they found). Says a line for each rule that found something.
 
     The figures are {"chats", "languages", "answer_chars": {"median", "p95", "max"}, "turns": {…}, "rules": {key:
-    {"action", "found", "samples": [{"where", "why", "text"}]}}}.
+    {"action", "found", "samples": [{"source", "where", "why", "text"}]}}}.
     """
     try:
         told = tell_languages(chats, language)
@@ -75,7 +75,7 @@ def check_chats(
 
 def _sample(chat: Chat, why: str) -> dict[str, str]:
     shown = (_STEERS.sub("·", sample(text, SAMPLE_CHARS)) for text in (why, answers_of(chat)[0]))
-    return {"where": chat.where, **dict(zip(("why", "text"), shown, strict=True))}
+    return {"source": chat.source, "where": chat.where, **dict(zip(("why", "text"), shown, strict=True))}
 
 
 def _spread(values: Sequence[int]) -> dict[str, int]:
