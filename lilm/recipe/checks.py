@@ -24,7 +24,7 @@ class ChecksConfig(Section):
     path: tuple[str, ...] = ()
     """Evaluation files (JSON, JSONL or text; globs allowed), relative to the recipe."""
     same_answer: Action = "keep"
-    """Chats with an answer that `same_answer_questions` different questions get, after the first one."""
+    """Chats of nothing but answers that `same_answer_questions` different questions get, after the first one."""
     same_answer_questions: int = Field(default=5, ge=2)
     language: Action = "keep"
     """Chats whose answers are in neither of the recipe's languages."""

@@ -14,7 +14,7 @@ from lilm.train.corpus.reading.contamination import (
     fold,
     write_evaluation,
 )
-from lilm.train.finetune.checks.material import Found, Material, exchanges, questions
+from lilm.train.finetune.checks.material import Found, Material, answers, exchanges, questions
 from lilm.train.finetune.messages import Chat
 
 SHORTEST = 10  # letters of an evaluation's question: shorter entries are choices and names
@@ -73,7 +73,7 @@ def evaluation(material: Material) -> Found:
 
 
 def same_answer(material: Material) -> Found:
-    """Chats with an answer that is given to so many different questions; the first one with it is not found."""
+    """Chats of nothing but answers that so many different questions get, after the first chats with them."""
     asked: defaultdict[str, set[str]] = defaultdict(set)
     for chat in material.chats:
         for question, answer in exchanges(chat):
@@ -81,12 +81,10 @@ def same_answer(material: Material) -> Found:
     found: Found = {}
     seen: set[str] = set()
     for number, chat in enumerate(material.chats):
-        for _, answer in exchanges(chat):
-            words = _plain(answer)
-            if len(asked[words]) >= material.config.same_answer_questions:
-                if words in seen:
-                    found.setdefault(number, f"answers {len(asked[words])} questions alike: 「{answer[:40]}」")
-                seen.add(words)
+        words = [_plain(answer) for answer in answers(chat)]
+        if seen.issuperset(words) and all(len(asked[one]) >= material.config.same_answer_questions for one in words):
+            found[number] = f"answers {len(asked[words[0]])} questions alike: 「{words[0][:40]}」"
+        seen.update(words)
     return found
 
 
