@@ -56,14 +56,16 @@ def show_chats(
     known = find_vocabulary(recipe, run, model)
     chosen = choose_format(config, known.format, known.chat.bos_id is not None, str(known.where))
     window = min(config.sequence_length, known.positions or config.sequence_length)
-    console.print(Text(f"tokens of {known.where}; turns end with {chosen.end_token}; windows of {window}", "bold"))
+    console.print(
+        Text(f"tokens of {known.where}; turns end with {chosen.end_token}; windows of {window}", "bold"), soft_wrap=True
+    )
     figures: dict[str, Any] = {"tokenizer": str(known.where), "window": window, "chats": []}
     cut = CutChats()
     for chat in _chats(source, language, recipe.seed if recipe else 0, chosen.turns, count, figures):
         parts = cut.add(chat, chosen.turns, known.chat, window)
         seen = [_tokens(part.tokens, known) for part in parts]
         for number, tokens in enumerate(seen, start=1):
-            console.print(_headed(chat.where, tokens, number, len(seen)))
+            console.print(_headed(chat.where, tokens, number, len(seen)), soft_wrap=True)
             console.print(_coloured(tokens, marked=console.color_system is None), soft_wrap=True)
         told = [
             {"messages": part.messages, "tokens": [vars(token) for token in tokens]}
@@ -71,7 +73,7 @@ def show_chats(
         ]
         figures["chats"].append({"where": chat.where, "parts": told})
     for line in _told(figures, cut, window):
-        console.print(Text(line, "yellow"))
+        console.print(Text(line, "yellow"), soft_wrap=True)
     return figures
 
 
@@ -150,7 +152,7 @@ def _told(figures: dict[str, Any], cut: CutChats, window: int) -> list[str]:
     share = f" ({learnt / len(tokens):.0%})" if tokens else ""
     return [
         *([figures["form"]] if "form" in figures else []),
-        f"{len(figures['chats'])} chats, {len(tokens)} tokens, {learnt} learnt{share}",
+        f"chats: {len(figures['chats'])}, tokens: {len(tokens)}, learnt: {learnt}{share}",
         *(f"does not fit: {line}" for line in figures.get("misfits", ())),
         *(f"left out: {count} {what}" for what, count in figures.get("left_out", {}).items()),
         *cut.told(window),

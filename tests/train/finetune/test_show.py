@@ -111,7 +111,7 @@ def test_the_command(tmp_path: Path, folder: Path, file: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     command = ["finetune", "show", str(file), "--model", str(folder), "--count", "1", "--json", "a.json"]
     result = CliRunner().invoke(make_app(), command)
-    assert result.exit_code == 0 and "1 chats" in result.output
+    assert result.exit_code == 0 and "chats: 1, tokens: " in result.output
     assert len(json.loads((tmp_path / "a.json").read_text())["chats"]) == 1
     with pytest.raises(LilmError, match="no such file or folder"):
         CliRunner().invoke(make_app(), [*command[:4], "none", *command[5:]], catch_exceptions=False)
