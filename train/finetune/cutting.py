@@ -55,7 +55,7 @@ class CutChats:
         """Lines for people."""
         lines = [f"cut between exchanges: {self.cut} chats longer than {window} tokens"] if self.cut else []
         if self.too_long:
-            lines.append(f"left out: {self.too_long} exchanges longer than {window} tokens")
+            lines.append(f"left out: {self.too_long} exchanges longer than the window of {window} tokens")
         return [*lines, *(f"too long: {where}" for where in self.named)]
 
 
