@@ -59,6 +59,8 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                     at += batch.num_rows
         except BROKEN as error:
             raise Damaged(f"{path}, row {at}", _broken(error), FETCH) from error
+        if at < sum(groups):
+            raise Damaged(str(path), f"no Parquet, broken or cut short (there are {at} rows)", FETCH)
 
 
 def _rows(
