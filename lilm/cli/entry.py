@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from lilm import __version__
-from lilm.cli import begin, bench, export, fit, learn, report, stages, talk, wasm
+from lilm.cli import begin, bench, export, finetune, fit, learn, report, stages, talk, wasm
 from lilm.commands import as_typed, remember_program
 from lilm.errors import LilmError
 
@@ -37,6 +37,7 @@ def make_app() -> typer.Typer:
     groups = stages.register(app)
     bench.register(app)
     learn.register(app, groups)
+    finetune.register(groups)
     export.register(groups)
     wasm.register(groups)
     begin.register(app)

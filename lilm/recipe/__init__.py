@@ -2,10 +2,12 @@
 
 from lilm.recipe.base import BaseConfig, ScratchConfig
 from lilm.recipe.bench import BenchConfig
+from lilm.recipe.chats import ChatSourceConfig
+from lilm.recipe.checks import ChecksConfig
 from lilm.recipe.corpus import CorpusConfig, DecontaminateConfig, DedupConfig, ScoreConfig, SourceConfig
 from lilm.recipe.export import LEARNED, MIX, ExportConfig, FileType, LearnedConfig, QuantType
 from lilm.recipe.files import UnknownKeys, load_recipe, recipe_text, recipe_toml, shipped_recipes
-from lilm.recipe.finetune import ChatSourceConfig, FinetuneConfig
+from lilm.recipe.finetune import FinetuneConfig
 from lilm.recipe.pack import PackConfig
 from lilm.recipe.pretrain import LoraConfig, PretrainConfig
 from lilm.recipe.root import Recipe
@@ -21,6 +23,7 @@ __all__ = [
     "BaseConfig",
     "BenchConfig",
     "ChatSourceConfig",
+    "ChecksConfig",
     "CorpusConfig",
     "DecontaminateConfig",
     "DedupConfig",

@@ -38,7 +38,7 @@ def _kind(name: str, write: Callable[[Path], None], read: Read, **spoilers: str)
 
 def _all() -> Iterator[Kind]:
     yield _kind("recipe", seeds.write_recipe, reading.read_recipe, toml="lilm.toml")
-    yield _kind("chats", seeds.write_chats, reading.read_chats, json_lines="*.jsonl", json="*.json")
+    yield _kind("chats", seeds.write_chats, reading.read_chats, json_lines="*.jsonl", json="*.json", bytes="*.parquet")
     yield _kind("config", seeds_model.write_bases, reading.read_base, json="*config.json")
     tensors = {"safetensors": "*.safetensors", "json": "*.index.json"}
     yield _kind("safetensors", seeds_model.write_bases, reading.read_base, **tensors)

@@ -87,6 +87,9 @@ path = ["texts/a.txt"]
 
 def write_chats(folder: Path) -> None:
     """The folder's name begins with the format; its file is named as people name theirs."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     parts = [{**one, "content": [{"type": "text", "text": one["content"]}]} for one in TALK]
     said = [{"name": one["role"], "text": one["content"]} for one in TALK]
     shared = [{"from": one["role"], "value": one["content"]} for one in TALK[1:]]
@@ -97,10 +100,23 @@ def write_chats(folder: Path) -> None:
         "utterances": {"utterances": said},
         "sharegpt": {"conversations": shared, "system": "短く。", "id": 1},
         "messages-alpaca": asked,
+        "auto-dolly": {"instruction": "訳して。", "context": "cat", "response": "猫"},
+        "oasst-tree": {
+            "prompt": {"role": "prompter", "text": "猫", "replies": [_reply("猫です。", 0), _reply("犬", 1)]}
+        },
     }
     for name, entry in entries.items():
         _write(folder / name / "chats.jsonl", _jsonl(entry, entry, entry))
         _write(folder / f"{name}-list" / "chats.json", json.dumps([entry, entry], ensure_ascii=False, indent=1))
+    rows = [{"message_id": "1", "parent_id": None, "role": "prompter", "text": "猫", "rank": None}]
+    rows += [{"message_id": "2", "parent_id": "1", **_reply("猫です。", 0)}]
+    _write(folder / "oasst-rows" / "chats.jsonl", _jsonl(*rows))
+    (folder / "auto-parquet").mkdir()
+    pq.write_table(pa.Table.from_pylist([{"messages": TALK}] * 50), folder / "auto-parquet" / "chats.parquet")
+
+
+def _reply(text: str, rank: int) -> dict[str, Any]:
+    return {"role": "assistant", "text": text, "rank": rank}
 
 
 def write_text(folder: Path) -> None:

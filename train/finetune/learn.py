@@ -1,7 +1,6 @@
 """Full fine-tuning on chats, in the format that every other part uses."""
 
 import shutil
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,10 @@ from lilm.pipeline.hashing import sha256_file, write_json
 from lilm.pipeline.stage import Context
 from lilm.recipe import FinetuneConfig
 from lilm.train.base.model_folder import TOKENIZER, load_llama, save_llama
+from lilm.train.finetune.cutting import cut_chats
 from lilm.train.finetune.format import Format, chat_vocabulary, choose_format
-from lilm.train.finetune.masking import ChatSequences, tokenise_chat
-from lilm.train.finetune.sources import read_chats
+from lilm.train.finetune.gather import gather_chats
+from lilm.train.finetune.masking import ChatSequences
 from lilm.train.finetune.store import write_chats
 from lilm.train.pack.packing import PackedSequences
 from lilm.train.pack.token_store import TokenStore
@@ -39,7 +39,7 @@ def finetune(config: FinetuneConfig, inputs: Mapping[str, Path], out_dir: Path, 
     device = prepare_torch(context.seed, context.threads)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(pretrained)
     model = load_llama(pretrained, device)
-    # a copy of the tokenizer itself: no warning about long chats, which are counted and left out
+    # a copy of the tokenizer itself: no warning about long chats, which are cut
     vocabulary = chat_vocabulary(tokenizer.backend_tokenizer)
     chosen = choose_format(config, read_format(pretrained), vocabulary.bos_id is not None, str(pretrained))
     context.reporter.say(f"  {_described(chosen)}")
@@ -47,16 +47,12 @@ def finetune(config: FinetuneConfig, inputs: Mapping[str, Path], out_dir: Path, 
     volatile: tuple[str, ...] = ()
     speed = 0.0
     if config.sources:
-        left_out: Counter[str] = Counter()
-        chats = [
-            chat.messages
-            for source in config.sources
-            for chat in read_chats(source, context.language, context.seed, left_out)
-        ]
-        for what, count in left_out.items():
-            context.reporter.say(f"  left out: {count} {what}")
+        gathered = gather_chats(config, chosen.turns, context)
         window = min(config.sequence_length, model.config.max_position_embeddings)
-        tokenised = [tokenise_chat(chat, chosen.turns, vocabulary) for chat in chats]
+        cut = cut_chats(gathered.chats, chosen.turns, vocabulary, window)
+        for line in cut.told(window):
+            context.reporter.say(f"  {line}")
+        tokenised = [part.tokens for part in cut.parts]
         sequences = ChatSequences(tokenised, window, context.seed)
         digest = sha256_file(pretrained / "tokenizer.json")
         replayed = Interleaved(
@@ -80,9 +76,9 @@ def finetune(config: FinetuneConfig, inputs: Mapping[str, Path], out_dir: Path, 
         )
         metrics, speed = train(model, job, context.reporter)
         report = {
-            "chats": len(chats),
-            "too_long": sequences.dropped,
-            "left_out": dict(left_out),
+            "chats": len(gathered.chats),
+            **cut.figures(),
+            **gathered.report,
             "epochs": config.optim.steps * config.optim.batch_size * (1 - config.replay) / len(sequences),
             "first_loss": metrics[0]["loss"],
             "final_loss": metrics[-1]["loss"],

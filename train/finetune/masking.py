@@ -55,16 +55,17 @@ class ChatWindow:
 
 
 class ChatSequences:
-    """Chats packed whole, as documents are; see `lilm.train.pack.packing.Windows`."""
+    """Chats packed whole, as documents are; see `lilm.train.pack.packing.Windows`.
+
+    chats: of `sequence_length` tokens at most, see `lilm.train.finetune.cutting`. Raises LilmError for none.
+    """
 
     def __init__(self, chats: list[TokenisedChat], sequence_length: int, seed: int) -> None:
-        fitting = [chat for chat in chats if len(chat.ids) <= sequence_length]
-        self.dropped = len(chats) - len(fitting)
-        if not fitting:
+        if not chats:
             raise LilmError(
                 f"no chat fits into {sequence_length} tokens", where="finetune.sequence_length", remedy="raise it"
             )
-        self._chats = [fitting[at] for at in np.random.default_rng([seed, 0]).permutation(len(fitting))]
+        self._chats = [chats[at] for at in np.random.default_rng([seed, 0]).permutation(len(chats))]
         self._length = sequence_length
         self._windows = Windows(np.array([len(chat.ids) for chat in self._chats]), sequence_length, seed)
 

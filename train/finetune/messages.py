@@ -1,6 +1,8 @@
 """A conversation as a file has it, whatever its keys are called, as messages of {role, content}."""
 
+import json
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from lilm.chat import Message
@@ -9,27 +11,38 @@ from lilm.errors import LilmError
 ROLES = {
     "user": "user",
     "human": "user",
+    "prompter": "user",
     "assistant": "assistant",
     "gpt": "assistant",
+    "chatgpt": "assistant",
     "agent": "assistant",
     "bot": "assistant",
+    "model": "assistant",
     "system": "system",
+    "developer": "system",
 }
-LONGEST = 1_000_000  # characters of a chat; a longer one fits into no window, and takes gigabytes to tokenise
+CALLS = ("function_call", "tool_call")  # roles of ShareGPT for a call of a tool
+TOOLS = (*CALLS, "tool", "function", "observation", "function_response", "tool_response", "ipython")
+TEXT_PARTS = ("text", "input_text", "output_text")
+LONGEST = 1_000_000  # characters of a chat; a longer one takes gigabytes to tokenise
 SHOWN = 60  # characters of what was found
+MOST_TOOLS = 20  # names of tools that are told apart
+OTHER_TOOLS = "calls of other tools"
 
 
 class Chat(NamedTuple):
-    """where: file and line, or entry, for errors."""
+    """where: file and line, or entry, for errors. source: its name in the recipe."""
 
     messages: list[Message]
     where: str
+    source: str
 
 
 def to_messages(value: Any, role_key: str, text_key: str, where: str, left_out: Counter[str]) -> list[Message]:
     """The messages of one conversation up to its last answer; none, counted in left_out, when nothing can be learnt.
 
-    What one role says in several messages is one turn of several lines. An empty answer ends the conversation.
+    What one role says in several messages is one turn of several lines. An empty answer ends the conversation, and so
+    does a call of a tool, for which no chat format here has a place; the tool is named in left_out.
     Raises LilmError naming `where`.
     """
     if not isinstance(value, list):
@@ -37,7 +50,8 @@ def to_messages(value: Any, role_key: str, text_key: str, where: str, left_out: 
             f"no list of messages but {shown(value)}", where=where, remedy="mend it, or set another `field` or `format`"
         )
     messages: list[Message] = []
-    for item in value:
+    tool = next((at for at, item in enumerate(value) if _is_of_tool(item, role_key)), None)
+    for item in value[:tool]:
         role, text = _turn(item, role_key, text_key, where)
         if messages and messages[-1]["role"] == role:
             text = messages.pop()["content"] + "\n" + text
@@ -47,9 +61,11 @@ def to_messages(value: Any, role_key: str, text_key: str, where: str, left_out: 
     messages = [message for message in messages[:empty] if message["content"] or message["role"] != "system"]
     while messages and messages[-1]["role"] != "assistant":
         messages.pop()
-    if not answered:
+    if tool is not None:
+        _count_calls(value[tool:], role_key, text_key, left_out)
+    elif not answered:
         left_out["chats without an assistant's turn"] += 1
-    elif empty is not None:
+    if empty is not None:
         left_out["empty answers"] += 1
     if sum(len(message["content"]) for message in messages) > LONGEST:
         left_out[f"chats of more than {LONGEST} characters"] += 1
@@ -80,10 +96,40 @@ def _turn(item: Any, role_key: str, text_key: str, where: str) -> tuple[str, str
 def _text(content: Any) -> str | None:
     """A message's text, out of parts of text too; None when it has none, or something else beside it."""
     if isinstance(content, list):
-        parts = [part for part in content if isinstance(part, dict) and part.get("type") == "text"]
+        parts = [part for part in content if isinstance(part, dict) and part.get("type") in TEXT_PARTS]
         texts = [str(part["text"]) for part in parts if isinstance(part.get("text"), str)]
         return "\n".join(texts) if texts and len(texts) == len(content) else None
     return content if isinstance(content, str) else None
+
+
+def _is_of_tool(item: Any, role_key: str) -> bool:
+    return isinstance(item, dict) and bool(
+        item.get(role_key) in TOOLS or item.get("tool_calls") or item.get("function_call")
+    )
+
+
+def _count_calls(items: Iterable[Any], role_key: str, text_key: str, left_out: Counter[str]) -> None:
+    """Counts each call by the tool's name."""
+    for item in items:
+        for name in _called(item, role_key, text_key) if isinstance(item, dict) else ():
+            key = f"calls of the tool {shown(name)}"
+            known = sum(other.startswith("calls of the tool ") for other in left_out)
+            left_out[key if key in left_out or known < MOST_TOOLS else OTHER_TOOLS] += 1
+
+
+def _called(item: dict[str, Any], role_key: str, text_key: str) -> list[Any]:
+    """Names of the tools that a message calls, in OpenAI's keys or as ShareGPT has them, a call as JSON in the text."""
+    calls = item.get("tool_calls")
+    found = list(calls) if isinstance(calls, list) else []
+    if item.get("function_call"):
+        found.append(item["function_call"])
+    if item.get(role_key) in CALLS:
+        try:
+            found.append(json.loads(str(item.get(text_key))))
+        except (ValueError, RecursionError):
+            found.append(None)
+    named = [call.get("function", call) if isinstance(call, dict) else None for call in found]
+    return [call.get("name") if isinstance(call, dict) else None for call in named]
 
 
 def shown(value: Any) -> str:

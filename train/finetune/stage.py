@@ -4,26 +4,39 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lilm.disk import file_version
+from lilm.errors import LilmError
 from lilm.pipeline.artifact import Artifact
 from lilm.pipeline.stage import Context
 from lilm.recipe import FinetuneConfig
-from lilm.train.finetune.sources import check_chat_source
+from lilm.train.corpus.sources.files import globbed
+from lilm.train.finetune.sources import chat_files, check_chat_source
 
 
 def check(config: FinetuneConfig, context: Context) -> None:
     for source in config.sources:
         check_chat_source(source, context.language)
+    _evaluation_files(config)
 
 
 def check_base(config: FinetuneConfig, base: Path, context: Context) -> None:
     from lilm.train.finetune.format import check_format
 
-    check_format(config, base, context.language, context.seed)
+    check_format(config, base, context.language)
 
 
 def external(config: FinetuneConfig, context: Context) -> dict[str, str]:
-    files = [Path(source.path) for source in config.sources if source.path]
+    files = [*(path for source in config.sources for path in chat_files(source)), *_evaluation_files(config)]
     return {str(path): file_version(path) for path in files}
+
+
+def _evaluation_files(config: FinetuneConfig) -> list[Path]:
+    files: list[Path] = []
+    for pattern in config.checks.path:
+        found = globbed(pattern)
+        if not found:
+            raise LilmError("no file matches", where=f"finetune.checks.path {pattern}", remedy="correct the path")
+        files += found
+    return files
 
 
 def run(config: FinetuneConfig, inputs: Mapping[str, Path], out_dir: Path, context: Context) -> Artifact:

@@ -80,7 +80,7 @@ def write_evaluation(patterns: Sequence[str], size: int, path: Path) -> None:
     files = evaluation_files(patterns)
     parts = [np.empty((2, 0), dtype=np.uint64)]
     for number, file in enumerate(files):
-        folded = [code_points(fold(entry)) for entry in _entries(file)]
+        folded = [code_points(fold(entry)) for entry in evaluation_entries(file)]
         grams = [ngram_hashes(codes, size) for codes in folded if len(codes) >= size]
         if grams:
             hashes = np.unique(np.concatenate(grams))
@@ -91,7 +91,7 @@ def write_evaluation(patterns: Sequence[str], size: int, path: Path) -> None:
     save_array(path, whole)
 
 
-def _entries(file: Path) -> Iterator[str]:
+def evaluation_entries(file: Path) -> Iterator[str]:
     """Every string of a JSON or JSONL file, but keys and URLs; every line of another."""
     try:
         text = decode(read_bytes(file), "ja")

@@ -46,6 +46,23 @@ def read_file(path: Path, source: SourceConfig, begin: int = 0, end: int | None 
             first += count
 
 
+def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(number, all columns) of each row. Raises Damaged where it is no Parquet, or broken."""
+    with _opened(path, path) as file:
+        groups = _groups(file, path)
+        step = min(MOST_ROWS, max(1, sum(groups) * SLICE // max(1, path.stat().st_size)))
+        at = 0
+        try:
+            for number in range(len(groups)):
+                for batch in file.iter_batches(step, [number], use_threads=False):
+                    yield from enumerate(batch.to_pylist(), start=at)
+                    at += batch.num_rows
+        except BROKEN as error:
+            raise Damaged(f"{path}, row {at}", _broken(error), FETCH) from error
+        if at < sum(groups):
+            raise Damaged(str(path), f"no Parquet, broken or cut short (there are {at} rows)", FETCH)
+
+
 def _rows(
     file: pq.ParquetFile, path: Path, columns: list[str], step: int, group: int, wanted: range, at: int
 ) -> Iterator[Item]:
