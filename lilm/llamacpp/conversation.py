@@ -13,6 +13,7 @@ from lilm.chat import Message
 from lilm.chat.rendering import TemplateFailure
 from lilm.chat.template import ChatTemplate
 from lilm.chat.tokens import ChatVocabulary
+from lilm.llamacpp.characters import BETWEEN
 from lilm.llamacpp.native import Model, NativeError
 
 CONTROL = llama.LLAMA_TOKEN_ATTR_CONTROL | llama.LLAMA_TOKEN_ATTR_UNKNOWN
@@ -71,29 +72,28 @@ class Conversation:
         return tokens
 
     def answer(self, messages: Sequence[Message], sampling: dict[str, Any], stop: threading.Event) -> Iterator[str]:
-        """Pieces of text, each of whole characters. sampling: SamplingConfig's values, n_predict and seed."""
+        """Pieces of text, each of whole characters; one that n_predict or stop cuts is left out. sampling:
+        SamplingConfig's values, n_predict and seed."""
         tokens = self.prompt(messages, sampling["n_predict"])
-        sampler = make_sampler(sampling, self.model.n_vocab)
+        sampler = Sampler(self.model, sampling)
         decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         try:
             self._read(tokens)
-            for token in tokens[-sampling["repeat_last_n"] or len(tokens) :]:
-                accept(sampler, token)
+            sampler.accept(tokens)
             for _ in range(min(sampling["n_predict"], self.model.n_ctx - len(tokens))):
                 if stop.is_set():
                     break
-                token = draw(sampler, self.model)
+                token = sampler.draw()
                 if self.model.is_end(token):
                     break
                 yield decoder.decode(self.model.piece(token))
                 self.model.extend([token], len(self.held), every=False)
                 self.held.append(token)
-            yield decoder.decode(b"", final=True)
         except Exception:
             self.held = []  # nobody knows what the context holds now
             raise
         finally:
-            free(sampler)
+            sampler.close()
 
     def _read(self, tokens: list[int]) -> None:
         """Bring the context to `tokens`, keeping the part that it already has."""
@@ -113,35 +113,41 @@ def without_oldest(messages: Sequence[Message]) -> Sequence[Message] | None:
     return None if following is None else [*head, *messages[following:]]
 
 
-def make_sampler(sampling: dict[str, Any], n_vocab: int) -> Any:
-    """llama.cpp's sampler chain, in the order of its own tools. Temperature 0 takes the best token."""
-    chain = llama.llama_sampler_chain_init(llama.llama_sampler_chain_default_params())
-    last_n, repeat = sampling["repeat_last_n"], sampling["repeat_penalty"]
-    steps = [llama.llama_sampler_init_penalties(n_vocab, last_n, repeat, 0.0, 0.0)]
-    if sampling["temperature"] <= 0:
-        steps.append(llama.llama_sampler_init_greedy())
-    else:
-        steps += [
-            llama.llama_sampler_init_top_k(sampling["top_k"]),
-            llama.llama_sampler_init_top_p(sampling["top_p"], 1),
-            llama.llama_sampler_init_min_p(sampling["min_p"], 1),
-            llama.llama_sampler_init_temp(sampling["temperature"]),
-            llama.llama_sampler_init_dist(sampling["seed"]),
-        ]
-    for step in steps:
-        llama.llama_sampler_chain_add(chain, step)
-    return chain
+class Sampler:
+    """llama.cpp's sampler chain on a model, in the order of its own tools. Temperature 0 takes the best token.
 
+    sampling: SamplingConfig's values, and seed. Only what makes whole characters is drawn.
+    """
 
-def accept(sampler: Any, token: int) -> None:
-    """Tell the chain of a token that stands there already: repetition counts it."""
-    llama.llama_sampler_accept(sampler, token)
+    def __init__(self, model: Model, sampling: dict[str, Any]) -> None:
+        self._model, self._state, self._last_n = model, BETWEEN, sampling["repeat_last_n"]
+        self._chain = llama.llama_sampler_chain_init(llama.llama_sampler_chain_default_params())
+        repeat = sampling["repeat_penalty"]
+        steps = [llama.llama_sampler_init_penalties(model.n_vocab, self._last_n, repeat, 0.0, 0.0)]
+        if sampling["temperature"] <= 0:
+            steps.append(llama.llama_sampler_init_greedy())
+        else:
+            steps += [
+                llama.llama_sampler_init_top_k(sampling["top_k"]),
+                llama.llama_sampler_init_top_p(sampling["top_p"], 1),
+                llama.llama_sampler_init_min_p(sampling["min_p"], 1),
+                llama.llama_sampler_init_temp(sampling["temperature"]),
+                llama.llama_sampler_init_dist(sampling["seed"]),
+            ]
+        for step in steps:
+            llama.llama_sampler_chain_add(self._chain, step)
 
+    def accept(self, prompt: Sequence[int]) -> None:
+        """Tell the chain of tokens that stand there already: repetition counts them."""
+        for token in prompt[-self._last_n or len(prompt) :]:
+            llama.llama_sampler_accept(self._chain, token)
 
-def draw(sampler: Any, model: Model) -> int:
-    """The token that comes after what the model read last."""
-    return int(llama.llama_sampler_sample(sampler, model.context, -1))
+    def draw(self) -> int:
+        """The token that comes after what the model read last."""
+        self._model.characters.mask(self._model.last_logits(), self._state)
+        token = int(llama.llama_sampler_sample(self._chain, self._model.context, -1))
+        self._state = self._model.characters.after(self._state, token)
+        return token
 
-
-def free(sampler: Any) -> None:
-    llama.llama_sampler_free(sampler)
+    def close(self) -> None:
+        llama.llama_sampler_free(self._chain)

@@ -14,13 +14,15 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from lilm.chat import Message
-from lilm.llamacpp.conversation import Conversation, accept, draw, free, make_sampler
+from lilm.llamacpp.characters import BETWEEN
+from lilm.llamacpp.conversation import Conversation, Sampler
 from lilm.llamacpp.native import N_UBATCH, Log, Model, NativeError, Vocabulary, quantize
 from lilm.llamacpp.probabilities import kl_divergence, log_softmax
 from lilm.llamacpp.wire import Array, read_message, write_message
 from lilm.memory import peak_resident
 
 Answer = tuple[dict[str, Any], list[Array]]
+LARGEST_GAP = 1e6  # where nothing else may come
 
 
 class Worker:
@@ -127,49 +129,49 @@ class Worker:
         return {"seconds": seconds}, [np.concatenate(values) for values in zip(*found, strict=True)]
 
     def greedy(self, tokens: list[int], n_predict: int, stop: bool) -> Answer:
-        """Go on with the best token, at most `n_predict` times; `stop`: end before an end-of-text token."""
-        model = self._opened()
+        """Go on with the best token that makes whole characters, at most `n_predict` times; `stop`: end before an
+        end-of-text token. A character that n_predict cuts is left out of the text."""
+        model, state = self._opened(), BETWEEN
+        model.characters  # noqa: B018 - made before the clock starts
         started = time.perf_counter()
         row = model.logits(tokens)[-1]
         prompt_seconds = time.perf_counter() - started
         ids: list[int] = []
         gaps: list[float] = []
         while len(ids) < n_predict:
+            model.characters.mask(row, state)
             second, best = np.partition(row, -2)[-2:]
             token = int(row.argmax())
+            state = model.characters.after(state, token)
             if stop and model.is_end(token):
                 break
             ids.append(token)
-            gaps.append(float(best - second))
+            gaps.append(min(float(best - second), LARGEST_GAP))
             if len(ids) < n_predict:
                 row = model.extend([token], len(tokens) + len(ids) - 1, every=False)[0]
         seconds = time.perf_counter() - started - prompt_seconds
-        text = b"".join(model.piece(token) for token in ids).decode("utf-8", errors="replace")
-        return {"ids": ids, "gaps": gaps, "text": text, "seconds": seconds}, []
+        return {"ids": ids, "gaps": gaps, "text": self._written(ids), "seconds": seconds}, []
 
     def sample(self, tokens: list[int], sampling: dict[str, Any]) -> Answer:
         """Go on as `sampling` draws (SamplingConfig's values, n_predict and seed) up to an end-of-text token. A
         character that n_predict cuts is left out of the text."""
-        model, last_n = self._opened(), sampling["repeat_last_n"]
-        sampler = make_sampler(sampling, model.n_vocab)
+        model = self._opened()
+        sampler = Sampler(model, sampling)
         ids: list[int] = []
         ended = False
         try:
             model.begin(tokens)
-            for token in tokens[-last_n or len(tokens) :]:
-                accept(sampler, token)
+            sampler.accept(tokens)
             while len(ids) < sampling["n_predict"]:
-                token = draw(sampler, model)
+                token = sampler.draw()
                 if ended := model.is_end(token):
                     break
                 ids.append(token)
                 if len(ids) < sampling["n_predict"]:
                     model.extend([token], len(tokens) + len(ids) - 1, every=False)
         finally:
-            free(sampler)
-        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        text = decoder.decode(b"".join(model.piece(token) for token in ids), final=ended)
-        return {"ids": ids, "text": text, "ended": ended}, []
+            sampler.close()
+        return {"ids": ids, "text": self._written(ids), "ended": ended}, []
 
     def speed(self, n_prompt: int, n_predict: int) -> Answer:
         """Tokens a second of a prompt of `n_prompt` tokens, of which the last one's logits are made, and of
@@ -192,6 +194,12 @@ class Worker:
         """Sends [tensors done, all]."""
         quantize(Path(source), Path(target), ftype, threads, self._log, lambda *counts: self._send(counts))
         return {}, []
+
+    def _written(self, ids: list[int]) -> str:
+        """Drawn text, without a character that is not whole at its end."""
+        model = self._opened()
+        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        return decoder.decode(b"".join(model.piece(token) for token in ids))
 
     def _opened(self) -> Model:
         if self._model is None:

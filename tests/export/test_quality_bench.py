@@ -65,7 +65,7 @@ def run(random_model: Path, session_context: Context, tmp_path_factory: pytest.T
     folder = tmp_path_factory.mktemp("quant") / "run"
     shutil.copytree(random_model, folder / "finetune")
     write_tokenizer(read_proto(folder / "finetune" / "tokenizer.model"), folder / "finetune", 256)
-    (folder / "finetune" / "chat_template.jinja").write_text("{{ bos_token }}" + CHAT_TEMPLATE, encoding="utf-8")
+    (folder / "finetune" / "chat_template.jinja").write_text(CHAT_TEMPLATE, encoding="utf-8")
     seal(folder / "finetune", "finetune")
     (folder / "corpus").mkdir()
     write_corpus(folder / "corpus")

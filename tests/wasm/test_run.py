@@ -116,7 +116,7 @@ def test_without_its_packages_wasi_says_what_to_install(monkeypatch: pytest.Monk
 
 
 def test_a_chat_is_rendered_by_the_models_own_template(speller: Path) -> None:
-    assert chat_prompt(speller, "S</s>") == ["<|user|>\nS</s>", 2, "\n<|assistant|>\n"]
+    assert chat_prompt(speller, "S</s>") == [1, "user\nS</s>", 2, "\n", 1, "assistant\n"]
 
 
 def test_a_template_that_fails_is_one_line_about_the_file(tmp_path: Path) -> None:
