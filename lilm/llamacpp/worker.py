@@ -131,18 +131,18 @@ class Worker:
     def greedy(self, tokens: list[int], n_predict: int, stop: bool) -> Answer:
         """Go on with the best token that makes whole characters, at most `n_predict` times; `stop`: end before an
         end-of-text token. A character that n_predict cuts is left out of the text."""
-        model, state = self._opened(), BETWEEN
-        model.characters  # noqa: B018 - made before the clock starts
+        model = self._opened()
+        characters, state = model.characters, BETWEEN
         started = time.perf_counter()
         row = model.logits(tokens)[-1]
         prompt_seconds = time.perf_counter() - started
         ids: list[int] = []
         gaps: list[float] = []
         while len(ids) < n_predict:
-            model.characters.mask(row, state)
+            characters.mask(row, state)
             second, best = np.partition(row, -2)[-2:]
             token = int(row.argmax())
-            state = model.characters.after(state, token)
+            state = characters.after(state, token)
             if stop and model.is_end(token):
                 break
             ids.append(token)

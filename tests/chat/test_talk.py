@@ -49,8 +49,7 @@ def test_a_runtime_that_looks_for_marks_in_words_is_seen(plain: ChatModel) -> No
     assert not any(succeeded(plain, chat, plain.prompt(chat)) for chat in tries)
 
 
-def test_marks_that_are_text_alone_are_seen(plain: ChatModel) -> None:
-    """Without BOS and EOS a role's name would begin a turn wherever it is typed."""
+def test_a_mark_that_is_lost_or_is_put_elsewhere_is_seen(plain: ChatModel) -> None:
     chat = [{"role": "user", "content": "Hi"}]
     ids = plain.prompt(chat)
     assert succeeded(plain, chat, [at for at in ids if at != plain.end])
