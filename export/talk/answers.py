@@ -34,10 +34,10 @@ def measure_answers(folder: Path, count: int, reporter: Reporter) -> dict[str, A
     scripts = {
         lang: script_of("".join(islice(read_texts(folder / "corpus", lang, "heldout"), TEXTS))) for lang in languages
     }
-    n_predict = recipe.site.n_predict
     with Engine(file, n_ctx=N_CTX, threads=recipe.threads) as engine:
-        longest = min(N_CTX, engine.n_ctx_train) - n_predict
-        asked = beginnings(engine, [], chats.chats, scripts, count, longest) if longest > 0 else []
+        n_ctx = min(N_CTX, engine.n_ctx_train)
+        n_predict = min(recipe.site.n_predict, n_ctx // 2)
+        asked = beginnings(engine, [], chats.chats, scripts, count, n_ctx - n_predict)
         if not asked:
             what = f"no question leaves room for an answer of {n_predict} tokens"
             raise LilmError(what, where=str(file), remedy="set site.n_predict to less")

@@ -55,10 +55,10 @@ def measure(
     started = time.monotonic()
     talk = list(conversations(inputs, seed))
     rows: dict[str, dict[str, dict[str, int]]] = {}
-    with TemporaryDirectory(prefix="lilm-talk-") as folder:
+    with TemporaryDirectory(prefix="lilm-talk-") as made:
         for name in MODELS:
             reporter.say(f"  {name}: {inputs} conversations and {injections} injections")
-            model = make_model(name, Path(folder) / name)
+            model = make_model(name, Path(made) / name)
             rows[name] = measure_format(model, talk, attacks(model, injections, seed), found)
     reporter.console.print(_table(rows))
     answers = [measure_answers(folder, generations, reporter) for folder in runs]

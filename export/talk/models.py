@@ -62,7 +62,7 @@ def make_model(name: str, folder: Path) -> ChatModel:
     return _opened(name, folder, bos, eos)
 
 
-def _opened(name: str, folder: Path, bos: int | None, eos: int) -> ChatModel:
+def _opened(name: str, folder: Path, bos: int, eos: int) -> ChatModel:
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
@@ -75,15 +75,20 @@ def _opened(name: str, folder: Path, bos: int | None, eos: int) -> ChatModel:
     return ChatModel(name, gguf, chosen, vocabulary)
 
 
-def _write_weights(folder: Path, n_vocab: int, bos: int | None, eos: int) -> None:
+def _write_weights(folder: Path, n_vocab: int, bos: int, eos: int) -> None:
     import torch
     from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
     from lilm.train.base.model_folder import save_llama
 
     torch.manual_seed(0)
-    shape = {"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 1}
-    ends = {"bos_token_id": bos, "eos_token_id": eos}
+    shape: dict[str, Any] = {
+        "hidden_size": 64,
+        "intermediate_size": 64,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 1,
+    }
+    ends: dict[str, Any] = {"bos_token_id": bos, "eos_token_id": eos}
     model: Any = LlamaForCausalLM(LlamaConfig(vocab_size=n_vocab, max_position_embeddings=256, **shape, **ends))
     model.generation_config = GenerationConfig(**ends)
     save_llama(model, folder)
@@ -121,7 +126,8 @@ def _byte_level(folder: Path, special: tuple[str, ...], bos: str, eos: str, llam
     trainer = trainers.BpeTrainer(vocab_size=PIECES, initial_alphabet=list(byte_alphabet()), show_progress=False)
     tokenizer.train_from_iterator(_texts(), trainer)
     tokenizer.add_special_tokens(list(special))
-    first, last = tokenizer.token_to_id(bos), tokenizer.token_to_id(eos)
+    numbers: dict[str, int] = tokenizer.get_vocab()
+    first, last = numbers[bos], numbers[eos]
     if llama3:
         pair = {"single": f"{bos} $A", "pair": f"{bos} $A {bos}:1 $B:1"}
         writes_bos = processors.TemplateProcessing(**pair, special_tokens=[(bos, first)])
