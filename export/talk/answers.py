@@ -10,9 +10,10 @@ from lilm.export.quality.chats import find_chats
 from lilm.export.quality.interval import share_of
 from lilm.export.quality.opened import check_run
 from lilm.export.quality.written import Written, beginnings, script_of, write
-from lilm.export.stage import gguf_name
+from lilm.json_file import read_json_object
 from lilm.llamacpp.engine import Engine
 from lilm.progress import Reporter
+from lilm.recipe import LEARNED, MIX
 
 N_CTX = 1024  # tokens, where the model saw as many in training
 TEXTS = 20  # by which a language's script is told
@@ -23,10 +24,10 @@ def measure_answers(folder: Path, count: int, reporter: Reporter) -> dict[str, A
     offers first: {"run", "file", "answers", "held_out", "why", and as shares with intervals "ends_by_eos",
     "in_language" (the question's), "loops"}. held_out is false where training left no chats: then it read these.
 
-    Raises LilmError for what is no finished run, and for one that was not taught to chat.
+    Raises LilmError for what is no finished run, and for one that was not taught to chat or does not have that file.
     """
     recipe, _ = check_run(folder)
-    file = folder / "export" / gguf_name(recipe.site.quants[0])
+    file = _offered(folder / "export", recipe.site.quants[0])
     chats = find_chats(recipe)
     if not chats.chats:
         raise LilmError(f"no questions: {chats.why}", where=str(folder), remedy="give a run with [[finetune.sources]]")
@@ -45,6 +46,17 @@ def measure_answers(folder: Path, count: int, reporter: Reporter) -> dict[str, A
             written = write(engine, asked, recipe.site.sampling, n_predict, recipe.seed, bar.advance)
     about = {"run": recipe.name, "file": file.name, "answers": count, "held_out": not chats.seen, "why": chats.why}
     return {**about, **_shares(written)}
+
+
+def _offered(export: Path, quant: str) -> Path:
+    """The file of one of site.quants, in which a mix has no size in its name."""
+    learned = quant.endswith(LEARNED)
+    for row in read_json_object(export / "report.json")["files"]:
+        is_mix = quant.startswith(MIX) and row["quant"].startswith(f"{MIX}-")
+        if row["quant"] == quant or (is_mix and row["quant"].endswith(LEARNED) == learned):
+            return export / str(row["name"])
+    remedy = f"have [export] make {quant}, or remove it from site.quants"
+    raise LilmError(f"{quant} was not exported", where=str(export), remedy=remedy)
 
 
 def _shares(written: list[Written]) -> dict[str, Any]:

@@ -49,10 +49,14 @@ def measure(
     if unknown:
         what = f"no runtime {unknown[0]!r}"
         raise LilmError(what, where="lilm bench chat --skip", remedy=f"use some of {', '.join(NAMES)}")
+    few = next((n for n in (inputs, injections, generations) if n < 1), None)
+    if few is not None:
+        raise LilmError(f"{few} of what is measured", where="lilm bench chat", remedy="ask for one or more")
     for folder in runs:
         check_run(folder)
     found = _runtimes(left_out, reporter)
     started = time.monotonic()
+    answers = [measure_answers(folder, generations, reporter) for folder in runs]
     talk = list(conversations(inputs, seed))
     rows: dict[str, dict[str, dict[str, int]]] = {}
     with TemporaryDirectory(prefix="lilm-talk-") as made:
@@ -61,7 +65,6 @@ def measure(
             model = make_model(name, Path(made) / name)
             rows[name] = measure_format(model, talk, attacks(model, injections, seed), found)
     reporter.console.print(_table(rows))
-    answers = [measure_answers(folder, generations, reporter) for folder in runs]
     for one in answers:
         shares = ", ".join(f"{key} {one[key]['value']:.1%}" for key in ("ends_by_eos", "in_language", "loops"))
         reporter.say(f"  {one['run']}, {one['file']}, {one['answers']} answers: {shares}")

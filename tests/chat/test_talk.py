@@ -78,3 +78,5 @@ def test_the_conversations_are_the_same_for_a_seed_and_awkward() -> None:
 def test_a_runtime_that_is_none_is_one_line() -> None:
     with pytest.raises(LilmError, match=r"no runtime 'safari'.*native, node, chromium"):
         run_benchmark("chat", QUIET, skip="safari")
+    with pytest.raises(LilmError, match="ask for one or more"):
+        run_benchmark("chat", QUIET, inputs=-1)
