@@ -124,7 +124,7 @@ class Vocabulary:
         if size < 0:
             buffer = ctypes.create_string_buffer(-size)
             size = llama.llama_token_to_piece(self.vocab, token, buffer, -size, 0, False)
-        return buffer.raw[:size]
+        return ctypes.string_at(buffer, size)
 
     @cached_property
     def characters(self) -> Characters:
