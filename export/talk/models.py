@@ -10,6 +10,7 @@ from lilm.chat import Message
 from lilm.chat.files import read_format
 from lilm.chat.tokens import ChatVocabulary
 from lilm.chat.turns import START
+from lilm.devices import prepare_torch
 from lilm.export.gguf_writer import write_gguf
 from lilm.export.talk.templates import CHATML, GEMMA, LLAMA3, ZEPHYR
 from lilm.pipeline.hashing import write_json
@@ -76,12 +77,11 @@ def _opened(name: str, folder: Path, bos: int, eos: int) -> ChatModel:
 
 
 def _write_weights(folder: Path, n_vocab: int, bos: int, eos: int) -> None:
-    import torch
     from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
     from lilm.train.base.model_folder import save_llama
 
-    torch.manual_seed(0)
+    prepare_torch(0, 1)
     shape: dict[str, Any] = {
         "hidden_size": 64,
         "intermediate_size": 64,
