@@ -69,6 +69,8 @@ def beginnings(
     several = len({script for script in scripts.values() if script}) > 1
     by_kind.append([one for one in (_asked(engine, chat, several) for chat in chats[:count]) if one is not None])
     by_kind = [some for kind in by_kind if (some := [one for one in kind if len(one.ids) <= longest])]
+    if not by_kind:
+        return []
     return [by_kind[at % len(by_kind)][at // len(by_kind) % len(by_kind[at % len(by_kind)])] for at in range(count)]
 
 

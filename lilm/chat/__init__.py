@@ -10,12 +10,12 @@ ROLES = ("system", "user", "assistant")
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
-    "{{ '<|' + message['role'] + '|>\\n' + message['content'] + eos_token + '\\n' }}"
+    "{{ (bos_token or eos_token) + message['role'] + '\\n' + message['content'] + eos_token + '\\n' }}"
     "{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|assistant|>\\n' }}{% endif %}"
+    "{% if add_generation_prompt %}{{ (bos_token or eos_token) + 'assistant\\n' }}{% endif %}"
 )
-"""For a base without a template. Its role marks are plain text, for which an English base needs no new rows. A turn
-ends with EOS."""
+"""For a base without a template. A turn begins with BOS, or with EOS where there is no BOS, and ends with EOS: every
+base has them and needs no new rows, and as special tokens they are what nobody can type."""
 
 
 class Part(NamedTuple):
@@ -23,11 +23,3 @@ class Part(NamedTuple):
 
     text: str
     typed: bool
-
-
-def plain_template(adds_bos: bool) -> str:
-    """CHAT_TEMPLATE for a tokenizer that puts BOS before a text, or for one that does not.
-
-    transformers leaves BOS to the template; llama.cpp takes it off again where its tokenizer adds one.
-    """
-    return "{{ bos_token }}" + CHAT_TEMPLATE if adds_bos else CHAT_TEMPLATE

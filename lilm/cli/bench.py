@@ -13,7 +13,7 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def bench(
         name: Annotated[str, typer.Argument(help="A benchmark; without one, the stage `bench` is run.")] = "",
-        runs: Annotated[list[Path] | None, typer.Argument(help="quant: folders of finished runs.")] = None,
+        runs: Annotated[list[Path] | None, typer.Argument(help="quant, chat: folders of finished runs.")] = None,
         recipe: RecipeOption = "",
         run_dir: RunOption = None,
         data: Annotated[
@@ -42,19 +42,27 @@ def register(app: typer.Typer) -> None:
         skip: Annotated[
             str,
             typer.Option(
-                help="real: leave out some of tokenizer, files, page; quant: some of generations, speed, browser."
+                help="real: leave out some of tokenizer, files, page; quant: some of generations, speed, browser; "
+                "chat: some of native, node, chromium."
             ),
         ] = "",
         markdown: Annotated[Path | None, typer.Option(help="real: write the results as a page to this file.")] = None,
-        inputs: Annotated[int, typer.Option(help="faults: spoilt inputs in all, 5,000 when not given.")] = 0,
+        inputs: Annotated[
+            int, typer.Option(help="faults: spoilt inputs in all, 5,000; chat: conversations, 1,000.")
+        ] = 0,
+        injections: Annotated[int, typer.Option(help="chat: tries to forge a mark, 500 when not given.")] = 0,
         kills: Annotated[int, typer.Option(help="kills: how many, 100 when not given.")] = 0,
-        seed: Annotated[int, typer.Option(help="faults: other inputs for another seed; kills: other moments.")] = 0,
+        seed: Annotated[
+            int, typer.Option(help="faults, chat: other inputs for another seed; kills: other moments.")
+        ] = 0,
         kinds: Annotated[str, typer.Option(help="faults: only these kinds of files, with commas.")] = "",
         eval_tokens: Annotated[
             int, typer.Option(help="quant: held-out tokens of each language, 100,000 when not given.")
         ] = 0,
         n_ctx: Annotated[int, typer.Option(help="quant: context of the long windows, 1,024 when not given.")] = 0,
-        generations: Annotated[int, typer.Option(help="quant: free texts of each file, 200 when not given.")] = 0,
+        generations: Annotated[
+            int, typer.Option(help="quant: free texts of each file; chat: answers of each run; 200 when not given.")
+        ] = 0,
         n_predict: Annotated[int, typer.Option(help="quant: their longest, tokens; the page's when not given.")] = 0,
         controls: Annotated[
             bool, typer.Option("--controls", help="quant: make files to compare with, and measure them too.")
@@ -69,7 +77,8 @@ def register(app: typer.Typer) -> None:
 
         Examples: `lilm bench --run runs/quickstart` · `lilm bench stages --recipe quickstart --json stages.json` ·
         `lilm bench corpus --data texts` · `lilm bench gpu --json gpu.json` ·
-        `lilm bench real --data texts --json real.json` · `lilm bench quant runs/quickstart --json quant.json`
+        `lilm bench real --data texts --json real.json` · `lilm bench quant runs/quickstart --json quant.json` ·
+        `lilm bench chat --json chat.json`
         """
         if not name:
             run_one("bench", recipe, run_dir, force)
@@ -89,7 +98,7 @@ def register(app: typer.Typer) -> None:
         options |= {"variants": variants, "choose_rates": choose_rates, "skip": skip, "markdown": markdown}
         options |= {"runs": runs, "out": out, "eval_tokens": eval_tokens, "n_ctx": n_ctx, "generations": generations}
         options |= {"n_predict": n_predict, "controls": controls, "questions": questions}
-        options |= {"inputs": inputs, "seed": seed, "kinds": kinds, "kills": kills}
+        options |= {"inputs": inputs, "injections": injections, "seed": seed, "kinds": kinds, "kills": kills}
         figures = run_benchmark(name, Reporter(), json_file, **{key: value for key, value in options.items() if value})
         if json_file is not None:
             write_json(json_file, figures)

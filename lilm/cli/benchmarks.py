@@ -94,4 +94,5 @@ BENCHMARKS = {
     "kills": "lilm.train.faults.kills:measure",
     "quant": "lilm.export.quality.bench:measure",
     "browser": "lilm.wasm.bench.browser:measure",
+    "chat": "lilm.export.talk.bench:measure",
 }

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import numpy as np
 from llama_cpp import llama_cpp as llama
 from llama_cpp._ctypes_extensions import load_shared_library
 from numpy.typing import NDArray
+
+from lilm.llamacpp.characters import Characters
 
 N_UBATCH = 512  # tokens per graph; fixed, since the shape of a matrix product decides its last bits
 DEBUG_LEVEL, ERROR_LEVEL, CONTINUE_LEVEL = 1, 4, 5  # ggml_log_level
@@ -122,7 +125,11 @@ class Vocabulary:
         if size < 0:
             buffer = ctypes.create_string_buffer(-size)
             size = llama.llama_token_to_piece(self.vocab, token, buffer, -size, 0, False)
-        return buffer.raw[:size]
+        return ctypes.string_at(buffer, size)
+
+    @cached_property
+    def characters(self) -> Characters:
+        return Characters(self.piece(token) for token in range(self.n_vocab))
 
     def is_end(self, token: int) -> bool:
         return bool(llama.llama_vocab_is_eog(self.vocab, token))
@@ -220,6 +227,10 @@ class Model(Vocabulary):
             yield
         finally:
             llama.llama_set_abort_callback(self.context, llama.ggml_abort_callback(), None)
+
+    def last_logits(self) -> NDArray[np.float32]:
+        """Logits [n_vocab] of what comes next, as a sampler reads them: what is changed here is changed for it."""
+        return np.ctypeslib.as_array(llama.llama_get_logits_ith(self.context, -1), (self.n_vocab,))
 
     def extend(self, tokens: list[int], start: int, every: bool) -> NDArray[np.float32]:
         """Go on from position `start`. Logits of each token, or [1, n_vocab] of the last."""

@@ -11,11 +11,13 @@ from llama_cpp.llama_grammar import json_schema_to_gbnf
 from numpy.typing import NDArray
 
 from lilm.closing import Closing
+from lilm.llamacpp.characters import BETWEEN
 from lilm.llamacpp.native import Model, NativeError
 
 
 class Sampler(Closing):
-    """Draws tokens in the order of llama.cpp's own tools. Temperature 0 takes the best token.
+    """Draws tokens in the order of llama.cpp's own tools. Temperature 0 takes the best token. Only what makes whole
+    characters is drawn.
 
     sampling: SamplingConfig's values. schema: a JSON schema that the text follows; tokens that break it are never
     drawn, and where it is fulfilled only an end-of-text token is left. A token is drawn without it first, and again
@@ -26,7 +28,7 @@ class Sampler(Closing):
     def __init__(
         self, sampling: Mapping[str, Any], model: Model, seed: int, schema: Mapping[str, Any] | None = None
     ) -> None:
-        self._model, self._last_n = model, sampling["repeat_last_n"]
+        self._model, self._state, self._last_n = model, BETWEEN, sampling["repeat_last_n"]
         self._schema = None if schema is None else _grammar(schema, model)
         self._penalties = llama.llama_sampler_init_penalties(
             model.n_vocab, self._last_n, sampling["repeat_penalty"], 0.0, 0.0
@@ -52,10 +54,17 @@ class Sampler(Closing):
             llama.llama_sampler_accept(self._penalties, token)
 
     def draw(self) -> int:
-        """The token that comes after what the model read last."""
+        """Returns the token that comes after what the model read last."""
+        logits = self._model.last_logits()
+        self._model.characters.mask(logits, self._state)
+        token = self._drawn(logits)
+        self._state = self._model.characters.after(self._state, token)
+        return token
+
+    def _drawn(self, logits: NDArray[np.float32]) -> int:
+        """logits: [n_vocab], where the context has them."""
         if self._schema is None:
             return int(llama.llama_sampler_sample(self._chain, self._model.context, -1))
-        logits = np.ctypeslib.as_array(llama.llama_get_logits_ith(self._model.context, -1), (self._model.n_vocab,))
         token = _best(_Candidates(np.arange(len(logits)), logits), self._chain)
         alone = _Candidates(np.array([token]), np.zeros(1))
         llama.llama_sampler_apply(self._schema, alone.reference)

@@ -17,6 +17,7 @@ import numpy as np
 from lilm.chat import Message
 from lilm.chat.rendering import well_formed
 from lilm.llamacpp.answers import Order, Outcome
+from lilm.llamacpp.characters import BETWEEN
 from lilm.llamacpp.conversation import Conversation
 from lilm.llamacpp.native import N_UBATCH, Log, Model, NativeError, Vocabulary, quantize
 from lilm.llamacpp.probabilities import kl_divergence, log_softmax
@@ -26,6 +27,7 @@ from lilm.llamacpp.writer import Writer
 from lilm.memory import peak_resident
 
 Answer = tuple[dict[str, Any], list[Array]]
+LARGEST_GAP = 1e6  # where nothing else may come
 
 
 class Worker:
@@ -69,7 +71,8 @@ class Worker:
         return {**sizes, "bos_id": model.bos_id, "eos_token": model.eos_token}, []
 
     def open_chat(self, path: str, n_ctx: int, threads: int, lora: str | None, template: bool) -> Answer:
-        """Opens a model to write with: its context is not longer than in training. template: it must have one for chats."""
+        """Opens a model to write with: its context is not longer than in training. template: it must have one for
+        chats."""
         over = None if lora is None else Path(lora)
         model = Model(Path(path), n_ctx, threads, self._log, as_trained=True, lora=over)
         self._vocabulary = self._model = model
@@ -155,25 +158,28 @@ class Worker:
         return {"seconds": seconds}, [np.concatenate(values) for values in zip(*found, strict=True)]
 
     def greedy(self, tokens: list[int], n_predict: int, stop: bool) -> Answer:
-        """Go on with the best token, at most `n_predict` times; `stop`: end before an end-of-text token."""
+        """Go on with the best token that makes whole characters, at most `n_predict` times; `stop`: end before an
+        end-of-text token. A character that n_predict cuts is left out of the text."""
         model = self._opened()
+        characters, state = model.characters, BETWEEN
         started = time.perf_counter()
         row = model.logits(tokens)[-1]
         prompt_seconds = time.perf_counter() - started
         ids: list[int] = []
         gaps: list[float] = []
         while len(ids) < n_predict:
+            characters.mask(row, state)
             second, best = np.partition(row, -2)[-2:]
             token = int(row.argmax())
+            state = characters.after(state, token)
             if stop and model.is_end(token):
                 break
             ids.append(token)
-            gaps.append(float(best - second))
+            gaps.append(min(float(best - second), LARGEST_GAP))
             if len(ids) < n_predict:
                 row = model.extend([token], len(tokens) + len(ids) - 1, every=False)[0]
         seconds = time.perf_counter() - started - prompt_seconds
-        text = b"".join(model.piece(token) for token in ids).decode("utf-8", errors="replace")
-        return {"ids": ids, "gaps": gaps, "text": text, "seconds": seconds}, []
+        return {"ids": ids, "gaps": gaps, "text": self._written(ids), "seconds": seconds}, []
 
     def sample(self, tokens: list[int], sampling: dict[str, Any]) -> Answer:
         """Go on as `sampling` draws (SamplingConfig's values, n_predict and seed) up to an end-of-text token. A
@@ -191,9 +197,7 @@ class Worker:
                 ids.append(token)
                 if len(ids) < sampling["n_predict"]:
                     model.extend([token], len(tokens) + len(ids) - 1, every=False)
-        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        text = decoder.decode(b"".join(model.piece(token) for token in ids), final=ended)
-        return {"ids": ids, "text": text, "ended": ended}, []
+        return {"ids": ids, "text": self._written(ids), "ended": ended}, []
 
     def speed(self, n_prompt: int, n_predict: int) -> Answer:
         """Tokens a second of a prompt of `n_prompt` tokens, of which the last one's logits are made, and of
@@ -216,6 +220,12 @@ class Worker:
         """Sends [tensors done, all]."""
         quantize(Path(source), Path(target), ftype, threads, self._log, lambda *counts: self._send(counts))
         return {}, []
+
+    def _written(self, ids: list[int]) -> str:
+        """Drawn text, without a character that is not whole at its end."""
+        model = self._opened()
+        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        return decoder.decode(b"".join(model.piece(token) for token in ids))
 
     def _opened(self) -> Model:
         if self._model is None:

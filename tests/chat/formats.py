@@ -7,8 +7,9 @@ import torch
 from tokenizers import AddedToken, Tokenizer
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
-from lilm.chat import plain_template
+from lilm.chat import CHAT_TEMPLATE
 from lilm.export.gguf_writer import write_gguf
+from lilm.export.talk.templates import CHATML, LLAMA3, ZEPHYR
 from lilm.train.base.model_folder import save_llama
 from lilm.train.stories import stories
 from lilm.train.tokenizer.hf import write_tokenizer
@@ -16,27 +17,6 @@ from lilm.train.tokenizer.train import train_base_tokenizer
 from lilm.vocabulary.sentencepiece import read_proto
 from tests.train.tokenizer.byte_bases import BOS, write_base, write_model
 
-# SmolLM2-Instruct's
-CHATML = (
-    "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system\n"
-    "You are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n' }}{% endif %}"
-    "{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
-)
-# Llama-3-Instruct's
-LLAMA3 = (
-    "{% set loop_messages = messages %}{% for message in loop_messages %}{% set content = '<|start_header_id|>' + "
-    "message['role'] + '<|end_header_id|>\n\n'+ message['content'] | trim + '<|eot_id|>' %}{% if loop.index0 == 0 %}"
-    "{% set content = bos_token + content %}{% endif %}{{ content }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}"
-)
-# TinyLlama-Chat's
-ZEPHYR = (
-    "{% for message in messages %}\n{% if message['role'] == 'user' %}\n{{ '<|user|>\n' + message['content'] + "
-    "eos_token }}\n{% elif message['role'] == 'system' %}\n{{ '<|system|>\n' + message['content'] + eos_token }}\n"
-    "{% elif message['role'] == 'assistant' %}\n{{ '<|assistant|>\n'  + message['content'] + eos_token }}\n{% endif %}"
-    "\n{% if loop.last and add_generation_prompt %}\n{{ '<|assistant|>' }}\n{% endif %}\n{% endfor %}"
-)
 # Llama-2-Chat's, without its system message
 LLAMA2 = (
     "{% for message in messages %}{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}"
@@ -44,17 +24,18 @@ LLAMA2 = (
     "{{ bos_token + '[INST] ' + message['content'].strip() + ' [/INST]' }}{% else %}"
     "{{ ' '  + message['content'].strip() + ' ' + eos_token }}{% endif %}{% endfor %}"
 )
-PLAIN = plain_template(adds_bos=True)
 FORMATS = {
     "chatml": (CHATML, "smollm", "<|im_end|>"),
     "llama3": (LLAMA3, "llama-bpe", "<|eot_id|>"),
     "zephyr": (ZEPHYR, "sentencepiece", "</s>"),
     "llama2": (LLAMA2, "sentencepiece", "</s>"),
-    "plain": (PLAIN, "sentencepiece", "</s>"),
+    "plain": (CHAT_TEMPLATE, "sentencepiece", "</s>"),
+    "plain without BOS": (CHAT_TEMPLATE, "gpt-2", "<|endoftext|>"),
 }
 """By name: template, kind of tokenizer, what ends a turn."""
 MARKS = {
     "smollm": (["<|im_start|>", "<|im_end|>"], {"bos_token": "<|im_start|>", "eos_token": "<|im_end|>"}),
+    "gpt-2": ([], {}),
     "llama-bpe": (["<|start_header_id|>", "<|end_header_id|>"], {"bos_token": BOS, "eos_token": "<|eot_id|>"}),
 }
 

@@ -6,23 +6,26 @@ from pathlib import Path
 import gguf
 import pytest
 
-from lilm.chat import CHAT_TEMPLATE
 from lilm.chat.files import read_format
 from lilm.errors import LilmError
 from lilm.llamacpp.engine import Engine
 from tests.chat.formats import instruct_base, instruct_gguf
 
 BOS_ID = 1
+TURNS = (
+    "{% for message in messages %}{{ '<|' + message['role'] + '|>\\n' + message['content'] + eos_token + '\\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>\\n' }}{% endif %}"
+)
 CHAT = [{"role": "user", "content": "Who is <s> there?"}]
 
 
 @pytest.fixture(scope="module")
 def foreign(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Writes a GGUF that puts BOS before a text, with a template before the turns of CHAT_TEMPLATE."""
+    """Writes a GGUF that puts BOS before a text, with a template before TURNS."""
     folder = instruct_base(tmp_path_factory.mktemp("foreign") / "base", "plain")
 
     def write(before: str) -> Path:
-        (folder / "chat_template.jinja").write_text(before + CHAT_TEMPLATE, encoding="utf-8")
+        (folder / "chat_template.jinja").write_text(before + TURNS, encoding="utf-8")
         return instruct_gguf(folder)
 
     return write

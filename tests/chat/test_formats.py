@@ -42,7 +42,7 @@ def chat(*words: str) -> list[dict[str, str]]:
 def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     folder = instruct_base(tmp_path_factory.mktemp("formats") / request.param, request.param)
     vocabulary = chat_vocabulary(AutoTokenizer.from_pretrained(folder, local_files_only=True).backend_tokenizer)
-    chosen = choose_format(FinetuneConfig(), read_format(folder), vocabulary.bos_id is not None, str(folder))
+    chosen = choose_format(FinetuneConfig(), read_format(folder), str(folder))
     gguf = instruct_gguf(folder)
     with Engine(gguf, n_ctx=512, threads=1) as engine:
         yield Made(request.param, folder, gguf, vocabulary, chosen, engine)

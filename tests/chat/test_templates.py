@@ -99,14 +99,14 @@ def test_a_chat_that_has_no_turns_is_rendered_and_its_words_stay_words() -> None
 )
 def test_a_format_that_cannot_be_taught_is_one_line(config: dict[str, str], found: ChatFormat, why: str) -> None:
     with pytest.raises(LilmError, match=why):
-        choose_format(FinetuneConfig.model_validate(config), found, False, "base")
+        choose_format(FinetuneConfig.model_validate(config), found, "base")
 
 
 def test_the_bases_format_is_taken_where_there_is_one() -> None:
     special = {"<s>": 1, "</s>": 2, "<|im_start|>": 5, "<|im_end|>": 6}
     own, none = ChatFormat(CHATML, TOKENS, special), ChatFormat(None, TOKENS, special)
     taken = [
-        choose_format(FinetuneConfig.model_validate({"template": wish}), found, False, "x")
+        choose_format(FinetuneConfig.model_validate({"template": wish}), found, "x")
         for wish, found in (("auto", own), ("base", own), ("plain", own), ("auto", none))
     ]
     assert [one.template for one in taken] == [CHATML, CHATML, CHAT_TEMPLATE, CHAT_TEMPLATE]
@@ -141,11 +141,11 @@ def test_a_template_that_is_not_utf8_is_one_line(tmp_path: Path) -> None:
     assert caught.value.where == str(file)
 
 
-def test_the_plain_format_ends_turns_with_eos_and_keeps_words_as_they_are() -> None:
+def test_the_plain_format_puts_turns_between_bos_and_eos_and_keeps_words_as_they_are() -> None:
     turns = cut_template(CHAT_TEMPLATE, TOKENS, "plain")
     chat = [{"role": "user", "content": "{{ 7 * 7 }} <b>"}, {"role": "assistant", "content": " はい\n"}]
     text = "".join(part.text for part in turns.parts(chat, add_generation_prompt=False))
-    assert text == "<|user|>\n{{ 7 * 7 }} <b></s>\n<|assistant|>\n はい\n</s>\n"
-    assert "".join(part.text for part in turns.parts(chat[:1], True)).endswith("</s>\n<|assistant|>\n")
+    assert text == "<s>user\n{{ 7 * 7 }} <b></s>\n<s>assistant\n はい\n</s>\n"
+    assert "".join(part.text for part in turns.parts(chat[:1], True)).endswith("</s>\n<s>assistant\n")
     with pytest.raises(TemplateFailure, match="no place for 'human' after 'start'"):
         turns.parts([{"role": "human", "content": ""}], True)

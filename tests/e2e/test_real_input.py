@@ -120,7 +120,7 @@ def test_the_merged_model_loads_with_transformers_alone(real_run: Path) -> None:
     rendered = tokenizer.apply_chat_template(
         [{"role": "user", "content": "こんにちは"}], tokenize=False, add_generation_prompt=True
     )
-    assert rendered == "<s><|user|>\nこんにちは</s>\n<|assistant|>\n"
+    assert rendered == "<s>user\nこんにちは</s>\n<s>assistant\n"
 
 
 def test_no_markup_of_the_sources_is_left(real_run: Path) -> None:

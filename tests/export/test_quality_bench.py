@@ -65,7 +65,7 @@ def run(random_model: Path, session_context: Context, tmp_path_factory: pytest.T
     folder = tmp_path_factory.mktemp("quant") / "run"
     shutil.copytree(random_model, folder / "finetune")
     write_tokenizer(read_proto(folder / "finetune" / "tokenizer.model"), folder / "finetune", 256)
-    (folder / "finetune" / "chat_template.jinja").write_text("{{ bos_token }}" + CHAT_TEMPLATE, encoding="utf-8")
+    (folder / "finetune" / "chat_template.jinja").write_text(CHAT_TEMPLATE, encoding="utf-8")
     seal(folder / "finetune", "finetune")
     (folder / "corpus").mkdir()
     write_corpus(folder / "corpus")
@@ -223,6 +223,16 @@ def test_the_page_is_of_the_run(measured: tuple[dict[str, Any], Path], run: Path
     assert found["Q4_0"]["matrices"]["token_embd"]["bits"] == [4.5]
     assert [one["kind"] for one in model["samples"]] == ["ja", "ja", "en", "en", "chat", "chat"]
     assert set(model["samples"][0]["texts"]) == {"F16", "Q8_0", "Q4_0", "mix-6.5bpw", "Q4_0-learned"}
+
+
+def test_answers_to_questions_that_training_left_are_judged(run: Path) -> None:
+    options = {"inputs": 1, "injections": 1, "generations": 4, "skip": "node,chromium"}
+    (found,) = run_benchmark("chat", Reporter(quiet=True), runs=[run], **options)["answers"]
+    assert found["file"] == "model-Q4_0.gguf" and found["held_out"] and found["answers"] == 4
+    for name in ("ends_by_eos", "in_language", "loops"):
+        assert found[name]["of"] == 4 and 0 <= found[name]["value"] <= 1
+    with pytest.raises(LilmError, match="no such folder"):
+        run_benchmark("chat", Reporter(quiet=True), runs=[run / "nowhere"], **options)
 
 
 def test_what_was_measured_is_not_measured_again(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lilm.chat import plain_template
+from lilm.chat import CHAT_TEMPLATE
 from lilm.chat.files import ChatFormat, read_format
 from lilm.chat.rendering import REMEDY, TemplateFailure
 from lilm.chat.tokens import ChatVocabulary, first_control
@@ -26,10 +26,10 @@ class Format:
     end_token: str
 
 
-def choose_format(config: FinetuneConfig, found: ChatFormat, adds_bos: bool, where: str) -> Format:
+def choose_format(config: FinetuneConfig, found: ChatFormat, where: str) -> Format:
     """The base's format where finetune.template lets it and there is one, else the plain one.
 
-    adds_bos: the tokenizer puts BOS before a text. where: what errors name.
+    where: what errors name.
     Raises LilmError for a template that is wanted and missing, or that the model cannot be taught.
     """
     if config.template == "base" and found.template is None:
@@ -37,7 +37,7 @@ def choose_format(config: FinetuneConfig, found: ChatFormat, adds_bos: bool, whe
             'finetune.template is "base", and the base has no chat template', where=where, remedy='set it to "plain"'
         )
     own = None if config.template == "plain" else found.template
-    template = plain_template(adds_bos) if own is None else own
+    template = CHAT_TEMPLATE if own is None else own
     turns = cut_template(template, found.tokens, where)
     return Format(template, turns, _end_token(turns, found, where))
 
@@ -69,7 +69,7 @@ def check_format(config: FinetuneConfig, base: Path, language: str) -> None:
     files = [source for source in config.sources if source.path]
     if config.template != "base" and (config.template == "plain" or found.template is None) and not files:
         return
-    turns = choose_format(config, found, False, str(base)).turns
+    turns = choose_format(config, found, str(base)).turns
     for source in files:
         for _ in open_chats(source, language, turns):
             pass

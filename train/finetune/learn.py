@@ -41,7 +41,7 @@ def finetune(config: FinetuneConfig, inputs: Mapping[str, Path], out_dir: Path, 
     model = load_llama(pretrained, device)
     # a copy of the tokenizer itself: no warning about long chats, which are cut
     vocabulary = chat_vocabulary(tokenizer.backend_tokenizer)
-    chosen = choose_format(config, read_format(pretrained), vocabulary.bos_id is not None, str(pretrained))
+    chosen = choose_format(config, read_format(pretrained), str(pretrained))
     context.reporter.say(f"  {_described(chosen)}")
     report: dict[str, object] = {"chats": 0}
     volatile: tuple[str, ...] = ()
@@ -107,5 +107,5 @@ def end_turns_with(model: Any, token: int) -> None:
 
 
 def _described(chosen: Format) -> str:
-    whose = "LiLM's plain chat format" if chosen.template.endswith(CHAT_TEMPLATE) else "the base's own chat format"
+    whose = "LiLM's plain chat format" if chosen.template == CHAT_TEMPLATE else "the base's own chat format"
     return f"{whose}; turns end with {chosen.end_token}"

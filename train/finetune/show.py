@@ -54,7 +54,7 @@ def show_chats(
     language = recipe.language if recipe else LANGUAGE
     source = _source(name, config).model_copy(update={"max_bad": 1.0})  # told here, and no end
     known = find_vocabulary(recipe, run, model)
-    chosen = choose_format(config, known.format, known.chat.bos_id is not None, str(known.where))
+    chosen = choose_format(config, known.format, str(known.where))
     window = min(config.sequence_length, known.positions or config.sequence_length)
     console.print(
         Text(f"tokens of {known.where}; turns end with {chosen.end_token}; windows of {window}", "bold"), soft_wrap=True

@@ -237,7 +237,7 @@ export class Engine {
       seconds: 0,
       stop_reason: "length",
     };
-    const decoder = new TextDecoder();
+    const decoder = new TextDecoder(); // keeps a character that n_predict cuts to itself
     const begun = performance.now();
     let started = begun;
     const say = (/** @type {string} */ text) => {
@@ -280,7 +280,6 @@ export class Engine {
       if ((kind !== "aborted" && kind !== "context_full") || inPrompt) throw error;
       result.stop_reason = kind;
     }
-    say(decoder.decode()); // a character that was cut off by the end
     const ended = performance.now();
     result.prompt_seconds = (started === begun ? ended - begun : started - begun) / 1000;
     result.seconds = started === begun ? 0 : (ended - started) / 1000;

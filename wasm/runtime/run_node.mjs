@@ -4,7 +4,8 @@
 //           or with {tokens, logits: FILE, step, stride} for a run: float32 logits into the file, one n_vocab after the
 //           other. With job.watched, a FILE: each step of the evaluation, a JSON line {name, op, weights, n} and then n
 //           float32, of the names that match job.names.
-//   answer  {stats, runs: [{text, ids, gaps, tokens, stop_reason, ...}]} or {error: {kind, message}}
+//           With job.chats, a list of chats' messages: their tokens up to where the answer begins.
+//   answer  {stats, runs: [{text, ids, gaps, tokens, stop_reason, ...}], chats: [[id]]} or {error: {kind, message}}
 // With job.stream the text is written to stderr as it comes.
 
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
@@ -19,6 +20,9 @@ async function main() {
   const table = { models: {}, limits: { [job.variant]: job.limit }, n_ctx, n_batch, kv_type, threads };
   const onStep = job.watched && watcher(job.watched, new RegExp(job.names));
   const engine = await Engine.load(job.gguf, { adapt: false, ...job, name: "", table, onStep }, () => {});
+  const chats = (job.chats ?? []).map((/** @type {import("./lilm.mjs").Message[]} */ chat) =>
+    engine.tokenizeChat(chat),
+  );
   const runs = [];
   for (const { prompt, messages, tokens, logits, step, stride, ...sampling } of job.runs) {
     if (logits) {
@@ -39,7 +43,7 @@ async function main() {
   }
   const stats = engine.stats();
   engine.free();
-  return { stats, runs };
+  return { stats, runs, chats };
 }
 
 /** @param {string} file @param {RegExp} names */

@@ -1,6 +1,7 @@
 // The context's evaluation and the choice of tokens.
 #include "generate.h"
 
+#include "characters.h"
 #include "state.h"
 
 #include <algorithm>
@@ -10,7 +11,10 @@ namespace lilm {
 
 namespace {
 
+constexpr float LARGEST_GAP = 1e6f;  // where nothing else may come; JSON has no infinity
+
 llama_sampler * sampler = nullptr;
+Characters      characters;
 float           gap     = 0;
 
 // Evaluate wanted[evaluated, evaluated + n).
@@ -37,6 +41,7 @@ void evaluate(size_t n) {
 void forget_sampler() {
     llama_sampler_free(sampler);
     sampler = nullptr;
+    characters.forget();
 }
 
 }  // namespace lilm
@@ -137,6 +142,7 @@ EXPORT int32_t lilm_sampler(float temperature, int32_t top_k, float top_p, float
         for (const llama_token token : wanted) {
             llama_sampler_accept(sampler, token);
         }
+        characters.begin(llama_model_get_vocab(model));
         return 0;
     });
 }
@@ -147,8 +153,9 @@ EXPORT int32_t lilm_sample(void) {
         if (!sampler || evaluated == 0) {
             throw Failure("internal", "nothing is evaluated yet");
         }
-        const float * logits  = llama_get_logits_ith(context, -1);
+        float *       logits  = llama_get_logits_ith(context, -1);
         const int32_t n_vocab = llama_vocab_n_tokens(llama_model_get_vocab(model));
+        characters.mask(logits);
         float first = -INFINITY, second = -INFINITY;
         for (int32_t i = 0; i < n_vocab; i++) {
             if (logits[i] > first) {
@@ -158,8 +165,10 @@ EXPORT int32_t lilm_sample(void) {
                 second = logits[i];
             }
         }
-        gap = first - second;
-        return llama_sampler_sample(sampler, context, -1);
+        gap = std::min(first - second, LARGEST_GAP);
+        const llama_token token = llama_sampler_sample(sampler, context, -1);
+        characters.accept(token);
+        return token;
     });
 }
 

@@ -66,7 +66,8 @@ int32_t lilm_prefill(void);
 // Call after lilm_prompt(): penalties look at the prompt's tokens too.
 int32_t lilm_sampler(float temperature, int32_t top_k, float top_p, float min_p, float repeat_penalty,
                      int32_t repeat_last_n, double seed);
-// Draw the next token. lilm_gap(): difference of the two highest logits at that place, before the chain.
+// Draw the next token, one whose bytes go on as UTF-8: the others' logits are taken away, also from lilm_logits().
+// lilm_gap(): difference of the two highest logits that are left, before the chain.
 int32_t lilm_sample(void);
 float   lilm_gap(void);
 // n_vocab values for what comes after the last evaluated token; null before the first. Valid until the next evaluation.

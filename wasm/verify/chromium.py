@@ -31,7 +31,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-MOST_BODY = 1 << 20  # bytes of an answer
+MOST_BODY = 1 << 26  # bytes of an answer: the tokens of thousands of chats are some megabytes
 HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",  # with these two the page gets shared memory, and so threads
     "Cross-Origin-Embedder-Policy": "require-corp",

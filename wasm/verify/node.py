@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
+from lilm.chat import Message
 from lilm.errors import LilmError
 from lilm.wasm.javascript import runtime_dir
 from lilm.wasm.limits import usable_bytes
@@ -40,10 +41,11 @@ class NodeRun:
 
 @dataclass(frozen=True)
 class NodeAnswer:
-    """stats: the runtime's, with `heap_top`: the highest heap address used, bytes."""
+    """stats: the runtime's, with `heap_top`: the highest heap address used, bytes. chats: tokens of each."""
 
     runs: tuple[NodeRun, ...]
     stats: dict[str, Any]
+    chats: list[list[int]]
 
 
 class WasmError(LilmError):
@@ -59,6 +61,7 @@ def run_node(
     wasm_dir: Path,
     runs: Sequence[Mapping[str, object]],
     *,
+    chats: Sequence[Sequence[Message]] = (),
     variant: str = "threads",
     threads: int = 2,
     n_ctx: int = 512,
@@ -71,9 +74,9 @@ def run_node(
     """Load `gguf` in node and run each of `runs`, in order, in one context.
 
     wasm_dir: the folder that holds `<variant>/lilm-core.*`. runs: each with `prompt` (text), `messages` (chat)
-    or `tokens`, and the sampling values of runtime/engine.mjs. memory: {initial_bytes, maximum_bytes} of the wasm
-    memory; without it, it grows as needed. on_text: told the text as it comes. watched: a file, and what the names of
-    the evaluation's steps must match to go into it, see run_node.mjs.
+    or `tokens`, and the sampling values of runtime/engine.mjs. chats: to tokenise only, up to where the answer begins.
+    memory: {initial_bytes, maximum_bytes} of the wasm memory; without it, it grows as needed. on_text: told the text as
+    it comes. watched: a file, and what the names of the evaluation's steps must match to go into it, see run_node.mjs.
     Raises WasmError for what the runtime refuses, LilmError when node is missing or dies.
     """
     job = {
@@ -88,6 +91,7 @@ def run_node(
         "kv_type": kv_type,
         "memory": dict(memory) if memory else None,
         "runs": [dict(run) for run in runs],
+        "chats": [list(chat) for chat in chats],
         "stream": on_text is not None,
         **({"watched": str(watched[0]), "names": watched[1]} if watched else {}),
     }
@@ -104,7 +108,7 @@ def run_node(
         raise LilmError(f"node ended with code {code} and says: {last}", where=str(gguf)) from error
     if "error" in answer:
         raise WasmError(answer["error"]["kind"], answer["error"]["message"], str(gguf))
-    return NodeAnswer(tuple(_node_run(run) for run in answer["runs"]), answer["stats"])
+    return NodeAnswer(tuple(_node_run(run) for run in answer["runs"]), answer["stats"], answer["chats"])
 
 
 def _streamed(command: Sequence[str], job: str, on_text: Callable[[str], object]) -> tuple[int, str, str]:

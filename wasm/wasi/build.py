@@ -17,6 +17,7 @@ from lilm.wasm.build import SOURCE_SUFFIXES, failure, glue_dir, locked, log_file
 from lilm.wasm.source import prepare_source
 
 PROGRAM = "lilm-wasi.wasm"
+CHARACTERS = "characters.h"  # how text is drawn, as in the browser's build
 INSTALL = "pip install 'lilm[wasi]'"
 
 
@@ -51,9 +52,10 @@ def build_wasi(reporter: Reporter) -> Path:
 
 
 def _sources() -> dict[str, Path]:
-    """Our files by their place in the build: the program's, and the kernels, which all builds have."""
+    """Our files by their place in the build: the program's, and those that all builds have."""
     folder, kernels = Path(str(files("lilm.wasm.wasi"))) / "src", glue_dir() / "kernels"
     named = {path.name: path for path in sorted(folder.iterdir()) if path.suffix in SOURCE_SUFFIXES}
+    named |= {CHARACTERS: glue_dir() / CHARACTERS}
     return named | {f"kernels/{path.name}": path for path in sorted(kernels.iterdir())}
 
 

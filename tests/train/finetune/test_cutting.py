@@ -2,7 +2,7 @@
 
 import pytest
 
-from lilm.chat import Message, plain_template
+from lilm.chat import CHAT_TEMPLATE, Message
 from lilm.chat.tokens import ChatVocabulary
 from lilm.chat.turns import Turns, cut_template
 from lilm.errors import LilmError
@@ -17,7 +17,7 @@ VOCABULARY = ChatVocabulary({"<s>": BOS, "</s>": EOS}, BOS, lambda text: [ord(ch
 
 @pytest.fixture(scope="module")
 def turns() -> Turns:
-    return cut_template(plain_template(adds_bos=True), {"bos_token": "<s>", "eos_token": "</s>"}, "plain")
+    return cut_template(CHAT_TEMPLATE, {"bos_token": "<s>", "eos_token": "</s>"}, "plain")
 
 
 def chat(*words: str, system: str = "") -> Chat:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from lilm.chat import plain_template
+from lilm.chat import CHAT_TEMPLATE
 from lilm.chat.turns import Turns, cut_template
 from lilm.errors import LilmError
 from lilm.pipeline.stage import Context
@@ -22,7 +22,7 @@ QUESTION_FIRST = "{% if messages[0]['role'] == 'assistant' %}{{ raise_exception(
 
 @pytest.fixture(scope="module")
 def turns() -> Turns:
-    template = QUESTION_FIRST + plain_template(adds_bos=False)
+    template = QUESTION_FIRST + CHAT_TEMPLATE
     return cut_template(template, {"bos_token": "", "eos_token": "</s>"}, "template")
 
 

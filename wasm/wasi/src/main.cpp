@@ -3,6 +3,7 @@
 // The prompt is a list of special tokens, each a line "s ID", and of texts, in which none is looked for, each a line
 // "t BYTES" and its bytes.
 // Temperature 0 takes the most likely token. Exit code 1 and "error: …" on stderr for what cannot be done.
+#include "characters.h"
 #include "llama.h"
 
 #include <algorithm>
@@ -133,15 +134,24 @@ int main(int argc, char ** argv) {
     }
     const int    n_predict = std::min(atoi(argv[3]), n_ctx - count);
     int          written   = 0;
+    std::string  begun_text;  // up to half a character
+    lilm::Characters characters;
+    characters.begin(vocab);
     for (; written < n_predict; written++) {
+        characters.mask(llama_get_logits_ith(context, -1));
         llama_token token = llama_sampler_sample(sampler, context, -1);
+        characters.accept(token);
         if (llama_vocab_is_eog(vocab, token)) {
             break;
         }
         char      piece[256];
         const int size = llama_token_to_piece(vocab, token, piece, sizeof piece, 0, false);
-        fwrite(piece, 1, std::max(size, 0), stdout);
-        fflush(stdout);
+        begun_text.append(piece, std::max(size, 0));
+        if (characters.whole()) {
+            fwrite(begun_text.data(), 1, begun_text.size(), stdout);
+            fflush(stdout);
+            begun_text.clear();
+        }
         if (written + 1 < n_predict && llama_decode(context, llama_batch_get_one(&token, 1))) {
             return fail(first_error.empty() ? "llama_decode failed" : first_error);
         }
