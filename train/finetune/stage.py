@@ -11,8 +11,20 @@ from lilm.train.finetune.sources import check_chat_source
 
 
 def check(config: FinetuneConfig, context: Context) -> None:
+    from lilm.train.trainer.hosts import check_ranks
+
+    if config.sources:
+        optims = {"finetune.optim": config.optim}
+        if config.preference.path:
+            optims["finetune.preference.optim"] = config.preference.optim
+        check_ranks(config.distributed, optims)
     for source in config.sources:
         check_chat_source(source, context.language)
+    if config.preference.path:
+        from lilm.train.finetune.pairs import read_pairs
+
+        for _ in read_pairs(Path(config.preference.path)):
+            pass
 
 
 def check_base(config: FinetuneConfig, base: Path, context: Context) -> None:
@@ -22,11 +34,15 @@ def check_base(config: FinetuneConfig, base: Path, context: Context) -> None:
 
 
 def external(config: FinetuneConfig, context: Context) -> dict[str, str]:
-    files = [Path(source.path) for source in config.sources if source.path]
+    files = [Path(path) for path in (*(source.path for source in config.sources), config.preference.path) if path]
     return {str(path): file_version(path) for path in files}
 
 
 def run(config: FinetuneConfig, inputs: Mapping[str, Path], out_dir: Path, context: Context) -> Artifact:
+    from lilm.train.trainer.launch import is_for_many, launch
+
+    if config.sources and is_for_many(config.distributed):
+        return launch("finetune", config, config.distributed, inputs, out_dir, context)
     from lilm.train.finetune.learn import finetune
 
     return finetune(config, inputs, out_dir, context)

@@ -3,6 +3,7 @@ and then."""
 
 import json
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,11 +65,12 @@ class Logbook:
     def _staged(self, metrics: Metrics) -> Metrics:
         return [{"stage": self._stage, **entry, "step": entry["step"] + self._offset} for entry in metrics]
 
-    def end(self) -> tuple[str, ...]:
+    def end(self, answers: Sequence[Mapping[str, str]] = ()) -> tuple[str, ...]:
+        """answers: see `write_report`."""
         if current_rank().rank:
             return ()
         write_atomic(self._folder / METRICS, "".join(json.dumps(entry) + "\n" for entry in self.metrics))
-        write_report(self._title, self.metrics, self._figures, self._folder / PAGE, self._note)
+        write_report(self._title, self.metrics, self._figures, self._folder / PAGE, self._note, answers)
         if self._writer is not None:
             self._writer.close()
         board = [path.relative_to(self._folder).as_posix() for path in files_below(self._folder / BOARD, EVENTS)]

@@ -15,10 +15,15 @@ BITS = "bits_per_byte_"
 
 
 def write_report(
-    title: str, metrics: Sequence[Mapping[str, Any]], figures: Mapping[str, Any], path: Path, note: str = ""
+    title: str,
+    metrics: Sequence[Mapping[str, Any]],
+    figures: Mapping[str, Any],
+    path: Path,
+    note: str = "",
+    answers: Sequence[Mapping[str, str]] = (),
 ) -> None:
     """metrics: entries of `train`, with `stage`; figures: `tokens_per_s`, and `mfu` where it is known. note: a line
-    below them, without its full stop."""
+    below them, without its full stop. answers: {question, before, after, wanted} of chats."""
     from markupsafe import Markup
 
     steps = [entry for entry in metrics if "loss" in entry]
@@ -41,6 +46,7 @@ def write_report(
         samples=[entry for entry in measured if entry.get("samples")],
         bits=BITS,
         note=note,
+        answers=answers,
     )
     write_atomic(path, page)
 
