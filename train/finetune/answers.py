@@ -1,13 +1,17 @@
 """What the model answers to held-out questions: greedily, so that it is the same each time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lilm.chat import Message
 from lilm.chat.tokens import ChatVocabulary
 from lilm.chat.turns import Turns
 from lilm.train.finetune.heldout import ReadChat
-from lilm.train.trainer.samples import continue_greedily
+from lilm.train.finetune.token_pairs import TokenPair
+from lilm.train.trainer.samples import Decode, continue_greedily
+
+PAIRS = 16  # whose answers' length is watched
 
 
 @dataclass(frozen=True)
@@ -18,8 +22,15 @@ class Questions:
     texts: list[str]
     prompts: list[list[int]]
     wanted: list[str]
-    decode: Callable[[list[int]], str]
+    decode: Decode
     end: int
+
+    def add(self, chat: Sequence[Message], turns: Turns, vocabulary: ChatVocabulary) -> None:
+        """chat: ends with the answer."""
+        asked = chat[:-1]
+        self.texts.append("\n".join(message["content"] for message in asked))
+        self.prompts.append(vocabulary.ids(turns.parts(asked, add_generation_prompt=True)))
+        self.wanted.append(chat[-1]["content"])
 
     def answers(self, model: Any, n_tokens: int) -> list[str]:
         """At most `n_tokens` each, and no more than the model's context has room for."""
@@ -37,7 +48,7 @@ def first_questions(
     count: int,
     turns: Turns,
     vocabulary: ChatVocabulary,
-    decode: Callable[[list[int]], str],
+    decode: Decode,
     end: int,
 ) -> Questions:
     """Those of the first `count` chats in which somebody asks before the assistant speaks."""
@@ -45,7 +56,15 @@ def first_questions(
     for chat in chats:
         at = next(at for at, message in enumerate(chat.messages) if message["role"] == "assistant")
         if len(found.texts) < count and at and chat.messages[at - 1]["role"] == "user":
-            found.texts.append("\n".join(message["content"] for message in chat.messages[:at]))
-            found.prompts.append(vocabulary.ids(turns.parts(chat.messages[:at], add_generation_prompt=True)))
-            found.wanted.append(chat.messages[at]["content"])
+            found.add(chat.messages[: at + 1], turns, vocabulary)
+    return found
+
+
+def pair_questions(
+    pairs: Sequence[TokenPair], turns: Turns, vocabulary: ChatVocabulary, decode: Decode, end: int
+) -> Questions:
+    """What the first PAIRS of pairs answer, with the chosen answers."""
+    found = Questions([], [], [], decode, end)
+    for pair in pairs[:PAIRS]:
+        found.add(pair.pair.chosen, turns, vocabulary)
     return found

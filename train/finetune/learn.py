@@ -22,7 +22,7 @@ from lilm.train.trainer.rank import current_rank
 
 def finetune(config: FinetuneConfig, inputs: Mapping[str, Path], out_dir: Path, context: Context) -> Artifact:
     """Writes a Hugging Face folder whose tokenizer carries the chat template, and metrics.jsonl, report.json,
-    report.html and the learnt chats as a token store.
+    report.html, the learnt chats as a token store, and heldout.json.
 
     inputs: the folders of the stages pretrain and pack, and of base where its rows are kept.
     """

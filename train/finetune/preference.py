@@ -132,11 +132,20 @@ def pair_engine(
     return engine
 
 
-def outcome(before: Mapping[str, Any], after: Mapping[str, Any], answers: str) -> tuple[dict[str, Any], list[str]]:
-    """(figures before and after, what is said of them). answers: name of the held-out answers' bits per byte."""
+def outcome(
+    before: Mapping[str, Any], after: Mapping[str, Any], answers: str, said_before: list[str], said_after: list[str]
+) -> tuple[dict[str, Any], list[str]]:
+    """(figures before and after, what is said of them). answers: name of the held-out answers' bits per byte.
+    said_before, said_after: the model's own answers to held-out questions, whose length is watched."""
     names = [name for name in (PREFERRED, CHOSEN, REJECTED, answers) if name in before]
     report: dict[str, Any] = {name: {"before": before[name], "after": after[name]} for name in names}
     said = []
+    if said_before:
+        bytes_before, bytes_after = (
+            sum(len(text.encode()) for text in texts) / len(texts) for texts in (said_before, said_after)
+        )
+        report["answer_bytes"] = {"before": bytes_before, "after": bytes_after}
+        said.append(f"  its own answers have {bytes_before:.0f} bytes before, {bytes_after:.0f} after")
     if PREFERRED in report:
         said.append(
             f"  the chosen answer is the likelier one: {before[PREFERRED]:.0%} before, {after[PREFERRED]:.0%} after"

@@ -13,7 +13,7 @@ from lilm.chat.tokens import ChatVocabulary
 from lilm.pipeline.hashing import sha256_file
 from lilm.pipeline.stage import Context
 from lilm.recipe import FinetuneConfig
-from lilm.train.finetune.answers import Questions, first_questions
+from lilm.train.finetune.answers import first_questions, pair_questions
 from lilm.train.finetune.format import Format
 from lilm.train.finetune.heldout import ANSWERS
 from lilm.train.finetune.lessons import Lessons, read_lessons
@@ -27,7 +27,7 @@ from lilm.train.finetune.preference import (
     pair_figures,
     read_preferences,
 )
-from lilm.train.finetune.store import write_chats
+from lilm.train.finetune.store import write_chats, write_heldout
 from lilm.train.pack.packing import PackedSequences
 from lilm.train.pack.token_store import TokenStore
 from lilm.train.pretrain.lora import merge_lora, with_lora
@@ -38,6 +38,7 @@ from lilm.train.trainer.health import losses
 from lilm.train.trainer.logbook import Logbook
 from lilm.train.trainer.loop import Job, Metrics, train
 from lilm.train.trainer.rank import current_rank
+from lilm.train.trainer.samples import Decode
 from lilm.vocabulary.pieces import open_pieces
 
 
@@ -55,6 +56,11 @@ class Pupil:
         """Id of the token that ends an assistant's turn."""
         return self.vocabulary.control[self.format.end_token]
 
+    @property
+    def writing(self) -> tuple[Decode, int]:
+        """What makes text of an answer's ids, and the id that ends one."""
+        return self.tokenizer.backend_tokenizer.decode, self.end
+
 
 @dataclass(frozen=True)
 class Taught:
@@ -65,11 +71,12 @@ class Taught:
     volatile: tuple[str, ...]
 
 
+PREFERENCE = "preference"  # folder of what training on pairs says
 NOTHING = Taught({"chats": 0}, 0, ())
 
 
 def teach(pupil: Pupil, config: FinetuneConfig, inputs: Mapping[str, Path], out_dir: Path, context: Context) -> Taught:
-    """Trains the model in place, and writes the curves and the learnt chats into `out_dir`.
+    """Trains the model in place, and writes the curves, the learnt chats and the held-out ones into `out_dir`.
 
     Raises LilmError for what is wrong in a source, before the first step, and when training goes wrong.
     """
@@ -84,10 +91,9 @@ def teach(pupil: Pupil, config: FinetuneConfig, inputs: Mapping[str, Path], out_
     sequences = ChatSequences(learnt, window, context.seed)
     digest = sha256_file(inputs["pretrain"] / "tokenizer.json")
     kept_rows = len(open_pieces(inputs["base"])) if config.keep_base_rows else 0
-    asked = _questions(pupil, lessons, config.samples)
+    asked = first_questions(lessons.split.heldout, config.samples, turns, pupil.vocabulary, *pupil.writing)
     before = asked.answers(model, config.sample_tokens)
-    logbook = Logbook("finetune", out_dir, context.reporter)
-    work = _Work(pupil, config, lessons, out_dir / "checkpoints", kept_rows, logbook, context)
+    work = _Work(pupil, config, lessons, out_dir, kept_rows, context)
 
     replayed = Interleaved(
         tuple(
@@ -95,7 +101,8 @@ def teach(pupil: Pupil, config: FinetuneConfig, inputs: Mapping[str, Path], out_
             for language in (context.language, context.base_language)
         )
     )
-    metrics, speed = work.chats(mixed(sequences, replayed, config.replay, config.optim.batch_size))
+    logbook = Logbook("finetune", out_dir, context.reporter)
+    metrics, speed = work.chats(mixed(sequences, replayed, config.replay, config.optim.batch_size), logbook)
     steps = losses(metrics)
     report: dict[str, Any] = {
         "chats": len(learnt) + len(lessons.split.heldout) + lessons.split.repeated,
@@ -111,15 +118,17 @@ def teach(pupil: Pupil, config: FinetuneConfig, inputs: Mapping[str, Path], out_
         best = work.keep.entry(metrics)
         report |= {"before": metrics[0][ANSWERS], "after": best[ANSWERS], "kept_step": best["step"]}
         context.reporter.say(f"  {_outcome(report, len(steps))}")
+    preference_files: tuple[str, ...] = ()
     if pairs is not None:
-        report["preference"] = work.preferences(pairs, metrics[-1]["step"])
+        report["preference"], preference_files = work.preferences(pairs)
     if current_rank().rank:
         return NOTHING
     report["answers"] = asked.table(before, asked.answers(model, config.sample_tokens))
     volatile = logbook.end(report["answers"])
     pieces = pupil.tokenizer.backend_tokenizer.get_vocab_size()
     write_chats(learnt, out_dir, pieces, digest, pupil.vocabulary.bos_id, pupil.end)
-    return Taught(report, round(speed), volatile)
+    write_heldout([chat.messages for chat in lessons.split.heldout], out_dir)
+    return Taught(report, round(speed), (*volatile, *preference_files))
 
 
 @dataclass(frozen=True)
@@ -129,16 +138,15 @@ class _Work:
     pupil: Pupil
     config: FinetuneConfig
     lessons: Lessons
-    checkpoints: Path
+    out_dir: Path
     kept_rows: int
-    logbook: Logbook
     context: Context
 
     @property
     def keep(self) -> KeepBest | None:
         return KeepBest(ANSWERS, self.config.patience) if self.lessons.measured else None
 
-    def chats(self, batch_at: BatchAt) -> tuple[Metrics, float]:
+    def chats(self, batch_at: BatchAt, logbook: Logbook) -> tuple[Metrics, float]:
         """(metrics, tokens per second)."""
         model, config, measured = self.pupil.model, self.config, self.lessons.measured
 
@@ -147,7 +155,7 @@ class _Work:
                 "finetune",
                 config.optim,
                 batch_at,
-                self.checkpoints,
+                self.out_dir / "checkpoints",
                 dtype=config.dtype,
                 checkpoint_every=config.checkpoint_every,
                 eval_every=config.eval_every,
@@ -156,17 +164,21 @@ class _Work:
                 compile=model.device.type == "cpu" and compiles(model, model.device, "auto"),
                 kept_rows=self.kept_rows,
                 embedding_lr_scale=self._vocabulary_lr_scale,
-                observe=self.logbook.see,
+                observe=logbook.see,
                 keep_best=self.keep,
             )
 
-        self.logbook.begin(1, 0)
-        return self._train(job)
+        return self._train(job, logbook)
 
-    def preferences(self, pairs: Lesson, offset: int) -> dict[str, Any]:
-        """Trains on pairs after `offset` steps on chats; answers what the report says of it."""
+    def preferences(self, pairs: Lesson) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """Trains on pairs; answers what the report says of it, and the files that hold times."""
         model, config, reporter = self.pupil.model, self.config, self.context.reporter
         taught, measured = config.preference, self.lessons.measured
+        asked = pair_questions(pairs.heldout, self.pupil.format.turns, self.pupil.vocabulary, *self.pupil.writing)
+        before = asked.answers(model, config.sample_tokens)
+        folder = self.out_dir / PREFERENCE
+        folder.mkdir(exist_ok=True)
+        logbook = Logbook("preference", folder, reporter, unit="nats per pair")
         nats = answer_nats(model, pairs.learnt, config.dtype, reporter)
         reference = [rejected - chosen for chosen, rejected in nats]
 
@@ -178,30 +190,33 @@ class _Work:
                 "prefer",
                 taught.optim,
                 pair_batches(pairs.learnt, reference, taught.optim.batch_size, self.context.seed),
-                self.checkpoints / "preference",
+                self.out_dir / "checkpoints" / PREFERENCE,
                 dtype=config.dtype,
                 checkpoint_every=config.checkpoint_every,
                 eval_every=config.eval_every,
                 measure=measure,
                 kept_rows=self.kept_rows,
-                observe=self.logbook.see,
+                observe=logbook.see,
                 engine=pair_engine(trained, config, self.kept_rows, self._vocabulary_lr_scale),
             )
 
-        self.logbook.begin(2, offset)
-        metrics, _ = self._train(job)
-        figures, said = outcome(metrics[0], metrics[-1], ANSWERS)
+        metrics, _ = self._train(job, logbook)
+        after = asked.answers(model, config.sample_tokens)
+        figures, said = outcome(metrics[0], metrics[-1], ANSWERS, before, after)
         for line in said:
             reporter.say(line)
-        counts = {"pairs": len(pairs.learnt), "heldout": len(pairs.heldout), "left_out": pairs.left_out}
-        return {**counts, "too_long": pairs.too_long, "repeated": pairs.repeated, **figures}
+        counts: dict[str, Any] = {"pairs": len(pairs.learnt), "heldout": len(pairs.heldout), "left_out": pairs.left_out}
+        volatile = logbook.end(asked.table(before, after)[: config.samples])
+        report = {**counts, "too_long": pairs.too_long, "repeated": pairs.repeated, **figures}
+        return report, tuple(f"{PREFERENCE}/{name}" for name in volatile)
 
-    def _train(self, job: Callable[[torch.nn.Module], Job]) -> tuple[Metrics, float]:
+    def _train(self, job: Callable[[torch.nn.Module], Job], logbook: Logbook) -> tuple[Metrics, float]:
         """The job is made for what learns: the model, or an adapter over it, which is merged at the end."""
         model, config = self.pupil.model, self.config
         trained = with_lora(model, config.lora) if config.method == "lora" else model
+        logbook.begin(1, 0)
         metrics, speed = train(trained, job(trained), self.context.reporter)
-        self.logbook.end_stage(metrics)
+        logbook.end_stage(metrics)
         if config.method == "lora":
             merge_lora(trained)
         return metrics, speed
@@ -209,11 +224,6 @@ class _Work:
     @property
     def _vocabulary_lr_scale(self) -> float:
         return self.config.lora.embedding_lr_scale if self.config.method == "lora" else 1.0
-
-
-def _questions(pupil: Pupil, lessons: Lessons, count: int) -> Questions:
-    decode = pupil.tokenizer.backend_tokenizer.decode
-    return first_questions(lessons.split.heldout, count, pupil.format.turns, pupil.vocabulary, decode, pupil.end)
 
 
 def _outcome(report: Mapping[str, Any], steps: int) -> str:

@@ -1,7 +1,8 @@
 """A small taught model, chats to tune it on, and the stage run on them."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,36 @@ from rich.console import Console
 
 from lilm.pipeline.artifact import Artifact
 from lilm.pipeline.stage import Context
-from lilm.progress import Reporter
+from lilm.progress import Bar, Reporter
 from lilm.recipe import FinetuneConfig, NewRowsOptimConfig, OptimConfig, PretrainConfig
 from lilm.train.finetune import stage
 from lilm.train.pretrain import stage as pretrain_stage
 from lilm.train.stories import chats
 
 Tune = Callable[..., Artifact]
+
+
+class KillingReporter(Reporter):
+    """Ends the work of a bar while it goes on: after so many steps."""
+
+    def __init__(self, steps: int, label: str = "finetune") -> None:
+        super().__init__(Console(quiet=True))
+        self._left, self._label = steps, label
+
+    @contextmanager
+    def bar(self, label: str, total: int, done: int = 0) -> Iterator[Bar]:
+        with super().bar(label, total, done) as bar:
+            if label == self._label:
+                whole = bar.advance
+
+                def advance(steps: int = 1, note: str = "") -> None:
+                    whole(steps, note)
+                    self._left -= steps
+                    if not self._left:
+                        raise KeyboardInterrupt
+
+                bar.advance = advance  # type: ignore[method-assign]
+            yield bar
 
 
 @pytest.fixture(scope="session")

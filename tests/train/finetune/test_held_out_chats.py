@@ -3,8 +3,6 @@
 import io
 import json
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +13,11 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from lilm.pipeline.hashing import sha256_file
-from lilm.progress import Bar, Reporter
+from lilm.progress import Reporter
 from lilm.train.finetune.heldout import ANSWERS, ReadChat, keep_apart
 from lilm.train.finetune.masking import TokenisedChat
 from lilm.train.finetune.store import open_chats
-from tests.train.finetune.conftest import Tune
+from tests.train.finetune.conftest import KillingReporter, Tune
 
 
 def chat(question: str, answer: str = "はい。", source: int = 0, tokens: int = 4) -> ReadChat:
@@ -119,37 +117,13 @@ def test_it_stops_when_it_gets_no_better_and_keeps_the_best(tune: Tune, stopped:
     assert all(torch.equal(kept[name], short[name]) for name in kept), "its weights are those of that very step"
 
 
-class KillingReporter(Reporter):
-    """Ends training while it goes on: after so many steps."""
-
-    def __init__(self, steps: int) -> None:
-        super().__init__(Console(quiet=True))
-        self._left = steps
-
-    @contextmanager
-    def bar(self, label: str, total: int, done: int = 0) -> Iterator[Bar]:
-        with super().bar(label, total, done) as bar:
-            if label == "finetune":
-                whole = bar.advance
-
-                def advance(steps: int = 1, note: str = "") -> None:
-                    whole(steps, note)
-                    self._left -= steps
-                    if not self._left:
-                        raise KeyboardInterrupt
-
-                bar.advance = advance  # type: ignore[method-assign]
-            yield bar
-
-
 def test_killed_now_and_then_it_ends_in_the_same_bytes(tune: Tune, stopped: Path, tmp_path: Path) -> None:
-    out, kept = tmp_path / "out", metrics(stopped)
+    out, last = tmp_path / "out", metrics(stopped)[-1]["step"]
     best = json.loads((stopped / "report.json").read_text())["kept_step"]
-    last = kept[-1]["step"]
-    # after the best weights are written and before any checkpoint knows of them; and when all steps are done
-    for steps in (best if best % 3 else best + 2, last):
+    first = best if best % 3 else best + 2  # its weights are written, and no checkpoint knows of them
+    for steps in (first, last - first // 3 * 3):  # then when all is done
         with pytest.raises(KeyboardInterrupt):
-            tune(out, **OVERFITS, reporter=KillingReporter(steps if steps < last else last - best // 3 * 3))
+            tune(out, **OVERFITS, reporter=KillingReporter(steps))
     tune(out, **OVERFITS)
     for name in ("model.safetensors", "metrics.jsonl", "report.json"):
         assert sha256_file(out / name) == sha256_file(stopped / name), name

@@ -12,6 +12,7 @@ from rich.console import Console
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from lilm.errors import LilmError
+from lilm.pipeline.hashing import sha256_file
 from lilm.progress import Reporter
 from lilm.recipe import FinetuneConfig
 from lilm.train.finetune.heldout import ANSWERS
@@ -21,7 +22,7 @@ from lilm.train.finetune.pairs import read_pairs
 from lilm.train.finetune.preference import PREFERRED
 from lilm.train.finetune.token_pairs import rows
 from lilm.train.stories import chats
-from tests.train.finetune.conftest import Tune
+from tests.train.finetune.conftest import KillingReporter, Tune
 
 ASKED, ANSWERED = {"role": "user", "content": "空は？"}, {"role": "assistant", "content": "青い。"}
 WORSE = {"role": "assistant", "content": "赤い。"}
@@ -101,14 +102,11 @@ def test_the_loss_is_that_of_the_paper() -> None:
     torch.testing.assert_close(gradient, expected, rtol=1e-4, atol=1e-6)
 
 
-def english_pairs(path: Path) -> Path:
-    """Who asks in English is to be answered in English, which the chats, all Japanese, do not teach."""
-    english = {one[0]["content"]: one[1]["content"] for one in chats("en", 600, 0)}
-    japanese = sorted({one[1]["content"] for one in chats("ja", 300, 1)}, key=len)
-    short = [(asked, said) for asked, said in english.items() if len(asked) + len(said) < 90][:80]
-    entries = [
-        {"prompt": asked, "chosen": said, "rejected": japanese[at % 40]} for at, (asked, said) in enumerate(short)
-    ]
+def whole_and_broken_off(path: Path) -> Path:
+    """Whole answers, and the same broken off, which a model finds likelier: it has less to say."""
+    said = {one[0]["content"]: one[1]["content"] for one in chats("ja", 900, 5)}
+    short = [(asked, answer) for asked, answer in said.items() if 12 < len(answer) < 40][:80]
+    entries = [{"prompt": asked, "chosen": answer, "rejected": answer[: len(answer) // 2]} for asked, answer in short]
     return written(path, *entries)
 
 
@@ -118,7 +116,7 @@ def test_the_preferred_kind_wins_and_little_is_forgotten(tune: Tune, tmp_path: P
         "eval_every": 20,
         "checkpoint_every": 10,
         "preference": {
-            "path": str(english_pairs(tmp_path / "pairs.jsonl")),
+            "path": str(whole_and_broken_off(tmp_path / "pairs.jsonl")),
             "heldout": 0.3,
             "optim": {"steps": 40, "lr": 1e-3, "batch_size": 4, "weight_decay": 0.0},
         },
@@ -131,3 +129,19 @@ def test_the_preferred_kind_wins_and_little_is_forgotten(tune: Tune, tmp_path: P
     assert figures["heldout_rise"] <= 0.01
     assert figures[ANSWERS]["before"] == pytest.approx(found["after"], rel=1e-6), "it goes on from the best chats"
     assert "the chosen answer is the likelier one" in said.getvalue()
+    assert figures["answer_bytes"]["after"] > figures["answer_bytes"]["before"] > 0
+    page = (tmp_path / "out" / "preference" / "report.html").read_text()
+    assert "nats per pair" in page and "chosen" in page
+
+
+def test_killed_among_the_pairs_it_ends_in_the_same_bytes(tune: Tune, tmp_path: Path) -> None:
+    pairs = {"path": str(whole_and_broken_off(tmp_path / "pairs.jsonl")), "optim": {"steps": 6, "lr": 1e-3}}
+    pairs["optim"]["batch_size"] = 4
+    keys = {"optim": {"steps": 4, "lr": 1e-2, "batch_size": 4}, "checkpoint_every": 2, "preference": pairs}
+    artifact = tune(tmp_path / "whole", **keys)
+    with pytest.raises(KeyboardInterrupt):
+        tune(tmp_path / "killed", reporter=KillingReporter(5, "prefer"), **keys)
+    tune(tmp_path / "killed", **keys)
+    for name in ("model.safetensors", "report.json", "metrics.jsonl", "preference/metrics.jsonl"):
+        assert sha256_file(tmp_path / "killed" / name) == sha256_file(tmp_path / "whole" / name), name
+    assert "preference/report.html" in artifact.volatile
