@@ -39,9 +39,9 @@ class PreferenceConfig(Section):
     """JSONL or one JSON list, with `chosen` and `rejected` answers to a `prompt`, or to `messages`. Empty: none."""
     beta: float = Field(default=0.1, gt=0, le=10)
     """How dear it is to move away from the model that the chats made: higher keeps nearer to it."""
-    chosen_weight: float = Field(default=0.0, ge=0, le=100)
-    """Nats per token of the chosen answers that are learnt beside, which keeps them from becoming less likely (Pang et
-    al. 2024, arXiv:2404.19733)."""
+    chosen_weight: float = Field(default=0.5, ge=0, le=100)
+    """How much the nats per token of the chosen answers count beside (Pang et al. 2024, arXiv:2404.19733). Without
+    them, at 0, answers of either kind become less likely, and what is held out with them."""
     heldout: float = Field(default=0.1, ge=0, le=0.5)
     """Largest share of the pairs that is kept apart to measure with."""
     optim: OptimConfig = OptimConfig(steps=100, lr=5e-6, weight_decay=0.0)
@@ -79,6 +79,7 @@ class FinetuneConfig(Section):
     samples: int = Field(default=3, ge=0, le=1_000)
     """Held-out questions that the model answers before and after, for report.html."""
     sample_tokens: int = Field(default=64, ge=1, le=1_048_576)
+    """Such an answer is cut after so many."""
     checkpoint_every: int = Field(default=100, ge=1)
     distributed: DistributedConfig = DistributedConfig()
     preference: PreferenceConfig = PreferenceConfig()

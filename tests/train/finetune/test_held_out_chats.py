@@ -89,7 +89,7 @@ def test_the_figure_is_the_bits_of_the_answers_alone(tune: Tune, chat_file: Path
 
 
 OVERFITS = {
-    "optim": {"steps": 60, "lr": 3e-2, "batch_size": 4, "schedule": "constant", "diverged": 0},
+    "optim": {"steps": 60, "lr": 3e-2, "batch_size": 4, "schedule": "constant", "warmup": 0.0, "diverged": 0},
     "eval_every": 2,
     "patience": 2,
     "checkpoint_every": 3,
