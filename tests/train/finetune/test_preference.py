@@ -19,7 +19,7 @@ from lilm.train.finetune.heldout import ANSWERS, beginning
 from lilm.train.finetune.masking import TokenisedChat
 from lilm.train.finetune.pair_loss import PairBatch, PairLoss
 from lilm.train.finetune.pairs import Pair, read_pairs
-from lilm.train.finetune.preference import PREFERRED
+from lilm.train.finetune.preference import CHOSEN, PREFERRED
 from lilm.train.finetune.token_pairs import TokenPair, rows, split_pairs
 from lilm.train.stories import chats
 from tests.train.finetune.conftest import KillingReporter, Tune
