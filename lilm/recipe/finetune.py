@@ -69,7 +69,7 @@ class FinetuneConfig(Section):
     optim: OptimConfig = OptimConfig(steps=200, lr=1e-4)
     heldout: float = Field(default=0.02, ge=0, le=0.5)
     """Largest share of each source's chats that is kept apart, to measure bits per byte of their answers. The weights
-    of the best measurement are kept."""
+    of the best measurement are kept; at 0 nothing is measured, and the last ones are."""
     eval_every: int = Field(default=100, ge=1)
     """Steps between measurements."""
     eval_bytes: int = Field(default=100_000, ge=100)
