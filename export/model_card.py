@@ -208,6 +208,10 @@ def _licences(card: Card) -> str:
                     "the recipe" if source.license else "",
                 ]
             )
+    pairs = card.recipe.finetune.preference
+    if pairs.path:
+        known = [plain(pairs.license), "the recipe"] if pairs.license else [f"**{UNKNOWN}**", ""]
+        rows.append(["pairs of answers", *known])
     told = table(["of", "licence", "as told by"], rows)
     asked = (
         ""

@@ -18,6 +18,7 @@ from lilm.recipe import ChatSourceConfig, Recipe
 from lilm.train.finetune.format import chat_vocabulary
 from lilm.train.finetune.masking import tokenise_chat
 from lilm.train.finetune.sources import read_chats
+from lilm.train.finetune.store import read_heldout
 from lilm.train.pack.packing import IGNORE
 
 MOST = 4_000  # chats of one source that are looked at
@@ -36,8 +37,9 @@ class Chats:
     why: str = ""
 
 
-def find_chats(recipe: Recipe) -> Chats:
-    """Those of the run's sources that its training left; only where it left none, those that it read."""
+def find_chats(recipe: Recipe, finetune: Path) -> Chats:
+    """Those of the run's sources that its training left, or held out; only where there are hardly any, those that it
+    read. finetune: the stage's folder."""
     if not recipe.finetune.sources:
         return Chats([], False, "the run was not taught to chat")
     read: dict[str, Chat] = {}
@@ -59,8 +61,11 @@ def find_chats(recipe: Recipe) -> Chats:
     unseen = {key: chat for key, chat in left.items() if key not in read}
     if unseen:
         return Chats([unseen[key] for key in sorted(unseen)], False)
+    heldout = read_heldout(finetune)
+    if len(heldout) >= LEAST:
+        return Chats(heldout[:MOST], False)
     chats = [read[key] for key in sorted(read)][:MOST]
-    return Chats(chats, True, "training read all chats of its sources: these are among them")
+    return Chats(chats, True, "training read all chats of its sources, or nearly: these are among them")
 
 
 def _chats(source: ChatSourceConfig, recipe: Recipe, seed: int) -> list[Chat]:

@@ -78,7 +78,7 @@ def find_texts(run: OpenedRun, plan: Plan, say: Callable[[str], None]) -> Texts:
                 missing[long.name] = f"fewer than {FEWEST} held-out documents are longer than {SHORT} tokens"
             else:
                 missing[long.name] = f"a context of {n_ctx} tokens is no longer than a short window"
-    chats = find_chats(run.recipe)
+    chats = find_chats(run.recipe, run.finetune)
     if chats.chats and read_manifest(run.finetune) is None:
         chats = Chats(
             [], chats.seen, "the fine-tuned model's folder is gone, and with it the tokenizer for whole chats"

@@ -9,7 +9,8 @@ import typer
 from lilm.commands import command
 from lilm.errors import LilmError
 
-PAGES = ("quant", "bench", "finetune", "pretrain", "tokenizer", "corpus")  # folders of a run, what to read first first
+# folders of a run, what to read first first
+PAGES = ("quant", "bench", "finetune", "finetune/preference", "pretrain", "tokenizer", "corpus")
 PAGE = "report.html"
 
 

@@ -164,7 +164,10 @@ STAGES: tuple[Stage, ...] = (
         "teach it to chat",
         "lilm.train.finetune.stage",
         _finetune_needs,
-        ("report.json", *_MODEL, *_TOKENIZER, "chat_template.jinja", "metrics.jsonl", *_TOKENS),
+        (
+            *("report.json", *_MODEL, *_TOKENIZER, "chat_template.jinja", "metrics.jsonl", *_TOKENS),
+            *("heldout.json", "preference/metrics.jsonl"),
+        ),
         ("seed", "threads", "language", "base_language"),
     ),
     Stage(

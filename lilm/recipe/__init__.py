@@ -7,19 +7,20 @@ from lilm.recipe.checks import ChecksConfig
 from lilm.recipe.corpus import CorpusConfig, DecontaminateConfig, DedupConfig, ScoreConfig, SourceConfig
 from lilm.recipe.export import LEARNED, MIX, ExportConfig, FileType, LearnedConfig, QuantType
 from lilm.recipe.files import UnknownKeys, load_recipe, recipe_text, recipe_toml, shipped_recipes
-from lilm.recipe.finetune import FinetuneConfig
+from lilm.recipe.finetune import FinetuneConfig, PreferenceConfig
 from lilm.recipe.pack import PackConfig
 from lilm.recipe.pretrain import LoraConfig, PretrainConfig
 from lilm.recipe.root import Recipe
 from lilm.recipe.rules import RulesConfig
 from lilm.recipe.site import SamplingConfig, SiteConfig
 from lilm.recipe.tokenizer import TokenizerConfig
-from lilm.recipe.training import DistributedConfig, NewRowsOptimConfig, OptimConfig
+from lilm.recipe.training import AdapterConfig, DistributedConfig, NewRowsOptimConfig, OptimConfig
 from lilm.recipe.wasm import WasmConfig
 
 __all__ = [
     "LEARNED",
     "MIX",
+    "AdapterConfig",
     "BaseConfig",
     "BenchConfig",
     "ChatSourceConfig",
@@ -36,6 +37,7 @@ __all__ = [
     "NewRowsOptimConfig",
     "OptimConfig",
     "PackConfig",
+    "PreferenceConfig",
     "PretrainConfig",
     "QuantType",
     "Recipe",

@@ -1,13 +1,32 @@
 """[finetune]: teaching it to chat."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lilm.recipe.chats import ChatSourceConfig
 from lilm.recipe.checks import ChecksConfig
-from lilm.recipe.section import Section
-from lilm.recipe.training import OptimConfig
+from lilm.recipe.section import LicenseName, Section
+from lilm.recipe.training import AdapterConfig, DistributedConfig, OptimConfig
+
+
+class PreferenceConfig(Section):
+    """Direct Preference Optimization (Rafailov et al. 2023, arXiv:2305.18290) on pairs of answers, after the chats."""
+
+    path: str = ""
+    """JSONL or one JSON list, with `chosen` and `rejected` answers to a `prompt`, or to `messages`. Empty: none."""
+    beta: float = Field(default=0.1, gt=0, le=10)
+    """How dear it is to move away from the model that the chats made: higher keeps nearer to it."""
+    chosen_weight: float = Field(default=0.5, ge=0, le=100)
+    """How much the nats per token of the chosen answers count beside (Pang et al. 2024, arXiv:2404.19733). Without
+    them, at 0, answers of either kind become less likely, and what is held out with them."""
+    heldout: float = Field(default=0.1, ge=0, le=0.5)
+    """Largest share of the pairs that is kept apart to measure with."""
+    optim: OptimConfig = OptimConfig(steps=100, lr=5e-6, weight_decay=0.0)
+    license: LicenseName = ""
+    """Of the pairs, for the model card."""
+
+    unhashed: ClassVar[frozenset[str]] = frozenset({"license"})
 
 
 class FinetuneConfig(Section):
@@ -23,5 +42,29 @@ class FinetuneConfig(Section):
     """The rows of the base's pieces in the input and output matrix keep their bits, as in [pretrain]."""
     sequence_length: int = Field(default=512, ge=16, le=1_048_576)
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
+    method: Literal["full", "lora"] = "full"
+    """lora: an adapter, merged into the weights at the end; it wants a rate about ten times as high."""
+    lora: AdapterConfig = AdapterConfig()
     optim: OptimConfig = OptimConfig(steps=200, lr=1e-4)
+    heldout: float = Field(default=0.02, ge=0, le=0.5)
+    """Largest share of each source's chats that is kept apart, to measure bits per byte of their answers. The weights
+    of the best measurement are kept; at 0 nothing is measured, and the last ones are."""
+    eval_every: int = Field(default=100, ge=1)
+    """Steps between measurements."""
+    eval_bytes: int = Field(default=100_000, ge=100)
+    """UTF-8 bytes of held-out answers for each measurement."""
+    patience: int = Field(default=3, ge=0)
+    """Training stops after so many measurements without a better one; 0: it never stops early."""
+    samples: int = Field(default=3, ge=0, le=1_000)
+    """Held-out questions that the model answers before and after, for report.html."""
+    sample_tokens: int = Field(default=64, ge=1, le=1_048_576)
+    """Such an answer is cut after so many."""
     checkpoint_every: int = Field(default=100, ge=1)
+    distributed: DistributedConfig = DistributedConfig()
+    preference: PreferenceConfig = PreferenceConfig()
+
+    @model_validator(mode="after")
+    def _trains(self) -> "FinetuneConfig":
+        if self.preference.path and not self.sources:
+            raise ValueError("preference goes on from chats: it needs [[finetune.sources]]")
+        return self

@@ -5,18 +5,10 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from lilm.recipe.section import Section
-from lilm.recipe.training import DistributedConfig, NewRowsOptimConfig, OptimConfig
+from lilm.recipe.training import AdapterConfig, DistributedConfig, NewRowsOptimConfig, OptimConfig
 
 
-class LoraConfig(Section):
-    rank: int = Field(default=64, ge=1, le=65_536)
-    alpha: int = Field(default=64, ge=1, le=1_000_000)
-    use_rslora: bool = True
-    target_modules: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-    train_embeddings: bool = True
-    """Embedding and output matrix are trained beside the adapter."""
-    embedding_lr_scale: float = Field(default=0.2, gt=0, le=1)
-    """Their rate, as a part of the adapter's: whole matrices want a fifth to a tenth of what an adapter does."""
+class LoraConfig(AdapterConfig):
     path: str = ""
     """An `adapter` folder of an earlier run to go on from. It must have been made with this vocabulary."""
 

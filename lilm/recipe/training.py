@@ -1,4 +1,4 @@
-"""What every kind of training has: an optimizer, and processes that share the work."""
+"""What every kind of training has: an optimizer, LoRA where it is wanted, and processes that share the work."""
 
 from typing import Literal
 
@@ -41,6 +41,19 @@ class NewRowsOptimConfig(OptimConfig):
 
     weight_decay: float = Field(default=0.0, ge=0, le=0)
     """Stays 0: AdamW's decay would move the old rows too."""
+
+
+class AdapterConfig(Section):
+    """LoRA on the linear layers."""
+
+    rank: int = Field(default=64, ge=1, le=65_536)
+    alpha: int = Field(default=64, ge=1, le=1_000_000)
+    use_rslora: bool = True
+    target_modules: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+    train_embeddings: bool = True
+    """Embedding and output matrix are trained beside the adapter."""
+    embedding_lr_scale: float = Field(default=0.2, gt=0, le=1)
+    """Their rate, as a part of the adapter's: whole matrices want a fifth to a tenth of what an adapter does."""
 
 
 class DistributedConfig(Section):

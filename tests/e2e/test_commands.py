@@ -50,7 +50,7 @@ def test_chat_tuning_has_a_page_of_its_curves(finished_run: Path) -> None:
     metrics = (finished_run / "finetune" / "metrics.jsonl").read_text().splitlines()
     page = (finished_run / "finetune" / "report.html").read_text()
     assert f"{json.loads(metrics[-1])['loss']:.3f}" in page
-    assert page.count("<svg") == 3, "loss, gradient norm, rate"
+    assert page.count("<svg") == 4, "loss, bits per byte of held-out answers, gradient norm, rate"
 
 
 def test_bench_stages_answers_seconds(small_recipe: Path, finished_run: Path, tmp_path: Path) -> None:

@@ -13,8 +13,20 @@ from lilm.train.finetune.sources import chat_files, check_chat_source
 
 
 def check(config: FinetuneConfig, context: Context) -> None:
+    from lilm.train.trainer.hosts import check_ranks
+
+    if config.sources:
+        optims = {"finetune.optim": config.optim}
+        if config.preference.path:
+            optims["finetune.preference.optim"] = config.preference.optim
+        check_ranks(config.distributed, optims)
     for source in config.sources:
         check_chat_source(source, context.language)
+    if config.preference.path:
+        from lilm.train.finetune.pairs import read_pairs
+
+        for _ in read_pairs(Path(config.preference.path)):
+            pass
     _evaluation_files(config)
 
 
@@ -26,6 +38,8 @@ def check_base(config: FinetuneConfig, base: Path, context: Context) -> None:
 
 def external(config: FinetuneConfig, context: Context) -> dict[str, str]:
     files = [*(path for source in config.sources for path in chat_files(source)), *_evaluation_files(config)]
+    if config.preference.path:
+        files.append(Path(config.preference.path))
     return {str(path): file_version(path) for path in files}
 
 
@@ -40,6 +54,10 @@ def _evaluation_files(config: FinetuneConfig) -> list[Path]:
 
 
 def run(config: FinetuneConfig, inputs: Mapping[str, Path], out_dir: Path, context: Context) -> Artifact:
+    from lilm.train.trainer.launch import is_for_many, launch
+
+    if config.sources and is_for_many(config.distributed):
+        return launch("finetune", config, config.distributed, inputs, out_dir, context)
     from lilm.train.finetune.learn import finetune
 
     return finetune(config, inputs, out_dir, context)

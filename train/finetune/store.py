@@ -1,14 +1,18 @@
-"""The chats that were learnt, as a token store: later stages read them as they read packed text."""
+"""The chats that were learnt, as a token store, which later stages read as they read packed text; those that were not,
+as messages."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
+from lilm.chat import Message
+from lilm.json_file import read_json_object
 from lilm.pipeline.hashing import sha256_file, write_json
 from lilm.train.finetune.masking import TokenisedChat
 from lilm.train.pack.megatron import ShardWriter, data_file, index_file, token_dtype
 from lilm.train.pack.token_store import SIDECAR, TokenStore
 
 CHATS = "chats"  # in the place of a language
+HELDOUT = "heldout.json"
 
 
 def write_chats(
@@ -49,3 +53,15 @@ def open_chats(folder: Path) -> TokenStore | None:
     if not (folder / SIDECAR).is_file():
         return None
     return TokenStore.open(folder, CHATS, "train")
+
+
+def write_heldout(chats: Sequence[Sequence[Message]], folder: Path) -> None:
+    write_json(folder / HELDOUT, {CHATS: [list(chat) for chat in chats]})
+
+
+def read_heldout(folder: Path) -> list[list[Message]]:
+    """The chats that a finetune stage held out; none where its folder has none, or is older."""
+    if not (folder / HELDOUT).is_file():
+        return []
+    found: list[list[Message]] = read_json_object(folder / HELDOUT)[CHATS]
+    return found

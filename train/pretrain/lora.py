@@ -12,7 +12,7 @@ from transformers import LlamaForCausalLM
 
 from lilm.errors import LilmError
 from lilm.pipeline.hashing import write_json
-from lilm.recipe import LoraConfig
+from lilm.recipe import AdapterConfig, LoraConfig
 from lilm.train.pretrain.embeddings import both_matrices
 
 VOCABULARY = "vocabulary.json"
@@ -27,7 +27,7 @@ class Vocabulary:
     init: str
 
 
-def with_lora(model: LlamaForCausalLM, config: LoraConfig) -> torch.nn.Module:
+def with_lora(model: LlamaForCausalLM, config: AdapterConfig) -> torch.nn.Module:
     """The model wrapped by peft; only the adapter (and the embeddings, when asked) learns.
 
     The embeddings are trained in place rather than as `modules_to_save`, whose copies would untie a tied

@@ -3,6 +3,7 @@ and then."""
 
 import json
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,13 @@ class Logbook:
 
     Call `begin` before each stage and `end_stage` after it, with `see` as the job's observer; `end` writes
     metrics.jsonl and the last page, and returns the names of those files that hold times and so differ from run to
-    run. note: a line for the page.
+    run. note: a line for the page. unit: of the loss.
     """
 
-    def __init__(self, title: str, out_dir: Path, reporter: Reporter, note: str = "") -> None:
-        self._title, self._folder, self._note = title, out_dir, note
+    def __init__(
+        self, title: str, out_dir: Path, reporter: Reporter, note: str = "", unit: str = "nats per token"
+    ) -> None:
+        self._title, self._folder, self._note, self._unit = title, out_dir, note, unit
         self.metrics: Metrics = []  # of the stages that have ended, with `stage`, their steps counted on
         self._figures: dict[str, Any] = {}
         self._stage, self._offset, self._page_at = 1, 0, 0.0
@@ -64,19 +67,23 @@ class Logbook:
     def _staged(self, metrics: Metrics) -> Metrics:
         return [{"stage": self._stage, **entry, "step": entry["step"] + self._offset} for entry in metrics]
 
-    def end(self) -> tuple[str, ...]:
+    def end(self, answers: Sequence[Mapping[str, str]] = ()) -> tuple[str, ...]:
+        """answers: see `write_report`."""
         if current_rank().rank:
             return ()
         write_atomic(self._folder / METRICS, "".join(json.dumps(entry) + "\n" for entry in self.metrics))
-        write_report(self._title, self.metrics, self._figures, self._folder / PAGE, self._note)
+        self._write(self.metrics, answers)
         if self._writer is not None:
             self._writer.close()
         board = [path.relative_to(self._folder).as_posix() for path in files_below(self._folder / BOARD, EVENTS)]
         return (PAGE, *board)
 
     def _page(self, metrics: Metrics) -> None:
-        write_report(self._title, self.metrics + self._staged(metrics), self._figures, self._folder / PAGE, self._note)
+        self._write(self.metrics + self._staged(metrics))
         self._page_at = time.monotonic()
+
+    def _write(self, metrics: Metrics, answers: Sequence[Mapping[str, str]] = ()) -> None:
+        write_report(self._title, metrics, self._figures, self._folder / PAGE, self._note, answers, self._unit)
 
 
 def _summary_writer(folder: Path, reporter: Reporter) -> Any:

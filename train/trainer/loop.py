@@ -17,6 +17,7 @@ from lilm.recipe import OptimConfig
 from lilm.train.pack.packing import IGNORE
 from lilm.train.trainer.attention import exact_attention, flat_attention
 from lilm.train.trainer.batches import BatchAt
+from lilm.train.trainer.best import BestWeights, KeepBest
 from lilm.train.trainer.checkpoint import (
     Checkpoint,
     checkpoint_bytes,
@@ -51,6 +52,7 @@ class Job:
     the tokenizer.json that made the ids, to refuse a checkpoint of another. observe: told the metrics so far and the
     speed after each step, in the first process. engine: what runs the steps, made from the size of a micro-batch, where
     another loss is learnt than that of the labels; what is said of ranks, attention and rows is then its business.
+    keep_best: the model ends with the weights of the best measurement, and training when none better is to come.
     """
 
     label: str
@@ -71,9 +73,14 @@ class Job:
     tokenizer_sha256: str = ""
     observe: Callable[[Metrics, Speedometer], None] | None = None
     engine: Callable[[int], Engine] | None = None
+    keep_best: KeepBest | None = None
 
     def measures_at(self, done: int) -> bool:
         return done == self.optim.steps or bool(self.eval_every and done % self.eval_every == 0)
+
+    def is_over(self, metrics: Metrics) -> bool:
+        """Whether it stops here, before its last step."""
+        return self.keep_best is not None and self.keep_best.is_over(metrics)
 
 
 def _engine(model: torch.nn.Module, job: Job, named: dict[str, torch.nn.Parameter]) -> Engine:
@@ -145,10 +152,16 @@ def train(model: torch.nn.Module, job: Job, reporter: Reporter) -> tuple[Metrics
             _require_room(job, needed, start)
         if not metrics and job.measure is not None:
             metrics.append({"step": 0, **(_measured(model, job) if job.measured is None else job.measured)})
+        best = None if job.keep_best is None else BestWeights(job.keep_best, job.checkpoints)
+        if best is not None and start == 0:
+            best.see(engine, metrics)
         guard = DivergenceGuard(job.optim.diverged, job.label, losses(metrics))
         model.train()
         with reporter.bar(job.label, job.optim.steps, start) as bar:
+            over = job.is_over(metrics)
             for step in range(start, job.optim.steps):
+                if over:
+                    break
                 speed.start()
                 entry, tokens = _step(engine, job, step)
                 speed.stop(tokens)
@@ -158,12 +171,19 @@ def train(model: torch.nn.Module, job: Job, reporter: Reporter) -> tuple[Metrics
                     entry |= _measured(model, job)
                     model.train()
                 metrics.append(entry)
-                if job.checkpoint_every and (done % job.checkpoint_every == 0 or done == job.optim.steps):
+                if best is not None and done < job.optim.steps:
+                    best.see(engine, metrics)
+                over = done == job.optim.steps or (job.measures_at(done) and job.is_over(metrics))
+                if job.checkpoint_every and (done % job.checkpoint_every == 0 or over):
                     _save(engine, job, needed, done, metrics)
+                    if best is not None:
+                        best.tidy(metrics)
                 if job.observe is not None and current_rank().rank == 0:
                     job.observe(metrics, speed)
                 bar.advance(note=f"loss {entry['loss']:.3f} · {speed.spoken()}")
         engine.close()
+    if best is not None:
+        best.put_back(named, metrics)
     model.eval()
     return metrics, speed.tokens_per_s
 

@@ -152,16 +152,23 @@ class LossModel(torch.nn.Module):
     ) -> torch.Tensor:
         """What `Batch` has, and the documents' borders when the model is `flat` (see `document_borders`) -> float32
         scalar, in nats."""
+        hidden = self.hidden(input_ids, position_ids, borders)
+        return summed_loss(hidden, self.output_matrix(), labels, soft, self._kept_rows)
+
+    def hidden(
+        self, input_ids: torch.Tensor, position_ids: torch.Tensor, borders: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """The last layer's states [batch, sequence_length, hidden_size], of all rows as one where the model is
+        `flat`, in the type that logits are made in."""
         told: dict[str, Any] = {}
         if self._flat:
             told = {"cu_seq_lens_q": borders, "max_length_q": input_ids.shape[1]}
             input_ids, position_ids = input_ids.view(1, -1), position_ids.view(1, -1)
         device = input_ids.device.type
         with torch.autocast(device, torch.bfloat16, enabled=self._bfloat16, cache_enabled=self._cache_casts):
-            hidden = (
+            hidden: torch.Tensor = (
                 self._causal()
                 .model(input_ids=input_ids, position_ids=position_ids, use_cache=False, **told)
                 .last_hidden_state
             )
-        last = hidden.bfloat16() if self._bfloat16 else hidden
-        return summed_loss(last, self.output_matrix(), labels, soft, self._kept_rows)
+        return hidden.bfloat16() if self._bfloat16 else hidden

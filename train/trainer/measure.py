@@ -17,10 +17,16 @@ LOGITS = 2**27  # held at once: 512 MB in float32
 
 @dataclass(frozen=True)
 class Window:
-    """text: number of the text that `ids` are of, after a BOS."""
+    """text: number of the text that `ids` are of. labels: what to predict after each of `ids` but the last, IGNORE for
+    nothing; None: the next id."""
 
     text: int
     ids: list[int]
+    labels: Sequence[int] | None = None
+
+    @property
+    def wanted(self) -> Sequence[int]:
+        return self.ids[1:] if self.labels is None else self.labels
 
 
 def take_bytes(texts: Iterable[str], n_bytes: int) -> list[str]:
@@ -63,10 +69,10 @@ def text_nats(
     for at in range(mine.rank, -(-len(batches) // mine.world_size) * mine.world_size, mine.world_size):
         # one whose turn finds nothing left looks at a window that counts 0: ZeRO-3 wants all of them to run the model
         found = batches[at] if at < len(batches) else []
-        rows = [window.ids for window in found] or [[0, 0]]
-        width = max(map(len, rows)) - 1
-        ids = torch.tensor([row[:-1] + [0] * (width + 1 - len(row)) for row in rows], device=device)
-        labels = torch.tensor([row[1:] + [IGNORE] * (width + 1 - len(row)) for row in rows], device=device)
+        rows = found or [Window(0, [0, 0])]
+        width = max(len(row.ids) for row in rows) - 1
+        ids = torch.tensor([row.ids[:-1] + [0] * (width + 1 - len(row.ids)) for row in rows], device=device)
+        labels = torch.tensor([[*row.wanted, *[IGNORE] * (width + 1 - len(row.ids))] for row in rows], device=device)
         logits = model(input_ids=ids, use_cache=False).logits
         # row by row: sums over the last dimension are the fast and the exact ones, and the copy stays small
         for window, row, wanted in zip(found, logits, labels, strict=False):

@@ -15,16 +15,22 @@ BITS = "bits_per_byte_"
 
 
 def write_report(
-    title: str, metrics: Sequence[Mapping[str, Any]], figures: Mapping[str, Any], path: Path, note: str = ""
+    title: str,
+    metrics: Sequence[Mapping[str, Any]],
+    figures: Mapping[str, Any],
+    path: Path,
+    note: str = "",
+    answers: Sequence[Mapping[str, str]] = (),
+    unit: str = "nats per token",
 ) -> None:
     """metrics: entries of `train`, with `stage`; figures: `tokens_per_s`, and `mfu` where it is known. note: a line
-    below them, without its full stop."""
+    below them, without its full stop. answers: {question, before, after, wanted} of chats. unit: of the loss."""
     from markupsafe import Markup
 
     steps = [entry for entry in metrics if "loss" in entry]
     measured = [entry for entry in metrics if any(name.startswith(BITS) for name in entry)]
     charts = [
-        ("training loss, nats per token", _curve("Training loss", steps, "loss")),
+        (f"training loss, {unit}", _curve("Training loss", steps, "loss")),
         ("gradient norm before clipping", _curve("Gradient norm", steps, "grad_norm", logarithmic=True)),
         ("learning rate", _curve("Learning rate", steps, "lr")),
     ]
@@ -34,21 +40,22 @@ def write_report(
         "lilm.train.trainer",
         "training.html.jinja",
         title=title,
-        headline=_headline(steps, figures),
+        headline=_headline(steps, figures, unit),
         charts=[(caption, Markup(chart)) for caption, chart in charts],  # noqa: S704 - our own SVG
         measured=measured,
         languages=_languages(measured),
         samples=[entry for entry in measured if entry.get("samples")],
         bits=BITS,
         note=note,
+        answers=answers,
     )
     write_atomic(path, page)
 
 
-def _headline(steps: Sequence[Mapping[str, Any]], figures: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _headline(steps: Sequence[Mapping[str, Any]], figures: Mapping[str, Any], unit: str) -> list[tuple[str, str]]:
     found = [(count(len(steps)), "steps")]
     if steps:
-        found.append((f"{steps[-1]['loss']:.3f}", "loss, nats per token"))
+        found.append((f"{steps[-1]['loss']:.3f}", f"loss, {unit}"))
     if figures.get("tokens_per_s"):
         found.append((count(round(figures["tokens_per_s"])), "tokens per second"))
     if figures.get("mfu"):

@@ -1,0 +1,162 @@
+"""Pairs of answers: what is read of them, the loss, and that the preferred kind wins without much being forgotten."""
+
+import io
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from rich.console import Console
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from lilm.errors import LilmError
+from lilm.pipeline.hashing import sha256_file
+from lilm.progress import Reporter
+from lilm.recipe import FinetuneConfig
+from lilm.train.finetune.heldout import ANSWERS, beginning
+from lilm.train.finetune.masking import TokenisedChat
+from lilm.train.finetune.pair_loss import PairBatch, PairLoss
+from lilm.train.finetune.pairs import Pair, read_pairs
+from lilm.train.finetune.preference import CHOSEN, PREFERRED
+from lilm.train.finetune.token_pairs import TokenPair, rows, split_pairs
+from lilm.train.stories import chats
+from tests.train.finetune.conftest import KillingReporter, Tune
+
+ASKED, ANSWERED = {"role": "user", "content": "空は？"}, {"role": "assistant", "content": "青い。"}
+WORSE = {"role": "assistant", "content": "赤い。"}
+GOOD = {"prompt": "空は？", "chosen": "青い。", "rejected": "赤い。"}
+
+
+def written(path: Path, *entries: Any) -> Path:
+    path.write_text("".join(json.dumps(entry) + "\n" for entry in entries), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        GOOD,
+        {"messages": [ASKED], "chosen": "青い。", "rejected": "赤い。"},
+        {"prompt": [ASKED], "chosen": [ANSWERED], "rejected": [WORSE]},
+        {"prompt": "空は？", "chosen": [ASKED, ANSWERED], "rejected": [ASKED, WORSE]},
+    ],
+)
+def test_pairs_of_other_tools(tmp_path: Path, entry: dict[str, Any]) -> None:
+    (pair,) = read_pairs(written(tmp_path / "pairs.jsonl", entry))
+    assert (pair.chosen, pair.rejected) == ([ASKED, ANSWERED], [ASKED, WORSE])
+
+
+def test_what_teaches_nothing_is_counted_and_what_is_wrong_is_named(tmp_path: Path) -> None:
+    left_out: Counter[str] = Counter()
+    same, empty = {**GOOD, "rejected": "青い。"}, {**GOOD, "rejected": " "}
+    other = {"chosen": [ASKED, ANSWERED], "rejected": [{**ASKED, "content": "海は？"}, WORSE]}
+    path = written(tmp_path / "pairs.jsonl", same, empty, other, GOOD)
+    assert len(list(read_pairs(path, left_out))) == 1
+    assert left_out == {
+        "pairs of one answer twice": 1,
+        "empty answers": 1,
+        "pairs whose answers follow different words": 1,
+    }
+    for entry in ({"prompt": "空は？", "chosen": "青い。"}, {"chosen": "青い。", "rejected": "赤い。"}):
+        with pytest.raises(LilmError, match="no ") as caught:
+            list(read_pairs(written(tmp_path / "bad.jsonl", GOOD, entry)))
+        assert str(caught.value.where).endswith("bad.jsonl:2")
+    with pytest.raises(LilmError, match=r"no pair in it to learn from \(1 pairs of one answer twice\)"):
+        list(read_pairs(written(tmp_path / "none.jsonl", same)))
+
+
+def test_pairs_without_chats_are_refused_in_the_recipe() -> None:
+    with pytest.raises(ValueError, match="it needs"):
+        FinetuneConfig.model_validate({"preference": {"path": "pairs.jsonl"}})
+
+
+def test_one_question_is_on_one_side_and_held_out_chats_are_on_none() -> None:
+    nothing = TokenisedChat([], [])
+    pairs = [
+        TokenPair(Pair([{**ASKED, "content": f"質問{at // 2}"}, ANSWERED], [ASKED, WORSE], ""), nothing, nothing)
+        for at in range(40)
+    ]
+    chat = [{**ASKED, "content": "質問 7"}, ANSWERED]
+    learnt, heldout = split_pairs(pairs, 0.2, frozenset({beginning(chat)}))
+    asked, apart = ({pair.pair.asked[0]["content"] for pair in part} for part in (learnt, heldout))
+    assert len(heldout) == len(apart) == 3 and not asked & apart
+    assert "質問7" not in asked | apart
+    assert len(learnt) == 32
+
+
+def test_the_loss_is_that_of_the_paper() -> None:
+    """Against its formula, with gradients, through other code than the trainer's."""
+    torch.manual_seed(0)
+    shape = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    model = LlamaForCausalLM(LlamaConfig(vocab_size=50, num_key_value_heads=2, **shape)).eval()
+    answers = [([3, 4, 5, 6], 1), ([3, 4, 7], 1), ([9, 8, 7, 6, 5], 2), ([9, 8, 7, 1], 2)]  # ids, where one begins
+    made = [
+        TokenisedChat(ids, [ids[at + 1] if begin <= at + 1 < len(ids) else -100 for at in range(len(ids))])
+        for ids, begin in answers
+    ]
+    reference, beta, weight = torch.tensor([0.3, -0.2]), 0.5, 0.25
+
+    def of(ids: list[int], begin: int) -> torch.Tensor:
+        gains = model(input_ids=torch.tensor([ids])).logits[0].log_softmax(-1)
+        return torch.stack([gains[at - 1, ids[at]] for at in range(begin, len(ids))]).sum()
+
+    wanted = torch.zeros(())
+    for pair in range(2):
+        chosen, rejected = (of(*answers[2 * pair + at]) for at in (0, 1))
+        wanted = wanted - torch.sigmoid(beta * (chosen - rejected - reference[pair])).log()
+        wanted = wanted - weight * chosen / (len(answers[2 * pair][0]) - answers[2 * pair][1])
+    (expected,) = torch.autograd.grad(wanted, [model.model.layers[0].mlp.up_proj.weight])
+    loss_model = PairLoss(model, "float32", 0, beta, weight)
+    parts = loss_model.inputs(PairBatch(*rows(made), reference=reference), 1)
+    found = torch.stack([loss_model(*part) for part in parts]).sum()
+    (gradient,) = torch.autograd.grad(found, [model.model.layers[0].mlp.up_proj.weight])
+    assert len(parts) == 2 and found.item() == pytest.approx(wanted.item(), rel=1e-5)
+    torch.testing.assert_close(gradient, expected, rtol=1e-4, atol=1e-6)
+
+
+def whole_and_broken_off(path: Path) -> Path:
+    """Whole answers, and the same broken off, which the model often finds likelier: there is less to say."""
+    said = {one[0]["content"]: one[1]["content"] for one in chats("ja", 900, 5)}
+    short = [(asked, answer) for asked, answer in said.items() if 12 < len(answer) < 40][:110]
+    entries = [{"prompt": asked, "chosen": answer, "rejected": answer[:-3]} for asked, answer in short]
+    return written(path, *entries)
+
+
+def test_the_preferred_kind_wins_and_little_is_forgotten(tune: Tune, tmp_path: Path) -> None:
+    keys = {
+        "optim": {"steps": 60, "lr": 1e-2, "batch_size": 4},
+        "eval_every": 20,
+        "checkpoint_every": 10,
+        "preference": {
+            "path": str(whole_and_broken_off(tmp_path / "pairs.jsonl")),
+            "heldout": 0.3,
+            "optim": {"steps": 40, "lr": 3e-3, "batch_size": 4, "weight_decay": 0.0},
+        },
+    }
+    said = io.StringIO()
+    found = tune(tmp_path / "out", reporter=Reporter(Console(file=said, width=200)), **keys).measurements
+    figures = found["preference"]
+    assert figures["heldout"] >= 20
+    assert figures[PREFERRED]["after"] >= figures[PREFERRED]["before"] + 0.2
+    assert figures["heldout_rise"] <= 0.01
+    assert figures[CHOSEN]["after"] < figures[CHOSEN]["before"]
+    assert figures[ANSWERS]["before"] == pytest.approx(found["after"], rel=1e-6), "it goes on from the best chats"
+    assert "the chosen answer is the likelier one" in said.getvalue()
+    assert min(figures["answer_bytes"].values()) > 0
+    page = (tmp_path / "out" / "preference" / "report.html").read_text()
+    assert "nats per pair" in page and "chosen" in page
+
+
+def test_killed_among_the_pairs_it_ends_in_the_same_bytes(tune: Tune, tmp_path: Path) -> None:
+    pairs = {"path": str(whole_and_broken_off(tmp_path / "pairs.jsonl")), "optim": {"steps": 6, "lr": 1e-3}}
+    pairs["optim"]["batch_size"] = 4
+    keys = {"optim": {"steps": 4, "lr": 1e-2, "batch_size": 4}, "checkpoint_every": 2, "preference": pairs}
+    artifact = tune(tmp_path / "whole", **keys)
+    with pytest.raises(KeyboardInterrupt):
+        tune(tmp_path / "killed", reporter=KillingReporter(5, "prefer"), **keys)
+    tune(tmp_path / "killed", **keys)
+    for name in ("model.safetensors", "report.json", "metrics.jsonl", "preference/metrics.jsonl"):
+        assert sha256_file(tmp_path / "killed" / name) == sha256_file(tmp_path / "whole" / name), name
+    assert "preference/report.html" in artifact.volatile

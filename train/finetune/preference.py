@@ -1,0 +1,163 @@
+"""Teaching which of two answers is preferred, and watching what it costs."""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from lilm.chat.tokens import ChatVocabulary
+from lilm.chat.turns import Turns
+from lilm.errors import LilmError
+from lilm.pipeline.stage import Context
+from lilm.progress import Reporter
+from lilm.recipe import FinetuneConfig, PreferenceConfig
+from lilm.report.units import count
+from lilm.train.finetune.heldout import ReadChat, beginning
+from lilm.train.finetune.pair_loss import PairBatch, PairEngine, PairLoss
+from lilm.train.finetune.pairs import read_pairs
+from lilm.train.finetune.token_pairs import TokenPair, rows, split_pairs, tokenise_pair
+from lilm.train.trainer.batches import BatchAt
+from lilm.train.trainer.engine import Engine
+from lilm.train.trainer.heldout import BITS
+from lilm.train.trainer.measure import Window, text_nats
+from lilm.train.trainer.optimizer import adamw
+from lilm.train.trainer.rank import current_rank
+
+PREFERRED, CHOSEN, REJECTED = "preferred", f"{BITS}chosen", f"{BITS}rejected"
+DEAR = 0.01  # of the held-out answers' bits per byte; what costs more is told
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """too_long: pairs that fit into no window. repeated: such as ask what is held out."""
+
+    learnt: list[TokenPair]
+    heldout: list[TokenPair]
+    left_out: dict[str, int]
+    too_long: int
+    repeated: int
+
+
+def read_preferences(
+    config: PreferenceConfig,
+    heldout_chats: Sequence[ReadChat],
+    turns: Turns,
+    vocabulary: ChatVocabulary,
+    window: int,
+    context: Context,
+) -> Lesson:
+    """Says what is left out and held out. Raises LilmError for what is wrong in the file."""
+    left_out: Counter[str] = Counter()
+    pairs = [tokenise_pair(pair, turns, vocabulary) for pair in read_pairs(Path(config.path), left_out)]
+    for what, number in left_out.items():
+        context.reporter.say(f"  left out: {number} {what}")
+    fitting = [pair for pair in pairs if pair.longest <= window]
+    apart = frozenset(beginning(chat.messages) for chat in heldout_chats)
+    learnt, heldout = split_pairs(fitting, config.heldout, apart)
+    if not learnt:
+        raise LilmError(
+            f"none of {len(pairs)} pairs is left to learn: {len(pairs) - len(fitting)} fit into no window",
+            where=f"finetune.preference.path {config.path}",
+            remedy="raise finetune.sequence_length, or give more pairs",
+        )
+    lengths = [
+        sum(len(chat[-1]["content"].encode()) for chat in chats) / len(learnt)
+        for chats in zip(*((pair.pair.chosen, pair.pair.rejected) for pair in learnt), strict=True)
+    ]
+    context.reporter.say(
+        f"  {count(len(learnt))} pairs to learn, {count(len(heldout))} held out; chosen answers have {lengths[0]:.0f} "
+        f"bytes, rejected ones {lengths[1]:.0f}"
+    )
+    return Lesson(learnt, heldout, dict(left_out), len(pairs) - len(fitting), len(fitting) - len(learnt) - len(heldout))
+
+
+def answer_nats(model: Any, pairs: Sequence[TokenPair], dtype: str, reporter: Reporter) -> list[tuple[float, float]]:
+    """Nats of each pair's (chosen, rejected) answer."""
+    chats = [chat for pair in pairs for chat in (pair.chosen, pair.rejected)]
+    windows = [Window(number, chat.ids, chat.labels[:-1]) for number, chat in enumerate(chats)]
+    with (
+        reporter.bar("measure", sum(len(window.ids) - 1 for window in windows)) as bar,
+        torch.autocast(model.device.type, torch.bfloat16, enabled=dtype == "bfloat16"),
+    ):
+        nats = text_nats(model, windows, len(windows), on_tokens=lambda tokens: bar.advance(tokens, "tokens, pairs"))
+    return list(zip(nats[::2], nats[1::2], strict=True))
+
+
+def pair_figures(model: Any, pairs: Sequence[TokenPair], reporter: Reporter) -> dict[str, float]:
+    """Of held-out pairs: the share of those whose chosen answer is the likelier one, and the bits per UTF-8 byte of the
+    answers of either kind. Nothing where there are no pairs."""
+    if not pairs:
+        return {}
+    nats = answer_nats(model, pairs, "float32", reporter)
+    figures = {PREFERRED: sum(chosen < rejected for chosen, rejected in nats) / len(nats)}
+    for at, name in enumerate((CHOSEN, REJECTED)):
+        said = [(pair.pair.chosen, pair.pair.rejected)[at][-1]["content"] for pair in pairs]
+        figures[name] = sum(pair[at] for pair in nats) / math.log(2) / sum(len(text.encode()) for text in said)
+    return figures
+
+
+def pair_batches(pairs: Sequence[TokenPair], reference: Sequence[float], batch_size: int, seed: int) -> BatchAt:
+    """Batches of whole pairs, each once an epoch, in another order every time. reference: see PairBatch."""
+    mine = current_rank().share(batch_size, "batch_size")
+
+    def pair_at(index: int) -> int:
+        epoch, place = divmod(index, len(pairs))
+        return int(np.random.default_rng([seed, 2, epoch]).permutation(len(pairs))[place])
+
+    def at(step: int) -> PairBatch:
+        numbers = [pair_at(step * batch_size + index) for index in mine]
+        chats = [chat for number in numbers for chat in (pairs[number].chosen, pairs[number].rejected)]
+        return PairBatch(*rows(chats), reference=torch.tensor([reference[number] for number in numbers]))
+
+    return at
+
+
+def pair_engine(
+    model: torch.nn.Module, config: FinetuneConfig, kept_rows: int, scale: float
+) -> Callable[[int], Engine]:
+    """Makes what runs the steps. scale: the rate of the vocabulary's matrices, as a part of the rest's."""
+
+    def engine(micro_batch_size: int) -> Engine:
+        taught = config.preference
+        named = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+        loss = PairLoss(model, config.dtype, kept_rows, taught.beta, taught.chosen_weight)
+        optimizer = adamw(model, taught.optim, kept_rows, scale)
+        return PairEngine(loss, optimizer, named, micro_batch_size, taught.optim.max_grad_norm)
+
+    return engine
+
+
+def outcome(
+    before: Mapping[str, Any], after: Mapping[str, Any], answers: str, said_before: list[str], said_after: list[str]
+) -> tuple[dict[str, Any], list[str]]:
+    """(figures before and after, what is said of them). answers: name of the held-out answers' bits per byte.
+    said_before, said_after: the model's own answers to held-out questions, whose length is watched."""
+    names = [name for name in (PREFERRED, CHOSEN, REJECTED, answers) if name in before]
+    report: dict[str, Any] = {name: {"before": before[name], "after": after[name]} for name in names}
+    said = []
+    if said_before:
+        bytes_before, bytes_after = (
+            sum(len(text.encode()) for text in texts) / len(texts) for texts in (said_before, said_after)
+        )
+        report["answer_bytes"] = {"before": bytes_before, "after": bytes_after}
+        said.append(f"  its own answers have {bytes_before:.0f} bytes before, {bytes_after:.0f} after")
+    if PREFERRED in report:
+        said.append(
+            f"  the chosen answer is the likelier one: {before[PREFERRED]:.0%} before, {after[PREFERRED]:.0%} after"
+        )
+        dearer = after[CHOSEN] / before[CHOSEN] - 1
+        if dearer > 0:
+            said.append(f"  chosen answers have become less likely too: {dearer:.1%} more bits")
+    if answers in report:
+        report["heldout_rise"] = rise = after[answers] / before[answers] - 1
+        if rise > DEAR:
+            said.append(
+                f"  held-out answers cost {rise:.1%} more bits than before: lower finetune.preference.optim.lr, or "
+                "raise its beta or chosen_weight"
+            )
+    return report, said
