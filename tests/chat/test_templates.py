@@ -13,7 +13,8 @@ from lilm.chat.template import ChatTemplate
 from lilm.chat.turns import cut_template
 from lilm.errors import LilmError
 from lilm.recipe import FinetuneConfig
-from lilm.train.finetune.format import check_order, choose_format
+from lilm.train.finetune.format import choose_format
+from lilm.train.finetune.order import check_order
 from tests.chat.formats import CHATML, LLAMA2
 
 TOKENS = {"bos_token": "<s>", "eos_token": "</s>"}

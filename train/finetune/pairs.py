@@ -37,7 +37,10 @@ def read_pairs(path: Path, left_out: Counter[str] | None = None) -> Iterator[Pai
     if not path.is_file():
         raise LilmError("no such file", where=where, remedy="correct the path")
     found = 0
-    for place, entry in entries(path):
+    for one in entries(path):
+        if isinstance(one, LilmError):
+            raise one
+        place, entry = one
         chosen, rejected = (_chat(entry, key, place, missing) for key in ("chosen", "rejected"))
         if not chosen or not rejected:
             continue

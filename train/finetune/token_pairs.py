@@ -8,9 +8,9 @@ import torch
 
 from lilm.chat.tokens import ChatVocabulary
 from lilm.chat.turns import Turns
-from lilm.train.finetune.format import check_order
 from lilm.train.finetune.heldout import beginning, choose_apart
 from lilm.train.finetune.masking import TokenisedChat, tokenise_chat
+from lilm.train.finetune.order import check_order
 from lilm.train.finetune.pairs import Pair
 from lilm.train.pack.packing import IGNORE, PADDING
 

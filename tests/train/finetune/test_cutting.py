@@ -43,12 +43,12 @@ def test_every_answer_of_a_long_chat_is_learnt_whole_and_once(turns: Turns) -> N
     assert all(len(part.tokens.ids) <= 200 for part in made.parts)
     assert "".join(learnt(made)) == "".join(words[1::2]) == "".join(learnt(whole))
     for text, part in zip(read(made), made.parts, strict=True):
-        assert text.startswith("<|system|>\n短く。\n<|user|>\n質問") and text.rstrip().endswith("。")
-        assert part.tokens.ids[0] == BOS and part.tokens.labels.count(EOS) == text.count("<|assistant|>")
+        assert text.startswith("system\n短く。\nuser\n質問") and text.rstrip().endswith("。")
+        assert part.tokens.ids[0] == BOS and part.tokens.labels.count(EOS) == text.count("assistant\n")
     # no part would have held the first exchange of the next
     for one, other in zip(made.parts, made.parts[1:], strict=False):
-        first = read(CutChats([other]))[0].split("<|user|>")[1]
-        assert len(one.tokens.ids) + len(f"<|user|>{first}") + 2 > 200
+        first = read(CutChats([other]))[0].split("user\n")[1]
+        assert len(one.tokens.ids) + len(f"user\n{first}") + 4 > 200
 
 
 def test_only_an_exchange_that_is_too_long_alone_is_left_out_and_named(turns: Turns) -> None:

@@ -120,7 +120,7 @@ def whole_and_broken_off(path: Path) -> Path:
     """Whole answers, and the same broken off, which the model often finds likelier: there is less to say."""
     said = {one[0]["content"]: one[1]["content"] for one in chats("ja", 900, 5)}
     short = [(asked, answer) for asked, answer in said.items() if 12 < len(answer) < 40][:110]
-    entries = [{"prompt": asked, "chosen": answer, "rejected": answer[:-3]} for asked, answer in short]
+    entries = [{"prompt": asked, "chosen": answer, "rejected": answer[:-7]} for asked, answer in short]
     return written(path, *entries)
 
 

@@ -72,7 +72,7 @@ def test_the_answer_and_its_end_are_learnt_and_nothing_else(
     tokens = part["tokens"]
     assert "".join(token["text"] for token in tokens if token["learnt"]) == "A small\nanimal. 猫です。</s>"
     controls = [token["text"] for token in tokens if token["control"]]
-    assert controls == ["<s>", "</s>", "</s>"]  # and not the one that somebody typed
+    assert controls == ["<s>", "</s>"] * 2  # and not the one that somebody typed
     assert chat["where"] == f"{file}:1"
     assert "⟦A small↵\nanimal. 猫です。</s>⟧" in figures["screen"]
 
