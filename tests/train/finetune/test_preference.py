@@ -120,7 +120,7 @@ def whole_and_broken_off(path: Path) -> Path:
     """Whole answers, and the same broken off, which the model often finds likelier: there is less to say."""
     said = {one[0]["content"]: one[1]["content"] for one in chats("ja", 900, 5)}
     short = [(asked, answer) for asked, answer in said.items() if 12 < len(answer) < 40][:110]
-    entries = [{"prompt": asked, "chosen": answer, "rejected": answer[:-7]} for asked, answer in short]
+    entries = [{"prompt": asked, "chosen": answer, "rejected": answer[:-5]} for asked, answer in short]
     return written(path, *entries)
 
 
@@ -132,7 +132,7 @@ def test_the_preferred_kind_wins_and_little_is_forgotten(tune: Tune, tmp_path: P
         "preference": {
             "path": str(whole_and_broken_off(tmp_path / "pairs.jsonl")),
             "heldout": 0.3,
-            "optim": {"steps": 40, "lr": 3e-3, "batch_size": 4, "weight_decay": 0.0},
+            "optim": {"steps": 80, "lr": 3e-3, "batch_size": 4, "weight_decay": 0.0},
         },
     }
     said = io.StringIO()
