@@ -29,7 +29,10 @@ def read_questions(path: Path) -> list[Question]:
     if not path.is_file():
         raise LilmError("no such file", where=str(path), remedy="correct --questions")
     found: list[Question] = []
-    for where, entry in entries(path):
+    for one in entries(path):
+        if isinstance(one, LilmError):
+            raise one
+        where, entry = one
         key = next((key for key in KEYS if entry.get(key)), None)
         turns = entry.get(key) if key else None
         said = [turns] if isinstance(turns, str) else turns

@@ -28,7 +28,7 @@ def measure_answers(folder: Path, count: int, reporter: Reporter) -> dict[str, A
     """
     recipe, _ = check_run(folder)
     file = _offered(folder / "export", recipe.site.quants[0])
-    chats = find_chats(recipe)
+    chats = find_chats(recipe, folder / "finetune")
     if not chats.chats:
         raise LilmError(f"no questions: {chats.why}", where=str(folder), remedy="give a run with [[finetune.sources]]")
     languages = (recipe.language, recipe.base_language)

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
+from lilm.recipe.chats import ChatSourceConfig
 from lilm.recipe.corpus import SourceConfig
-from lilm.recipe.finetune import ChatSourceConfig
 
 MADE_LANGUAGES = ("en", "ja")  # in which LiLM makes stories and chats itself
 # fmt: off
