@@ -1,20 +1,27 @@
 // Ties the page together: what happens on which click, and what is said when something fails.
 
+import { Answering } from "./answering.js";
 import { ChatView } from "./chat-view.js";
 import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
-import { $, el } from "./dom.js";
+import { $, el, hasKeyboard } from "./dom.js";
+import { acceptFiles } from "./drop.js";
 import { Engine, support } from "./engine.js";
 import { startServiceWorker } from "./isolation.js";
 import { LoadingView } from "./loading.js";
 import { ModelsView } from "./models-view.js";
 import { hideNotice, showError, showNotice } from "./notice.js";
+import { LIMITS } from "./record.js";
 import { Settings } from "./settings.js";
-import { firstLanguage, formatBytes, isText, language, setLanguage, t } from "./texts.js";
+import { Shelf } from "./shelf.js";
+import { showContext, showSpeed } from "./status.js";
+import { TalksView } from "./talks-view.js";
+import { firstLanguage, isText, language, setLanguage, t } from "./texts.js";
 import { startTheme } from "./theme.js";
 
 /**
  * @typedef {import("./models-view.js").Entry} Entry
+ * @typedef {import("./record.js").Talk} Talk
  *
  * @typedef {Object} SiteModel
  * @property {string} file address
@@ -38,18 +45,24 @@ import { startTheme } from "./theme.js";
  */
 
 const engine = new Engine();
-const chat = new Conversation();
 const loading = new LoadingView();
-const view = new ChatView({ onAgain: answerAgain, onEdit: edit });
+const view = new ChatView({
+  onAgain: () => void answer(),
+  onMore: () => void answer(true),
+  onEdit: edit,
+  onShow: showVersion,
+});
 // Errors after which a second try can succeed.
 const CURABLE = ["network", "truncated", "wrong_hash", "out_of_memory", "worker_died", "internal"];
 /** @type {Site} */ let site;
+/** @type {Shelf} */ let shelf;
+/** @type {Conversation} */ let chat;
+/** @type {Answering} */ let answering;
 /** @type {ModelsView} */ let models;
+/** @type {TalksView} */ let talks;
 /** @type {Settings} */ let settings;
 /** @type {Composer} */ let composer;
 /** @type {(() => void) | null} */ let takeUpdate = null; // lets a new version of the page take over, once one waits
-/** @type {AbortController | null} */ let writing = null; // of the answer being written
-let written = Promise.resolve(); // settles when that answer ends
 
 async function start() {
   $("boot").remove();
@@ -64,6 +77,9 @@ async function start() {
     showError({ kind: "no_models", message: /** @type {Error} */ (error).message });
     return;
   }
+  shelf = await Shelf.open();
+  chat = new Conversation(shelf);
+  await chat.start();
   const variant = support().threads && site.variants.includes("threads") ? "threads" : "single";
   const wide = `${variant}-memory64`; // for what 4 GiB do not hold
   const entries = site.models.map(({ file, chunks, quant, bytes, sha256, parts, memory, quality }) => {
@@ -72,11 +88,16 @@ async function start() {
     return { name, label: quant, source: file, chunks, bytes, files: parts ?? [{ file, sha256 }], ...need, quality };
   });
   document.title = $("title").textContent = site.title;
-  settings = new Settings(site.sampling);
+  settings = new Settings(site.sampling, chat);
+  const parts = { engine, chat, view, sampling: () => settings.values, load: () => loadModel(models.chosen) };
+  answering = new Answering({ ...parts, onEnd: () => view.render(chat) });
   models = new ModelsView(entries, engine, { lang: site.language, onLoad: changeModel });
+  talks = new TalksView(shelf, chat, { onOpen: openTalk, onGone: newChat });
+  if (!shelf.keeps) showNotice(t("notKept"), "hint");
   if (!support().threads) warnOfIsolation();
-  renderAll();
   connect();
+  composer.open(chat.talk.id);
+  renderAll();
   document.documentElement.dataset.ready = "";
 }
 
@@ -85,7 +106,8 @@ function renderAll() {
   settings.render();
   models.renderChip();
   models.showReport(site.charts, site.report);
-  view.render(chat.messages, site.language);
+  view.lang = site.language;
+  renderChat();
   const suggestions = site.prompts.map((text) => {
     const button = el("button", { type: "button", lang: site.language, onclick: () => ask(text) }, text);
     return el("li", {}, button);
@@ -93,10 +115,16 @@ function renderAll() {
   $("suggestions").replaceChildren(...suggestions);
 }
 
+/** Draw the conversation that is open. @param {boolean} [stays] do not scroll to its end */
+function renderChat(stays = false) {
+  view.render(chat, stays);
+  showContext(chat.version?.context ?? 0, engine.model?.info.n_ctx);
+}
+
 /** @param {Entry} entry */
 async function changeModel(entry) {
   stop();
-  await written;
+  await answering.done;
   await loadModel(entry);
 }
 
@@ -113,7 +141,8 @@ async function loadModel(entry) {
         if (isText(key)) showNotice(t(key, { message }), "hint"); // that it is kept needs no words
       },
     );
-    showSpeed();
+    showSpeed(engine.model?.info);
+    showContext(chat.version?.context ?? 0, engine.model?.info.n_ctx);
     return true;
   } catch (thrown) {
     if (engine.state === "loading") return false; // another one was chosen meanwhile
@@ -134,117 +163,56 @@ async function loadModel(entry) {
  * @param {string} text @param {number | null} [place]
  */
 function ask(text, place = null) {
-  if (writing || !text.trim()) return false;
-  if (place !== null) chat.cut(place);
-  chat.dropLast("user"); // its answer never came; the new words replace it
-  chat.add("user", text.trim());
-  view.render(chat.messages, site.language);
+  if (answering.isWriting || !text.trim()) return false;
+  if (text.length > LIMITS.text) {
+    showError({ kind: "context_full" }); // of any model; and it could not be kept
+    return false;
+  }
+  void chat.ask(text.trim(), place);
   answer();
   return true;
 }
 
 /** @param {string} text @param {number} place */
 function edit(text, place) {
-  if (!writing) composer.edit(text, place);
+  if (!answering.isWriting) composer.edit(text, place);
 }
 
-function answerAgain() {
-  if (writing) return;
-  chat.dropLast("assistant");
-  view.render(chat.messages, site.language);
-  answer();
+/** Let the model answer the last question, or go on with its answer. @param {boolean} [goesOn] */
+function answer(goesOn = false) {
+  return answering.start(goesOn);
 }
 
-/** Let the model answer the last message; loads the model first where needed. */
-function answer() {
-  written = writeAnswer();
-  return written;
-}
-
-async function writeAnswer() {
-  const abort = new AbortController();
-  begin(abort);
-  const write = view.beginAnswer();
-  try {
-    if (engine.state !== "ready" && !(await loadModel(models.chosen))) return;
-    if (abort.signal.aborted) return;
-    /** @type {import("./wasm/runtime/lilm.mjs").GenerateOptions["onToken"]} */
-    const onToken = (text, { tokens, seconds }) => {
-      write(text);
-      if (seconds > 0) showSpeed(tokens / seconds);
-    };
-    const result = await engine.chat(chat.prompt(), { ...settings.values, onToken, signal: abort.signal });
-    if (writing !== abort) return; // a new chat was begun meanwhile
-    if (result.text.trim()) chat.add("assistant", result.text.trim(), note(result));
-    else if (result.stop_reason !== "aborted") showNotice(t("silent"), "hint", answer, t("again"));
-    if (result.dropped_turns) showNotice(t("forgot"), "hint");
-    showSpeed(result.tokens / Math.max(result.seconds, 1e-3), await engine.memory());
-    $("announce").textContent = t("answered");
-  } catch (error) {
-    if (writing === abort) showError(error, answer);
-  } finally {
-    if (writing === abort) end();
-  }
-}
-
-/** @param {AbortController} abort */
-function begin(abort) {
-  writing = abort;
-  hideNotice();
-  $("send").hidden = true;
-  $("stop").hidden = false;
-  $("announce").textContent = "";
-}
-
-function end() {
-  writing = null;
-  $("send").hidden = false;
-  $("stop").hidden = true;
-  view.endAnswer();
-  view.render(chat.messages, site.language);
+/** @param {number} place @param {number} version */
+function showVersion(place, version) {
+  if (answering.isWriting) return;
+  chat.show(place, version);
+  renderChat(true);
 }
 
 function stop() {
-  writing?.abort();
+  answering.stop();
   if (engine.state === "loading") engine.cancelLoad();
 }
 
-function newChat() {
+/** Open a conversation, or begin one; an answer being written ends and is kept. @param {Talk} [talk] */
+async function openTalk(talk) {
   stop();
-  if (writing) end();
+  await answering.done;
+  await chat.flush();
   hideNotice();
-  chat.clear();
-  composer.reset();
+  if (talk)
+    chat.open((await shelf.get(talk.id)) ?? talk); // with what was written since the list was drawn
+  else chat.begin();
+  composer.open(chat.talk.id);
+  settings.render();
   $("speed").textContent = "";
-  view.render(chat.messages, site.language);
-  $("prompt").focus();
+  renderChat();
+  if (hasKeyboard()) $("prompt").focus();
 }
 
-/** What is said under an answer. @param {import("./wasm/runtime/lilm.mjs").Result} result */
-function note({ tokens, seconds, stop_reason }) {
-  const parts = [t("answerNote", { tokens, speed: speedText(tokens / Math.max(seconds, 1e-3)) })];
-  if (stop_reason === "aborted") parts.push(t("stopped"));
-  if (stop_reason === "length") parts.push(t("cut"));
-  if (stop_reason === "context_full") parts.push(t("full"));
-  return parts.join(" · ");
-}
-
-/** @param {number} rate tokens per second */
-function speedText(rate) {
-  return t("speed", { n: rate < 10 ? rate.toFixed(1) : Math.round(rate) });
-}
-
-/**
- * The line under the message box, as far as known.
- * @param {number | null} [rate] tokens per second @param {number | null} [memory] bytes
- */
-function showSpeed(rate = null, memory = null) {
-  const threads = engine.model?.info.threads;
-  const parts = rate === null ? [] : [speedText(rate)];
-  if (threads) parts.push(threads === 1 ? t("thread") : t("threads", { n: threads }));
-  const bytes = memory ?? engine.model?.info.heap_bytes;
-  if (bytes) parts.push(t("memory", { size: formatBytes(bytes) }));
-  $("speed").textContent = parts.join(" · ");
+function newChat() {
+  return openTalk();
 }
 
 /** @param {() => void} takeOver */
@@ -256,7 +224,7 @@ function offerUpdate(takeOver) {
 /** The browser ended the model's worker, most likely for want of memory. @param {Event} event "died" */
 function modelDied(event) {
   const { entry, reason } = /** @type {CustomEvent<import("./engine.js").Died>} */ (event).detail;
-  if (writing) return; // the answer's failure tells it
+  if (answering.isWriting) return; // the answer's failure tells it
   showError(reason, () => loadModel(entry), t("reload"));
 }
 
@@ -268,20 +236,34 @@ function warnOfIsolation() {
 function connect() {
   composer = new Composer({ onSend: ask });
   engine.addEventListener("died", modelDied);
+  chat.addEventListener("changed", () => renderChat(!view.follow));
+  chat.addEventListener("copied", () => showNotice(t("copied_elsewhere"), "hint"));
+  chat.addEventListener("lost", (event) => {
+    const { message } = /** @type {CustomEvent<Error>} */ (event).detail;
+    showNotice(t("noRoomToKeep", { message }), "error");
+  });
+  acceptFiles({
+    onModel: (files) => models.open(files),
+    onTalks: (file) => void talks.take(file),
+    onOther: () => showNotice(t("notDropped"), "error"),
+  });
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || document.querySelector("dialog[open]")) return;
-    if (writing) stop();
+    if (answering.isWriting || engine.state === "loading") stop();
     else if (composer.editing) composer.reset();
   });
   $("stop").addEventListener("click", stop);
   $("loading-cancel").addEventListener("click", stop);
-  $("new-chat").addEventListener("click", newChat);
+  $("new-chat").addEventListener("click", () => void newChat());
   $("notice-close").addEventListener("click", hideNotice);
-  $("open-settings").addEventListener("click", () => $("settings").showModal());
+  $("open-settings").addEventListener("click", () => {
+    settings.render(); // another tab may have changed the system prompt
+    $("settings").showModal();
+  });
   $("settings-reset").addEventListener("click", () => settings.reset());
   $("language").addEventListener("click", () => {
     setLanguage(language() === "ja" ? "en" : "ja");
-    if (!writing) renderAll();
+    if (!answering.isWriting) renderAll();
   });
   for (const button of document.querySelectorAll("[data-close]")) {
     button.addEventListener("click", () => button.closest("dialog")?.close());
@@ -289,7 +271,7 @@ function connect() {
   for (const dialog of document.querySelectorAll("dialog")) {
     dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   }
-  if (matchMedia("(pointer: fine)").matches) composer.box.focus();
+  if (hasKeyboard()) composer.box.focus();
 }
 
 start();

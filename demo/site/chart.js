@@ -44,6 +44,8 @@ export function drawChart(entries, chosen, lang, onChoose) {
   const labels = [
     ...ends.map((end) => label("size-label", formatBytes(end(...sizes)), across(end(...sizes)), BOTTOM + 5)),
     ...ends.map((end) => label("value-label", show(end(...values)), 0, up(end(...values)))),
+    label("size-label axis", t("sizeAxis"), (LEFT + RIGHT) / 2, BOTTOM + 14),
+    label("value-label axis", t(isDistance ? "distanceAxis" : "bitsAxis"), 0, TOP / 2),
   ];
   const buttons = points.map(({ entry, size, value }, at) => {
     const told = { name: entry.label, size: formatBytes(size), value: show(value) };

@@ -1,9 +1,25 @@
-// The message box. It sends by Enter, grows with its text, and takes back an earlier question to be asked anew.
+// The message box. It sends by Enter, grows with its text, and takes back an earlier question to be asked anew. What is
+// written in it and not sent is kept, for each conversation.
 
 import { $ } from "./dom.js";
+import { kept, tab } from "./store.js";
+
+const DRAFT = "lilm.draft."; // and the conversation's id
+
+/** Whether an input method is open, in which Enter chooses a candidate (229 is what Safari sends then). @param {KeyboardEvent} event */
+export function isComposing(event) {
+  return event.isComposing || event.keyCode === 229;
+}
+
+/** Forget what was written and not sent in a conversation. @param {string} id */
+export function forgetDraft(id) {
+  kept.remove(DRAFT + id);
+  tab.remove(DRAFT + id);
+}
 
 export class Composer {
   /** @type {number | null} */ #editing = null; // place of the message that the text replaces
+  #key = ""; // where the draft is kept
 
   /**
    * @param {{onSend: (text: string, place: number | null) => boolean}} does place: of the message that is asked anew,
@@ -11,10 +27,12 @@ export class Composer {
    */
   constructor({ onSend }) {
     this.box = $("prompt");
-    this.box.addEventListener("input", () => this.#grow());
+    this.box.addEventListener("input", () => {
+      if (!this.editing) this.#keep(this.box.value);
+      this.#grow();
+    });
     this.box.addEventListener("keydown", (event) => {
-      // While an input method is open, Enter chooses a candidate (229 is what Safari sends then).
-      if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+      if (event.key !== "Enter" || event.shiftKey || isComposing(event)) return;
       event.preventDefault();
       $("composer").requestSubmit();
     });
@@ -22,6 +40,7 @@ export class Composer {
       event.preventDefault();
       const text = this.box.value;
       if (!text.trim() || !onSend(text, this.#editing)) return;
+      if (!this.editing) this.#keep("");
       this.reset();
     });
     $("edit-cancel").addEventListener("click", () => {
@@ -44,11 +63,26 @@ export class Composer {
     this.box.focus();
   }
 
+  /** Show the draft of a conversation. @param {string} id */
+  open(id) {
+    this.#key = DRAFT + id;
+    this.reset();
+  }
+
+  /** Back from an edit to the draft. */
   reset() {
     this.#editing = null;
     $("editing").hidden = true;
-    this.box.value = "";
+    const draft = tab.get(this.#key) ?? kept.get(this.#key); // two tabs may write two
+    this.box.value = typeof draft === "string" ? draft : "";
     this.#grow();
+  }
+
+  /** @param {string} draft */
+  #keep(draft) {
+    if (draft) kept.set(this.#key, draft);
+    else kept.remove(this.#key);
+    tab.set(this.#key, draft);
   }
 
   #grow() {

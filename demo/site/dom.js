@@ -7,9 +7,13 @@
  * @property {HTMLTextAreaElement} prompt
  * @property {HTMLButtonElement} send
  * @property {HTMLInputElement} file
+ * @property {HTMLInputElement} import-file
+ * @property {HTMLTextAreaElement} system
+ * @property {HTMLMeterElement} context-meter
  * @property {HTMLButtonElement} load
  * @property {HTMLDialogElement} models
  * @property {HTMLDialogElement} settings
+ * @property {HTMLDialogElement} talks
  * @property {HTMLProgressElement} loading-bar
  * @property {HTMLImageElement} chart-image
  * @property {HTMLAnchorElement} report-link
@@ -33,6 +37,11 @@ export function el(tag, props = {}, ...children) {
   }
   node.append(...children);
   return node;
+}
+
+/** Whether the focus may move by itself: on a touch screen the box with the focus would bring up the keyboard. */
+export function hasKeyboard() {
+  return matchMedia("(pointer: fine)").matches;
 }
 
 /** @param {string} name of a symbol of icons.svg */

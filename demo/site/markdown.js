@@ -1,5 +1,5 @@
-// The Markdown that small models write, as elements: paragraphs, headings, lists, quotes, code, emphasis. Everything
-// else, HTML and links too, is shown as the text that it is.
+// The Markdown that small models write, as elements: paragraphs, headings, lists, quotes, tables, code, emphasis.
+// Everything else, HTML and links too, is shown as the text that it is.
 
 import { el } from "./dom.js";
 
@@ -7,6 +7,9 @@ const FENCE = /^\s*(```|~~~)/;
 const HEADING = /^(#{1,6})\s+(.*)$/;
 const ITEM = /^(\s*)(?:[-*+]\s+|[・•]\s*|(\d{1,3})[.)]\s+)(.*)$/;
 const QUOTE = /^>\s?(.*)$/;
+const ROW = /^\s*\|(.*)$/;
+const DASHES = /^\s*\|(?:\s*:?-+:?\s*\|)+\s*$/; // the line under a table's head
+const BAR = /(?<!\\)\|/; // between cells; one behind a backslash is a cell's
 // Code first: what stands in it is no emphasis. A star between letters or figures (2*3*4) is a star.
 const CODE = /(`+)(?!`)(.+?)(?<!`)\1(?!`)/;
 const STRONG = /\*\*(?=\S)(.+?)(?<=\S)\*\*/;
@@ -42,19 +45,21 @@ function readBlock(lines, at) {
     return [el(tag, {}, ...inline(heading[2])), at + 1];
   }
   if (ITEM.test(line)) return readList(lines, at);
+  if (isTable(lines, at)) return readTable(lines, at);
   if (QUOTE.test(line)) {
     const end = endOf(lines, at, (one) => QUOTE.test(one));
     const inner = lines.slice(at, end).map((one) => one.replace(QUOTE, "$1"));
     return [el("blockquote", {}, ...markdown(inner.join("\n"))), end];
   }
-  const end = endOf(lines, at, (one) => one.trim() && ![FENCE, HEADING, ITEM, QUOTE].some((kind) => kind.test(one)));
+  const isOther = (/** @type {string} */ one) => [FENCE, HEADING, ITEM, QUOTE].some((kind) => kind.test(one));
+  const end = endOf(lines, at, (one, next) => one.trim() && !isOther(one) && !isTable(lines, next));
   return [el("p", {}, ...inline(lines.slice(at, end).join("\n"))), end];
 }
 
-/** @param {string[]} lines @param {number} at @param {(line: string) => unknown} belongs */
+/** @param {string[]} lines @param {number} at @param {(line: string, at: number) => unknown} belongs */
 function endOf(lines, at, belongs) {
   let end = at + 1;
-  while (end < lines.length && belongs(lines[end])) end += 1;
+  while (end < lines.length && belongs(lines[end], end)) end += 1;
   return end;
 }
 
@@ -83,6 +88,39 @@ function readList(lines, at) {
     at = end;
   }
   return [list, at];
+}
+
+/** @param {string[]} lines @param {number} at */
+function isTable(lines, at) {
+  return ROW.test(lines[at]) && DASHES.test(lines[at + 1] ?? "");
+}
+
+/** @param {string[]} lines @param {number} at of the head @returns {Read} */
+function readTable(lines, at) {
+  const end = endOf(lines, at, (one) => ROW.test(one));
+  const sides = cellsOf(lines[at + 1]).map((dashes) => sideOf(dashes));
+  const row = (/** @type {string} */ line, /** @type {"th" | "td"} */ tag) => {
+    const cells = cellsOf(line).slice(0, sides.length);
+    const side = (/** @type {number} */ place) => (sides[place] ? { "data-align": sides[place] } : {});
+    return el("tr", {}, ...cells.map((cell, place) => el(tag, side(place), ...inline(cell))));
+  };
+  const head = el("thead", {}, row(lines[at], "th"));
+  const body = el("tbody", {}, ...lines.slice(at + 2, end).map((line) => row(line, "td")));
+  return [el("div", { className: "table", tabIndex: 0 }, el("table", {}, head, body)), end];
+}
+
+/** @param {string} line of a table */
+function cellsOf(line) {
+  const [, rest] = /** @type {RegExpExecArray} */ (ROW.exec(line));
+  const cells = rest.trimEnd().split(BAR);
+  if (cells.length > 1 && !cells.at(-1)) cells.pop(); // the line ends with a bar
+  return cells.map((cell) => cell.trim().replaceAll("\\|", "|"));
+}
+
+/** @param {string} dashes */
+function sideOf(dashes) {
+  if (!dashes.endsWith(":")) return "";
+  return dashes.startsWith(":") ? "center" : "right";
 }
 
 /** @param {string} text @returns {(Node | string)[]} */

@@ -5,7 +5,10 @@ import { drawChart } from "./chart.js";
 import { $, el } from "./dom.js";
 import { fitOf } from "./fits.js";
 import { KeptView } from "./kept-view.js";
+import { kept } from "./store.js";
 import { formatBytes, languageName, significant, t } from "./texts.js";
+
+const CHOSEN = "lilm.model"; // the name of the one that was chosen last
 
 /**
  * @typedef {{bits_per_byte: number, kld_mean: number | null, top1_agreement: number | null, kld_ci95?: [number, number] | null}} Figures
@@ -32,14 +35,16 @@ export class ModelsView {
    */
   constructor(entries, engine, { lang, onLoad }) {
     this.entries = entries;
-    /** @type {Entry} */ this.chosen = entries[0];
+    const chosen = kept.get(CHOSEN);
+    /** @type {Entry} */ this.chosen = entries.find(({ name }) => name === chosen) ?? entries[0];
     this.engine = engine;
     this.lang = lang;
-    this.kept = new KeptView();
+    this.onLoad = onLoad;
+    this.keptView = new KeptView();
     $("open-models").addEventListener("click", async () => {
       this.render();
       $("models").showModal();
-      await this.kept.refresh();
+      await this.keptView.refresh();
       this.render();
     });
     $("load").addEventListener("click", () => {
@@ -48,21 +53,27 @@ export class ModelsView {
     });
     $("open-file").addEventListener("click", () => $("file").click());
     $("file").addEventListener("change", () => {
-      const files = [...($("file").files ?? [])].sort((one, other) => (one.name < other.name ? -1 : 1));
+      const files = [...($("file").files ?? [])];
       $("file").value = ""; // so that the same file can be chosen again
-      const [first] = files; // of a model in parts, all are chosen together
-      if (!first) return;
-      const bytes = files.reduce((sum, { size }) => sum + size, 0);
-      const source = files.length > 1 ? files : first;
-      this.chosen = { name: first.name, label: first.name, source, bytes, local: true };
-      this.entries = [...this.entries.filter((entry) => !entry.local), this.chosen];
-      $("models").close();
-      onLoad(this.chosen);
+      this.open(files);
     });
     engine.addEventListener("change", () => {
       this.renderChip();
       if ($("models").open) this.render();
     });
+  }
+
+  /** Load a model of the user's; of one in parts, all files at once. @param {File[]} files */
+  open(files) {
+    const sorted = files.toSorted((one, other) => (one.name < other.name ? -1 : 1));
+    const [first] = sorted;
+    if (!first) return;
+    const bytes = sorted.reduce((sum, { size }) => sum + size, 0);
+    const source = sorted.length > 1 ? sorted : first;
+    this.chosen = { name: first.name, label: first.name, source, bytes, local: true };
+    this.entries = [...this.entries.filter((entry) => !entry.local), this.chosen];
+    $("models").close();
+    this.onLoad(this.chosen);
   }
 
   renderChip() {
@@ -112,6 +123,7 @@ export class ModelsView {
   /** @param {Entry} entry */
   #choose(entry) {
     this.chosen = entry;
+    if (!entry.local) kept.set(CHOSEN, entry.name); // a file of the user's cannot be opened again without them
     this.renderChip();
   }
 
@@ -134,7 +146,7 @@ export class ModelsView {
     if (this.engine.state === "ready" && this.engine.entry === entry) name.append(badge(t("loaded"), "ready"));
     else if (entry.local) name.append(badge(t("yourFile")));
     else if (at === 0 && this.entries.length > 1) name.append(badge(t("defaultModel")));
-    if (this.kept.isKept(entry)) name.append(badge(t("kept")));
+    if (this.keptView.isKept(entry)) name.append(badge(t("kept")));
     const size = el("span", { className: "size" }, el("b", {}, formatBytes(entry.bytes)));
     if (entry.memory) size.append(` · ${t("memory", { size: formatBytes(entry.memory) })}`);
     const fit = fitOf(entry);

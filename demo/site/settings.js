@@ -1,4 +1,5 @@
-// How text is drawn: sliders whose defaults come from models.json and whose changes are kept in this browser.
+// How text is drawn: the system prompt, and sliders whose defaults come from models.json and whose changes are kept in
+// this browser.
 
 import { $, el } from "./dom.js";
 import { kept } from "./store.js";
@@ -24,10 +25,12 @@ function stored() {
 }
 
 export class Settings {
-  /** @param {Sampling} defaults */
-  constructor(defaults) {
+  /** @param {Sampling} defaults @param {import("./conversation.js").Conversation} chat whose system prompt is set here */
+  constructor(defaults, chat) {
     this.defaults = defaults;
+    this.chat = chat;
     this.changed = stored();
+    $("system").addEventListener("input", () => chat.setSystem($("system").value));
   }
 
   /** All sampling options under llama.cpp's names. */
@@ -44,10 +47,12 @@ export class Settings {
   reset() {
     this.changed = {};
     kept.remove(KEY);
+    this.chat.setSystem("");
     this.render();
   }
 
   render() {
+    $("system").value = this.chat.talk.system;
     const names = /** @type {(keyof Sampling)[]} */ (Object.keys(RANGES));
     const rows = names.map((name) => {
       const [min, max, step] = RANGES[name];

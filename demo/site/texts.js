@@ -26,7 +26,7 @@ const TEXTS = {
     downloading: "{loaded} of {total} · {rate}/s · {left} left", downloadingUnknown: "{loaded} · {rate}/s",
     starting: "Starting {name}…", preparing: "Preparing {name}…",
     seconds: "{n} s", minutes: "{n} min", speed: "{n} tokens/s", threads: "{n} threads", thread: "1 thread",
-    answerNote: "{tokens} tokens · {speed}", stopped: "stopped", cut: "longest answer reached", full: "context is full",
+    answerNote: "{tokens} tokens · {speed}",
     forgot: "The oldest messages no longer fit into the model’s context and were left out.",
     copy: "Copy", copied: "Copied", again: "Answer again", you: "You", model: "Model", answered: "Answer complete", retry: "Try again",
     edit: "Edit", editing: "Asks this question anew; what came after it goes.",
@@ -65,6 +65,22 @@ const TEXTS = {
     error_no_models: "The list of models (models.json) could not be read: {message}",
     notIsolated: "This page is not cross-origin isolated, so the model runs on one thread and is slow. Serve it with `lilm serve`, or send the headers COOP same-origin and COEP require-corp.",
     notIsolatedFatal: "This page is not cross-origin isolated, and the only build of the model’s engine here needs that. Serve it with `lilm serve`, or send the headers COOP same-origin and COEP require-corp.",
+    talks: "Conversations", noTalks: "There is none yet. What you write is kept on this device.", unnamed: "New conversation",
+    rename: "Rename “{name}”", nameOfTalk: "Name of the conversation", deleteTalk: "Delete “{name}”", deleted: "“{name}” is deleted.", undo: "Undo",
+    saveOne: "Save this one as", saveAll: "Save all", import: "Read a file…",
+    imported: "Conversations read: {n}.", importedNone: "All conversations of this file are here already.", notImported: "The file was not read. {message}",
+    importTooBig: "It is too big.", importNotJson: "It is not JSON.", importNotOurs: "It holds no conversations of this page.",
+    importDamaged: "Conversation {n} of it is damaged.",
+    copied_elsewhere: "Another tab went on with this conversation. This tab’s words are now in a copy of it.",
+    notKept: "This browser keeps nothing for this page: the conversations go when the tab is closed.",
+    noRoomToKeep: "The conversation could not be kept: {message} Save it as a file, or delete others.",
+    system: "System prompt", systemHelp: "What the model is told before the conversation. It is this conversation’s and that of those begun after it.",
+    context: "context {used} / {n_ctx}", more: "Continue", answerNow: "Answer", unfold: "Show all", fold: "Show less", copyCode: "Copy code",
+    before: "Version before", behind: "Next version", versions: "versions of this answer",
+    end_aborted: "stopped", end_length: "longest answer reached", end_context_full: "context is full", end_writing: "interrupted",
+    noRoom: "The context is full, and this answer takes all of it: it cannot go on.",
+    drop: "Drop a GGUF model, or a file of conversations", notDropped: "Only GGUF models and files of conversations (.json) can be dropped here.",
+    sizeAxis: "size", bitsAxis: "bits per byte", distanceAxis: "divergence",
   },
   ja: {
     skip: "入力欄へ移動", tag: "この端末の中で動きます",
@@ -83,7 +99,7 @@ const TEXTS = {
     downloading: "{loaded} / {total}・毎秒 {rate}・残り {left}", downloadingUnknown: "{loaded}・毎秒 {rate}",
     starting: "{name} を起動しています…", preparing: "{name} を準備しています…",
     seconds: "{n} 秒", minutes: "{n} 分", speed: "{n} トークン/秒", threads: "{n} スレッド", thread: "1 スレッド",
-    answerNote: "{tokens} トークン・{speed}", stopped: "停止しました", cut: "最大の長さに達しました", full: "コンテキストがいっぱいです",
+    answerNote: "{tokens} トークン・{speed}",
     forgot: "古いメッセージはモデルのコンテキストに収まらなくなったため、省かれました。",
     copy: "コピー", copied: "コピーしました", again: "もう一度答える", you: "あなた", model: "モデル", answered: "回答が終わりました", retry: "再試行",
     edit: "編集", editing: "この質問を言い直します。以降のやり取りは消えます。",
@@ -122,6 +138,22 @@ const TEXTS = {
     error_no_models: "モデルの一覧（models.json）を読めませんでした：{message}",
     notIsolated: "このページはクロスオリジン分離されていないため、1 スレッドで遅く動きます。`lilm serve` で配信するか、COOP same-origin と COEP require-corp のヘッダーを付けてください。",
     notIsolatedFatal: "このページはクロスオリジン分離されていません。ここにあるエンジンにはそれが必要です。`lilm serve` で配信するか、COOP same-origin と COEP require-corp のヘッダーを付けてください。",
+    talks: "会話の一覧", noTalks: "まだありません。書いた内容はこの端末に保存されます。", unnamed: "新しい会話",
+    rename: "「{name}」の名前を変更", nameOfTalk: "会話の名前", deleteTalk: "「{name}」を削除", deleted: "「{name}」を削除しました。", undo: "元に戻す",
+    saveOne: "この会話を保存：", saveAll: "すべて保存", import: "ファイルから読み込む…",
+    imported: "{n} 件の会話を読み込みました。", importedNone: "このファイルの会話はすべて保存済みです。", notImported: "ファイルを読み込めませんでした。{message}",
+    importTooBig: "大きすぎます。", importNotJson: "JSON ではありません。", importNotOurs: "このページの会話ではありません。",
+    importDamaged: "{n} 番目の会話が壊れています。",
+    copied_elsewhere: "別のタブがこの会話を続けたため、このタブの内容は複製に移りました。",
+    notKept: "このブラウザーは何も保存できないため、タブを閉じると会話は消えます。",
+    noRoomToKeep: "会話を保存できませんでした：{message} ファイルに保存するか、ほかの会話を削除してください。",
+    system: "システムプロンプト", systemHelp: "会話の前にモデルへ伝える指示です。この会話と、これから始める会話に使われます。",
+    context: "コンテキスト {used} / {n_ctx}", more: "続ける", answerNow: "答える", unfold: "すべて表示", fold: "折りたたむ", copyCode: "コードをコピー",
+    before: "前の版", behind: "次の版", versions: "この答えの版",
+    end_aborted: "停止しました", end_length: "最大の長さに達しました", end_context_full: "コンテキストがいっぱいです", end_writing: "中断されました",
+    noRoom: "この答えでコンテキストがいっぱいになったため、続けられません。",
+    drop: "GGUF モデルか会話のファイルをここにドロップ", notDropped: "ここにドロップできるのは GGUF モデルと会話のファイル（.json）だけです。",
+    sizeAxis: "大きさ", bitsAxis: "ビット/バイト", distanceAxis: "差",
   },
 };
 
@@ -176,6 +208,16 @@ export function formatBytes(bytes) {
   if (bytes >= 1e9) return `${(bytes / 1e9).toFixed(2)} GB`;
   if (bytes >= 1e6) return `${(bytes / 1e6).toFixed(bytes >= 1e8 ? 0 : 1)} MB`;
   return `${Math.max(1, Math.round(bytes / 1e3))} kB`;
+}
+
+/** @param {number} count */
+export function formatCount(count) {
+  return count.toLocaleString(current);
+}
+
+/** @param {number} moment milliseconds since 1970 */
+export function formatDate(moment) {
+  return new Intl.DateTimeFormat(current, { dateStyle: "medium", timeStyle: "short" }).format(moment);
 }
 
 /** @param {number} seconds */

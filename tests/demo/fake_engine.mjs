@@ -5,7 +5,7 @@
  * @typedef {import("../../wasm/runtime/lilm.mjs").LoadOptions} LoadOptions
  * @typedef {import("../../wasm/runtime/lilm.mjs").GenerateOptions} GenerateOptions
  * @typedef {import("../../wasm/runtime/lilm.mjs").Message} Message
- * @typedef {{keptModels?: {key: string}[], loadedSource?: string, killModel?: () => void, lastChat?: object}} World
+ * @typedef {{keptModels?: {key: string}[], loadedSource?: string, killModel?: () => void, loadPause?: number, lastChat?: object}} World
  */
 
 export class LilmError extends Error {
@@ -22,37 +22,51 @@ export const forgetKept = async (/** @type {string} */ key) =>
   void (world.keptModels = world.keptModels?.filter((one) => one.key !== key));
 export const support = () => ({ threads: globalThis.crossOriginIsolated, reason: "" });
 const pause = (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(resolve, ms));
-const TEXT = "猫は<img src=x onerror=alert(1)>庭で" + "あ".repeat(400);
+const TEXT = "猫は<img src=x onerror=alert(1)>庭で" + "あ".repeat(1000);
 /** @param {string | File} source @param {Required<LoadOptions>} options */
 export async function load(source, { onProgress, signal }) {
   for (let part = 0; part <= 4; part++) {
     onProgress({ phase: "download", loaded: part * 1e6, total: 4e6, speed: 1e6 });
-    await pause(20);
+    await pause(world.loadPause ?? 20);
     if (signal.aborted) throw new LilmError("aborted", "given up");
   }
   world.loadedSource = String(source);
   if (source instanceof File) throw new LilmError("not_a_gguf", "not GGUF");
   return {
-    info: { threads: 2 },
+    info: { threads: 2, n_ctx: 256 },
     stats: async () => ({ heap_bytes: 40e6 }),
     ended: new Promise((resolve) => (world.killModel = () => resolve(new LilmError("worker_died", "ended")))),
     unload: async () => {},
     /** @param {Message[]} messages @param {Required<GenerateOptions>} options */
     chat: async (messages, options) => {
       world.lastChat = { messages, temperature: options.temperature, repeat_penalty: options.repeat_penalty };
-      const asked = messages.at(-1)?.content;
+      const asked = messages.at(-1)?.content ?? "";
       if (asked === "crash") throw new LilmError("internal", "worker died");
-      if (asked === "silence") return { text: " ", tokens: 1, seconds: 1, stop_reason: "eos", dropped_turns: 0 };
-      const dropped_turns = Math.max(0, (messages.length - 3) / 2);
+      const prompt_tokens = messages.length * 10;
+      if (asked === "silence")
+        return { text: " ", tokens: 1, seconds: 1, stop_reason: "eos", dropped_turns: 0, prompt_tokens };
+      const dropped_turns = Math.max(0, Math.floor((messages.length - 3) / 2));
+      const [, echo] = asked.split("say: ");
+      if (echo) {
+        options.onToken(echo, { tokens: 1, seconds: 1 });
+        return { text: echo, tokens: 1, seconds: 1, stop_reason: "eos", dropped_turns, prompt_tokens };
+      }
       let text = "";
       for (const letter of TEXT.slice(0, options.n_predict)) {
         if (options.signal.aborted)
-          return { text, tokens: text.length, seconds: 1, stop_reason: "aborted", dropped_turns };
+          return { text, tokens: text.length, seconds: 1, stop_reason: "aborted", dropped_turns, prompt_tokens };
         await pause(5);
         text += letter;
         options.onToken(letter, { tokens: text.length, seconds: text.length / 100 });
       }
-      return { text, tokens: text.length, seconds: text.length / 100, stop_reason: "length", dropped_turns };
+      return {
+        text,
+        tokens: text.length,
+        seconds: text.length / 100,
+        stop_reason: "length",
+        dropped_turns,
+        prompt_tokens,
+      };
     },
   };
 }

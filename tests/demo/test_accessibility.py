@@ -57,9 +57,53 @@ def test_no_state_of_the_page_has_faults(open_page: Open, axe: str, scheme: str,
     assert faults(page) == []
     page.click(".turn.user .icon")
     assert faults(page) == []
+    page.keyboard.press("Escape")
+    page.fill("#prompt", "say: | a |\n|---|\n| b |\n\n```\nc\n```" + "\n" * 20)
+    page.press("#prompt", "Enter")
+    page.wait_for_selector(".turn.assistant table")
+    page.wait_for_selector("#context:not([hidden])")
+    page.click(".turn.assistant:last-child .acts button >> nth=1")
+    page.wait_for_selector(".place")
+    assert faults(page) == []
+    page.click("#open-talks")
+    page.wait_for_selector(".talk")
+    assert faults(page) == []
+    page.click("#talk-list .icon >> nth=0")
+    page.wait_for_selector("#talk-list input")
+    assert faults(page) == []
+    page.keyboard.press("Enter")
+    page.click("#talk-list .icon >> nth=1")
+    page.wait_for_selector("#deleted:not([hidden])")
+    assert faults(page) == []
+    page.keyboard.press("Escape")
     page.evaluate("killModel()")
     page.wait_for_selector("#notice:not([hidden])")
     assert faults(page) == []
+
+
+def test_conversations_need_no_mouse(open_page: Open) -> None:
+    page = open_page()
+    page.evaluate("localStorage.setItem('lilm.sampling', '{\"n_predict\": 16}')")
+    page.reload()
+    page.wait_for_selector("[data-ready]", state="attached")
+    page.focus("#prompt")
+    page.keyboard.type("hello")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".more")
+    page.focus("#open-talks")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#talks[open]")
+    for _ in range(10):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.ariaLabel?.startsWith('Delete')"):
+            break
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#deleted:not([hidden])")
+    assert page.evaluate("document.activeElement.id") == "deleted-undo"
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".talk")
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.id") == "open-talks"
 
 
 def test_the_keyboard_reaches_everything_and_comes_back(open_page: Open) -> None:

@@ -30,6 +30,13 @@ CASES = (
     ("- <b>x</b>\n> <i>", "<ul><li>&lt;b&gt;x&lt;/b&gt;</li></ul><blockquote><p>&lt;i&gt;</p></blockquote>"),
     ("[a](javascript:alert(1)) https://example.org", "<p>[a](javascript:alert(1)) https://example.org</p>"),
     ("-", "<p>-</p>"),
+    (
+        "a\n| x | *y* |\n|---|--:|\n| 1 \\| 2 | <b> |\n| 3\n\nb",
+        '<p>a</p><div class="table" tabindex="0"><table><thead><tr><th>x</th><th data-align="right"><em>y</em></th>'
+        '</tr></thead><tbody><tr><td>1 | 2</td><td data-align="right">&lt;b&gt;</td></tr><tr><td>3</td></tr></tbody>'
+        "</table></div><p>b</p>",
+    ),
+    ("| no | table |", "<p>| no | table |</p>"),
     ("```", '<pre tabindex="0"><code></code></pre>'),
     ("", ""),
 )
@@ -47,5 +54,14 @@ def test_markdown(page: Any) -> None:
 
 def test_long_and_odd_text_takes_no_time(page: Any) -> None:
     """Every frame draws the answer so far: no text may make the patterns search for long."""
-    for source in ("*" * 20_000, "`" * 20_000, "**a " * 5000, "- " * 5000, "> " * 2000, "\n" * 20_000):
+    for source in (
+        "*" * 20_000,
+        "`" * 20_000,
+        "**a " * 5000,
+        "- " * 5000,
+        "> " * 2000,
+        "\n" * 20_000,
+        "| " * 9000,
+        "| a |\n|---|\n" * 3000,
+    ):
         assert page.evaluate(f"async (source) => (await ({SHOWN})(source)).length >= 0", source)

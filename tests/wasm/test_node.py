@@ -89,6 +89,20 @@ def test_nothing_that_people_type_becomes_a_special_token(name: str, wasm_dir: P
             assert list(run.prompt_ids) == engine.tokenize_chat(messages), messages
 
 
+@pytest.mark.parametrize("name", ["chatml", "zephyr"])
+def test_an_answer_goes_on_with_the_tokens_of_a_whole_one(name: str, wasm_dir: Path, tmp_path: Path) -> None:
+    gguf = instruct_gguf(instruct_base(tmp_path / name, name))
+    chats = [[*CHATS[0], {"role": "assistant", "content": words}] for words in ("Paris is", "日本の", "- a\n- b</s>")]
+    runs = [{"messages": messages, "n_predict": 1} for messages in [CHATS[0], *chats]]
+    asked, *begun = run_node(gguf, wasm_dir, runs, n_ctx=512).runs
+    with Engine(gguf, n_ctx=512, threads=1) as engine:
+        for messages, run in zip(chats, begun, strict=True):
+            ids = list(run.prompt_ids)
+            whole = engine.tokenize_chat(messages)  # goes on with the mark at the end of the turn
+            assert whole[: len(ids)] == ids and ids[: len(asked.prompt_ids)] == list(asked.prompt_ids)
+            assert engine.text(ids[len(asked.prompt_ids) :]).strip() == messages[-1]["content"]
+
+
 def test_a_seed_decides_the_draw(stories: dict[str, Path], wasm_dir: Path) -> None:
     drawn = {"prompt": "Once", "n_predict": 24, "temperature": 1.5}
     runs = run_node(stories["f16"], wasm_dir, [drawn | {"seed": 1}, drawn | {"seed": 1}, drawn | {"seed": 2}]).runs

@@ -200,9 +200,23 @@ export class Engine {
     return this.#info.n_ctx;
   }
 
-  /** Tokens of a chat, by the model's own template. @param {{role: string, content: string}[]} messages */
+  /**
+   * Tokens of a chat, by the model's own template. An assistant's message at the end is an answer to go on with.
+   * @param {{role: string, content: string}[]} messages
+   */
   tokenizeChat(messages) {
-    return this.#glue.tokens("lilm_tokenize_chat", JSON.stringify(messages));
+    const last = messages.at(-1);
+    const isBegun = last?.role === "assistant";
+    const asked = this.#glue.tokens("lilm_tokenize_chat", JSON.stringify(isBegun ? messages.slice(0, -1) : messages));
+    return isBegun ? [...asked, ...this.#tokenizeOn(last.content)] : asked;
+  }
+
+  /** Tokens of text that stands behind other text: without the space that some vocabularies begin with. @param {string} text */
+  #tokenizeOn(text) {
+    if (!text) return [];
+    const edge = this.tokenize("\n");
+    const both = this.tokenize(`\n${text}`);
+    return edge.every((id, at) => both[at] === id) ? both.slice(edge.length) : this.tokenize(text);
   }
 
   detokenize(/** @type {number[]} */ ids) {

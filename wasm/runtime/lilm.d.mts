@@ -203,7 +203,7 @@ declare class LoadedModel {
      */
     readonly ended: Promise<LilmError>;
     /**
-     * The assistant's next message, by the model's chat template.
+     * The assistant's next message, by the model's chat template; what follows its last one where that stands at the end.
      * @param {Message[]} messages @param {GenerateOptions} [options] @returns {Promise<Result>}
      */
     chat(messages: Message[], options?: GenerateOptions): Promise<Result>;
