@@ -201,7 +201,7 @@ def test_callers_are_answered_in_the_order_in_which_they_came(slow: httpx.Client
 
     with ThreadPoolExecutor(5) as pool:
         asked = []
-        for number, tokens in enumerate((300, 20, 1, 10, 1)):
+        for number, tokens in enumerate((300, 90, 60, 90, 60)):
             asked.append(pool.submit(ask, number, tokens))
             time.sleep(0.1)
     for one in asked:

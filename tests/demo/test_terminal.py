@@ -63,15 +63,16 @@ def test_each_line_is_answered_with_what_was_said_before(engine: ChatEngine) -> 
     first = expected(engine, [user("むかしむかし")])
     chat = [user("むかしむかし"), {"role": "assistant", "content": first.rstrip()}, user("/quit is said")]
     assert talk.dialogue.turns[:-1] == chat
-    assert talk.said == f"{first}\n{expected(engine, chat)}\n"
-    assert f"/{engine.n_ctx} · {N_PREDICT} tokens · " in talk.told and "tokens/s · cut at --n-predict]" in talk.told
+    assert talk.said == visible(f"{first}\n{expected(engine, chat)}\n")
+    assert f"/{engine.n_ctx} · {N_PREDICT} tokens · " in talk.told
+    assert "tokens/s · cut at the longest answer]" in talk.told
 
 
 def test_the_system_message_is_read_first_and_can_be_taken_away(engine: ChatEngine) -> None:
     talk = Talk(engine, ["/system The cat.", "むかし", "/system", "/regenerate"])
     head = {"role": "system", "content": "The cat."}
     kind, plain = (expected(engine, [*first, user("むかし")]) for first in ([head], []))
-    assert talk.said == f"{kind}\n{plain}\n" and kind != plain
+    assert talk.said == visible(f"{kind}\n{plain}\n") and kind != plain
     assert talk.dialogue.messages == [user("むかし"), {"role": "assistant", "content": plain.rstrip()}]
 
 
@@ -169,13 +170,16 @@ def test_ctrl_c_stops_the_answer_and_ctrl_d_the_program(slow_gguf: Path) -> None
                 if select.select([ours], [], [], 0.2)[0]:
                     shown += os.read(ours, 4096)
 
-        wait_for("> ")
-        os.write(ours, "むかしむかし\r".encode())
-        wait_for("> ", least=len(shown) + 120)
-        process.send_signal(signal.SIGINT)
-        wait_for("stopped]")
-        shown = b""
-        wait_for("> ")
-        os.write(ours, b"\x04")
-        assert process.wait(30) == 0
+        try:
+            wait_for("> ")
+            os.write(ours, "むかしむかし\r".encode())
+            wait_for("> ", least=len(shown) + 120)
+            process.send_signal(signal.SIGINT)
+            wait_for("stopped]")
+            shown = b""
+            wait_for("> ")
+            os.write(ours, b"\x04")
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
     os.close(ours)
