@@ -33,8 +33,8 @@ class Terminal:
     """One chat. out: gets the answers alone; notes: all else. read: the next line that is typed, without its end, None
     when there is no more; what `read` is given stands in the line already, to be changed.
 
-    interactive: somebody sits there: mistakes are told and the chat goes on, and Ctrl-C stops an answer only. Else the
-    first mistake ends it with its LilmError.
+    interactive: somebody sits there: mistakes are told and the chat goes on. Else the first mistake ends it with its
+    LilmError.
     """
 
     engine: ChatEngine
@@ -115,11 +115,10 @@ class Terminal:
         pieces = self.engine.write(self.dialogue.messages, self.order)
         self.order = replace(self.order, seed=(self.order.seed + 1) % MAX_SEED)
         said = ""
-        with interrupted_by(self.engine.stop) if self.interactive else nullcontext():
-            for piece in pieces:
-                piece = piece if said else piece.lstrip()
-                said += piece
-                self._write(piece)
+        for piece in pieces:
+            piece = piece if said else piece.lstrip()
+            said += piece
+            self._write(piece)
         self._write("\n")
         if pieces.outcome is None or (pieces.outcome.finish == "cancelled" and not said):
             self.dialogue.take_back()
@@ -169,6 +168,7 @@ def typed_lines(notes: Console) -> Callable[[str], str | None]:
     def read(begun: str) -> str | None:
         readline.set_startup_hook((lambda: readline.insert_text(begun)) if begun else None)
         while True:
+            stopping = signal.signal(signal.SIGINT, signal.default_int_handler)
             try:
                 return input(PROMPT)
             except EOFError:
@@ -177,6 +177,7 @@ def typed_lines(notes: Console) -> Callable[[str], str | None]:
             except KeyboardInterrupt:
                 notes.print("\nCtrl-D or /quit ends", style="dim")
             finally:
+                signal.signal(signal.SIGINT, stopping)
                 readline.set_startup_hook(None)
 
     return read
@@ -208,4 +209,5 @@ def talk(model: Path, order: Order, *, system: str = "", n_ctx: int = 4096, lora
                 if hasattr(stream, "reconfigure"):
                     stream.reconfigure(encoding="utf-8", errors="replace")
             read = piped_lines(sys.stdin)
-        Terminal(engine, order, Dialogue(system), sys.stdout, notes, read, interactive).run()
+        with interrupted_by(engine.stop) if interactive else nullcontext():
+            Terminal(engine, order, Dialogue(system), sys.stdout, notes, read, interactive).run()
