@@ -5,6 +5,8 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
+from lilm.recipe import LEARNED
+
 
 def quality_table(report: dict[str, Any], speed: dict[str, Any] | None = None) -> Table:
     """One row per file. report: bench/report.json; speed: `measurements["speed"]` of the bench's manifest.
@@ -22,12 +24,13 @@ def quality_table(report: dict[str, Any], speed: dict[str, Any] | None = None) -
     )
     table.add_column("file", no_wrap=True)
     headings = ["MB", "bits/\nweight", *(f"bits/\nbyte {lang}" for lang in report["languages"])]
-    headings += [f"KLD {learnt} ± SE\nnats/token", f"same top\n{learnt}"]
+    headings += [f"KLD {learnt} ± SE\nnats/token", f"same\ntop {learnt}"]
     headings += ["tok/s"] if speed is not None else []
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     for file in report["files"]:
-        cells = [file["quant"] + ("*" if file["note"] else "")]
+        # what a longer name takes, the figures would lack
+        cells = [file["quant"].replace(LEARNED, f"\n{LEARNED}") + ("*" if file["note"] else "")]
         cells += [f"{file['bytes'] / 1e6:.2f}", f"{file['bits_per_weight']:.2f}"]
         cells += [f"{file['quality'][lang]['bits_per_byte']:.4f}" for lang in report["languages"]]
         cells += _against_full(file["quality"][learnt])
@@ -41,7 +44,7 @@ def quality_table(report: dict[str, Any], speed: dict[str, Any] | None = None) -
 def _against_full(figures: dict[str, Any]) -> list[str]:
     if figures["kld_mean"] is None:
         return ["–", "–"]
-    return [f"{figures['kld_mean']:.5f} ± {figures['kld_se']:.5f}", f"{figures['top1_agreement'] * 100:.1f} %"]
+    return [f"{figures['kld_mean']:.5f} ±{figures['kld_se']:.5f}", f"{figures['top1_agreement'] * 100:.1f}%"]
 
 
 def _caption(report: dict[str, Any]) -> str:

@@ -97,7 +97,10 @@ def test_page_stands_alone_and_escapes(bench: Path) -> None:
 
 def test_table_fits_a_terminal(bench: Path) -> None:
     console = Console(width=80, record=True, quiet=False, file=(bench.parent / "table.txt").open("w"))
-    console.print(quality_table(read(bench), {"Q4_0": {"generated_tokens_per_second": 1234.5}}))
+    report = read(bench)
+    longest = {**report["files"][-1], "quant": "mix-1.94MB-learned", "note": "from Q4_0", "bytes": 98_765_432}
+    speeds = {name: {"generated_tokens_per_second": 1234.5} for name in ("Q4_0", longest["quant"])}
+    console.print(quality_table({**report, "files": [*report["files"], longest]}, speeds))
     text = console.export_text()
     assert "…" not in text
     for file in read(bench)["files"]:
