@@ -6,7 +6,10 @@ import { kept, tab } from "./store.js";
 
 const DRAFT = "lilm.draft."; // and the conversation's id
 
-/** Whether an input method is open, in which Enter chooses a candidate (229 is what Safari sends then). @param {KeyboardEvent} event */
+/**
+ * Whether an input method is open, in which Enter chooses a candidate (229 is what Safari sends then).
+ * @param {KeyboardEvent} event
+ */
 export function isComposing(event) {
   return event.isComposing || event.keyCode === 229;
 }

@@ -67,7 +67,10 @@ export class Conversation extends EventTarget {
     return this.last?.role === "assistant" ? this.last.versions[this.last.shown] : null;
   }
 
-  /** Put a question at `place`, or at the end; what stood there and behind goes. @param {string} content @param {number | null} place */
+  /**
+   * Put a question at `place`, or at the end; what stood there and behind goes.
+   * @param {string} content @param {number | null} place
+   */
   ask(content, place) {
     const end = place ?? this.messages.length - Number(this.waitsForAnswer); // a question never answered is replaced
     this.talk.messages = [...this.messages.slice(0, end), { role: "user", content }];

@@ -211,7 +211,10 @@ export class Engine {
     return isBegun ? [...asked, ...this.#tokenizeOn(last.content)] : asked;
   }
 
-  /** Tokens of text that stands behind other text: without the space that some vocabularies begin with. @param {string} text */
+  /**
+   * Tokens of text that stands behind other text: without the space that some vocabularies begin with.
+   * @param {string} text
+   */
   #tokenizeOn(text) {
     if (!text) return [];
     const edge = this.tokenize("\n");
