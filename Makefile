@@ -54,7 +54,7 @@ tools:
 
 # In two processes, each with whole folders of tests, which share models and builds.
 test: $(VENV)/.installed-dev tools
-	PYTHONSAFEPATH=1 $(BIN)/pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+	PYTHONSAFEPATH=1 $(BIN)/pytest -n 2 $(PYTEST_ARGS)
 
 # A venv with the built wheel instead of the checkout; `make test VENV=…` then tests what users get.
 wheel-env: constraints.txt pyproject.toml

@@ -23,14 +23,23 @@ settings.load_profile("lilm")
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What one process of several runs: a folder, whose tests share what they make; those of the page and of the
-    runtime share a build. In tests/train, whose files share little, each file is alone."""
-    for item in items:
-        parts = item.path.relative_to(ROOT / "tests").parts
-        group = "browser" if parts[0] in ("demo", "wasm") else "/".join(parts[:2]) if parts[0] == "train" else parts[0]
-        item.add_marker(pytest.mark.xdist_group(group))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Gives one process of several whole groups of tests, which share what they make: a folder; those of the page and
+    of the runtime, which share a build; in tests/train, whose files share little, a file or a folder.
+
+    xdist's own groups (`--dist loadgroup`) do not hold: it writes them into names that pytest 9.2 does not read again.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFolder(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            folder, *below = Path(nodeid.split("::")[0]).relative_to("tests").parts
+            if folder == "train":
+                return f"{folder}/{below[0]}"
+            return "browser" if folder in ("demo", "wasm") else folder
+
+    return ByFolder(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -192,4 +192,5 @@ def test_a_tab_in_the_background_goes_on_when_it_is_back(ask: Ask, browser: Any,
     assert page.locator(".turn").count() == 4
     assert page.is_hidden("#notice")
     page.reload()
+    page.locator(".turn").nth(3).wait_for()
     assert page.locator(".turn").count() == 4
