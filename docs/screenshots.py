@@ -14,7 +14,7 @@ from lilm.demo.serve import site_server
 from lilm.wasm.verify.chromium import find_chromium
 
 DOCS = Path(__file__).parent
-QUESTION = "むかしむかし、"
+QUESTION = "うさぎのおはなしをしてください。"
 REAL = ("こんにちは。", "What is the capital of France?")
 DESKTOP = {"viewport": {"width": 1000, "height": 640}, "locale": "ja-JP"}
 PHONE = {"viewport": {"width": 390, "height": 760}, "locale": "ja-JP", "color_scheme": "dark", "device_scale_factor": 2}
