@@ -8,6 +8,7 @@ from typing import Any
 import gguf
 
 from lilm.cache import cache_dir
+from lilm.devices import prepare_torch
 from lilm.export.gguf_writer import write_gguf
 from lilm.llama.shape import Shape
 from lilm.llamacpp.engine import quantize
@@ -60,7 +61,7 @@ def random_gguf(name: str, kind: str, reporter: Reporter) -> Path:
 def _write_half(shape: Shape, work: Path, target: Path) -> None:
     import torch
 
-    torch.manual_seed(0)
+    prepare_torch(0, torch.get_num_threads())
     model: Any = random_llama(shape)
     save_llama(model.half(), work)
     del model
