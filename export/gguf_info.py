@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import gguf
-
 from lilm.errors import LilmError
+from lilm.gguf_file import open_part
 from lilm.pipeline.artifact import how_to_replace
 
 
@@ -24,22 +23,17 @@ class TensorInfo:
 
 
 def read_tensors(path: Path) -> list[TensorInfo]:
-    """All tensors in the file's order. Raises LilmError when it is not a whole GGUF file."""
+    """Returns all tensors in the file's order. Raises LilmError when it is not a whole GGUF file.
+
+    The reader is ours: gguf.GGUFReader believes each count in a damaged head, and fills the memory.
+    """
     try:
-        reader = gguf.GGUFReader(path)
-    except (ValueError, IndexError, OverflowError, MemoryError) as error:  # what a cut or corrupt head makes it raise
-        what, remedy = f"corrupt or truncated GGUF ({error})", how_to_replace(path)
-        raise LilmError(what, where=str(path), remedy=remedy) from error
+        file = open_part(path)
+    except LilmError as error:
+        raise LilmError(error.what, where=str(path), remedy=how_to_replace(path)) from error
     return [
-        TensorInfo(
-            tensor.name,
-            tensor.tensor_type.name,
-            int(tensor.shape[0]),
-            len(tensor.shape),
-            int(tensor.n_elements),
-            int(tensor.n_bytes),
-        )
-        for tensor in reader.tensors
+        TensorInfo(one.name, one.type.name, one.shape[-1], len(one.shape), one.parameters, one.bytes)
+        for one in file.tensors.values()
     ]
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from lilm.errors import LilmError
+from lilm.gguf_file import open_part
 from lilm.json_file import read_json_object
 from lilm.vocabulary.added_tokens import named_ids, read_model, token_text
 from lilm.vocabulary.byte_level import CONFIG, FILE
@@ -79,17 +80,17 @@ def _of_gguf(path: Path) -> ChatFormat:
 def _in_head(path: Path) -> ChatFormat:
     import gguf
 
-    fields = gguf.GGUFReader(path).fields
+    file = open_part(path)
 
     def value(key: str, default: Any) -> Any:
-        return fields[f"tokenizer.{key}"].contents() if f"tokenizer.{key}" in fields else default
+        return file.keys.get(f"tokenizer.{key}", default)
 
     names, types = value("ggml.tokens", []), value("ggml.token_type", [])
     ends = {f"{key}_token": value(f"ggml.{key}_token_id", None) for key in ("bos", "eos")}
     bos = ends["bos_token"]
     kinds = list(zip(names, types, strict=False))
     return ChatFormat(
-        value("chat_template", None),
+        file.value("tokenizer.chat_template", str),
         {key: "" if number is None else names[number] for key, number in ends.items()},
         # some files do not mark their BOS as special
         {name: at for at, (name, kind) in enumerate(kinds) if kind in (CONTROL, UNKNOWN) or at == bos},
