@@ -41,8 +41,15 @@ def said(state: tuple[list[dict[str, Any]], Any]) -> str:
     return plain(history[-1]["content"])
 
 
-def test_a_message_is_answered_in_a_stream(client: Any) -> None:
-    lengths = [len(said(state)) for state in ask(client, 128)]
+def test_a_message_is_answered_in_a_stream(slow_gguf: Path) -> None:
+    from gradio_client import Client
+
+    # The other tests' model is done before the answer is drawn a second time.
+    page = launch(slow_gguf, block=False, threads=1)
+    try:
+        lengths = [len(said(state)) for state in ask(Client(page.local_url, verbose=False), 600)]
+    finally:
+        page.close(verbose=False)
     assert lengths == sorted(lengths) and len(set(lengths)) > 2, "it grows"
 
 
