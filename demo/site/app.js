@@ -6,10 +6,10 @@ import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
 import { $, el, hasKeyboard } from "./dom.js";
 import { acceptFiles } from "./drop.js";
-import { Engine, support } from "./engine.js";
+import { Engine, listKept, support } from "./engine.js";
 import { startServiceWorker } from "./isolation.js";
 import { LoadingView } from "./loading.js";
-import { ModelsView } from "./models-view.js";
+import { foreignEntries, ModelsView } from "./models-view.js";
 import { hideNotice, showError, showNotice } from "./notice.js";
 import { LIMITS } from "./record.js";
 import { Settings } from "./settings.js";
@@ -52,7 +52,8 @@ const view = new ChatView({
   onEdit: edit,
   onShow: showVersion,
 });
-// Errors after which a second try can succeed.
+// Errors that tell that there is no model, and those after which a second try can succeed.
+const NO_MODEL = ["not_a_gguf", "not_kept"];
 const CURABLE = ["network", "truncated", "wrong_hash", "out_of_memory", "worker_died", "internal"];
 /** @type {Site} */ let site;
 /** @type {Shelf} */ let shelf;
@@ -91,7 +92,8 @@ async function start() {
   settings = new Settings(site.sampling, chat);
   const parts = { engine, chat, view, sampling: () => settings.values, load: () => loadModel(models.chosen) };
   answering = new Answering({ ...parts, onEnd: () => view.render(chat) });
-  models = new ModelsView(entries, engine, { lang: site.language, onLoad: changeModel });
+  const others = foreignEntries(await listKept().catch(() => []), entries); // none where storage is blocked
+  models = new ModelsView([...entries, ...others], engine, { lang: site.language, onLoad: changeModel });
   talks = new TalksView(shelf, chat, { onOpen: openTalk, onGone: newChat });
   if (!shelf.keeps) showNotice(t("notKept"), "hint");
   if (!support().threads) warnOfIsolation();
@@ -148,9 +150,11 @@ async function loadModel(entry) {
     if (engine.state === "loading") return false; // another one was chosen meanwhile
     const error = /** @type {Partial<import("./engine.js").LilmError>} */ (thrown);
     const again = () => (chat.waitsForAnswer ? answer() : loadModel(entry));
-    if (entry.local && error.kind !== "aborted") models.discard(entry);
+    const gone = entry.local ? error.kind !== "aborted" : NO_MODEL.includes(error.kind ?? "");
+    if (gone && (entry.local || entry.foreign)) models.discard(entry);
     // A model that is not this page's may be the new version's.
     if (error.kind === "wrong_hash" && takeUpdate) showError(error, takeUpdate, t("updateNow"));
+    else if (entry.foreign && error.kind === "network") showError({ kind: "foreign", message: error.message }, again);
     else showError(error, CURABLE.includes(error.kind ?? "") ? again : undefined);
     return false;
   } finally {

@@ -3,6 +3,7 @@
 /**
  * Those of index.html's elements, by id, of which more is used than what every element has.
  * @typedef {Object} Special
+ * @property {HTMLInputElement} address
  * @property {HTMLFormElement} composer
  * @property {HTMLTextAreaElement} prompt
  * @property {HTMLButtonElement} send

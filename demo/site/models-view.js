@@ -5,6 +5,7 @@ import { drawChart } from "./chart.js";
 import { $, el } from "./dom.js";
 import { fitOf } from "./fits.js";
 import { KeptView } from "./kept-view.js";
+import { modelAddress, nameIn, PART } from "./address.js";
 import { kept } from "./store.js";
 import { formatBytes, languageName, significant, t } from "./texts.js";
 
@@ -18,14 +19,15 @@ const CHOSEN = "lilm.model"; // the name of the one that was chosen last
  * @typedef {Object} Entry a model that can be chosen
  * @property {string} name
  * @property {string} label
- * @property {string | File | File[]} source
- * @property {number} bytes
+ * @property {string | File | File[] | {opfs: string}} source opfs: one that is kept, by its key
+ * @property {number} bytes 0 where they are not known yet
  * @property {string} [chunks] address of the list of chunks
  * @property {{file: string, sha256: string}[]} [files] that it consists of
  * @property {number} [memory] bytes that it needs
  * @property {boolean} [memory64] in a build with 64-bit memory
  * @property {Quality} [quality]
  * @property {boolean} [local] a file of the user's
+ * @property {boolean} [foreign] from an address that the user typed
  */
 
 export class ModelsView {
@@ -45,6 +47,7 @@ export class ModelsView {
       this.render();
       $("models").showModal();
       await this.keptView.refresh();
+      this.#listKept();
       this.render();
     });
     $("load").addEventListener("click", () => {
@@ -56,6 +59,11 @@ export class ModelsView {
       const files = [...($("file").files ?? [])];
       $("file").value = ""; // so that the same file can be chosen again
       this.open(files);
+    });
+    $("address").addEventListener("input", () => $("address").setCustomValidity(""));
+    $("address-form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#openAddress($("address").value);
     });
     engine.addEventListener("change", () => {
       this.renderChip();
@@ -76,10 +84,36 @@ export class ModelsView {
     this.onLoad(this.chosen);
   }
 
+  /** @param {string} typed */
+  #openAddress(typed) {
+    const source = modelAddress(typed);
+    if (!source) {
+      $("address").setCustomValidity(t("noAddress"));
+      $("address").reportValidity();
+      return;
+    }
+    $("address").value = "";
+    const name = nameIn(source);
+    this.chosen = { name, label: name, source, bytes: 0, foreign: true };
+    this.entries = [...this.entries.filter((entry) => entry.source !== source), this.chosen];
+    kept.set(CHOSEN, name);
+    $("models").close();
+    this.onLoad(this.chosen);
+  }
+
+  /** Offer what is kept here and is none of this page's own, once it is whole; no longer what was deleted. */
+  #listKept() {
+    const { entry: loaded } = this.engine;
+    const gone = (/** @type {Entry} */ entry) => entry.foreign && entry !== loaded && entry !== this.chosen;
+    this.entries = this.entries.filter((entry) => !gone(entry));
+    this.entries.push(...foreignEntries(this.keptView.models, this.entries));
+  }
+
   renderChip() {
     const entry = this.engine.entry ?? this.chosen;
+    const bytes = this.engine.state === "idle" ? entry?.bytes : 0;
     $("model-label").textContent = entry?.label ?? t("noModel");
-    $("model-size").textContent = entry && this.engine.state === "idle" ? formatBytes(entry.bytes) : "";
+    $("model-size").textContent = bytes ? formatBytes(bytes) : "";
     $("model-dot").dataset.state = this.engine.state;
     $("open-models").title = t("models");
   }
@@ -91,7 +125,7 @@ export class ModelsView {
     this.#renderButton();
   }
 
-  /** Forget a file of the user's that turned out to be no model. @param {Entry} entry */
+  /** Forget a file or an address of the user's that turned out to be no model. @param {Entry} entry */
   discard(entry) {
     this.entries = this.entries.filter((other) => other !== entry);
     this.chosen = this.entries[0];
@@ -131,7 +165,8 @@ export class ModelsView {
     const entry = this.chosen;
     const isLoaded = this.engine.state === "ready" && this.engine.entry === entry;
     $("load").disabled = !entry || isLoaded;
-    $("load").textContent = isLoaded ? t("loaded") : t("load", { size: formatBytes(entry?.bytes ?? 0) });
+    const size = entry?.bytes ? formatBytes(entry.bytes) : (entry?.label ?? "");
+    $("load").textContent = isLoaded ? t("loaded") : t("load", { size });
   }
 
   /** @param {Entry} entry @param {number} at */
@@ -145,15 +180,29 @@ export class ModelsView {
     const name = el("span", { className: "name" }, entry.label);
     if (this.engine.state === "ready" && this.engine.entry === entry) name.append(badge(t("loaded"), "ready"));
     else if (entry.local) name.append(badge(t("yourFile")));
+    else if (entry.foreign) name.append(badge(t("otherSite")));
     else if (at === 0 && this.entries.length > 1) name.append(badge(t("defaultModel")));
     if (this.keptView.isKept(entry)) name.append(badge(t("kept")));
-    const size = el("span", { className: "size" }, el("b", {}, formatBytes(entry.bytes)));
+    const size = el("span", { className: "size" }, el("b", {}, entry.bytes ? formatBytes(entry.bytes) : ""));
     if (entry.memory) size.append(` · ${t("memory", { size: formatBytes(entry.memory) })}`);
     const fit = fitOf(entry);
     const fitting = el("span", { className: "fit", "data-fit": fit }, t(`fit_${fit}`));
     const lines = el("span", { className: "facts" }, fitting, ...facts(entry.quality ?? {}));
     return el("label", { className: "model" }, radio, name, size, lines);
   }
+}
+
+/**
+ * The kept models that can be chosen and are none of `entries`.
+ * @param {import("./wasm/runtime/lilm.mjs").Kept[]} models @param {Entry[]} entries @returns {Entry[]}
+ */
+export function foreignEntries(models, entries) {
+  const addresses = entries.flatMap(({ source, files = [] }) => [source, ...files.map(({ file }) => file)]);
+  const known = addresses.map((one) => (typeof one === "string" ? new URL(one, document.baseURI).href : one));
+  const keys = new Set(entries.map(({ source }) => typeof source === "object" && "opfs" in source && source.opfs));
+  const others = models.filter(({ key, url, complete }) => complete && !keys.has(key) && !known.includes(url));
+  const whole = others.filter(({ url }) => !PART.test(url)); // a part alone is no model
+  return whole.map(({ key, name, bytes }) => ({ name, label: name, source: { opfs: key }, bytes, foreign: true }));
 }
 
 /** @param {string} text @param {string} [state] */
