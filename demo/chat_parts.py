@@ -30,8 +30,8 @@ def panel(name: str, number: int, text: Any) -> Panel:
         allow_tags=False,
         elem_id="chat" if number == 1 else f"chat-{number}",
     )
-    with gr.Row(equal_height=True):
-        line = gr.Markdown("", elem_id="meter" if number == 1 else f"meter-{number}")
+    line = gr.Markdown("", elem_id="meter" if number == 1 else f"meter-{number}")
+    with gr.Row():
         save = gr.Button(text("save"), size="sm", scale=0, min_width=90)
         load = gr.Button(text("load"), size="sm", scale=0, min_width=90)
     return Panel(chat, line, save, load)

@@ -1,5 +1,6 @@
 """Takes the pictures of this folder, of a run that has a site: `python docs/screenshots.py runs/quickstart`, and of the
-run that `lilm bench real` leaves: `python docs/screenshots.py runs/bench-real/contenders/ours --real`.
+run that `lilm bench real` leaves: `python docs/screenshots.py runs/bench-real/contenders/ours --real`. Gradio's chat with
+the first run's models: `python docs/screenshots.py runs/quickstart --gradio`.
 
 Needs Chromium, `pip install -e '.[dev]'` and a Japanese font (fonts-ipafont-gothic).
 """
@@ -10,6 +11,7 @@ from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
+from lilm.demo.chat import launch
 from lilm.demo.serve import site_server
 from lilm.wasm.verify.chromium import find_chromium
 
@@ -43,6 +45,30 @@ def picker(page: Page) -> None:
     page.locator(".point").last.scroll_into_view_if_needed()
 
 
+def answered_in_gradio(page: Page, count: int) -> None:
+    box = page.locator("#message textarea")
+    box.fill(QUESTION)
+    box.press("Enter")
+    page.get_by_text("tokens/s").nth(count - 1).wait_for(timeout=60_000)  # the line under the last answer
+
+
+def of_gradio(run: Path) -> None:
+    """Wide: the 4-bit file beside the unquantised one, on the same question. On a phone: the 4-bit file alone."""
+    small, whole = (run / "export" / f"model-{quant}.gguf" for quant in ("Q4_K_M", "f16"))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
+        wide = {**DESKTOP, "viewport": {"width": 1000, "height": 720}}
+        for name, options, beside in (("gradio.png", wide, whole), ("gradio-phone.png", PHONE, None)):
+            chat = launch(small, block=False, beside=beside)
+            page = browser.new_context(**options).new_page()
+            page.goto(chat.local_url)
+            answered_in_gradio(page, 2 if beside else 1)
+            page.wait_for_timeout(500)
+            page.screenshot(path=DOCS / name)
+            chat.close(verbose=False)
+        browser.close()
+
+
 def main(run: Path, real: bool) -> None:
     pictures: list[tuple[str, dict[str, Any], list[Any]]] = [
         ("page.png", DESKTOP, [answered]),
@@ -65,4 +91,7 @@ def main(run: Path, real: bool) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), "--real" in sys.argv)
+    if "--gradio" in sys.argv:
+        of_gradio(Path(sys.argv[1]))
+    else:
+        main(Path(sys.argv[1]), "--real" in sys.argv)
