@@ -1,6 +1,6 @@
 """Takes the pictures of this folder, of a run that has a site: `python docs/screenshots.py runs/quickstart`, and of the
-run that `lilm bench real` leaves: `python docs/screenshots.py runs/bench-real/contenders/ours --real`. Gradio's chat with
-the first run's models: `python docs/screenshots.py runs/quickstart --gradio`.
+run that `lilm bench real` leaves: `python docs/screenshots.py runs/bench-real/contenders/ours --real`. Gradio's chat
+with the first run's models: `python docs/screenshots.py runs/quickstart --gradio`.
 
 Needs Chromium, `pip install -e '.[dev]'` and a Japanese font (fonts-ipafont-gothic).
 """
