@@ -27,7 +27,8 @@ class ChatSourceConfig(Section):
     """oasst: best: of a tree the path of the replies that people ranked first; all: a chat for every answer that
     nobody goes on from. Chats of one tree then begin alike, and what they share is learnt more often."""
     lang: str = Field(default="", pattern=r"^([a-z]{2,3}(-[A-Z]{2})?)?$")
-    """oasst: only messages whose `lang` this is; empty: all. A translated set keeps its originals' languages there."""
+    """oasst: only messages whose `lang` this is; empty: all. A translated set keeps its originals' languages there.
+    chats: the language they are made in; empty: the recipe's."""
     max_bad: float = Field(default=0.01, ge=0, le=1)
     """Greatest share of the records that may not fit: broken JSON, a role that nobody knows, an order of turns that
     the chat format has no place for. They are named, counted and left out. 0: the first one ends the run."""

@@ -29,9 +29,10 @@ def impossible(
                 "by `path`"
             )
     for chat in chats:
-        if chat.format == "chats" and language not in MADE_LANGUAGES:
+        asked = chat.lang or language
+        if chat.format == "chats" and asked not in MADE_LANGUAGES:
             return (
-                f'finetune.sources {chat.name!r}: format "chats" is made in {made} only, not in {language!r}: give a '
+                f'finetune.sources {chat.name!r}: format "chats" is made in {made} only, not in {asked!r}: give a '
                 'file of chats by format = "messages" and `path`, or leave the source out'
             )
     if pieces and language in LATIN:

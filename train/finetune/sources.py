@@ -60,7 +60,7 @@ def open_chats(source: ChatSourceConfig, language: str, turns: Turns | None = No
 def _made(source: ChatSourceConfig, language: str, seed: int) -> Iterator[Chat]:
     from lilm.train.stories import chats
 
-    for number, messages in enumerate(chats(language, source.limit, seed), start=1):
+    for number, messages in enumerate(chats(source.lang or language, source.limit, seed), start=1):
         yield Chat(messages, f"finetune.sources {source.name}: chat {number}", source.name)
 
 

@@ -72,6 +72,13 @@ def test_sources_of_several_forms(tmp_path: Path, turns: Turns) -> None:
     assert gathered.report["checks"]["chats"] == 203  # what LiLM makes is not looked at
 
 
+def test_chats_are_made_in_the_language_that_a_source_names(turns: Turns) -> None:
+    made = [{"name": name, "format": "chats", "limit": 3, "lang": lang} for name, lang in (("own", ""), ("en", "en"))]
+    gathered, _ = gather(turns, sources=made)
+    asked = [chat.messages[0]["content"] for chat in gathered.chats]
+    assert [text.isascii() for text in asked] == [False] * 3 + [True] * 3
+
+
 def test_checks_that_leave_nothing_say_so(tmp_path: Path, turns: Turns) -> None:
     path = written(tmp_path / "a.jsonl", said("h猫は？", "gAIなので分かりません。"))
     with pytest.raises(LilmError, match="no chat is left"):
