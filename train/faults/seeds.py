@@ -4,6 +4,7 @@ import bz2
 import gzip
 import json
 import lzma
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,7 @@ def write_recipe(folder: Path) -> None:
     from lilm.recipe import load_recipe, recipe_text, recipe_toml
 
     rest = recipe_text("quickstart").partition("[base]")[2]
-    rest = rest.replace('format = "chats"', 'format = "messages"').replace("limit = 4000", 'path = "chats.jsonl"')
+    rest = re.sub("limit = [0-9]+", 'path = "chats.jsonl"', rest.replace('format = "chats"', 'format = "messages"'))
     own = f"""name = "own"
 [[corpus.sources]]
 name = "mine"
