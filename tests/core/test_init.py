@@ -97,8 +97,8 @@ def test_files_that_are_no_text_are_left_out_when_asked(texts: Path, capsys: pyt
         write_own(Path("my models/mine"), "It's", "ko", "texts", "a/b")
     assert refused.value.what == "1 of 4 files is no text: paper's.pdf (a PDF)"
     again = shlex.split(refused.value.remedy.split("`")[1])
-    assert again[1:] == ["init", "my models/mine", *("--name", "It's", "--lang", "ko", "--text", "texts", "--base", "a/b"),
-                         "--leave-out"]  # fmt: skip
+    given = ["--name", "It's", "--lang", "ko", "--text", "texts", "--base", "a/b"]
+    assert again[1:] == ["init", "my models/mine", *given, "--leave-out"]
     write_own(Path("mine"), None, None, "texts", None, leave_out=True)
     assert written("mine").corpus.max_bad == 0.25
     said = capsys.readouterr().out
