@@ -12,8 +12,8 @@ HEAD = """<!-- Written by dev/docs/generate.py out of lilm/cli/: change it there
 
 # Every command
 
-`lilm COMMAND --help` says the same in a terminal. What the user can mend is one line on stderr and exit code 2. A
-command that was stopped, by Ctrl-C too, goes on when it is given again.
+`lilm COMMAND --help` says the same in a terminal. What the user can mend is one line on stderr and exit code 2. Long
+work that was stopped, by Ctrl-C too, goes on when the same command is given again.
 """
 
 
@@ -38,8 +38,10 @@ def _describe(name: str, command: Any, level: str, parts: list[str]) -> None:
     if examples:
         parts.append(said(examples) + "\n")
     rows = [_row(one) for one in shown if one.help or _is_option(one)]
-    if rows:
+    if rows and any(default for _, _, default in rows):
         parts.append(table(("", "what it is", "default"), rows) + "\n")
+    elif rows:
+        parts.append(table(("", "what it is"), [row[:2] for row in rows]) + "\n")
     for more, one in inner.items():
         _describe(f"{name} {more}", one, "###", parts)
 
