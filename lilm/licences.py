@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from lilm.origin import Origin
-    from lilm.recipe import Recipe
+    from lilm.recipe import ChatSourceConfig, Recipe, SourceConfig
 
 Kind = Literal["model", "base", "text", "pairs"]
 OURS = "made up by LiLM, nobody else's"
@@ -33,7 +33,8 @@ def told_licences(recipe: "Recipe") -> tuple[Licence, ...]:
     rows = [_told("model", "", "", recipe.export.license)]
     if (base := of_recipe(recipe.base)) is not None:
         rows.append(_told("base", base.name, base.repo, recipe.base.license))
-    for source in (*recipe.corpus.sources, *recipe.finetune.sources):
+    sources: list[SourceConfig | ChatSourceConfig] = [*recipe.corpus.sources, *recipe.finetune.sources]
+    for source in sources:
         repo = source.repo if source.format == "hub" else ""
         row = _told("text", source.name, repo, source.license)
         rows.append(replace(row, licence=OURS, told_by="") if source.format in MADE_BY_LILM else row)

@@ -113,7 +113,8 @@ def _order(n_predict: int = 256, seed: int = 0, stop: str | Sequence[str] = (), 
     if n_predict < 1:
         raise LilmError(f"{n_predict} tokens", where="n_predict", remedy="use 1 or more")
     given: dict[str, Any] = {"temp": None, "top_k": None, "top_p": None, "min_p": None, "repeat_penalty": None}
-    values = sampling_of(**given | sampling)  # another name is a TypeError
+    given.update(sampling)
+    values = sampling_of(**given)  # another name is a TypeError
     stops = (stop,) if isinstance(stop, str) else tuple(stop)
     return Order(values.model_dump(), n_predict, checked_seed(seed), stops, slide=False, fresh=True)
 
