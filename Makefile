@@ -16,7 +16,7 @@ NPM_BIN := dev/node_modules/.bin
 JAVASCRIPT := '{demo,tests,wasm}/**/*.{js,mjs,mts}' '!**/*.d.mts'
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --progress-bar off
 
-.PHONY: quickstart test setup tools wheel-env lint lint-python lint-js format-js types clean
+.PHONY: quickstart test setup tools wheel-env lint lint-python lint-js format-js types docs clean
 
 quickstart: setup tools
 	$(BIN)/lilm run --recipe quickstart
@@ -94,6 +94,11 @@ format-js: dev/node_modules/.installed
 types: dev/node_modules/.installed
 	$(NPM_BIN)/tsc -p dev/tsconfig.types.json
 	cp build/types/lilm.d.mts build/types/errors.d.mts wasm/runtime/
+
+# The pages, in build/docs. A link that leads nowhere ends it; so does a generated page that the code would write otherwise.
+docs: $(VENV)/.installed-dev
+	$(BIN)/python dev/docs/generate.py --check
+	$(BIN)/zensical build --clean --strict
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info runs

@@ -4,7 +4,7 @@ import errno
 import socket
 import threading
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,8 +13,10 @@ from rich.console import Console
 from starlette.types import ASGIApp
 
 from lilm.commands import command
+from lilm.demo.certificate import Certificate, own_certificate
 from lilm.demo.handler import site_app
-from lilm.demo.hosts import LOCAL, names_of
+from lilm.demo.hosts import names_of
+from lilm.demo.lan import checked_host, lan_address, lan_names, show_qr, what_works
 from lilm.errors import LilmError
 
 FIRST_PORT = 8000
@@ -54,12 +56,15 @@ def listen(host: str, port: int) -> socket.socket:
 class Server(uvicorn.Server):
     """Serves `app` on `listener`, which it closes; silent but for errors: the terminal belongs to the address line."""
 
-    def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
+    def __init__(self, app: ASGIApp, listener: socket.socket, certificate: Certificate | None = None) -> None:
         host, port = listener.getsockname()[:2]
-        self.url = f"http://{host}:{port}/"
+        self.url = f"http{'s' if certificate else ''}://{host}:{port}/"
         self.listener = listener
         # h11 although another parser may be installed: it answers alike everywhere
-        super().__init__(uvicorn.Config(app, http="h11", ws="none", log_config=None, log_level="error"))
+        config = uvicorn.Config(app, http="h11", ws="none", log_config=None, log_level="error")
+        if certificate is not None:
+            config.ssl_certfile, config.ssl_keyfile = certificate.certificate, certificate.key
+        super().__init__(config)
 
     def serve_forever(self) -> None:
         """Until `should_exit`; on the main thread also until a signal, which is raised again at the end."""
@@ -82,23 +87,51 @@ class Server(uvicorn.Server):
             thread.join()
 
 
-def site_server(folder: Path, port: int = 0, host: str = "127.0.0.1") -> Server:
-    """Listens for the site in `folder` and does not serve it yet. Raises LilmError when there is no site or no port."""
-    return Server(site_app(site_folder(folder), names_of(host)), listen(host, port))
+def site_server(
+    folder: Path,
+    port: int = 0,
+    host: str = "127.0.0.1",
+    names: Collection[str] = (),
+    certificate: Certificate | None = None,
+) -> Server:
+    """Listens for the site in `folder` and does not serve it yet. names: under which it may be asked besides `host` and
+    this machine's own. Raises LilmError when there is no site or no port."""
+    app = site_app(site_folder(folder), names_of(host) | frozenset(names))
+    return Server(app, listen(host, port), certificate)
 
 
-def serve(folder: Path, port: int = 0, open_browser: bool = False, host: str = "127.0.0.1") -> None:
-    """Serve the site of a run folder, or a site folder, until Ctrl-C. Prints the address.
+def serve(folder: Path, port: int = 0, open_browser: bool = False) -> None:
+    """Serve the site of a run folder, or a site folder, to this machine until Ctrl-C. Prints the address.
 
     Raises LilmError when there is no site or no port.
     """
-    console = Console()
-    server = site_server(folder, port, host)
+    _serve_until_stopped(site_server(folder, port), site_folder(folder), Console(), open_browser)
+
+
+def serve_lan(folder: Path, port: int = 0, open_browser: bool = False, host: str = "", https: bool = False) -> None:
+    """The same to the local network: prints a QR code of the address, and what works there.
+
+    host: the address to listen on, where the machine has several. https: by a certificate of one's own.
+    Raises LilmError, too, when there is no network, or no certificate can be made.
+    """
+    console, site = Console(), site_folder(folder)
+    address = checked_host(host) if host else lan_address()
+    names = lan_names(address)
+    certificate = own_certificate(names) if https else None
+    server = site_server(site, port, address, names, certificate)
+    show_qr(server.url, console)
+    console.print("Everybody in this network can open it.", highlight=False)
+    for sentence in what_works(site, https):
+        console.print(sentence, highlight=False, markup=False)
+    if certificate is not None:
+        console.print(f"SHA-256 fingerprint: {certificate.fingerprint}", highlight=False, markup=False)
+    _serve_until_stopped(server, site, console, open_browser)
+
+
+def _serve_until_stopped(server: Server, site: Path, console: Console, open_browser: bool) -> None:
     try:
         where = f"[link={server.url}]{server.url}[/link]"
-        console.print(f"Serving {site_folder(folder)} at {where} · Ctrl-C stops", highlight=False)
-        if host not in LOCAL:
-            console.print("Browsers run threads only on https or localhost: put a TLS proxy in front for full speed.")
+        console.print(f"Serving {site} at {where} · Ctrl-C stops", highlight=False)
         if open_browser:
             webbrowser.open(server.url)
         server.serve_forever()

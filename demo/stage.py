@@ -8,11 +8,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from lilm.demo.about import write_about
 from lilm.demo.chunks import chunk_list
 from lilm.disk import link_or_copy
 from lilm.errors import LilmError
 from lilm.gguf_parts import model_at, parts_of
 from lilm.json_file import read_json_object
+from lilm.licences import with_origin
+from lilm.origin import read_origin
 from lilm.pipeline.artifact import Artifact, files_below, own_files, read_manifest
 from lilm.pipeline.hashing import sha256_file, write_json
 from lilm.pipeline.stage import QUANT_REPORT, Context, stage_named
@@ -77,6 +80,7 @@ def run(config: SiteConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
             "report": report,
         },
     )
+    write_about(out_dir, config.title, with_origin(context.licences, read_origin(inputs["base"])))
     write_json(out_dir / "manifest.webmanifest", app_manifest(config.title, context.language))
     list_files(out_dir)
     total = sum(path.stat().st_size for path in files_below(out_dir, stage_named("site").outputs))

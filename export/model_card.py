@@ -9,14 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lilm.licences import Licence, told_licences, with_origin
 from lilm.origin import Origin
 from lilm.recipe import Recipe
 from lilm.report.languages import language_name
 from lilm.report.markdown import block, code, plain, table
 
 UNKNOWN = "unknown: ask before publishing"
-OURS = "made up by LiLM, nobody else's"
-MADE_BY_LILM = ("stories", "chats")  # formats
 _REPO = re.compile(r"^[\w.-]+/[\w.-]+$", re.ASCII)
 _ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9.+-]*$", re.ASCII)
 _TRANSFORMERS = """from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -189,29 +188,7 @@ def _browser(card: Card) -> str:
 
 def _licences(card: Card) -> str:
     published = card.recipe.export.license
-    rows = [["this model", plain(published) if published else f"**{UNKNOWN}**", "the recipe" if published else ""]]
-    if card.origin is not None:
-        said = card.origin.license or card.recipe.base.license
-        where = card.origin.license_from if card.origin.license else "the recipe"
-        rows.append(["the base", plain(said) if said else f"**{UNKNOWN}**", plain(where) if said else ""])
-    for source in _sources(card.recipe):
-        name = f"text “{plain(source.name)}”"
-        if source.format == "hub":
-            name += f" ({plain(source.repo)})"
-        if source.format in MADE_BY_LILM:
-            rows.append([name, OURS, ""])
-        else:
-            rows.append(
-                [
-                    name,
-                    plain(source.license) if source.license else f"**{UNKNOWN}**",
-                    "the recipe" if source.license else "",
-                ]
-            )
-    pairs = card.recipe.finetune.preference
-    if pairs.path:
-        known = [plain(pairs.license), "the recipe"] if pairs.license else [f"**{UNKNOWN}**", ""]
-        rows.append(["pairs of answers", *known])
+    rows = [_row(one) for one in with_origin(told_licences(card.recipe), card.origin)]
     told = table(["of", "licence", "as told by"], rows)
     asked = (
         ""
@@ -222,6 +199,17 @@ def _licences(card: Card) -> str:
         )
     )
     return told + asked
+
+
+def _row(of: Licence) -> list[str]:
+    repo = f" ({plain(of.repo)})" if of.repo else ""
+    names = {
+        "model": "this model",
+        "base": "the base",
+        "text": f"text “{plain(of.name)}”{repo}",
+        "pairs": "pairs of answers",
+    }
+    return [names[of.kind], plain(of.licence) if of.licence else f"**{UNKNOWN}**", plain(of.told_by)]
 
 
 def _sources(recipe: Recipe) -> list[Any]:

@@ -1,4 +1,4 @@
-"""What is fetched once and kept between runs: its folder, and packages' files by pip, hashes checked."""
+"""What is kept between runs: the folders for it, and packages' files by pip, hashes checked."""
 
 import os
 import subprocess
@@ -15,6 +15,12 @@ def cache_dir() -> Path:
     """Where downloads, sources and builds are kept between runs: $LILM_CACHE, or the user's cache folder."""
     own = os.environ.get("LILM_CACHE")
     return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lilm"
+
+
+def state_dir() -> Path:
+    """Where what belongs to this user and machine is kept, as keys are: $LILM_STATE, or the user's state folder."""
+    own = os.environ.get("LILM_STATE")
+    return Path(own) if own else Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "lilm"
 
 
 def pip_download(package: str, release: str, target: Path, options: Sequence[str] = ()) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from lilm.cache import cache_dir, check_sha256, pip_download
 from lilm.errors import LilmError
 from lilm.pipeline.hashing import sha256_file, sha256_json
+from lilm.pipeline.stage import LLAMA_CPP_LICENSE
 
 SDIST_SHA256 = {
     "0.3.36": "832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e",
@@ -27,7 +28,8 @@ def llama_cpp_python_version() -> str:
     try:
         return version("llama-cpp-python")
     except PackageNotFoundError as error:
-        raise LilmError("llama-cpp-python is not installed", remedy="run `make setup`") from error
+        remedy = "`lilm doctor` says how to install it"
+        raise LilmError("llama-cpp-python is not installed", remedy=remedy) from error
 
 
 def fetch_sdist(release: str) -> Path:
@@ -103,3 +105,9 @@ def prepare_source() -> tuple[Path, str]:
                 apply_patch(new, patch)
             new.rename(tree)
     return tree, key
+
+
+def copy_license(folder: Path) -> None:
+    """Put llama.cpp's licence, as its source has it, into `folder`: whoever passes a build on passes it on too."""
+    tree, _ = prepare_source()
+    shutil.copyfile(tree / "LICENSE", folder / LLAMA_CPP_LICENSE)

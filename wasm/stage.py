@@ -52,6 +52,7 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
     from lilm.wasm.javascript import copy_runtime
     from lilm.wasm.memory import plan_memory
     from lilm.wasm.memory_report import memory_report
+    from lilm.wasm.source import copy_license
     from lilm.wasm.toolchain import find_toolchain
     from lilm.wasm.variants import is_threaded, with_relaxed
     from lilm.wasm.verify.gate import Gate
@@ -60,6 +61,7 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
     from lilm.wasm.verify.node import runs_in_node
 
     copy_runtime(out_dir / "runtime")
+    copy_license(out_dir)
 
     export = inputs["export"]  # below it an importance matrix may be, which is a GGUF file and no model
     ggufs = [path for path in own_files(export) if path.suffix == ".gguf" and path.parent == export]

@@ -20,6 +20,9 @@ def register(app: typer.Typer) -> None:
         base: Annotated[
             str | None, typer.Option("--base", help="English Llama: OWNER/NAME on the hub, a GGUF file, a folder.")
         ] = None,
+        leave_out: Annotated[
+            bool, typer.Option("--leave-out", help="Go on without the files there that are no text (PDF, images …).")
+        ] = False,
     ) -> None:
         """Write a recipe: by questions on a terminal, by --text and others for your own text, or a shipped one to edit.
 
@@ -39,7 +42,7 @@ def register(app: typer.Typer) -> None:
                 remedy=f"leave one out: {given[0]} is for a recipe of your own text, --recipe for a shipped one",
             )
         if given:
-            own.write_own(folder, name, lang, text, base)
+            own.write_own(folder, name, lang, text, base, leave_out)
         elif recipe is None and name is None and sys.stdin.isatty() and sys.stdout.isatty():
             own.ask(folder)
         else:

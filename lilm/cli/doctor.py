@@ -56,6 +56,16 @@ def apt(package: str) -> str:
     return f"sudo apt-get install {package}"
 
 
+def all_at_once(findings: list[Finding]) -> str:
+    """One command for all packages that are missing or too old, "" where there are fewer than two."""
+    start = apt("")
+    packages = [
+        row.remedy.removeprefix(start) for row in findings if row.status in BAD and row.remedy.startswith(start)
+    ]
+    names = dict.fromkeys(re.split(r"[\s,]", one)[0] for one in packages)
+    return start + " ".join(names) if len(names) > 1 else ""
+
+
 def said(program: str, *arguments: str) -> str | None:
     """First line that a program answers; None when it does not run."""
     try:
@@ -109,7 +119,7 @@ def torch() -> Finding:
     """torch and the GPUs it sees; a GPU that the machine has and torch cannot use is told."""
     finding = package("torch", "training")
     if finding.status != "ok":
-        return Finding("torch", finding.status, finding.found, "training", "make setup")
+        return finding
     import torch
 
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -165,12 +175,14 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     lambda: tool("C compiler", ("cc", "gcc", "clang"), "llama-cpp-python", apt("build-essential")),
     lambda: tool("make", ("make",), "setup and tests", apt("make")),
     lambda: tool("cmake", ("cmake",), "the browser build", apt("cmake"), (3, 14)),
+    lambda: tool("patch", ("patch",), "the browser build", apt("patch")),
     lambda: tool("ninja", ("ninja",), "faster builds (else make)", apt("ninja-build"), optional=True),
     emcc,
     lambda: tool("node", ("node", "nodejs"), "checking the browser build", apt("nodejs"), (16, 4)),
     lambda: tool(
         "chromium", ("chromium", "chromium-browser", "google-chrome"), "browser tests", apt("chromium"), optional=True
     ),
+    lambda: tool("openssl", ("openssl",), "`lilm serve --lan --certificate`", apt("openssl"), optional=True),
     lambda: disk(Path.cwd()),
     memory,
 )
@@ -207,6 +219,8 @@ def show_findings(json_out: bool = False) -> int:
         cells = [Text(row.name, "bold"), Text(row.status, colour), Text(row.found), Text(row.needed_for, "dim")]
         table.add_row(*cells, Text(row.remedy))
     console.print(table)
+    if together := all_at_once(findings):
+        console.print(f"all at once: {together}", highlight=False, markup=False, soft_wrap=True)
     bad = sum(row.status in BAD and not row.optional for row in findings)
     console.print("Ready." if not bad else f"{bad} of {len(findings)} to mend.", style="bold")
     return exit_code(findings)

@@ -1,9 +1,7 @@
 """The command line. Each command imports what it needs only when it is called, so `--help` answers at once."""
 
-import os
 import signal
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,6 +9,7 @@ import typer
 from lilm import __version__
 from lilm.cli import begin, bench, export, finetune, fit, learn, report, stages, talk, wasm
 from lilm.commands import as_typed, remember_program
+from lilm.environment import prepare
 from lilm.errors import LilmError
 
 TYPERS_CODE = 130  # typer ends so, and says nothing, where a KeyboardInterrupt comes through
@@ -56,11 +55,8 @@ def make_app() -> typer.Typer:
 
 def main() -> None:
     """Entry point: a LilmError is one line and exit code 2; anything else keeps its traceback."""
-    # OpenMP reads it when torch loads: threads that spin while a neighbour works made training 4 times slower
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     remember_program()
-    # cmake and ninja lie beside python, also when the venv was not activated
-    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    prepare()
     stopped = _stop_by_signals()
     try:
         make_app()()

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import typer
@@ -28,16 +29,26 @@ def write_shipped(folder: Path, recipe: str, title: str | None) -> None:
     typer.echo(f"wrote {path}; edit it, then: {_next(folder, 'run')}")
 
 
-def write_own(folder: Path, title: str | None, lang: str | None, text: str | None, base: str | None) -> None:
-    """A recipe for the user's text, complete. Raises LilmError when there is no text, or an answer cannot be."""
+def write_own(
+    folder: Path, title: str | None, lang: str | None, text: str | None, base: str | None, leave_out: bool = False
+) -> None:
+    """A recipe for the user's text, complete. leave_out: files that are no text are; else they are refused, with the
+    command that leaves them out. Raises LilmError when there is no text, or an answer cannot be."""
     if text is None:
         raise LilmError("no text", where="--text", remedy="give a folder or a file of your text")
     base, code = base or SMOLLM2, language_code(lang or "ja")
     kind, found = _base(base), _text(text, code)
-    own = Own(title or folder.resolve().name, code, _seen_from(text, folder), kind=kind,
+    if found.refused and not leave_out:
+        given = (("--name", title), ("--lang", lang), ("--text", text), ("--base", None if base == SMOLLM2 else base))
+        words = [word for option, value in given if value is not None for word in (option, value)]
+        again = command("init", folder, *words, "--leave-out")
+        raise LilmError(found.refused, where=f"text {text}", remedy=f"{found.remedy}: `{again}`")
+    own = Own(title or folder.resolve().name, code, _seen_from(text, folder), kind=kind, max_bad=found.max_bad,
               base=base if kind == "hub" or "://" in base else _seen_from(base, folder))  # fmt: skip
     path = _write(folder, own.recipe())
-    typer.echo(f"wrote {path}: {own.title}, {own.lang}, {found}, {own.base}")
+    typer.echo(f"wrote {path}: {own.title}, {own.lang}, {found.words}, {own.base}")
+    if found.refused:
+        typer.echo(f"left out: {found.refused}")
     typer.echo(f"next: {_next(folder, 'plan', 'here')}   # how long it takes on this machine")
     typer.echo(f"then: {_next(folder, 'run')}")
 
@@ -48,7 +59,8 @@ def ask(folder: Path) -> None:
     lang = _answer("language to learn (ja, ko, de …)", "ja", language_code)
     text = _answer("folder or file of your text", "", _checked(lambda said: _text(said, lang)))
     base = _answer("English Llama to begin with", SMOLLM2, _checked(_base))
-    write_own(folder, title, lang, text, base)
+    refused = _text(text, lang).refused
+    write_own(folder, title, lang, text, base, bool(refused) and typer.confirm(f"{refused}; leave out?", default=True))
 
 
 def _checked(check: Callable[[str], object]) -> Callable[[str], str]:
@@ -76,21 +88,41 @@ def _answer(question: str, default: str, check: Callable[[str], str]) -> str:
             typer.echo(f"  {error.line()}", err=True)
 
 
-def _text(text: str, lang: str) -> str:
-    """ "20 files of text, 1.2 MB". Raises LilmError when there is none that can be read."""
+@dataclass(frozen=True)
+class _Found:
+    """words: "20 files of text, 1.2 MB". refused: which files are no text, "" where none is, and the remedy for the
+    first. max_bad: the share of records that they are at most, "" for the default."""
+
+    words: str
+    refused: str = ""
+    remedy: str = ""
+    max_bad: str = ""
+
+
+def _text(text: str, lang: str) -> _Found:
+    """What is found at `text`. Raises LilmError when there is nothing that can be read."""
     from lilm.recipe import SourceConfig
     from lilm.train.corpus.sources import check_source
     from lilm.train.corpus.sources.files import matching_files
+    from lilm.train.corpus.sources.registry import enough, refused_files, said_of_refused
 
     path = str(Path(text).expanduser().absolute())
     source = SourceConfig.model_validate({"name": "mine", "lang": lang, "path": path})
     try:
-        check_source(source)
         files = matching_files(source)
+        refused = refused_files(source)
+        check_source(source, 0.0 if len(refused) == len(files) else 1.0)
     except LilmError as error:
         raise LilmError(error.what, where=f"text {text}", remedy=error.remedy.split("; corpus.max_bad")[0]) from error
-    total = sum(file.stat().st_size for file in files)
-    return f"{count(len(files))} file{'s' * (len(files) != 1)} of text, {size(total)}"
+    read = [file for file in files if file not in refused]
+    words = (
+        f"{count(len(read))} file{'s' * (len(read) != 1)} of text, {size(sum(file.stat().st_size for file in read))}"
+    )
+    if not refused:
+        return _Found(words)
+    first = next(iter(refused.values()))
+    share = enough(len(refused), len(files))
+    return _Found(words, said_of_refused(refused, len(files)), first.remedy, share)
 
 
 def _base(base: str) -> str:

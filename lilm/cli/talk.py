@@ -26,13 +26,30 @@ def register(app: typer.Typer) -> None:
         run_dir: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or the folder of a site.")],
         port: Annotated[int, typer.Option(help="0: the first free one from 8000 on.")] = 0,
         open_browser: Annotated[bool, typer.Option("--open", help="Open the page.")] = False,
+        lan: Annotated[
+            bool, typer.Option("--lan", help="To the local network, for a phone; prints a QR code.")
+        ] = False,
+        certificate: Annotated[
+            bool, typer.Option("--certificate", help="--lan: https, by a certificate made here, for full speed.")
+        ] = False,
+        host: Annotated[
+            str, typer.Option("--host", metavar="ADDRESS", help="--lan: which of this machine's addresses.")
+        ] = "",
     ) -> None:
-        """Serve the page on this machine only (127.0.0.1), with the headers that threads in the browser need.
+        """Serve the page on this machine only (127.0.0.1), with the headers that threads in the browser need; with
+        --lan to everybody in the same network.
 
-        Example: `lilm serve runs/quickstart --open`
+        Examples: `lilm serve runs/quickstart --open` · `lilm serve runs/quickstart --lan --certificate`
         """
         from lilm.demo.serve import serve as serve_folder
+        from lilm.demo.serve import serve_lan
 
+        if lan:
+            serve_lan(run_dir, port, open_browser, host, certificate)
+            return
+        if certificate or host:
+            given = "--certificate" if certificate else "--host"
+            raise LilmError(f"{given} means nothing here", where="lilm serve", remedy="give --lan too, or leave it out")
         serve_folder(run_dir, port, open_browser)
 
     @app.command()

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from lilm.licences import told_licences
 from lilm.pipeline.place import place_of
 from lilm.pipeline.stage import Context, Stage
 from lilm.pipeline.work import why_again, work_of
@@ -17,6 +18,7 @@ def make_context(recipe: Recipe, reporter: Reporter) -> Context:
         base_language=recipe.base_language,
         reporter=reporter,
         place=place_of(recipe),
+        licences=told_licences(recipe),
     )
 
 

@@ -1,7 +1,7 @@
 """Runs stages in order: skips what is done, resumes what was killed, leaves nothing half-written."""
 
 import errno
-import fcntl
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -32,6 +32,8 @@ CHECKPOINTS = "checkpoints"  # a stage's resume state; never part of its output
 @contextmanager
 def locked(run_dir: Path) -> Iterator[None]:
     """Hold the run folder for this process. The lock goes with the process, however it ends."""
+    import fcntl  # Windows has none
+
     with (run_dir / LOCK).open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -213,6 +215,8 @@ def run_stages(
 
     times: of this machine. With them the reporter says how long the run still takes, and keeps a log in the run folder.
     """
+    if os.name == "nt":
+        raise LilmError("runs need file locks that Windows lacks", where="lilm run", remedy="run LiLM in WSL")
     stages = sorted(stages, key=lambda stage: stage.name != "base" or bool(stage.needs(recipe)))
     context = make_context(recipe, reporter)
     check_packages(recipe, stages)

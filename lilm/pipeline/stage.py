@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,6 +11,7 @@ from lilm.progress import Reporter
 
 if TYPE_CHECKING:
     from lilm.fit.device import Place
+    from lilm.licences import Licence
     from lilm.recipe import Recipe
 
 
@@ -20,7 +21,7 @@ class Context:
 
     seed: of all randomness. threads: CPU threads of all numeric work (part of reproducibility).
     language, base_language: the language to learn and the one the base model knows.
-    place: what the export's budget is for, where that is a device.
+    place: what the export's budget is for, where that is a device. licences: what the recipe tells of them.
     """
 
     seed: int
@@ -29,6 +30,7 @@ class Context:
     base_language: str
     reporter: Reporter
     place: "Place | None" = None
+    licences: "tuple[Licence, ...]" = ()
 
 
 class Run(Protocol):
@@ -100,6 +102,7 @@ def _export_needs(recipe: "Recipe") -> tuple[str, ...]:
 
 
 QUANT_REPORT = "quant/report.json"  # of `lilm bench quant`, which is no stage
+LLAMA_CPP_LICENSE = "LICENSE-llama.cpp.txt"  # as its source has it, beside the builds
 _MODEL = ("config.json", "generation_config.json", "model*.safetensors", "model.safetensors.index.json")
 _TOKENIZER = ("tokenizer.model", "tokenizer.json", "tokenizer_config.json")
 _TOKENS = ("tokens.json", "tokens/*.bin", "tokens/*.idx")
@@ -113,6 +116,13 @@ def _export_also(recipe: "Recipe") -> dict[str, Any]:
 
     place = place_of(recipe)
     return {} if place is None else {"place": place.figures()}
+
+
+def _site_also(recipe: "Recipe") -> dict[str, Any]:
+    """The page tells under which licences things stand."""
+    from lilm.licences import told_licences
+
+    return {"licences": [asdict(one) for one in told_licences(recipe)]}
 
 
 STAGES: tuple[Stage, ...] = (
@@ -195,21 +205,23 @@ STAGES: tuple[Stage, ...] = (
         "build llama.cpp for the browser, and verify what it computes and its memory",
         "lilm.wasm.stage",
         _always("export", "corpus"),
-        ("report.json", "memory.json", "*/lilm-core*", *(f"runtime/{name}" for name in _RUNTIME)),
+        ("report.json", "memory.json", LLAMA_CPP_LICENSE, "*/lilm-core*", *(f"runtime/{name}" for name in _RUNTIME)),
         ("language", "base_language"),
     ),
     Stage(
         "site",
         "make the page that runs the model",
         "lilm.demo.stage",
-        _always("export", "bench", "wasm"),
+        _always("base", "export", "bench", "wasm"),
         (
             *_PAGE,
             *("models/model-*.gguf", "models/model-*.chunks.json", "bench/report.html", "bench/*.svg"),
-            *("wasm/memory.json", "wasm/*/lilm-core*", *(f"wasm/runtime/{name}" for name in _RUNTIME)),
+            *("wasm/memory.json", f"wasm/{LLAMA_CPP_LICENSE}", "wasm/*/lilm-core*"),
+            *(f"wasm/runtime/{name}" for name in _RUNTIME),
         ),
         ("language",),
-        beside=(QUANT_REPORT,),
+        _site_also,
+        (QUANT_REPORT,),
     ),
 )
 

@@ -12,13 +12,21 @@ class ScratchConfig(Section):
     """Shape and training of a small English Llama, for when there is none at hand."""
 
     vocab_size: int = Field(default=1024, ge=320, le=1_000_000)
+    """Pieces of its vocabulary."""
     hidden_size: int = Field(default=256, ge=32, le=65_536)
+    """Width of the model."""
     intermediate_size: int = Field(default=768, ge=32, le=1_048_576)
+    """Width inside the MLP."""
     num_hidden_layers: int = Field(default=4, ge=1, le=1_000)
+    """Layers."""
     num_attention_heads: int = Field(default=4, ge=1, le=4_096)
+    """Heads of the queries."""
     num_key_value_heads: int = Field(default=2, ge=1, le=4_096)
+    """Heads of the keys and values, which groups of queries share."""
     max_position_embeddings: int = Field(default=512, ge=64, le=1_048_576)
+    """Longest context, tokens."""
     sequence_length: int = Field(default=256, ge=16, le=1_048_576)
+    """Tokens of a training sequence."""
     optim: OptimConfig = OptimConfig(steps=300, lr=3e-3)
     distributed: DistributedConfig = DistributedConfig()
 
@@ -37,6 +45,7 @@ class ScratchConfig(Section):
 
 class BaseConfig(Section):
     kind: Literal["scratch", "path", "hub", "gguf"]
+    """hub: a model of the Hugging Face hub; path: a folder; gguf: a GGUF file; scratch: one that is trained here."""
     path: str = ""
     """kind path: a folder with config.json, *.safetensors and tokenizer.model, or instead of that a byte-level BPE
     tokenizer.json and its tokenizer_config.json; relative to the recipe. kind gguf: a GGUF file."""

@@ -15,3 +15,4 @@ class BenchConfig(Section):
     chats: tuple[str, ...] = ()
     """What each file is asked as a user of the chat, greedily."""
     n_predict: int = Field(default=48, ge=1, le=1_048_576)
+    """Tokens of each answer."""

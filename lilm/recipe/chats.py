@@ -9,6 +9,7 @@ from lilm.recipe.section import LicenseName, Section
 
 class ChatSourceConfig(Section):
     name: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
+    """Shown in reports."""
     format: Literal["auto", "chats", "messages", "utterances", "sharegpt", "alpaca", "oasst", "hub"] = "auto"
     """auto: what the first record of the file is, which is said; messages: entries with [{role, content}] in `field`,
     as OpenAI's; utterances: with [{name, text}]; sharegpt: with conversations of {from, value}; alpaca: with
@@ -19,10 +20,13 @@ class ChatSourceConfig(Section):
     path: str = ""
     """File or glob (`**` allowed), relative to the recipe."""
     repo: str = ""
+    """hub: dataset id."""
     field: str = "messages"
     """messages, auto, hub: the key of a conversation's messages."""
     split: str = "train"
+    """hub: dataset split."""
     limit: int = Field(default=0, ge=0)
+    """Read this many chats at most; 0: all. chats: how many to make."""
     branches: Literal["best", "all"] = "best"
     """oasst: best: of a tree the path of the replies that people ranked first; all: a chat for every answer that
     nobody goes on from. Chats of one tree then begin alike, and what they share is learnt more often."""

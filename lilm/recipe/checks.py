@@ -26,12 +26,15 @@ class ChecksConfig(Section):
     same_answer: Action = "keep"
     """Chats of nothing but answers that `same_answer_questions` different questions get, after the first one."""
     same_answer_questions: int = Field(default=5, ge=2)
+    """See `same_answer`."""
     language: Action = "keep"
     """Chats whose answers are in neither of the recipe's languages."""
     length: Action = "keep"
     """Chats with an answer of fewer than `min_chars` or more than `max_chars` characters."""
     min_chars: int = Field(default=2, ge=0)
+    """See `length`."""
     max_chars: int = Field(default=8_000, ge=1)
+    """See `length`."""
     refusal: Action = "keep"
     """Chats with an answer that refuses, or tells that an AI speaks."""
     cut_off: Action = "keep"

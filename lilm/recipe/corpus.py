@@ -98,6 +98,7 @@ class DedupConfig(Section):
     """A line of `line_chars` or more, or a sentence of 40 characters or more, that stands in this many different
     documents is boilerplate and is taken out of all of them; 0: never."""
     line_chars: int = Field(default=10, ge=1)
+    """Shorter lines are no line for `line_documents`."""
     substring_chars: int = Field(default=100, ge=0)
     """So many characters in a row, wherever they stand, that are the same in `line_documents` different documents are
     boilerplate, too; 0: only whole lines and sentences are."""

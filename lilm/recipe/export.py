@@ -45,6 +45,7 @@ class LearnedConfig(OptimConfig):
     batch_size: int = Field(default=4, ge=1, le=1_000_000)
     """Sequences per optimizer step."""
     sequence_length: int = Field(default=256, ge=16, le=1_048_576)
+    """Tokens of a training sequence."""
     replay: float = Field(default=0.5, ge=0, lt=1)
     """Of the text, the share of base-language sequences."""
     chats: float = Field(default=0.2, ge=0, lt=1)
@@ -56,6 +57,7 @@ class LearnedConfig(OptimConfig):
     eval_every: int = Field(default=100, ge=1)
     """Steps between measurements on text kept apart."""
     checkpoint_every: int = Field(default=100, ge=1)
+    """Steps between checkpoints."""
 
     @model_validator(mode="after")
     def _does_something(self) -> "LearnedConfig":

@@ -2,14 +2,17 @@
 
 import codecs
 import tomllib
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import tomlkit
 from pydantic import BaseModel, ValidationError
 
 from lilm.errors import LilmError
+from lilm.recipe.changes import lay
 from lilm.recipe.root import Recipe
 
 
@@ -39,11 +42,13 @@ def recipe_text(name: str) -> str:
     return shipped[name]
 
 
-def load_recipe(name_or_path: str) -> Recipe:
+def load_recipe(name_or_path: str | Path, changes: Mapping[str, Any] | None = None) -> Recipe:
     """A shipped recipe by name, or the file at a path. Relative paths in it become absolute.
 
-    Raises LilmError with the key, what was found and what is allowed.
+    changes: other values, by dotted key (`{"pretrain.stage2.steps": 100, "corpus.sources.0.limit": 20}`), where a
+    relative path is meant as one in the recipe. Raises LilmError with the key, what was found and what is allowed.
     """
+    name_or_path, changes = str(name_or_path), changes or {}
     path = Path(name_or_path)
     if path.suffix == ".toml" or path.exists():
         if not path.is_file():
@@ -55,13 +60,16 @@ def load_recipe(name_or_path: str) -> Recipe:
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise LilmError(f"not UTF-8 ({error})", where=name_or_path, remedy="save it as UTF-8") from error
-        return parse_recipe(text, str(path), path.resolve().parent)
-    return parse_recipe(recipe_text(name_or_path), f"recipe {name_or_path}", Path.cwd())
+        return parse_recipe(text, str(path), path.resolve().parent, changes)
+    return parse_recipe(recipe_text(name_or_path), f"recipe {name_or_path}", Path.cwd(), changes)
 
 
-def parse_recipe(text: str, where: str, folder: Path) -> Recipe:
+def parse_recipe(text: str, where: str, folder: Path, changes: Mapping[str, Any] = MappingProxyType({})) -> Recipe:
     try:
-        data = _absolute(tomllib.loads(text.replace("\r\n", "\n")), folder)
+        found = tomllib.loads(text.replace("\r\n", "\n"))
+        for key, value in changes.items():
+            lay(found, key, value)
+        data = _absolute(found, folder)
     except ValueError as error:  # also a number of thousands of digits
         paths = "; a path with \\ stands in 'single quotes'" if "\\" in text else ""
         remedy = f"mend that line{paths}"

@@ -41,7 +41,9 @@ class FinetuneConfig(Section):
     keep_base_rows: bool = False
     """The rows of the base's pieces in the input and output matrix keep their bits, as in [pretrain]."""
     sequence_length: int = Field(default=512, ge=16, le=1_048_576)
+    """Tokens of a training sequence."""
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
+    """Autocast type; weights and optimizer state stay float32."""
     method: Literal["full", "lora"] = "full"
     """lora: an adapter, merged into the weights at the end; it wants a rate about ten times as high."""
     lora: AdapterConfig = AdapterConfig()
@@ -60,6 +62,7 @@ class FinetuneConfig(Section):
     sample_tokens: int = Field(default=64, ge=1, le=1_048_576)
     """Such an answer is cut after so many."""
     checkpoint_every: int = Field(default=100, ge=1)
+    """Steps between checkpoints."""
     distributed: DistributedConfig = DistributedConfig()
     preference: PreferenceConfig = PreferenceConfig()
 

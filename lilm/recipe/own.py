@@ -17,13 +17,14 @@ _REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 @dataclass(frozen=True)
 class Own:
     """title: of the page. lang: a code. text: folder, file or glob, as the recipe names it. base: a model's id on the
-    hub, or the path or URL of one, and `kind` which."""
+    hub, or the path or URL of one, and `kind` which. max_bad: of [corpus], "" for the default."""
 
     title: str
     lang: str
     text: str
     base: str = SMOLLM2
     kind: str = "hub"
+    max_bad: str = ""
 
     @property
     def name(self) -> str:
@@ -52,6 +53,7 @@ class Own:
             "kind": self.kind,
             "key": "repo" if self.kind == "hub" else "url" if "://" in self.base else "path",
             "latin": self.lang in LATIN,
+            "max_bad": self.max_bad,
         }
         return environment.get_template("own.toml.jinja").render(values)
 

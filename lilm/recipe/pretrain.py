@@ -15,6 +15,7 @@ class LoraConfig(AdapterConfig):
 
 class PretrainConfig(Section):
     sequence_length: int = Field(default=1024, ge=16, le=1_048_576)
+    """Tokens of a training sequence."""
     replay: float = Field(default=0.25, ge=0, lt=1)
     """Share of base-language sequences in stage 2. Stage 1 has none: the rows that learn there do not stand in them."""
     init: Literal["mean", "covariance", "random", "distillation", "frequency"] = "mean"
@@ -34,6 +35,7 @@ class PretrainConfig(Section):
     stage1: NewRowsOptimConfig = NewRowsOptimConfig(steps=100, lr=2e-3)
     """New rows only; the base does not move."""
     method: Literal["full", "lora"] = "full"
+    """Of stage 2: full: all weights learn; lora: an adapter learns, and is merged at the end."""
     stage2: OptimConfig = OptimConfig(steps=1000, lr=2e-4)
     keep_base_rows: bool = False
     """In stage 2 the base's own rows of the embedding and the output matrix keep their bits, and only new ones learn
@@ -49,7 +51,9 @@ class PretrainConfig(Section):
     samples: int = Field(default=1, ge=0, le=1_000)
     """Held-out texts per language whose beginnings the model continues at each measurement."""
     sample_tokens: int = Field(default=32, ge=1, le=1_048_576)
+    """Tokens of each continuation."""
     checkpoint_every: int = Field(default=100, ge=1)
+    """Steps between checkpoints: so much is lost at most when it is stopped."""
     distributed: DistributedConfig = DistributedConfig()
 
     @model_validator(mode="after")

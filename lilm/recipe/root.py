@@ -18,11 +18,13 @@ from lilm.recipe.wasm import WasmConfig
 
 class Recipe(Section):
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
+    """Of the run: letters, digits, `_`, `.` and `-`. A shipped recipe's run is made in runs/NAME."""
     language: str = Field(default="ja", pattern=r"^[a-z]{2,3}$")
     """The language to learn."""
     base_language: str = Field(default="en", pattern=r"^[a-z]{2,3}$")
     """The language the base model knows; it is replayed and measured beside the new one."""
     seed: int = Field(default=0, ge=0, lt=1 << 32)
+    """Of all randomness."""
     threads: int = Field(default=2, ge=1, le=1024)
     """CPU threads of numeric work. Fixed here because the order of a sum decides its last bits."""
 

@@ -22,10 +22,12 @@ class TokenizerConfig(Section):
     those stay that merges can reach, three of four, and Wikipedia takes 7% more tokens than with BPE. A byte-level
     base has only "bpe"."""
     character_coverage: float = Field(default=0.9995, gt=0.9, le=1)
+    """Share of the text's characters that get a piece; the rest are spelt in bytes."""
     split_by_unicode_script: bool = False
     """False lets 「食べる」 be one piece: 1.74 instead of 1.65 characters a token on Wikipedia. A byte-level base
     has only False: its own pre-tokenizer decides."""
     max_piece_length: int = Field(default=16, ge=1, le=1_000)
+    """Characters of the longest piece."""
     train_chars: int = Field(default=10_000_000, ge=1000, le=10_000_000_000)
     """Characters of the corpus that the vocabulary is learnt from, the best-scored first."""
     verify_lines: int = Field(default=10_000, ge=1)

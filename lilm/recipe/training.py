@@ -11,7 +11,9 @@ class OptimConfig(Section):
     """AdamW with linear warm-up and decay to `final_lr` times the peak."""
 
     steps: int = Field(ge=0, le=100_000_000)
+    """Optimizer steps; 0: no training."""
     lr: float = Field(gt=0, le=1)
+    """Peak learning rate."""
     batch_size: int = Field(default=16, ge=1, le=1_000_000)
     """Sequences per optimizer step."""
     micro_batch_size: int = Field(default=0, ge=0, le=1_000_000)
@@ -21,9 +23,13 @@ class OptimConfig(Section):
     schedule: Literal["cosine", "wsd", "constant"] = "cosine"
     """wsd: warm-up, stable, and a linear decay over the last fifth."""
     final_lr: float = Field(default=0.1, ge=0, le=1)
+    """Rate at the end, as a part of the peak."""
     weight_decay: float = Field(default=0.1, ge=0)
+    """Of matrices; vectors such as norms have none."""
     beta2: float = Field(default=0.95, gt=0, lt=1)
+    """AdamW's second beta; the first is 0.9."""
     max_grad_norm: float = Field(default=1.0, gt=0)
+    """A longer gradient is scaled down to this norm."""
     diverged: float = Field(default=2.0, ge=0)
     """Stops when the mean loss of 50 steps is so many nats above the lowest such mean; 0: never."""
 
@@ -47,9 +53,13 @@ class AdapterConfig(Section):
     """LoRA on the linear layers."""
 
     rank: int = Field(default=64, ge=1, le=65_536)
+    """Rank of each pair of matrices."""
     alpha: int = Field(default=64, ge=1, le=1_000_000)
+    """Scale of the adapter, over its rank or the rank's root."""
     use_rslora: bool = True
+    """Scale by alpha over the rank's root, and not over the rank."""
     target_modules: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+    """Linear layers that get one, by transformers' names."""
     train_embeddings: bool = True
     """Embedding and output matrix are trained beside the adapter."""
     embedding_lr_scale: float = Field(default=0.2, gt=0, le=1)

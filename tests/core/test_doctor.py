@@ -73,6 +73,20 @@ def test_little_disk_and_memory_are_low(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert "free 8 GB" in found.remedy
 
 
+def test_what_is_missing_is_installed_by_one_command(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("EMSDK", raising=False)
+    assert show_findings() == 1
+    (line,) = [one for one in capsys.readouterr().out.splitlines() if one.startswith("all at once: ")]
+    assert line.startswith("all at once: sudo apt-get install build-essential make cmake patch ninja-build emscripten")
+    assert line.endswith("chromium openssl")
+    fake_tool(tmp_path, "emcc", "emcc 2.0.34")
+    rows = [find for find in find_all() if find.name == "emcc"]
+    assert rows[0].status == "too old" and doctor.all_at_once(rows) == ""
+
+
 def test_optional_things_and_slow_ones_do_not_fail() -> None:
     fine = [Finding("a", "missing", "–", "x", "y", optional=True), Finding("b", "slow", "1", "x", "y")]
     assert exit_code(fine) == 0

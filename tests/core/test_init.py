@@ -2,6 +2,7 @@
 
 import os
 import pty
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -87,6 +88,24 @@ def test_what_cannot_be_is_told_and_nothing_written(
     with pytest.raises(LilmError, match=expected):
         write_own(Path("mine"), None, lang, text, base)
     assert not Path("mine").exists()
+
+
+def test_files_that_are_no_text_are_left_out_when_asked(texts: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (texts / "more" / "paper's.pdf").write_bytes(b"%PDF-1.4\n")
+    (texts / "rows.csv").write_text("id,text\n1,吾輩は猫である。\n", encoding="utf-8")
+    with pytest.raises(LilmError) as refused:
+        write_own(Path("my models/mine"), "It's", "ko", "texts", "a/b")
+    assert refused.value.what == "1 of 4 files is no text: paper's.pdf (a PDF)"
+    again = shlex.split(refused.value.remedy.split("`")[1])
+    given = ["--name", "It's", "--lang", "ko", "--text", "texts", "--base", "a/b"]
+    assert again[1:] == ["init", "my models/mine", *given, "--leave-out"]
+    write_own(Path("mine"), None, None, "texts", None, leave_out=True)
+    assert written("mine").corpus.max_bad == 0.25
+    said = capsys.readouterr().out
+    assert "3 files of text" in said and "left out: 1 of 4 files is no text: paper's.pdf" in said
+    (texts / "more" / "paper's.pdf").unlink()
+    write_own(Path("other"), None, None, "texts", None, leave_out=True)
+    assert written("other").corpus.max_bad == 0.01, "as every recipe has it"
 
 
 def test_a_shipped_recipe_gets_the_users_title(texts: Path) -> None:

@@ -41,7 +41,7 @@ FAKE_ENGINE = Path(__file__).with_name("fake_engine.mjs")
 
 def write_inputs(folder: Path) -> dict[str, Path]:
     """Folders as export, bench and wasm leave them, with small files."""
-    inputs = {name: folder / name for name in ("export", "bench", "wasm")}
+    inputs = {name: folder / name for name in ("base", "export", "bench", "wasm")}
     sizes = {f"model-{quant}.gguf": 1000 * (place + 1) for place, quant in enumerate(QUANTS)}
     for path in inputs.values():
         path.mkdir(parents=True)

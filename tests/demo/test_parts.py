@@ -21,7 +21,7 @@ def site_in_parts(
     real_site: Path, tmp_path: Path, context: Context, make_site: Callable[..., Any], chat_gguf: Path
 ) -> Path:
     """The real site, made again of a model in parts."""
-    inputs = {name: tmp_path / "inputs" / name for name in ("export", "bench", "wasm")}
+    inputs = {name: tmp_path / "inputs" / name for name in ("base", "export", "bench", "wasm")}
     (inputs["export"] / "model-Q8_0.gguf").unlink()
     parts = split_file(inputs["export"] / "model-Q4_K_M.gguf", chat_gguf.stat().st_size // 3)
     assert len(parts) > 2

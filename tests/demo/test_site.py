@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ from typing import Any
 import pytest
 
 from lilm.errors import LilmError
+from lilm.licences import told_licences
+from lilm.origin import Origin
 from lilm.pipeline.artifact import Manifest, files_below
 from lilm.pipeline.hashing import sha256_file
-from lilm.pipeline.stage import QUANT_REPORT, Context, stage_named
+from lilm.pipeline.stage import LLAMA_CPP_LICENSE, QUANT_REPORT, Context, stage_named
 from lilm.pipeline.work import work_of
 from lilm.recipe import load_recipe
 from tests.conftest import ROOT
@@ -40,6 +43,40 @@ def test_models_are_listed_with_what_was_measured(made: Path) -> None:
     assert listed["sampling"]["repeat_penalty"] == 1.1
     assert (listed["charts"], listed["report"]) == (["bench/quality.svg"], "bench/report.html")
     assert listed["language"] == "ja"
+
+
+def test_the_page_tells_what_its_model_was_made_of_and_under_which_licences(
+    tmp_path: Path, context: Context, fake_inputs: Inputs, make_site: Callable[..., Any]
+) -> None:
+    changes = {
+        "export.license": "cc-by-sa-4.0",
+        "base": {"kind": "hub", "repo": "a/told-by-nobody"},
+        "corpus.sources.0.name": "mine",
+        "corpus.sources.0.format": "text",
+        "corpus.sources.0.path": "texts",
+        "corpus.sources.0.license": "<b>own</b>",
+    }
+    licences = told_licences(load_recipe("quickstart", changes))
+    inputs = fake_inputs(tmp_path / "inputs")
+    Origin("hub", "Smol", "a/smol", license="apache-2.0", license_from="its README.md").write(inputs["base"])
+    (inputs["wasm"] / LLAMA_CPP_LICENSE).write_text("MIT License\n\nCopyright (c) The authors")
+    make_site(inputs, tmp_path / "site", replace(context, licences=licences))
+    page = (tmp_path / "site" / "about.html").read_text(encoding="utf-8")
+    for row in (
+        "<td>this model</td><td>cc-by-sa-4.0</td><td>the recipe</td>",
+        "<td>its base “Smol” (a/smol)</td><td>apache-2.0</td><td>its README.md</td>",
+        "<td>text “mine”</td><td>&lt;b&gt;own&lt;/b&gt;</td><td>the recipe</td>",
+        "Copyright (c) The authors",
+    ):
+        assert row in page
+    assert "made up by LiLM" in page and "told-by-nobody" not in page
+    site = tmp_path / "site"
+    assert '"about.html"' in (site / "service-worker.js").read_text() and 'href="about.html"' in (
+        site / "index.html"
+    ).read_text(encoding="utf-8")
+    without = told_licences(load_recipe("quickstart", {**changes, "corpus.sources.0.license": ""}))
+    make_site(inputs, tmp_path / "again", replace(context, licences=without))
+    assert "<b>unknown: ask before you pass it on</b>" in (tmp_path / "again" / "about.html").read_text()
 
 
 def test_figures_with_intervals_are_taken_for_the_very_file_that_they_are_of(
@@ -72,7 +109,7 @@ def test_figures_with_intervals_are_taken_for_the_very_file_that_they_are_of(
 def test_a_new_measurement_makes_the_page_again(tmp_path: Path, context: Context, fake_inputs: Inputs) -> None:
     recipe = load_recipe("quickstart")
     inputs = fake_inputs(tmp_path)
-    for name in ("export", "wasm"):
+    for name in ("base", "export", "wasm"):
         Manifest(name, "0", {}, {}, {}, (), {}).write(inputs[name])
     stage = stage_named("site")
     before = work_of(stage, recipe, tmp_path, context)

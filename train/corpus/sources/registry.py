@@ -2,7 +2,7 @@
 
 import importlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import repeat
 from pathlib import Path
 
@@ -89,20 +89,36 @@ def check_source(source: SourceConfig, most_bad: float = 0.0) -> None:
     where, files = f"corpus source {source.name}: {source.path}", matching_files(source)
     if not any(path.stat().st_size for path in files):
         raise LilmError("nothing in it", where=where, remedy="name a file that has text")
-    if source.format != AUTO:
-        return
-    kinds = {path: _kind(path) for path in files}
-    refused = {path: kind for path, kind in kinds.items() if kind.format == REFUSED}
+    kinds = _kinds(source, files)
+    refused = _refused(kinds)
     if any(kind.format in MANY for kind in kinds.values()) and len(refused) < len(files):
         return  # the share is of records, which nobody has counted yet
     if len(refused) > most_bad * len(files):
-        named = listed([f"{path.name} ({kind.what})" for path, kind in refused.items()])
         first = next(iter(refused.values()))
         raise LilmError(
-            f"{len(refused)} of {len(files)} files {'is' if len(refused) == 1 else 'are'} no text: {named}",
+            said_of_refused(refused, len(files)),
             where=where,
             remedy=f"{first.remedy}; corpus.max_bad = {enough(len(refused), len(files))} goes on without",
         )
+
+
+def refused_files(source: SourceConfig) -> dict[Path, Kind]:
+    """The files that are no text, where the format is auto."""
+    return _refused(_kinds(source, matching_files(source)))
+
+
+def said_of_refused(refused: Mapping[Path, Kind], of: int) -> str:
+    """In words, of so many files, with their names."""
+    named = listed([f"{path.name} ({kind.what})" for path, kind in refused.items()])
+    return f"{len(refused)} of {of} files {'is' if len(refused) == 1 else 'are'} no text: {named}"
+
+
+def _kinds(source: SourceConfig, files: Sequence[Path]) -> dict[Path, Kind]:
+    return {path: _kind(path) for path in files} if source.format == AUTO else {}
+
+
+def _refused(kinds: Mapping[Path, Kind]) -> dict[Path, Kind]:
+    return {path: kind for path, kind in kinds.items() if kind.format == REFUSED}
 
 
 def listed(names: Sequence[str]) -> str:

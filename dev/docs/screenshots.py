@@ -1,6 +1,6 @@
-"""Takes the pictures of this folder, of a run that has a site: `python docs/screenshots.py runs/quickstart`, and of the
-run that `lilm bench real` leaves: `python docs/screenshots.py runs/bench-real/contenders/ours --real`. Gradio's chat
-with the first run's models: `python docs/screenshots.py runs/quickstart --gradio`.
+"""Takes the pictures of docs/, of a run that has a site: `python dev/docs/screenshots.py runs/quickstart`, and of the
+run that `lilm bench real` leaves: `python dev/docs/screenshots.py runs/bench-real/contenders/ours --real`. Gradio's
+chat with the first run's models: `python dev/docs/screenshots.py runs/quickstart --gradio`.
 
 Needs Chromium, `pip install -e '.[dev]'` and a Japanese font (fonts-ipafont-gothic).
 """
@@ -15,7 +15,7 @@ from lilm.demo.chat import launch
 from lilm.demo.serve import site_server
 from lilm.wasm.verify.chromium import find_chromium
 
-DOCS = Path(__file__).parent
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 QUESTION = "うさぎのおはなしをしてください。"
 REAL = ("こんにちは。", "What is the capital of France?")
 DESKTOP = {"viewport": {"width": 1000, "height": 640}, "locale": "ja-JP"}

@@ -1,0 +1,1 @@
+"""What `import lilm` offers to programs and notebooks: runs, their results, and models to talk to."""
