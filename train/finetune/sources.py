@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lilm.chat.turns import Turns
 from lilm.errors import LilmError
-from lilm.recipe import ChatSourceConfig
+from lilm.recipe import ChatSourceConfig, FinetuneConfig
 from lilm.train.corpus.sources.files import globbed
 from lilm.train.corpus.sources.hub import first_line, open_dataset
 from lilm.train.finetune.entries import Entry, entries
@@ -53,8 +53,30 @@ def read_chats(
 
 def open_chats(source: ChatSourceConfig, language: str, turns: Turns | None = None) -> ChatReader:
     """A reader of the source's files or dataset. turns: of the format that the chats must fit."""
-    found = _hub(source) if source.format == "hub" else _in_files(source)
-    return ChatReader(source, found, language, turns)
+    return ChatReader(source, source_entries(source), language, turns)
+
+
+def source_entries(source: ChatSourceConfig) -> Iterator[Entry]:
+    """The records of the source's files or dataset. Raises LilmError for what cannot be read as a whole."""
+    return _hub(source) if source.format == "hub" else _in_files(source)
+
+
+def find_source(name: str, config: FinetuneConfig) -> ChatSourceConfig:
+    """The recipe's source of that name, or that has this file; else the file in the form that it tells.
+
+    Raises LilmError when there is neither.
+    """
+    named = next((source for source in config.sources if source.name == name), None)
+    files = [path.resolve() for path in globbed(str(Path(name).absolute()))]
+    if named is not None and not files:
+        return named
+    if not files:
+        names = ", ".join(source.name for source in config.sources) or "none"
+        raise LilmError("no such file, and no source of that name", where=name, remedy=f"the recipe's are: {names}")
+    for source in config.sources:
+        if set(files) <= {path.resolve() for path in chat_files(source)}:
+            return source.model_copy(update={"path": str(Path(name).absolute())})
+    return ChatSourceConfig(name="file", path=str(Path(name).absolute()))
 
 
 def _made(source: ChatSourceConfig, language: str, seed: int) -> Iterator[Chat]:
