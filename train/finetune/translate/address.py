@@ -181,5 +181,5 @@ def _words(data: bytes | Mapping[str, Any]) -> str:
     if isinstance(found, dict):
         error = found.get("error", found)
         found = error.get("message", error) if isinstance(error, dict) else error
-    text = " ".join(str(found).split())
+    text = "".join(one if one.isprintable() else "·" for one in " ".join(str(found).split()))
     return text[:SHOWN] + "…" if len(text) > SHOWN else text or "nothing"

@@ -55,15 +55,17 @@ class ChatTranslator:
     async def translate(self, messages: list[Message], ask: Ask) -> Translated:
         """The chat in the other language, its turns as they were. What `ask` raises comes through."""
         done = Translated()
-        if language := self.judge.is_foreign("\n".join(message["content"] for message in messages)):
+        cut = [pieces_of(message["content"]) for message in messages]
+        words = "\n".join(mask(piece.text).plain for pieces in cut for piece in pieces if piece.translated)
+        if language := self.judge.is_foreign(words):
             done.problem = Problem(f"the chat is not in {self.judge.base_language}", language)
             return done
         pairs: list[tuple[str, str]] = []
         try:
-            for message in messages:
+            for message, pieces in zip(messages, cut, strict=True):
                 done.messages.append({"role": message["role"], "content": ""})
                 content, backs = "", ""
-                for piece in pieces_of(message["content"]):
+                for piece in pieces:
                     if not piece.translated:
                         content, backs = content + piece.text, backs + piece.text
                         continue

@@ -32,6 +32,10 @@ class KeptAnswers(Closing):
             self.close()
             raise
 
+    @property
+    def empty(self) -> bool:
+        return self._do("SELECT 1 FROM answers LIMIT 1").fetchone() is None
+
     def get(self, asked: dict[str, Any]) -> Reply | None:
         found = self._do("SELECT text, finish FROM answers WHERE key = ?", sha256_json(asked)).fetchone()
         return Reply(*found) if found else None

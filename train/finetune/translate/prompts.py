@@ -41,8 +41,9 @@ class Prompt:
         return _KEY.sub(lambda key: values[key[1]], self.template)
 
 
-def read_template(path: Path) -> str:
-    """Raises LilmError for a file that is no text with a place for what is to be translated."""
+def read_template(path: Path, glossary: bool = False) -> str:
+    """glossary: there is one. Raises LilmError for a file that is no text with a place for what is to be translated,
+    or with none for the glossary."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
@@ -52,4 +53,7 @@ def read_template(path: Path) -> str:
     if "{text}" not in text:
         remedy = f"write {{text}} where the text is to stand; {', '.join(f'{{{key}}}' for key in KEYS[:3])} if you like"
         raise LilmError("no {text} in it", where=str(path), remedy=remedy)
+    if glossary and "{glossary}" not in text:
+        remedy = "write {glossary} where its lines are to stand, or leave out --glossary"
+        raise LilmError("no {glossary} in it, and one is given", where=str(path), remedy=remedy)
     return text.rstrip("\n")

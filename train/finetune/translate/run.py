@@ -60,7 +60,7 @@ def translate(order: Order, recipe: Recipe | None, reporter: Reporter) -> Summar
             f"both languages are {base!r}", where="--language", remedy="give another one, or another --from"
         )
     glossary = read_glossary(order.glossary) if order.glossary else Glossary()
-    template = read_template(order.prompt) if order.prompt else OWN
+    template = read_template(order.prompt, order.glossary is not None) if order.prompt else OWN
     config = recipe.finetune if recipe else FinetuneConfig()
     source = find_source(order.dataset, config)
     old = find_source(order.old, config) if order.old else None

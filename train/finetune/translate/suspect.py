@@ -17,6 +17,7 @@ from lilm.train.finetune.translate.numbers import lost_numbers
 ECHO_WORDS = 3  # fewer may be a name
 MOST_TIMES = 3.0  # as long as the source
 LEAST_SHARE = 0.1
+SHOWN = 200  # characters of what was found
 SPARE = 30  # characters; of a short text a translation may well have many times as many
 _WORD = re.compile(r"[^\W\d_]+")
 _MARKERS = {
@@ -37,7 +38,10 @@ class Problem:
     detail: str = ""
 
     def __str__(self) -> str:
-        return f"{self.kind}: {self.detail}" if self.detail else self.kind
+        """One line in which nothing steers a terminal."""
+        found = " ".join(self.detail.split())[:SHOWN]
+        clean = "".join(one if one.isprintable() else "·" for one in found)
+        return f"{self.kind}: {clean}" if clean else self.kind
 
 
 @dataclass(frozen=True)

@@ -55,19 +55,26 @@ class Work:
         try:
             await self.translator.open()
             made_of = {**made_of, "translator": self.translator.identity}
-            left = [number for number in range(len(self.pairs)) if not await self._is_answered(number, kept)]
+            left = await self._unanswered(kept, reporter)
             if left:
                 await self._ask(left, kept, reporter)
         finally:
             await self.translator.close()
         return await self._write(kept, made_of, reporter)
 
-    async def _is_answered(self, number: int, kept: KeptAnswers) -> bool:
-        try:
-            await self._replayed(number, kept)
-        except _NotKept:
-            return False
-        return True
+    async def _unanswered(self, kept: KeptAnswers, reporter: Reporter) -> list[int]:
+        """Numbers of the chats for which there is something to ask."""
+        if kept.empty:
+            return list(range(len(self.pairs)))
+        left = []
+        with reporter.bar("look at kept answers", len(self.pairs)) as bar:
+            for number in range(len(self.pairs)):
+                try:
+                    await self._replayed(number, kept)
+                except _NotKept:
+                    left.append(number)
+                bar.advance()
+        return left
 
     async def _replayed(self, number: int, kept: KeptAnswers) -> Translated:
         """What the kept answers make of a chat. Raises _NotKept where one is not there."""
@@ -113,7 +120,8 @@ class Work:
     async def _write(self, kept: KeptAnswers, made_of: dict[str, Any], reporter: Reporter) -> Summary:
         summary = Summary(len(self.pairs))
         with replacing(self.out, sync=True) as part:
-            with part.open("w", encoding="utf-8", newline="") as file:
+            bar = reporter.bar("write", len(self.pairs))
+            with part.open("w", encoding="utf-8", newline="") as file, bar as written:
                 for number, pair in enumerate(self.pairs, start=1):
                     outcome = await self._replayed(number - 1, kept)
                     old = pair.old if self.keep_old else None
@@ -123,6 +131,7 @@ class Work:
                         by = "translator" if outcome.problem is None else "old"
                         record = {"messages": messages, "number": number, "by": by, "score": outcome.rounded}
                         file.write(json.dumps(record, ensure_ascii=False) + "\n")
+                    written.advance()
             if not summary.translated:
                 raise LilmError(
                     f"none of {summary.chats} chats was translated ({summary.why()})",
