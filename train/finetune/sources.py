@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 
 from lilm.chat.turns import Turns
@@ -12,7 +13,7 @@ from lilm.train.corpus.sources.files import globbed
 from lilm.train.corpus.sources.hub import first_line, open_dataset
 from lilm.train.finetune.entries import Entry, entries
 from lilm.train.finetune.messages import Chat
-from lilm.train.finetune.reader import ChatReader
+from lilm.train.finetune.reader import LOOKED_AT, ChatReader
 
 
 def check_chat_source(source: ChatSourceConfig, language: str) -> None:
@@ -28,6 +29,18 @@ def check_chat_source(source: ChatSourceConfig, language: str) -> None:
             raise LilmError("no such file", where=where, remedy="correct the path")
         for _ in read_chats(source, language, 0):
             pass
+
+
+def check_hub_chats(source: ChatSourceConfig, language: str) -> None:
+    """Reads the first records of a dataset. Raises LilmError when it cannot be opened, or none of them is a chat."""
+    head = islice(source_entries(source), LOOKED_AT)
+    reader = ChatReader(source.model_copy(update={"max_bad": 1.0, "limit": 0}), head, language)
+    try:
+        for _ in reader:
+            pass
+    except LilmError:
+        if not reader.records or reader.form is None or reader.form.kind != "rows":
+            raise  # of messages in rows, the first may well be questions alone
 
 
 def chat_files(source: ChatSourceConfig) -> list[Path]:
