@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,13 @@ from lilm.disk import write_atomic
 from lilm.errors import LilmError
 from lilm.export.quality.apart import add_reader, prove_apart
 from lilm.export.quality.file_measures import FileMeasures
-from lilm.export.quality.opened import Controls, OpenedRun, check_run, open_run
+from lilm.export.quality.opened import Controls, Measured, OpenedRun, check_run, open_run
 from lilm.export.quality.page.html import quant_page
 from lilm.export.quality.places import where_they_fit
 from lilm.export.quality.plan import Plan
 from lilm.export.quality.questions import Question, read_questions
 from lilm.export.quality.ratios import ratios
+from lilm.export.quality.reference import Reference
 from lilm.export.quality.report import model_report
 from lilm.export.quality.samples import read_samples
 from lilm.export.quality.speed import why_no_page
@@ -26,6 +28,7 @@ from lilm.pipeline.runner import locked
 from lilm.progress import Reporter
 
 FOLDER = "quant"  # in the run's own folder
+WORTH_KEEPING = 2  # files that are held against the F16 one's hidden states
 REPORT, PAGE = "report.json", "report.html"
 
 
@@ -107,11 +110,12 @@ def measure_run(
         why = "it was skipped" if "browser" in plan.skip else why_no_page(run)
         if why and "browser" not in plan.skip:
             reporter.say(f"  not measured in Chromium: {why}")
-        measures = FileMeasures(run, texts, plan, questions, out, why)
-        costs = [sum(part.cost for part in measures.parts(file)) for file in files]
-        left = [measures.left(file) for file in files]
-        with reporter.bar("quant", sum(costs), sum(costs) - sum(left)) as bar:
-            found = [measures.measure(file, bar.advance) for file in files]
+        reference = Reference(run.full, out / "kept", texts.passages, run.recipe.threads)
+        measures = FileMeasures(run, texts, plan, questions, out, why, reference)
+        if sum(not measures.is_scored(file) for file in files[1:]) >= WORTH_KEEPING:
+            measures = replace(measures, reference=_kept(reference, reporter))
+        found = _measured(measures, files, reporter)
+        reference.remove()
         about = {"n_predict": measures.n_predict, **_about(run, texts, plan, proof, made, why)}
         shipped = (run.full, *run.files)
         about |= {"fits": where_they_fit(run, shipped), "samples": read_samples(out, shipped, plan.skip)}
@@ -120,6 +124,28 @@ def measure_run(
         write_json(out / REPORT, figures)
         write_atomic(out / PAGE, quant_page(model))
     return figures
+
+
+def _kept(reference: Reference, reporter: Reporter) -> Reference:
+    """The same with its states kept, where they can be."""
+    reference.folder.mkdir(parents=True, exist_ok=True)
+    if why := reference.why_not():
+        reporter.say(f"  {reference.full.name} is decoded again for each file: {why}")
+        return reference
+    return replace(reference, keeps=True)
+
+
+def _measured(measures: FileMeasures, files: Sequence[Measured], reporter: Reporter) -> list[dict[str, Any]]:
+    """What was measured of each file, the F16 one first."""
+    reference = measures.reference
+    costs = [sum(part.cost for part in measures.parts(file)) for file in files]
+    left = [measures.left(file) for file in files]
+    again = reference.keeps and measures.is_scored(files[0]) and not reference.path.is_file()
+    more = reference.tokens if again else 0  # a stopped measurement has its figures, but perhaps not its states
+    with reporter.bar("quant", sum(costs) + more, sum(costs) - sum(left)) as bar:
+        if again:
+            reference.make(lambda tokens: bar.advance(tokens, f"{files[0].quant}: states"))
+        return [measures.measure(file, bar.advance) for file in files]
 
 
 def _about(

@@ -326,8 +326,8 @@ def test_another_file_than_the_export_wrote_is_refused(run: Path, tmp_path: Path
 def test_a_file_that_computes_no_number_is_told(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     score = Engine.score
 
-    def spoilt(self: Engine, tokens: Any) -> Score:
-        found = score(self, tokens)
+    def spoilt(self: Engine, *window: Any) -> Score:
+        found = score(self, *window)
         return dataclasses.replace(found, nll=np.where(np.arange(len(found.nll)), found.nll, np.nan))
 
     monkeypatch.setattr(Engine, "score", spoilt)
