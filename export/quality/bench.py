@@ -28,7 +28,6 @@ from lilm.pipeline.runner import locked
 from lilm.progress import Reporter
 
 FOLDER = "quant"  # in the run's own folder
-WORTH_KEEPING = 2  # files that are held against the F16 one's hidden states
 REPORT, PAGE = "report.json", "report.html"
 
 
@@ -52,8 +51,9 @@ def measure(
     was stopped goes on. REPORT there has the run's figures as they are returned here: {"models": [{"name", "files"
     (see report.file_row), "measured_on", "apart", "pairs", …}], "ratios" (see ratios.ratios), "size_bytes_off",
     "blocks_exact", "fit_error", …}. The last three are of the first run that has them: bytes by which the file of the
-    budget is not what its types foretell; the share of learnt blocks that are in their file as learnt, and how far the
-    memory foretold for a device was off, where the export's report says so.
+    budget is not what its types foretell; the share of learnt blocks that are in their file as learnt, where the
+    export's report says so; and by what share `lilm fit` reckons too much (or too little) memory for the file that it
+    knows worst.
 
     Raises LilmError for what is no finished run, for too little text, for a document that was read by what made the
     files, and for a file that does not load or computes what is no number.
@@ -112,7 +112,7 @@ def measure_run(
             reporter.say(f"  not measured in Chromium: {why}")
         reference = Reference(run.full, out / "kept", texts.passages, run.recipe.threads)
         measures = FileMeasures(run, texts, plan, questions, out, why, reference)
-        if sum(not measures.is_scored(file) for file in files[1:]) >= WORTH_KEEPING:
+        if not all(measures.is_scored(file) for file in files[1:]):
             measures = replace(measures, reference=_kept(reference, reporter))
         found = _measured(measures, files, reporter)
         reference.remove()
@@ -120,7 +120,7 @@ def measure_run(
         shipped = (run.full, *run.files)
         about |= {"fits": where_they_fit(run, shipped), "samples": read_samples(out, shipped, plan.skip)}
         model = model_report(run, files, found, about)
-        figures = _together([{"models": [model], **_own(run)}])
+        figures = _together([{"models": [model], **_own(run, model["files"])}])
         write_json(out / REPORT, figures)
         write_atomic(out / PAGE, quant_page(model))
     return figures
@@ -166,14 +166,14 @@ def _about(
     }
 
 
-def _own(run: OpenedRun) -> dict[str, Any]:
-    """What the run says of itself."""
+def _own(run: OpenedRun, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What the run says of itself, and the fit_error of the file for which it is farthest from 0."""
     learnt = [row["learned"] for row in run.report["files"] if "learned" in row]
     exact = [one["blocks_exact"] for one in learnt if one.get("blocks_exact") is not None]
     return {
         "size_bytes_off": run.size_bytes_off(),
         "blocks_exact": min(exact, default=None),
-        "fit_error": run.report.get("fit_error"),
+        "fit_error": max((row["fit_error"] for row in rows if row["fit_error"] is not None), key=abs, default=None),
     }
 
 

@@ -10,7 +10,7 @@ from lilm.export.quality.plan import FORMAT, Plan
 from lilm.export.quality.questions import Question, answer, write_lines
 from lilm.export.quality.reference import Reference
 from lilm.export.quality.scored import score
-from lilm.export.quality.speed import native_speed, page_speed
+from lilm.export.quality.speed import N_CTX, native_memory, native_speed, page_speed
 from lilm.export.quality.texts import Texts
 from lilm.export.quality.written import as_json, beginnings, rates, write
 from lilm.kept import keep, read_kept
@@ -59,6 +59,9 @@ class FileMeasures:
         if "speed" not in self.plan.skip:
             measured = {"threads": self.run.recipe.threads}
             parts.append(self._part("speed", file, measured, SPEED, lambda: native_speed(file.path, self._threads)))
+            if not file.control:
+                memory = {"n_ctx": N_CTX, **measured}
+                parts.append(self._part("memory", file, memory, N_CTX, lambda: native_memory(file.path, self._threads)))
         if not self.no_page and not file.control:  # nobody ships a control, or asks it
             parts.append(self._page(file))
         if self.questions and not file.control:

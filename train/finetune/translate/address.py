@@ -65,8 +65,8 @@ class AddressTranslator:
             return
         found = await self._asked("GET", "/models", None)
         listed = found.get("data")
-        names = [one.get("id") for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
-        names = [name for name in names if isinstance(name, str)]
+        ids = [one.get("id") for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+        names = [name for name in ids if isinstance(name, str)]
         if len(names) != 1:
             known = ", ".join(names[:10]) + (" …" if len(names) > 10 else "")
             what = f"{len(names)} models" + (f" ({known})" if known else "")

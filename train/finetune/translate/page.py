@@ -11,11 +11,15 @@ from lilm.train.finetune.translate.summary import Summary
 
 def write_page(path: Path, name: str, summary: Summary, made_of: dict[str, Any]) -> None:
     """One HTML file that needs nothing else. name: of the file of chats. made_of: the manifest's head."""
-    languages = {key: language_name(made_of[key]) for key in ("language", "base_language")}
-    rows = summary.lowest
-    values = {"name": name, "counts": summary.counts(), "failures": summary.failures, "rows": rows, **languages}
-    translator = made_of["translator"]
-    values["translator"] = translator.get("model") or ", ".join(translator.get("gguf", ()))
-    values["with_old"] = any(row.old for row in rows)
-    values["with_backs"] = any(row.score is not None for row in rows)
+    rows, translator = summary.lowest, made_of["translator"]
+    values: dict[str, Any] = {
+        "name": name,
+        "translator": translator.get("model") or ", ".join(translator.get("gguf", ())),
+        **{key: language_name(made_of[key]) for key in ("language", "base_language")},
+        "counts": summary.counts(),
+        "failures": summary.failures,
+        "rows": rows,
+        "with_old": any(row.old for row in rows),
+        "with_backs": any(row.score is not None for row in rows),
+    }
     write_atomic(path, render_page(__package__ or "", "page_of_chats.html.jinja", **values))
