@@ -34,7 +34,7 @@ class Learned:
     """tokens: that were read, in sequences with room for them; rounding_tokens: those that the codes were first chosen
     on. stock, before, after: `kld`, nats per token, and `same_top`, of the text kept apart: of llama.cpp's file, of the
     blocks learning began with, and of those it ended with. kept: matrices whose type is not learnt. volatile: what of
-    the log differs from run to run."""
+    the log differs from run to run. blocks_exact: share of the blocks that the file, read again, has as learnt."""
 
     quant: str
     steps: int
@@ -45,6 +45,7 @@ class Learned:
     after: Figures
     kept: tuple[str, ...]
     volatile: tuple[str, ...]
+    blocks_exact: float
 
     @property
     def note(self) -> str:
@@ -61,7 +62,7 @@ class Learned:
     def report(self) -> dict[str, Any]:
         figures = {"stock": self.stock, "before": self.before, "after": self.after}
         tokens = {"tokens": self.tokens, "rounding_tokens": self.rounding_tokens}
-        return {"steps": self.steps, **tokens, **figures, "kept": list(self.kept)}
+        return {"steps": self.steps, **tokens, **figures, "kept": list(self.kept), "blocks_exact": self.blocks_exact}
 
 
 def learn(
@@ -115,12 +116,12 @@ def learn(
     with compiled_layers(teacher, compiled and device.type == "cpu"):
         metrics, _ = train(student, job, context.reporter)
     logbook.end_stage(metrics)
-    write_learnt(start, target, student.blocks())
+    exact = write_learnt(start, target, student.blocks())
     before, after = ({name: entry[name] for name in stock} for entry in (metrics[0], metrics[-1]))
     context.reporter.say(f"  learnt {config.quant}: {_spoken(after)}")
     tokens = (config.steps * config.batch_size * texts.window, len(first) * texts.window)
     volatile = tuple(f"{log.name}/{name}" for name in logbook.end())
-    return Learned(config.quant, config.steps, *tokens, stock, before, after, tuple(student.kept), volatile)
+    return Learned(config.quant, config.steps, *tokens, stock, before, after, tuple(student.kept), volatile, exact)
 
 
 def _only_rounded(
@@ -140,11 +141,11 @@ def _only_rounded(
     first = texts.first(config.rounding_tokens)
     with context.reporter.bar(f"round {config.quant}", len(model.model.layers)) as bar, Weights(source) as weights:
         blocks = rounded(model, file, weights, first, config.dtype == "bfloat16", context.threads, bar.advance)
-    write_learnt(file.path, target, blocks)
+    exact = write_learnt(file.path, target, blocks)
     after = kept.measured(model)
     context.reporter.say(f"  rounded {config.quant}: {_spoken(after)}")
     left = tuple(one.target for one in file.entries if len(one.shape) > 1 and file.kind(one) is None)
-    return Learned(config.quant, 0, 0, len(first) * texts.window, stock, stock, after, left, ())
+    return Learned(config.quant, 0, 0, len(first) * texts.window, stock, stock, after, left, (), exact)
 
 
 def _spoken(figures: Mapping[str, float]) -> str:

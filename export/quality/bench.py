@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,13 @@ from lilm.disk import write_atomic
 from lilm.errors import LilmError
 from lilm.export.quality.apart import add_reader, prove_apart
 from lilm.export.quality.file_measures import FileMeasures
-from lilm.export.quality.opened import Controls, OpenedRun, check_run, open_run
+from lilm.export.quality.opened import Controls, Measured, OpenedRun, check_run, open_run
 from lilm.export.quality.page.html import quant_page
 from lilm.export.quality.places import where_they_fit
 from lilm.export.quality.plan import Plan
 from lilm.export.quality.questions import Question, read_questions
 from lilm.export.quality.ratios import ratios
+from lilm.export.quality.reference import Reference
 from lilm.export.quality.report import model_report
 from lilm.export.quality.samples import read_samples
 from lilm.export.quality.speed import why_no_page
@@ -49,8 +51,9 @@ def measure(
     was stopped goes on. REPORT there has the run's figures as they are returned here: {"models": [{"name", "files"
     (see report.file_row), "measured_on", "apart", "pairs", …}], "ratios" (see ratios.ratios), "size_bytes_off",
     "blocks_exact", "fit_error", …}. The last three are of the first run that has them: bytes by which the file of the
-    budget is not what its types foretell; the share of learnt blocks that are in their file as learnt, and how far the
-    memory foretold for a device was off, where the export's report says so.
+    budget is not what its types foretell; the share of learnt blocks that are in their file as learnt, where the
+    export's report says so; and by what share `lilm fit` reckons too much (or too little) memory for the file that it
+    knows worst.
 
     Raises LilmError for what is no finished run, for too little text, for a document that was read by what made the
     files, and for a file that does not load or computes what is no number.
@@ -107,19 +110,42 @@ def measure_run(
         why = "it was skipped" if "browser" in plan.skip else why_no_page(run)
         if why and "browser" not in plan.skip:
             reporter.say(f"  not measured in Chromium: {why}")
-        measures = FileMeasures(run, texts, plan, questions, out, why)
-        costs = [sum(part.cost for part in measures.parts(file)) for file in files]
-        left = [measures.left(file) for file in files]
-        with reporter.bar("quant", sum(costs), sum(costs) - sum(left)) as bar:
-            found = [measures.measure(file, bar.advance) for file in files]
+        reference = Reference(run.full, out / "kept", texts.passages, run.recipe.threads)
+        measures = FileMeasures(run, texts, plan, questions, out, why, reference)
+        if not all(measures.is_scored(file) for file in files[1:]):
+            measures = replace(measures, reference=_kept(reference, reporter))
+        found = _measured(measures, files, reporter)
+        reference.remove()
         about = {"n_predict": measures.n_predict, **_about(run, texts, plan, proof, made, why)}
         shipped = (run.full, *run.files)
         about |= {"fits": where_they_fit(run, shipped), "samples": read_samples(out, shipped, plan.skip)}
         model = model_report(run, files, found, about)
-        figures = _together([{"models": [model], **_own(run)}])
+        figures = _together([{"models": [model], **_own(run, model["files"])}])
         write_json(out / REPORT, figures)
         write_atomic(out / PAGE, quant_page(model))
     return figures
+
+
+def _kept(reference: Reference, reporter: Reporter) -> Reference:
+    """The same with its states kept, where they can be."""
+    reference.folder.mkdir(parents=True, exist_ok=True)
+    if why := reference.why_not():
+        reporter.say(f"  {reference.full.name} is decoded again for each file: {why}")
+        return reference
+    return replace(reference, keeps=True)
+
+
+def _measured(measures: FileMeasures, files: Sequence[Measured], reporter: Reporter) -> list[dict[str, Any]]:
+    """What was measured of each file, the F16 one first."""
+    reference = measures.reference
+    costs = [sum(part.cost for part in measures.parts(file)) for file in files]
+    left = [measures.left(file) for file in files]
+    again = reference.keeps and measures.is_scored(files[0]) and not reference.path.is_file()
+    more = reference.tokens if again else 0  # a stopped measurement has its figures, but perhaps not its states
+    with reporter.bar("quant", sum(costs) + more, sum(costs) - sum(left)) as bar:
+        if again:
+            reference.make(lambda tokens: bar.advance(tokens, f"{files[0].quant}: states"))
+        return [measures.measure(file, bar.advance) for file in files]
 
 
 def _about(
@@ -140,14 +166,14 @@ def _about(
     }
 
 
-def _own(run: OpenedRun) -> dict[str, Any]:
-    """What the run says of itself."""
+def _own(run: OpenedRun, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What the run says of itself, and the fit_error of the file for which it is farthest from 0."""
     learnt = [row["learned"] for row in run.report["files"] if "learned" in row]
     exact = [one["blocks_exact"] for one in learnt if one.get("blocks_exact") is not None]
     return {
         "size_bytes_off": run.size_bytes_off(),
         "blocks_exact": min(exact, default=None),
-        "fit_error": run.report.get("fit_error"),
+        "fit_error": max((row["fit_error"] for row in rows if row["fit_error"] is not None), key=abs, default=None),
     }
 
 

@@ -8,8 +8,9 @@ from typing import Any
 from lilm.export.quality.opened import REFERENCE, Measured, OpenedRun
 from lilm.export.quality.plan import FORMAT, Plan
 from lilm.export.quality.questions import Question, answer, write_lines
+from lilm.export.quality.reference import Reference
 from lilm.export.quality.scored import score
-from lilm.export.quality.speed import native_speed, page_speed
+from lilm.export.quality.speed import N_CTX, native_memory, native_speed, page_speed
 from lilm.export.quality.texts import Texts
 from lilm.export.quality.written import as_json, beginnings, rates, write
 from lilm.kept import keep, read_kept
@@ -34,7 +35,8 @@ class Part:
 
 @dataclass(frozen=True)
 class FileMeasures:
-    """Measures one file after another. out: where results are kept. no_page: why Chromium is not asked."""
+    """Measures one file after another. out: where results are kept. no_page: why Chromium is not asked. reference: what
+    is kept of the F16 file meanwhile."""
 
     run: OpenedRun
     texts: Texts
@@ -42,6 +44,7 @@ class FileMeasures:
     questions: Sequence[Question]
     out: Path
     no_page: str
+    reference: Reference
 
     @property
     def n_predict(self) -> int:
@@ -56,11 +59,18 @@ class FileMeasures:
         if "speed" not in self.plan.skip:
             measured = {"threads": self.run.recipe.threads}
             parts.append(self._part("speed", file, measured, SPEED, lambda: native_speed(file.path, self._threads)))
+            if not file.control:
+                memory = {"n_ctx": N_CTX, **measured}
+                parts.append(self._part("memory", file, memory, N_CTX, lambda: native_memory(file.path, self._threads)))
         if not self.no_page and not file.control:  # nobody ships a control, or asks it
             parts.append(self._page(file))
         if self.questions and not file.control:
             parts.append(self._answers(file))
         return parts
+
+    def is_scored(self, file: Measured) -> bool:
+        part = self._scores(file)
+        return read_kept(self._path(file, part), part.of) is not None
 
     def left(self, file: Measured) -> int:
         """Cost of what is not kept yet."""
@@ -109,10 +119,9 @@ class FileMeasures:
         }
 
         def measure(tell: Callable[[int], None]) -> dict[str, Any]:
-            longest = max(len(window.ids) for one in passages for window in one.windows)
-            path = reference.path if reference else None
-            with Engine(file.path, n_ctx=longest, threads=self._threads, reference=path) as engine:
-                return {one.name: score(engine, one, tell) for one in passages}
+            kept = self.reference
+            with kept.recording() if file.method == REFERENCE else kept.against(file.path) as scoring:
+                return {one.name: score(scoring, one, tell) for one in passages}
 
         return Part("scores", of, sum(len(window.ids) for one in passages for window in one.windows), measure)
 

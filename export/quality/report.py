@@ -21,8 +21,9 @@ def file_row(run: OpenedRun, file: Measured, found: Found, full: Found) -> dict[
 
     mb: millions of bytes. bpw: bits of the whole file per weight. kld_LANGUAGE, kld_chat: nats per token, means;
     kld_se, kld_p99, kld_p999, same_top: of the language learnt. bpb_LANGUAGE: bits per byte. loops, wrong_language,
-    broken: shares of the free texts. All of short windows; `texts` has the long ones, the intervals, and as `more_bits`
-    the share by which bits per byte are more than F16's. matrices: see types_by_layer. None: not measured."""
+    broken: shares of the free texts. fit_error: the share by which `lilm fit` reckons more memory (below 0, less) than
+    the file took. All text of short windows; `texts` has the long ones, the intervals, and as `more_bits` the share by
+    which bits per byte are more than F16's. matrices: see types_by_layer. None: not measured."""
     size, scores = file.path.stat().st_size, found["scores"]
     tensors = open_gguf(file.path).tensors
     weights = sum(tensor.parameters for tensor in tensors.values())
@@ -33,7 +34,7 @@ def file_row(run: OpenedRun, file: Measured, found: Found, full: Found) -> dict[
         texts.setdefault(kind, {})[context] = {**one["figures"], "more_bits": more}
     learnt = texts[run.languages[0]]["short"]
     kinds = {**dict.fromkeys(run.languages, "short"), "chat": "whole"}
-    written, speed, page = (found.get(part) or {} for part in ("written", "speed", "page"))
+    written, speed, memory, page = (found.get(part) or {} for part in ("written", "speed", "memory", "page"))
     return {
         "name": file.name,
         "quant": file.quant,
@@ -50,6 +51,7 @@ def file_row(run: OpenedRun, file: Measured, found: Found, full: Found) -> dict[
         **{name: _value(written, name) for name in WRITTEN},
         **{name: speed.get(name) for name in SPEEDS},
         **{name: page.get(name) for name in PAGE},
+        "fit_error": memory.get("error"),
         "why_no_page": page.get("why", ""),
         "matrices": types_by_layer(tensors.values()),
         "texts": texts,

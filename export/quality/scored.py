@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,14 +11,23 @@ from numpy.typing import NDArray
 from lilm.errors import LilmError
 from lilm.export.quality.interval import DIGITS, difference_of, mean_of, quantile_of
 from lilm.export.quality.passages import Passages
-from lilm.llamacpp.engine import Engine
+from lilm.llamacpp.engine import Score
 
 Sums = Mapping[str, Sequence[float]]
 """Of each document of some passages: `tokens` that count, and the sums of their `kld`, `same` and `nats`."""
 TAILS = {"kld_p99": 0.99, "kld_p999": 0.999}
 
 
-def score(engine: Engine, passages: Passages, on_window: Callable[[int], None]) -> dict[str, Any]:
+class Scoring(Protocol):
+    """What gives the likelihoods of one window after another: an Engine, or one whose reference is kept."""
+
+    @property
+    def model(self) -> Path: ...
+
+    def score(self, tokens: Sequence[int]) -> Score: ...
+
+
+def score(engine: Scoring, passages: Passages, on_window: Callable[[int], None]) -> dict[str, Any]:
     """{"figures", "sums"} of the engine's file. Figures against the reference are None where it has none.
 
     kld_mean, kld_p99, kld_p999: nats per token; same_top: share of the tokens; all with se and ci95 by documents.

@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 from statistics import median
@@ -10,6 +11,7 @@ from typing import Any
 from lilm.commands import command
 from lilm.errors import LilmError
 from lilm.export.quality.opened import OpenedRun
+from lilm.fit.measure import native_peak
 from lilm.llamacpp.engine import Engine
 from lilm.pipeline.artifact import read_manifest
 from lilm.pipeline.hashing import write_json
@@ -41,6 +43,16 @@ def native_speed(path: Path, threads: int) -> dict[str, Any]:
         "load_s": round(median(load_s), 3),
         "peak_mb": round(max(known) / 1e6, 1) if known else None,
     }
+
+
+def native_memory(path: Path, threads: int) -> dict[str, Any]:
+    """measured, base, reckoned, error: see lilm.fit.measure, at a context of N_CTX tokens, in bytes and as a share.
+    None each, and why, where the system does not tell."""
+    try:
+        peak = native_peak(path, N_CTX, threads=threads)
+    except LilmError as error:
+        return {**dict.fromkeys(("base", "measured", "reckoned", "error")), "why": error.what}
+    return {**asdict(peak), "error": round(peak.error, 4)}
 
 
 def why_no_page(run: OpenedRun) -> str:

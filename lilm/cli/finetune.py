@@ -5,11 +5,12 @@ from typing import Annotated
 
 import typer
 
-from lilm.cli.options import Groups, RecipeOption, RunOption, load_run
+from lilm.cli.options import ForceOption, Groups, RecipeOption, RunOption, load_run
+from lilm.cli.sampling import NCtxOption
 
 
 def register(groups: Groups) -> None:
-    """`lilm finetune show`."""
+    """`lilm finetune show` and `lilm finetune translate`."""
 
     @groups["finetune"].command()
     def show(
@@ -36,3 +37,77 @@ def register(groups: Groups) -> None:
         figures = show_chats(source, loaded, folder, model, count, Console())
         if json_file is not None:
             write_json(json_file, figures)
+
+    @groups["finetune"].command()
+    def translate(
+        dataset: Annotated[
+            str, typer.Argument(metavar="DATASET", help="A file of chats (JSONL, JSON, Parquet), or a recipe's source.")
+        ],
+        out: Annotated[Path, typer.Option("--out", help="JSON Lines of messages, as [[finetune.sources]] reads them.")],
+        model: Annotated[str, typer.Option("--model", help="A GGUF file; with --url a model's name there.")] = "",
+        url: Annotated[str, typer.Option("--url", help="An OpenAI-compatible address, up to /v1.")] = "",
+        api_key_env: Annotated[
+            str, typer.Option("--api-key-env", metavar="NAME", help="The variable that holds the key for --url.")
+        ] = "",
+        language: Annotated[
+            str, typer.Option("--language", help="To translate to. Default: the recipe's, or ja.")
+        ] = "",
+        base_language: Annotated[str, typer.Option("--from", help="Of the chats. Default: the recipe's, or en.")] = "",
+        glossary: Annotated[
+            Path | None,
+            typer.Option("--glossary", metavar="FILE.tsv", help="Term, tab, translation|another, a line each."),
+        ] = None,
+        prompt: Annotated[
+            Path | None, typer.Option("--prompt", help="A file to ask with: {text}, {source}, {target}, {glossary}.")
+        ] = None,
+        old: Annotated[str, typer.Option("--old", help="The same chats as somebody translated them before.")] = "",
+        keep_old: Annotated[
+            bool, typer.Option("--keep-old/--drop", help="A chat that fails keeps its old translation, or is left out.")
+        ] = True,
+        back: Annotated[bool, typer.Option("--back/--no-back", help="Translate back too, for a score.")] = True,
+        min_score: Annotated[
+            float, typer.Option("--min-score", min=0, max=1, help="The least chrF; below, it fails.")
+        ] = 0,
+        parallel: Annotated[int, typer.Option("--parallel", min=1, max=256, help="Requests at once, for --url.")] = 4,
+        limit: Annotated[int, typer.Option("--limit", min=0, help="The first so many chats; 0: all.")] = 0,
+        n_ctx: NCtxOption = 4096,
+        force: ForceOption = False,
+        recipe: RecipeOption = "",
+        run_dir: RunOption = None,
+    ) -> None:
+        """Translate chats anew; stopped, the same command goes on, and nothing is asked twice.
+
+        Code, addresses and turns stay as they are; a translation that loses them, numbers or a glossary's word, echoes,
+        refuses or is in another language is asked for again, and after three tries its chat is not used. OUT.html shows
+        the doubtful ones. Answers stay in OUT.answers: with another glossary only what it touches is asked for again.
+
+        Examples: `lilm finetune translate oasst.jsonl --model translator.gguf --out oasst-ja.jsonl` ·
+        `lilm finetune translate dolly.jsonl --old dolly-ja.jsonl --url http://127.0.0.1:8080/v1 --out new.jsonl`
+        """
+        from lilm.progress import Reporter
+        from lilm.train.finetune.translate.run import Order
+        from lilm.train.finetune.translate.run import translate as translate_chats
+
+        told = recipe or run_dir or Path("lilm.toml").is_file()
+        order = Order(
+            dataset,
+            out,
+            model=model,
+            url=url,
+            api_key_env=api_key_env,
+            language=language,
+            base_language=base_language,
+            glossary=glossary,
+            prompt=prompt,
+            old=old,
+            keep_old=keep_old,
+            back=back,
+            min_score=min_score,
+            parallel=parallel,
+            limit=limit,
+            n_ctx=n_ctx,
+            force=force,
+        )
+        reporter = Reporter()
+        translate_chats(order, load_run(recipe, run_dir)[0] if told else None, reporter)
+        reporter.say(f"{out}; the doubtful ones first: {out}.html")

@@ -25,13 +25,15 @@ class Score:
     """One window: a value per predicted token, that is for each token but the first.
 
     nll: negative log-likelihood, nats. kld: KL(reference || model), nats, and same_top: whether both hold the
-    same token for the best; both None without a reference. seconds: of the model's own decoding.
+    same token for the best; both None without a reference. states: of all tokens [tokens, n_embd], where they are kept.
+    seconds: of the model's own decoding.
     """
 
     nll: NDArray[np.float64]
     kld: NDArray[np.float64] | None
     same_top: NDArray[np.bool_] | None
     seconds: float
+    states: NDArray[np.float16] | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class Engine(Closing):
     kv_type, f16 or q8_0.
     eager: threads spin at barriers, for measuring speed on a quiet machine; without it they sleep.
     watched: for `steps`. lora: an adapter to load over the model, a GGUF file too.
+    keep_states: `score` gives the hidden states too. states: a file of the reference's, which is not decoded then.
     Its bos_id is what stands before a text, also where `tokenize` puts nothing there; its eos_token the text of EOS;
     load_s the seconds in which the model was read, every number checked.
     Raises LilmError when a file is missing or llama.cpp cannot load it.
@@ -79,14 +82,23 @@ class Engine(Closing):
         eager: bool = False,
         watched: bool = False,
         lora: Path | None = None,
+        keep_states: bool = False,
+        states: Path | None = None,
     ) -> None:
         for path in (model, reference, lora):
             if path is not None:
                 check_gguf(path)
-        self.model, self.reference = model, reference
+        self.model, self.reference, self._keeps_states = model, reference, keep_states
         files = {"path": str(model), "reference": str(reference) if reference else None}
-        sizes = {"n_ctx": n_ctx, "threads": threads, "exact": exact, "kv_type": kv_type, "watched": watched}
-        files["lora"] = str(lora) if lora else None
+        sizes = {
+            "n_ctx": n_ctx,
+            "threads": threads,
+            "exact": exact,
+            "kv_type": kv_type,
+            "watched": watched,
+            "keep_states": keep_states,
+        }
+        files |= {"lora": str(lora) if lora else None, "states": str(states) if states else None}
         where = f"{model} (against {reference})" if reference else f"{model} with {lora}" if lora else str(model)
         self._client = LlamaClient(model, {"do": "open", **files, **sizes}, eager=eager, where=where)
         opened = self._client.opened
@@ -128,16 +140,18 @@ class Engine(Closing):
         head, arrays = self._ask("steps", tokens=list(tokens), names=names)
         return list(zip(head["names"], arrays, strict=True))
 
-    def score(self, tokens: Sequence[int]) -> Score:
-        """Likelihoods of one window of at least two tokens, and the divergence from the reference.
+    def score(self, tokens: Sequence[int], row: int = 0) -> Score:
+        """Likelihoods of one window of at least two tokens, and the divergence from the reference. row: of the first
+        token in the file of the reference's states.
 
         Logits stay in the child: 512 tokens over 50,000 pieces have 100 MB of them, and no more are there at once.
         """
         if len(tokens) < 2:
             raise ValueError(f"a window of {len(tokens)} tokens predicts nothing")
-        head, arrays = self._ask("score", tokens=list(tokens))
+        head, arrays = self._ask("score", tokens=list(tokens), row=row)
+        states = arrays.pop() if self._keeps_states else None
         kld, same_top = arrays[1:] if len(arrays) > 1 else (None, None)
-        return Score(arrays[0], kld, same_top, head["seconds"])
+        return Score(arrays[0], kld, same_top, head["seconds"], states)
 
     def greedy(self, prompt: str | Sequence[int], n_predict: int, *, stop: bool = True) -> Continuation:
         """Go on with the best token each time. A text prompt gets BOS in front.

@@ -141,7 +141,7 @@ class Model(Vocabulary):
     lora: an adapter to load over it.
     as_trained: of not more tokens than it saw at once in training.
     exact: keys and values in F32 and plain attention, instead of those of kv_type (of KV_TYPES) and flash attention.
-    watched: for `steps`.
+    watched: for `steps`. states: for `states`.
     Raises NativeError when llama.cpp cannot load the file.
     """
 
@@ -156,6 +156,7 @@ class Model(Vocabulary):
         watched: bool = False,
         as_trained: bool = False,
         lora: Path | None = None,
+        states: bool = False,
     ) -> None:
         super().__init__(path, log, only=False)
         self.n_ctx_train: int = llama.llama_model_n_ctx_train(self.model)
@@ -168,6 +169,8 @@ class Model(Vocabulary):
         if exact:
             context.type_k = context.type_v = llama.GGML_TYPE_F32
             context.flash_attn_type = llama.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        if states:
+            context.embeddings, context.pooling_type = True, llama.LLAMA_POOLING_TYPE_NONE
         self._watcher = Watcher() if watched else None
         if self._watcher is not None:
             context.cb_eval = self._watcher.callback
@@ -253,6 +256,12 @@ class Model(Vocabulary):
             raise self._log.failure()
         rows = count if every else 1
         return np.ctypeslib.as_array(llama.llama_get_logits(self.context), (rows, self.n_vocab))
+
+    def states(self, count: int) -> NDArray[np.float32]:
+        """Hidden states [count, n_embd] of the tokens that `extend` took, as the head reads them: after the last norm.
+        Of a model that was opened with `states`. They are overwritten by the next call."""
+        n_embd = llama.llama_model_n_embd(self.model)
+        return np.ctypeslib.as_array(llama.llama_get_embeddings(self.context), (count, n_embd))
 
 
 def quantize(source: Path, target: Path, ftype: int, threads: int, log: Log, progress: Progress) -> None:

@@ -19,6 +19,7 @@ from lilm.chat.rendering import well_formed
 from lilm.llamacpp.answers import Order, Outcome
 from lilm.llamacpp.characters import BETWEEN
 from lilm.llamacpp.conversation import Conversation
+from lilm.llamacpp.head import KeptStates
 from lilm.llamacpp.native import N_UBATCH, Log, Model, NativeError, Vocabulary, quantize
 from lilm.llamacpp.probabilities import kl_divergence, log_softmax
 from lilm.llamacpp.sampler import Sampler
@@ -42,6 +43,8 @@ class Worker:
         self._vocabulary: Vocabulary | None = None
         self._model: Model | None = None
         self._reference: Model | None = None
+        self._kept: KeptStates | None = None
+        self._keeps = False
         self._conversation: Conversation | None = None
         self._writer: Writer | None = None
 
@@ -55,18 +58,24 @@ class Worker:
         watched: bool,
         reference: str | None,
         lora: str | None,
+        keep_states: bool,
+        states: str | None,
     ) -> Answer:
-        """Opens a model to measure; a reference is what `score` compares with. Returns the seconds that the model took
-        to load."""
+        """Opens a model to measure; a reference is what `score` compares with, by the states that were kept of it where
+        these are given. Returns the seconds that the model took to load."""
         over = None if lora is None else Path(lora)
         started = time.perf_counter()
-        model = Model(Path(path), n_ctx, threads, self._log, exact, kv_type, watched, lora=over)
+        model = Model(Path(path), n_ctx, threads, self._log, exact, kv_type, watched, lora=over, states=keep_states)
         seconds = time.perf_counter() - started
         self._vocabulary = self._model = model
-        if reference is not None:
+        self._keeps = keep_states
+        if reference is not None and states is not None:
+            self._kept = KeptStates(Path(reference), Path(states))
+        elif reference is not None:
             self._reference = Model(Path(reference), n_ctx, threads, self._log, exact, kv_type)
-            if self._reference.n_vocab != model.n_vocab:
-                raise NativeError(f"vocabularies of {model.n_vocab} and {self._reference.n_vocab} tokens")
+        other = self._reference or self._kept
+        if other is not None and other.n_vocab != model.n_vocab:
+            raise NativeError(f"vocabularies of {model.n_vocab} and {other.n_vocab} tokens")
         sizes = {"n_vocab": model.n_vocab, "n_ctx_train": model.n_ctx_train, "seconds": seconds}
         return {**sizes, "bos_id": model.bos_id, "eos_token": model.eos_token}, []
 
@@ -133,13 +142,15 @@ class Worker:
         found = self._opened().steps(tokens, names)
         return {"names": [name for name, _ in found]}, [values for _, values in found]
 
-    def score(self, tokens: list[int]) -> Answer:
+    def score(self, tokens: list[int], row: int) -> Answer:
         """Per predicted token (all but the first): its negative log-likelihood in nats; with a reference also
-        the KL divergence from it and whether both have the same best token.
+        the KL divergence from it and whether both have the same best token; last, where they are to be kept, the hidden
+        states of all tokens. row: of the first token among the kept states.
 
         Decoded in the parts that llama.cpp computes at once, so that a long window takes no more memory."""
-        model, reference = self._opened(), self._reference
+        model, reference, kept = self._opened(), self._reference, self._kept
         seconds = 0.0
+        states: list[Array] = []
         found: list[list[Array]] = []
         for one in (model, reference):
             if one is not None:
@@ -151,11 +162,18 @@ class Worker:
             seconds += time.perf_counter() - started
             ours = log_softmax(logits[: len(wanted)])
             values: list[Array] = [-ours[np.arange(len(wanted)), wanted].astype(np.float64)]
-            if reference is not None:
-                theirs = log_softmax(reference.extend(part, start, every=True)[: len(wanted)])
+            if self._keeps:
+                states.append(model.states(len(part)).astype(np.float16))
+            if reference is not None or kept is not None:
+                if kept is not None:
+                    logits = kept.logits(row + start, len(wanted))
+                elif reference is not None:
+                    logits = reference.extend(part, start, every=True)[: len(wanted)]
+                theirs = log_softmax(logits)
                 values += [kl_divergence(theirs, ours), ours.argmax(axis=-1) == theirs.argmax(axis=-1)]
             found.append(values)
-        return {"seconds": seconds}, [np.concatenate(values) for values in zip(*found, strict=True)]
+        columns = [np.concatenate(values) for values in zip(*found, strict=True)]
+        return {"seconds": seconds}, [*columns, np.concatenate(states)] if states else columns
 
     def greedy(self, tokens: list[int], n_predict: int, stop: bool) -> Answer:
         """Go on with the best token that makes whole characters, at most `n_predict` times; `stop`: end before an

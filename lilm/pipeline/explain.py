@@ -9,6 +9,8 @@ from lilm.pipeline.work import why_again, work_of
 from lilm.progress import Reporter
 from lilm.recipe import Recipe
 
+CERTAINLY = ", since "  # before why a stage would run whatever those before it make
+
 
 def make_context(recipe: Recipe, reporter: Reporter) -> Context:
     return Context(
@@ -38,7 +40,7 @@ def would_run(
         work = work_of(stage, recipe, run_dir, context)
         reason = why_again(stage, run_dir, work, any_code) if work is not None else "it is not done"
         if reason is not None:
-            found[stage.name] = f", since {reason}"
+            found[stage.name] = f"{CERTAINLY}{reason}"
         else:
             found[stage.name] = f" if {' or '.join(before)} comes out otherwise" if before else None
     return found

@@ -12,7 +12,7 @@ from lilm.commands import command
 from lilm.disk import write_atomic
 from lilm.errors import LilmError
 from lilm.pipeline.artifact import Artifact, Manifest, changed_output, describe_outputs, read_manifest
-from lilm.pipeline.explain import explain, make_context, would_run
+from lilm.pipeline.explain import CERTAINLY, explain, make_context, would_run
 from lilm.pipeline.forecast import Forecast, Times
 from lilm.pipeline.foreign import bring_back, foreign_files, put_aside
 from lilm.pipeline.hashing import sha256_json
@@ -48,7 +48,8 @@ def check_stages(hook: str, stages: list[Stage], recipe: Recipe, context: Contex
     """Call `hook` of each stage that has it, where all of `made`, which it looks at, is there: what a stage could not
     work with is said before hours are spent on it.
 
-    hook: "check", "check_base" or "check_vocabulary", see Stage. Raises LilmError for what the user must mend.
+    hook: "check", "check_remote", "check_base" or "check_vocabulary", see Stage. Raises LilmError for what the user
+    must mend.
     """
     for stage in stages:
         check = getattr(stage.load(), hook, None)
@@ -232,10 +233,12 @@ def run_stages(
     try:
         with locked(run_dir):
             remember(recipe, run_dir / "lilm.toml")
+            would = would_run(recipe, run_dir, stages, context, any_code)
+            certain = [one for one in stages if force or (would[one.name] or "").startswith(CERTAINLY)]
+            check_stages("check_remote", certain, recipe, context)
             forecast = None
             if times is not None:
                 reporter.log = run_dir / LOG
-                would = would_run(recipe, run_dir, stages, context, any_code)
                 forecast = Forecast(
                     times, recipe, run_dir, stages, [one for one in stages if force or would[one.name] is not None]
                 )

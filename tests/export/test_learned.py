@@ -181,7 +181,7 @@ def test_the_file_computes_what_was_learnt(
         for name, parameter in student.named_parameters():
             parameter.add_(torch.randn_like(parameter), alpha=0.3 if name.endswith("latent") else 0.05)
     student.refresh()
-    write_learnt(start, target, student.blocks())
+    assert write_learnt(start, target, student.blocks()) == 1.0
     quantize(target, wide, LlamaFileType.ALL_F32, threads=1)
     window = [1, *(index * 37 % 380 for index in range(120))]
     with torch.no_grad():

@@ -21,6 +21,7 @@ from lilm.export.quality.bench import measure
 from lilm.export.quality.controls import make_controls
 from lilm.export.quality.opened import open_run
 from lilm.export.quality.page.advice import advise
+from lilm.export.quality.speed import native_memory
 from lilm.export.stage import run as run_export
 from lilm.fit.known.devices import load_devices
 from lilm.llamacpp.engine import Engine, Score
@@ -81,6 +82,7 @@ def run(random_model: Path, session_context: Context, tmp_path_factory: pytest.T
     report = json.loads((export / "report.json").read_text(encoding="utf-8"))
     shutil.copyfile(export / "model-Q4_0.gguf", export / "model-Q4_0-learned.gguf")
     report["files"].append({"name": "model-Q4_0-learned.gguf", "quant": "Q4_0-learned", "bits_per_weight": 5})
+    report["files"][-1]["learned"] = {"blocks_exact": 1.0}
     write_json(export / "report.json", report)
     seal(export, "export")
     return folder
@@ -121,7 +123,14 @@ def test_each_file_has_its_figures(measured: tuple[dict[str, Any], Path], run: P
         assert one["prefill"] is None and one["wasm_decode"] is None
     written = json.loads((measured[1] / "report.json").read_text(encoding="utf-8"))
     assert rows(written) == found
-    assert measured[0]["size_bytes_off"] == 0
+    assert (measured[0]["size_bytes_off"], measured[0]["blocks_exact"], measured[0]["fit_error"]) == (0, 1.0, None)
+
+
+def test_the_memory_that_is_reckoned_is_held_against_what_a_file_takes(run: Path) -> None:
+    found = native_memory(run / "export" / "model-Q8_0.gguf", 1)
+    added = found["measured"] - found["base"]
+    assert added > (run / "export" / "model-Q8_0.gguf").stat().st_size / 2
+    assert found["error"] == pytest.approx((found["reckoned"] - added) / added, abs=1e-3)
 
 
 def test_a_mean_is_what_single_windows_say(measured: tuple[dict[str, Any], Path], run: Path) -> None:
@@ -326,8 +335,8 @@ def test_another_file_than_the_export_wrote_is_refused(run: Path, tmp_path: Path
 def test_a_file_that_computes_no_number_is_told(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     score = Engine.score
 
-    def spoilt(self: Engine, tokens: Any) -> Score:
-        found = score(self, tokens)
+    def spoilt(self: Engine, *window: Any) -> Score:
+        found = score(self, *window)
         return dataclasses.replace(found, nll=np.where(np.arange(len(found.nll)), found.nll, np.nan))
 
     monkeypatch.setattr(Engine, "score", spoilt)

@@ -28,6 +28,15 @@ def check(config: CorpusConfig, context: Context) -> None:
             check_model(Path(model), lang)
 
 
+def check_remote(config: CorpusConfig, context: Context) -> None:
+    """Raises LilmError when a dataset of the hub cannot be opened, or its first rows have no text."""
+    from lilm.train.corpus.sources.hub import check_hub
+
+    for source in config.sources:
+        if source.format == "hub":
+            check_hub(source)
+
+
 def external(config: CorpusConfig, context: Context) -> dict[str, str]:
     """path -> "size:mtime_ns" of every file named, and the digest of every earlier corpus."""
     marks = {path: mark for source in config.sources for path, mark in fingerprints(source).items()}

@@ -12,14 +12,12 @@ from rich.console import Console
 from rich.text import Text
 
 from lilm.chat.turns import Turns
-from lilm.errors import LilmError
 from lilm.recipe import ChatSourceConfig, FinetuneConfig, Recipe
-from lilm.train.corpus.sources.files import globbed
 from lilm.train.finetune.cutting import CutChats
 from lilm.train.finetune.format import choose_format
 from lilm.train.finetune.masking import TokenisedChat
 from lilm.train.finetune.messages import Chat
-from lilm.train.finetune.sources import chat_files, open_chats, read_chats
+from lilm.train.finetune.sources import find_source, open_chats, read_chats
 from lilm.train.finetune.vocabulary import KnownVocabulary, find_vocabulary
 from lilm.train.pack.packing import IGNORE
 
@@ -52,7 +50,7 @@ def show_chats(
     """
     config = recipe.finetune if recipe else FinetuneConfig()
     language = recipe.language if recipe else LANGUAGE
-    source = _source(name, config).model_copy(update={"max_bad": 1.0})  # told here, and no end
+    source = find_source(name, config).model_copy(update={"max_bad": 1.0})  # told here, and no end
     known = find_vocabulary(recipe, run, model)
     chosen = choose_format(config, known.format, str(known.where))
     window = min(config.sequence_length, known.positions or config.sequence_length)
@@ -75,21 +73,6 @@ def show_chats(
     for line in _told(figures, cut, window):
         console.print(Text(line, "yellow"), soft_wrap=True)
     return figures
-
-
-def _source(name: str, config: FinetuneConfig) -> ChatSourceConfig:
-    """The recipe's source of that name, or that has this file; else the file in the form that it tells."""
-    named = next((source for source in config.sources if source.name == name), None)
-    files = [path.resolve() for path in globbed(str(Path(name).absolute()))]
-    if named is not None and not files:
-        return named
-    if not files:
-        names = ", ".join(source.name for source in config.sources) or "none"
-        raise LilmError("no such file, and no source of that name", where=name, remedy=f"the recipe's are: {names}")
-    for source in config.sources:
-        if set(files) <= {path.resolve() for path in chat_files(source)}:
-            return source.model_copy(update={"path": str(Path(name).absolute())})
-    return ChatSourceConfig(name="file", path=str(Path(name).absolute()))
 
 
 def _chats(

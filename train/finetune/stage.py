@@ -9,7 +9,7 @@ from lilm.pipeline.artifact import Artifact
 from lilm.pipeline.stage import Context
 from lilm.recipe import FinetuneConfig
 from lilm.train.corpus.sources.files import globbed
-from lilm.train.finetune.sources import chat_files, check_chat_source
+from lilm.train.finetune.sources import chat_files, check_chat_source, check_hub_chats
 
 
 def check(config: FinetuneConfig, context: Context) -> None:
@@ -28,6 +28,12 @@ def check(config: FinetuneConfig, context: Context) -> None:
         for _ in read_pairs(Path(config.preference.path)):
             pass
     _evaluation_files(config)
+
+
+def check_remote(config: FinetuneConfig, context: Context) -> None:
+    for source in config.sources:
+        if source.format == "hub":
+            check_hub_chats(source, context.language)
 
 
 def check_base(config: FinetuneConfig, base: Path, context: Context) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from lilm.errors import LilmError
 from lilm.train.corpus.sources import Bad, Identified
+from lilm.train.corpus.sources.hub import check_hub
 from tests.train.corpus.conftest import JAPANESE, read, source
 
 TEXTS = [f"{JAPANESE}{number}" for number in range(300)]
@@ -110,6 +111,17 @@ def test_hub_dataset(tmp_path: Path) -> None:
     assert (first, last) == ("a", "d")
     assert isinstance(bad, Bad) and bad.where == f"hub dataset {tmp_path}, row 1" and "no text in 'text'" in bad.what
     assert read(source("", "hub", repo=str(tmp_path), limit=1)) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "why"), [('{"text": null}\n' * 3, "row 0: no text in 'text'"), ('{"text": " "}\n', "no text in it")]
+)
+def test_a_hub_dataset_without_text_is_told_before_any_work(tmp_path: Path, rows: str, why: str) -> None:
+    (tmp_path / "train.jsonl").write_text(rows)
+    with pytest.raises(LilmError, match=why):
+        check_hub(source("", "hub", repo=str(tmp_path)))
+    (tmp_path / "train.jsonl").write_text(rows + '{"text": "a"}\n')
+    check_hub(source("", "hub", repo=str(tmp_path)))
 
 
 def test_hub_dataset_that_breaks_off(tmp_path: Path) -> None:

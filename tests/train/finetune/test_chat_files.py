@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from lilm.errors import LilmError
+from lilm.pipeline import runner
+from lilm.pipeline.runner import chosen_stages, run_stages
 from lilm.pipeline.stage import Context
 from lilm.progress import Reporter
-from lilm.recipe import ChatSourceConfig, FinetuneConfig
+from lilm.recipe import ChatSourceConfig, FinetuneConfig, load_recipe
 from lilm.train.finetune import stage
 from lilm.train.finetune.messages import LONGEST
 from lilm.train.finetune.sources import read_chats
@@ -142,3 +145,30 @@ def test_chats_of_the_hub(tmp_path: Path) -> None:
     assert messages(hub) == [[SYSTEM, ASKED, ANSWERED]]
     with pytest.raises(LilmError, match="cannot be opened"):
         messages(hub.model_copy(update={"split": "other"}))
+
+
+@pytest.mark.parametrize(
+    ("record", "why"),
+    [
+        ({"title": "no chat"}, "chats in no form"),
+        ({"conversations": [SAID[0]]}, "no chat in it"),
+        (None, "cannot be opened"),
+    ],
+)
+def test_a_dataset_that_is_no_chats_is_told_before_the_first_stage_and_not_asked_after_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record: Any, why: str
+) -> None:
+    data, run = tmp_path / "data", tmp_path / "run"
+    data.mkdir()
+    if record:
+        written(data / "train.jsonl", record)
+    hub = {"name": "x", "format": "hub", "repo": str(data), "field": "conversations"}
+    recipe = load_recipe("quickstart")
+    tuned = FinetuneConfig.model_validate({**recipe.finetune.model_dump(), "sources": [hub]})
+    recipe = recipe.model_copy(update={"finetune": tuned})
+    with pytest.raises(LilmError, match=why):
+        run_stages(recipe, run, chosen_stages(None, None), Reporter(Console(quiet=True)))
+    assert not run.exists()
+    monkeypatch.setattr(runner, "would_run", lambda recipe, run, stages, *_: dict.fromkeys(one.name for one in stages))
+    monkeypatch.setattr(runner, "run_stage", lambda *_: False)
+    assert run_stages(recipe, run, chosen_stages(None, None), Reporter(Console(quiet=True))) == []

@@ -1,11 +1,14 @@
 """A dataset of the Hugging Face hub, streamed: nothing but the documents read is downloaded."""
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 from lilm.errors import LilmError
 from lilm.recipe import SourceConfig
 from lilm.train.corpus.sources.base import Bad, Identified, Item
+
+LOOKED_AT = 20  # rows, before anything is made of a dataset
 
 
 def read_hub(source: SourceConfig) -> Iterator[Item]:
@@ -33,6 +36,18 @@ def read_hub(source: SourceConfig) -> Iterator[Item]:
         raise LilmError(
             f"connection failed after row {number} ({first_line(error)})", where=where, remedy="run again"
         ) from error
+
+
+def check_hub(source: SourceConfig) -> None:
+    """Reads the first rows. Raises LilmError when the dataset cannot be opened, or none of them has text."""
+    bad = None
+    for item in islice(read_hub(source), LOOKED_AT):
+        if not isinstance(item, Bad):
+            return
+        bad = bad or item
+    if bad is not None:
+        raise bad.error()
+    raise LilmError("no text in it", where=f"hub dataset {source.repo}", remedy="check repo, config and split")
 
 
 def open_dataset(repo: str, config: str, split: str) -> Iterable[dict[str, Any]]:

@@ -1,0 +1,1 @@
+"""Chats translated anew, by a GGUF model or a server that speaks OpenAI's API."""

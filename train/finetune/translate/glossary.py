@@ -1,0 +1,61 @@
+"""How terms are to be translated: a TSV file, a term and its translation a line."""
+
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from lilm.errors import LilmError
+
+AS = "write term, one tab, translation; others that are right too after a |"
+
+
+@dataclass(frozen=True)
+class Glossary:
+    """terms: a term, in small letters, and its translations, of which the first is asked for and each is accepted."""
+
+    terms: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def of(self, text: str) -> dict[str, tuple[str, ...]]:
+        """The terms that stand in a text as words, in any case, with a plural's s too; within a longer one none is."""
+        found = {match[1].casefold() for match in self._pattern.finditer(text)} if self.terms else set()
+        return {term: self.terms[term] for term in sorted(found)}
+
+    def missed(self, source: str, translation: str) -> list[str]:
+        """Terms of the source whose translations all lack in its translation."""
+        small = translation.casefold()
+        return [term for term, right in self.of(source).items() if not any(one.casefold() in small for one in right)]
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        longest = sorted(self.terms, key=lambda term: (-len(term), term))
+        return re.compile(rf"(?<!\w)({'|'.join(map(re.escape, longest))})(?:e?s)?(?!\w)", re.IGNORECASE)
+
+
+def read_glossary(path: Path) -> Glossary:
+    """Of a file in UTF-8; blank lines and those that begin with # say nothing.
+
+    Raises LilmError naming the line that is no term and translation, or has a term again.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise LilmError(f"cannot be read ({error.strerror})", where=str(path), remedy="give another file") from error
+    except UnicodeDecodeError as error:
+        raise LilmError(f"not UTF-8 (byte {error.start})", where=str(path), remedy="save it as UTF-8") from error
+    terms: dict[str, tuple[str, ...]] = {}
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        where = f"{path}, line {number}"
+        cells = [cell.strip() for cell in line.split("\t")]
+        right = tuple(one.strip() for one in cells[1].split("|")) if len(cells) == 2 else ()
+        if not cells[0] or not right or not all(right):
+            raise LilmError("no term with its translation", where=where, remedy=AS)
+        term = cells[0].casefold()
+        if term in terms:
+            raise LilmError(f"{cells[0]!r} stood there before", where=where, remedy="keep one of the two")
+        terms[term] = right
+    if not terms:
+        raise LilmError("no term in it", where=str(path), remedy=AS)
+    return Glossary(terms)
