@@ -126,7 +126,8 @@ def _known_keys(location: tuple[int | str, ...]) -> list[str]:
 LANGUAGES = (("language",), ("base_language",), ("lang",))  # last parts of keys whose values are codes
 CODES = {"japanese": "ja", "jp": "ja", "jpn": "ja", "ja-jp": "ja", "日本語": "ja", "english": "en", "eng": "en",
          "en-us": "en", "us": "en", "chinese": "zh", "cn": "zh", "korean": "ko", "kr": "ko", "german": "de",
-         "french": "fr", "spanish": "es"}  # fmt: skip
+         "french": "fr", "spanish": "es", "vietnamese": "vi", "thai": "th", "indonesian": "id", "turkish": "tr",
+         "arabic": "ar", "hindi": "hi", "swahili": "sw"}  # fmt: skip
 
 
 PATHS = frozenset({"path", "earlier", "models", "hostfile"})  # keys whose values are paths, relative to the recipe

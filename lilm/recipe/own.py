@@ -6,7 +6,7 @@ from typing import Any
 
 from lilm.errors import LilmError
 from lilm.recipe.files import CODES
-from lilm.recipe.possible import LATIN
+from lilm.recipe.latin import LATIN
 from lilm.report.languages import language_name
 
 SMOLLM2 = "HuggingFaceTB/SmolLM2-135M-Instruct"

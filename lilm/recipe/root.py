@@ -49,9 +49,7 @@ class Recipe(Section):
             raise ValueError(
                 f"corpus.sources has the languages {sorted(found)}; the recipe needs text in each of {sorted(wanted)}"
             )
-        if (
-            why := impossible(self.language, self.tokenizer.pieces, self.corpus.sources, self.finetune.sources)
-        ) is not None:
+        if (why := impossible(self.language, self.corpus.sources, self.finetune.sources)) is not None:
             raise ValueError(why)
         names = [source.name for source in self.corpus.sources]
         if len(set(names)) < len(names):

@@ -2,7 +2,7 @@
 
 NAMES = {"ja": "Japanese", "en": "English", "zh": "Chinese", "ko": "Korean", "de": "German", "fr": "French",
          "es": "Spanish", "it": "Italian", "pt": "Portuguese", "ru": "Russian", "vi": "Vietnamese", "th": "Thai",
-         "id": "Indonesian"}  # fmt: skip
+         "id": "Indonesian", "tr": "Turkish", "ar": "Arabic", "hi": "Hindi", "sw": "Swahili"}  # fmt: skip
 
 
 def language_name(code: str) -> str:

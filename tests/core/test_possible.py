@@ -17,8 +17,8 @@ from lilm.train.stories import chats, stories
 FILE = 'format = "auto"\npath = "texts"'
 
 
-def quickstart(lang: str, pieces: int = 1500, made: bool = False, chat_file: bool = True) -> str:
-    text = recipe_text("quickstart").replace('"ja"', f'"{lang}"').replace("pieces = 1500", f"pieces = {pieces}")
+def quickstart(lang: str, made: bool = False, chat_file: bool = True) -> str:
+    text = recipe_text("quickstart").replace('"ja"', f'"{lang}"')
     text = text if made else text.replace('format = "stories"\nlimit = 12000', FILE)
     return (
         text.replace('format = "chats"\nlimit = 4000', 'format = "messages"\npath = "c.jsonl"') if chat_file else text
@@ -30,7 +30,6 @@ def quickstart(lang: str, pieces: int = 1500, made: bool = False, chat_file: boo
     [
         (quickstart("ko", made=True), r"'stories-ja': stories are made in en and ja only, not in 'ko'"),
         (quickstart("ko", chat_file=False), r"'chats-ja': format \"chats\" is made in en and ja only, not in 'ko'"),
-        (quickstart("de"), r"pieces is 1500, and 'de' is written in Latin letters.*pieces = 0"),
     ],
 )
 def test_what_cannot_be(text: str, expected: str) -> None:
@@ -40,7 +39,7 @@ def test_what_cannot_be(text: str, expected: str) -> None:
 
 def test_what_can_be() -> None:
     assert parse_recipe(quickstart("ko"), "recipe", Path("/x")).language == "ko"
-    assert parse_recipe(quickstart("de", pieces=0), "recipe", Path("/x")).language == "de"
+    assert parse_recipe(quickstart("de"), "recipe", Path("/x")).language == "de"
 
 
 @pytest.mark.parametrize("make", [chats, stories])

@@ -2,8 +2,8 @@
 
 Japanese: NFKC, except for characters that NFKC spoils. Latin letters and digits become half-width, half-width
 katakana full-width; Japanese punctuation keeps its full width（）！？：；「」…～, and half-width marks stay as the
-source has them. Other languages: NFC, straight quotes, plain spaces.
-Both: no control, private-use or invisible characters, no spaces at line ends, at most one empty line.
+source has them. Other languages: NFC, straight quotes (but in Chinese, whose quotes “” are as wide as its other marks),
+plain spaces. All: no control, private-use or invisible characters, no spaces at line ends, at most one empty line.
 Every function here is idempotent. The tables are made here, the work is done in native/normaliser.h.
 """
 
@@ -58,6 +58,7 @@ _DROPPED_RANGES = (
     (0xF0000, 0x10FFFF),
 )
 _QUOTES = {"“": '"', "”": '"', "„": '"', "‟": '"', "‘": "'", "’": "'", "‛": "'"}
+WIDE_QUOTES = frozenset({"ja", "zh"})
 _LAST = 0x30000  # no later character has a decomposition
 
 
@@ -91,10 +92,12 @@ def _composing() -> list[int]:
 
 
 @cache
-def _normaliser(japanese: bool, marks: str) -> Normaliser:
+def _normaliser(japanese: bool, marks: str, quotes: bool) -> Normaliser:
+    """quotes: whether they are made straight."""
     if japanese:
         return Normaliser(_japanese(), _composing(), True, marks)
-    return Normaliser(_plain() | {ord(quote): plain for quote, plain in _QUOTES.items()}, _composing(), False, "")
+    table = {ord(quote): plain for quote, plain in _QUOTES.items()} if quotes else {}
+    return Normaliser(_plain() | table, _composing(), False, "")
 
 
 def normalise_all(texts: Sequence[str], lang: str, punctuation: str) -> list[str]:
@@ -106,7 +109,7 @@ def normalise_all(texts: Sequence[str], lang: str, punctuation: str) -> list[str
     ['"It\\'s he,"\\nsaid I.']
     """
     japanese = lang == "ja"
-    return _normaliser(japanese, STYLES[punctuation] if japanese else "")(texts)
+    return _normaliser(japanese, STYLES[punctuation] if japanese else "", lang not in WIDE_QUOTES)(texts)
 
 
 def normalise(text: str, lang: str, punctuation: str) -> str:

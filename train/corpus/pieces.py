@@ -1,8 +1,12 @@
 """Long documents are cut into pieces at line ends, or at sentence ends when a line is longer."""
 
 import re
+import unicodedata
+from collections.abc import Iterator
 
-_SENTENCE = re.compile(r"(?<=[。！？.!?])(?=[^。！？.!?」』）)\"'])")
+from lilm.train.corpus.punctuation import ENDS
+
+_SENTENCE = re.compile(rf"(?<=[{ENDS}])(?=[^{ENDS}」』）)\"'])")
 
 
 def pieces(text: str, max_chars: int) -> list[str]:
@@ -33,5 +37,17 @@ def _parts(text: str, max_chars: int) -> list[str]:
     parts: list[str] = []
     for line in text.splitlines(keepends=True):
         for sentence in [line] if len(line) <= max_chars else _SENTENCE.split(line):
-            parts.extend(sentence[start : start + max_chars] for start in range(0, len(sentence), max_chars))
+            parts.extend(_slices(sentence, max_chars))
     return parts
+
+
+def _slices(sentence: str, max_chars: int) -> Iterator[str]:
+    """A long sentence in slices that end behind a space, where one has any in its second half: Thai, whose sentences
+    have no mark, puts one between them. No slice begins with a mark of the letter before it."""
+    while len(sentence) > max_chars:
+        end = sentence.rfind(" ", max_chars // 2, max_chars) + 1 or max_chars
+        while end > 1 and unicodedata.category(sentence[end]).startswith("M"):
+            end -= 1
+        yield sentence[:end]
+        sentence = sentence[end:]
+    yield sentence

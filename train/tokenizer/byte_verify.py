@@ -8,6 +8,7 @@ from lilm.llamacpp.engine import tokenize_lines
 from lilm.llamacpp.vocab import write_vocab_gguf
 from lilm.train.tokenizer.adversarial import LINES
 from lilm.train.tokenizer.byte_merge import unreachable_names
+from lilm.train.tokenizer.english import english_changed
 from lilm.train.tokenizer.scripts import is_shared
 from lilm.train.tokenizer.verify import Candidate, Ids, Report, density
 from lilm.vocabulary.byte_level import FILE, complete_tokenizer, load_tokenizer, piece_bytes, read_byte_level
@@ -44,7 +45,9 @@ def verify_byte_level(made: Candidate, base_dir: Path) -> Report:
         report.check("round trip Hugging Face").compare(group, group, [hf.decode(row) for row in texts])
 
         old_ids: Ids = [one.ids for one in old.encode_batch(group, add_special_tokens=False)]
-        if name == made.unchanged:
+        if name == made.unchanged and made.may_change:
+            report.changed = english_changed(old, merged, group)
+        elif name == made.unchanged:
             same = [index for index, line in enumerate(group) if not touched(line)]
             report.check(f"{name} ids = base ids").compare(
                 [group[i] for i in same], [texts[i] for i in same], [old_ids[i] for i in same]

@@ -13,7 +13,8 @@ from lilm.train.tokenizer.verify import Candidate, Report
 class Written:
     """What a merged vocabulary has. vocab_size: of all pieces. pieces_added: new ones; characters_added: those that are
     one character. pieces_known: learnt ones that the base had. pieces_unused: padding. characters_left_to_bytes and
-    share_left_to_bytes: of the learnable text. unreachable: pieces that no text can give, left out."""
+    share_left_to_bytes: of the learnable text. unreachable: pieces that no text can give, left out. left_out: those
+    that would have changed too much English."""
 
     vocab_size: int
     base_vocab_size: int
@@ -24,6 +25,7 @@ class Written:
     characters_left_to_bytes: int
     share_left_to_bytes: float
     unreachable: tuple[str, ...]
+    left_out: int = 0
 
 
 class Kind(Protocol):
@@ -32,9 +34,17 @@ class Kind(Protocol):
     size: int
 
     def write_merged(
-        self, texts: Sequence[str], config: TokenizerConfig, language: str, out_dir: Path, model_max_length: int
+        self,
+        texts: Sequence[str],
+        config: TokenizerConfig,
+        language: str,
+        out_dir: Path,
+        model_max_length: int,
+        english: Sequence[str] | None = None,
     ) -> Written:
-        """Learn pieces from `texts`, merge them into the base's and write the files that runtimes read. Raises
+        """Learn pieces from `texts`, merge them into the base's and write the files that runtimes read.
+
+        english: where the language is in Latin letters, English that the pieces may hardly change; else None. Raises
         LilmError when there is nothing to learn, or for keys of `config` that this kind has not."""
         ...
 

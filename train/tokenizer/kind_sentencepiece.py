@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lilm.recipe import TokenizerConfig
+from lilm.train.tokenizer.beside_sentencepiece import learn_pieces
 from lilm.train.tokenizer.hf import write_tokenizer
 from lilm.train.tokenizer.kind import Written
 from lilm.train.tokenizer.merge import merge_pieces, normal_pieces, read_base
@@ -20,10 +21,21 @@ class SentencePieceKind:
         self.size = len(self._base.pieces)
 
     def write_merged(
-        self, texts: Sequence[str], config: TokenizerConfig, language: str, out_dir: Path, model_max_length: int
+        self,
+        texts: Sequence[str],
+        config: TokenizerConfig,
+        language: str,
+        out_dir: Path,
+        model_max_length: int,
+        english: Sequence[str] | None = None,
     ) -> Written:
-        known = normal_pieces(self._base)
-        learnt = train_sentencepiece(texts, config, known, language) if config.pieces else Learnt.nothing()
+        left_out = 0
+        if not config.pieces:
+            learnt = Learnt.nothing()
+        elif english is None:
+            learnt = train_sentencepiece(texts, config, normal_pieces(self._base), language)
+        else:
+            learnt, left_out = learn_pieces(texts, english, config, self._base, language)
         merged = merge_pieces(self._base, learnt, config.pieces, config.multiple)
         write_tokenizer(merged.proto, out_dir, model_max_length, named_ids(self._path.parent, self._base)[1])
         return Written(
@@ -36,6 +48,7 @@ class SentencePieceKind:
             characters_left_to_bytes=learnt.skipped,
             share_left_to_bytes=learnt.skipped_share,
             unreachable=merged.unreachable,
+            left_out=left_out,
         )
 
     def verify(self, made: Candidate) -> Report:

@@ -97,7 +97,8 @@ def _append(proto: Any, pieces: Sequence[str], kind: int, score: float) -> float
     return score
 
 
-def _with_pieces(base: Any, pieces: Sequence[str]) -> tuple[Any, float]:
+def with_pieces(base: Any, pieces: Sequence[str]) -> tuple[Any, float]:
+    """(the base's ModelProto with `pieces` behind its own, the score of the last one)."""
     proto = empty_proto()
     proto.CopyFrom(base)
     lowest = min(piece.score for piece in base.pieces if piece.type == NORMAL and piece.score > LOWEST_SCORE)
@@ -116,12 +117,12 @@ def merge_pieces(base: Any, learnt: Learnt, wanted: int, multiple: int) -> Merge
     characters = [piece for piece in new if len(piece) == 1]
     words = [piece for piece in new if len(piece) > 1]
     unreachable: set[str] = set()
-    dead = set(unreachable_pieces(_with_pieces(base, new)[0], words))
+    dead = set(unreachable_pieces(with_pieces(base, new)[0], words))
     while True:
         unreachable |= dead
         words = [piece for piece in words if piece not in dead]
         added = [*words[: max(0, wanted - len(characters))], *characters]
-        proto, lowest = _with_pieces(base, added)
+        proto, lowest = with_pieces(base, added)
         dead = set(unreachable_pieces(proto, added))
         if not dead:
             break

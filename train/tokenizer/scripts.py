@@ -1,6 +1,7 @@
-"""Which characters new pieces may hold: those of the language's own scripts, never Latin.
+"""Which characters new pieces may hold: those of the language's own scripts.
 
-English text holds none of them, so its token ids stay exactly the base's.
+English text holds none of them, so its token ids stay exactly the base's. A language in Latin letters has no such
+characters; see lilm.train.tokenizer.beside.
 """
 
 from collections import Counter
@@ -9,6 +10,7 @@ from collections.abc import Iterable
 import regex
 
 from lilm.errors import LilmError
+from lilm.recipe.latin import LATIN
 
 # fmt: off
 SCRIPTS = (
@@ -26,6 +28,9 @@ EAST_ASIAN = frozenset({"Hani", "Hira", "Kana", "Hang"})
 EAST_ASIAN_SIGNS = r"\u3000-\u303f\u3200-\u33ff\uff00-\uffef"  # 「、〜㍿ and the full-width forms
 # Signs that Unicode also gives to other scripts but English uses: Latin-1, general punctuation, arrows, dingbats.
 SHARED = r"[[\u0000-\u036f]||[\u2000-\u2bff]||\p{scx=Latn}]"
+
+
+LATIN_LETTERS = r"[\p{sc=Latn}\p{Mn}]"  # and marks on them: Yoruba's ẹ́ is two characters
 
 
 def is_shared(char: str) -> bool:
@@ -57,6 +62,15 @@ def scripts_of(counts: Counter[str]) -> list[str]:
     return sorted(wanted)
 
 
+def is_in_latin(counts: Counter[str], language: str) -> bool:
+    """Whether a text, given how often characters stand there, is in English's own letters: most of its letters are when
+    the language is written so, all of them when it is not known to be."""
+    if language not in LATIN:
+        return not scripts_of(counts)
+    latin = sum(count for char, count in counts.items() if regex.match(LATIN_LETTERS, char))
+    return 2 * latin >= sum(count for char, count in counts.items() if char.isalpha())
+
+
 def learnable_pattern(counts: Counter[str], language: str) -> "regex.Pattern[str]":
     """Matches one character that new pieces may hold, given how often characters stand in the language's text.
 
@@ -67,7 +81,7 @@ def learnable_pattern(counts: Counter[str], language: str) -> "regex.Pattern[str
         raise LilmError(
             f"the text of language {language!r} has no letters outside the Latin script",
             where="tokenizer",
-            remedy="check that its sources hold that language; one in Latin letters needs tokenizer.pieces = 0",
+            remedy="check that its sources hold that language",
         )
     allowed = "||".join(rf"\p{{scx={name}}}" for name in scripts)
     if EAST_ASIAN & set(scripts):

@@ -1,7 +1,7 @@
 """Stage tokenizer: learn the language's pieces, merge them into the base's vocabulary, verify every runtime."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lilm.errors import LilmError
@@ -12,6 +12,7 @@ from lilm.pipeline.stage import Context
 from lilm.recipe import TokenizerConfig
 
 SAMPLES = 50  # unreachable pieces named in the report
+ENGLISH_CHARS = 5_000_000  # of English that new pieces in Latin letters are measured on
 
 
 def run(config: TokenizerConfig, inputs: Mapping[str, Path], out_dir: Path, context: Context) -> Artifact:
@@ -35,7 +36,8 @@ def run(config: TokenizerConfig, inputs: Mapping[str, Path], out_dir: Path, cont
         context.reporter.say(f"  learning {config.pieces} pieces from {chars:,} characters, the best-scored")
     else:
         context.reporter.say("  no new pieces: the base's own vocabulary is kept")
-    made = base.write_merged(texts, config, context.language, out_dir, context_length(inputs["base"]))
+    english = _english(corpus, context, texts)
+    made = base.write_merged(texts, config, context.language, out_dir, context_length(inputs["base"]), english)
     keep_template(inputs["base"], out_dir)
     context.reporter.say(
         f"  {made.base_vocab_size} + {made.pieces_added} pieces + {made.pieces_unused} unused = {made.vocab_size}"
@@ -52,13 +54,25 @@ def run(config: TokenizerConfig, inputs: Mapping[str, Path], out_dir: Path, cont
         with context.reporter.bar("verify", len(languages) + 1) as bar:
             report = base.verify(
                 Candidate(
-                    out_dir, lines, context.base_language, gguf, config.multiple, lambda name: bar.advance(1, name)
+                    out_dir,
+                    lines,
+                    context.base_language,
+                    gguf,
+                    config.multiple,
+                    on_done=lambda name: bar.advance(1, name),
+                    may_change=english is not None,
                 )
             )
     finally:
         gguf.unlink(missing_ok=True)
         work.rmdir()
     report.raise_on_mismatch(str(out_dir))
+    if report.changed is not None:
+        report.changed.refuse_beyond(config.max_english_changed)
+        context.reporter.say(
+            f"  {report.changed.share:.3%} of the held-out English tokens become others; "
+            f"{made.left_out:,} pieces were left out, which would have changed more"
+        )
 
     measurements = {
         "vocab_size": made.vocab_size,
@@ -72,10 +86,21 @@ def run(config: TokenizerConfig, inputs: Mapping[str, Path], out_dir: Path, cont
         "characters_left_to_bytes": made.characters_left_to_bytes,
         "share_left_to_bytes": round(made.share_left_to_bytes, 6),
         "unreachable_dropped": len(made.unreachable),
+        "left_out_for_english": made.left_out,
         **report.as_json(),
     }
     write_json(out_dir / "report.json", {**measurements, "unreachable_samples": made.unreachable[:SAMPLES]})
     return Artifact(measurements)
+
+
+def _english(corpus: Path, context: Context, texts: Sequence[str]) -> list[str] | None:
+    """English of the corpus that new pieces may hardly change, where the language is in Latin letters; else None."""
+    from lilm.train.tokenizer.scripts import count_characters, is_in_latin
+    from lilm.train.tokenizer.texts import learning_texts
+
+    if not texts or not is_in_latin(count_characters(texts), context.language):
+        return None
+    return list(learning_texts(corpus, context.base_language, ENGLISH_CHARS))
 
 
 def keep_template(base: Path, out_dir: Path) -> None:

@@ -9,6 +9,8 @@ from lilm.errors import LilmError
 from lilm.llamacpp.engine import tokenize_lines
 from lilm.llamacpp.vocab import write_vocab_gguf
 from lilm.train.tokenizer.adversarial import LINES
+from lilm.train.tokenizer.english import Changed, english_changed
+from lilm.train.tokenizer.hf import build_tokenizer
 from lilm.train.tokenizer.merge import unreachable_pieces
 from lilm.train.tokenizer.scripts import is_shared
 from lilm.vocabulary.sentencepiece import NORMAL, processor, read_proto
@@ -37,10 +39,12 @@ class Check:
 
 @dataclass
 class Report:
-    """checks: by name. figures: characters and bytes per token, by language and tokenizer."""
+    """checks: by name. figures: characters and bytes per token, by language and tokenizer. changed: what becomes of
+    English, where that may change."""
 
     checks: dict[str, Check] = field(default_factory=dict)
     figures: dict[str, dict[str, float]] = field(default_factory=dict)
+    changed: Changed | None = None
 
     def check(self, name: str) -> Check:
         return self.checks.setdefault(name, Check())
@@ -57,7 +61,8 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         counts = {name: {"lines": c.lines, "mismatches": c.mismatches} for name, c in self.checks.items()}
-        return {"checks": counts, **self.figures}
+        english = {} if self.changed is None else {"english": self.changed.as_json()}
+        return {"checks": counts, **self.figures, **english}
 
 
 def density(lines: Sequence[str], ids: Ids) -> dict[str, float]:
@@ -76,7 +81,7 @@ class Candidate:
     folder: of its files. lines: by language. unchanged: the language whose ids must be the base's, on all lines but
     those with characters that new pieces may hold (Japanese in an English text) and do. gguf: where the vocabulary is
     written for llama.cpp. multiple: what the vocabulary's size must be one of. on_done: called with each finished
-    language.
+    language. may_change: `unchanged` is compared by places instead, as new pieces may hold its letters.
     """
 
     folder: Path
@@ -85,6 +90,7 @@ class Candidate:
     gguf: Path
     multiple: int = 1
     on_done: Callable[[str], None] = lambda name: None
+    may_change: bool = False
 
 
 def verify(made: Candidate, base: Path) -> Report:
@@ -119,7 +125,9 @@ def verify(made: Candidate, base: Path) -> Report:
         report.check("round trip Hugging Face").compare(group, plain, back)
 
         old_ids: Ids = old.encode(group)
-        if name == made.unchanged:
+        if name == made.unchanged and made.may_change:
+            report.changed = english_changed(build_tokenizer(base_proto), build_tokenizer(proto), group)
+        elif name == made.unchanged:
             same = [i for i, line in enumerate(group) if not new_characters & set(line)]
             report.check(f"{name} ids = base ids").compare(
                 [group[i] for i in same], [ids[i][1:] for i in same], [old_ids[i] for i in same]

@@ -16,9 +16,10 @@ from lilm.recipe import DedupConfig
 from lilm.train.corpus.blocks import Block, Run, save_array
 from lilm.train.corpus.boilerplate.frequent import count_hashes, save_frequent
 from lilm.train.corpus.duplicates.find import Copies, without
+from lilm.train.corpus.punctuation import ENDS
 
 SENTENCE_CHARS = 40  # shorter sentences are said by many people
-_SENTENCE = re.compile(r"(?<=[。！？.!?])(?=[^。！？.!?」』）)\"'])")
+_SENTENCE = re.compile(rf"(?<=[{ENDS}])(?=[^{ENDS}」』）)\"'])")
 
 
 @dataclass(frozen=True)

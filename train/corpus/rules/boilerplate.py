@@ -4,11 +4,13 @@ import re
 from dataclasses import dataclass
 
 from lilm.recipe import RulesConfig
+from lilm.train.corpus.punctuation import ENDS
 from lilm.train.corpus.rules.page_lines import candidates, kind_of
 
 LONGEST_OF_MENU = 60  # characters of a menu's single long entry
-_SENTENCE_END = re.compile(r"(?:[。」』…：:]|[^\d\s.][.!?！？])[）)\"'”’]*$")
-_ASKS = re.compile(r"[!?！？]$")
+_OTHERS = "".join(end for end in ENDS if end not in "。！？.!?؟")
+_SENTENCE_END = re.compile(rf"(?:[。」』…：:{_OTHERS}]|[^\d\s.][.!?！？؟])[）)\"'”’]*$")
+_ASKS = re.compile(r"[!?！？؟]$")
 _EMPTY_LINES = re.compile("\n{3,}")
 
 
