@@ -23,7 +23,7 @@ _HALF = np.uint64(32)
 
 def lots(seed: int, low: Column, high: Column) -> Column:
     """A number for each document, drawn from its content and the seed; the least ones are held out."""
-    mixed = (low ^ (high * _MIX)) + np.uint64(seed) * _MIX
+    mixed = (low ^ (high * _MIX)) + np.uint64(seed * int(_MIX) % (1 << 64))  # numpy warns of single numbers that wrap
     for _ in range(2):
         mixed ^= mixed >> _HALF
         mixed *= _MIX
