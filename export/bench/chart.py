@@ -43,8 +43,8 @@ def _divergence(axes: Any, files: list[dict[str, Any]], lang: str, colour: str) 
     axes.set_yscale("log")
     means = [file["quality"][lang]["kld_mean"] for file in points]
     # On a log axis an error bar must not reach zero.
-    down = [min(2 * file["quality"][lang]["kld_se"], mean * 0.9) for file, mean in zip(points, means, strict=True)]
-    up = [2 * file["quality"][lang]["kld_se"] for file in points]
+    up = [2 * (file["quality"][lang]["kld_se"] or 0) for file in points]
+    down = [min(reach, mean * 0.9) for reach, mean in zip(up, means, strict=True)]
     sizes = [file["bytes"] / 1e6 for file in points]
     axes.errorbar(sizes, means, yerr=[down, up], fmt="o-", color=colour, capsize=3, **LINE)
 

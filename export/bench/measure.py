@@ -13,6 +13,7 @@ from lilm.llamacpp.engine import Engine, Score
 from lilm.recipe import BenchConfig
 
 DIGITS = 6
+LEAST_WINDOWS = 3  # for an interval: of one nothing is known, of two next to nothing (Student's t: 12.7 errors)
 
 
 @dataclass
@@ -31,23 +32,27 @@ class Clock:
         return round(self.tokens / self.seconds, 1) if self.seconds else None
 
 
-def clustered_error(values: list[NDArray[np.float64]]) -> float:
-    """Standard error of the mean of all values, when those in one array (a window) depend on each other.
+def clustered_error(values: list[NDArray[np.float64]]) -> float | None:
+    """Standard error of the mean of all values, when those in one array (a window) depend on each other; None of fewer
+    than LEAST_WINDOWS, which are too little to tell.
 
     The ratio estimator's: the square root of the sum of squared residual sums of the windows, divided by the count
     (Cochran, Sampling Techniques, chapter 6).
     """
+    if len(values) < LEAST_WINDOWS:
+        return None
     count = sum(len(window) for window in values)
     mean = sum(float(window.sum()) for window in values) / count
     residuals = [float((window - mean).sum()) for window in values]
-    correction = len(values) / max(1, len(values) - 1)
+    correction = len(values) / (len(values) - 1)
     return math.sqrt(correction * sum(value * value for value in residuals)) / count
 
 
 def summarise(scores: list[Score], excerpts: Excerpts) -> dict[str, Any]:
     """Figures of one file on one language; those against the reference are None for the reference itself.
 
-    bits_per_byte; kld_mean, kld_se, kld_p99: nats per token; top1_agreement: share of the tokens.
+    bits_per_byte; kld_mean, kld_se, kld_p99: nats per token, kld_se None where it is too little to tell;
+    top1_agreement: share of the tokens.
     """
     nats = sum(float(score.nll.sum()) for score in scores)
     figures: dict[str, Any] = {"bits_per_byte": round(nats / math.log(2) / excerpts.bytes, DIGITS)}
@@ -55,11 +60,11 @@ def summarise(scores: list[Score], excerpts: Excerpts) -> dict[str, Any]:
     same = [score.same_top for score in scores if score.same_top is not None]
     if not divergences:
         return {**figures, "kld_mean": None, "kld_se": None, "kld_p99": None, "top1_agreement": None}
-    together = np.concatenate(divergences)
+    together, error = np.concatenate(divergences), clustered_error(divergences)
     return {
         **figures,
         "kld_mean": round(float(together.mean()), DIGITS),
-        "kld_se": round(clustered_error(divergences), DIGITS),
+        "kld_se": None if error is None else round(error, DIGITS),
         "kld_p99": round(float(np.quantile(together, 0.99)), DIGITS),
         "top1_agreement": round(float(np.concatenate(same).mean()), DIGITS),
     }

@@ -6,6 +6,7 @@ from rich import box
 from rich.table import Table
 
 from lilm.recipe import LEARNED
+from lilm.report.units import FEW_TOKENS
 
 
 def quality_table(report: dict[str, Any], speed: dict[str, Any] | None = None) -> Table:
@@ -44,11 +45,26 @@ def quality_table(report: dict[str, Any], speed: dict[str, Any] | None = None) -
 def _against_full(figures: dict[str, Any]) -> list[str]:
     if figures["kld_mean"] is None:
         return ["–", "–"]
-    return [f"{figures['kld_mean']:.5f} ±{figures['kld_se']:.5f}", f"{figures['top1_agreement'] * 100:.1f}%"]
+    error = "?" if figures["kld_se"] is None else f"{figures['kld_se']:.5f}"
+    return [f"{figures['kld_mean']:.5f} ±{error}", f"{figures['top1_agreement'] * 100:.1f}%"]
 
 
 def _caption(report: dict[str, Any]) -> str:
     sizes = ", ".join(f"{lang} {report['measured_on'][lang]['tokens']:,}" for lang in report["languages"])
     lines = [f"held-out tokens: {sizes}; KLD and same top: against {report['files'][0]['quant']}"]
+    unsure = [file["quality"][report["languages"][0]] for file in report["files"]]
+    if any(figures["kld_mean"] is not None and figures["kld_se"] is None for figures in unsure):
+        lines.append("± ?: too little held-out text to tell")
+    lines += few_tokens(report)
     lines += [f"* {file['quant']}: {file['note']}" for file in report["files"] if file["note"]]
     return "\n".join(lines)
+
+
+def few_tokens(report: dict[str, Any]) -> list[str]:
+    """A line for each language of which so little was measured that files can hardly be told apart."""
+    found = {lang: report["measured_on"][lang]["tokens"] for lang in report["languages"]}
+    return [
+        f"only {tokens:,} held-out tokens of {lang}: too little to tell files apart"
+        for lang, tokens in found.items()
+        if tokens < FEW_TOKENS
+    ]

@@ -8,10 +8,9 @@ from lilm.export.quality.page.advice import OVER_RULE, advise
 from lilm.export.quality.page.choice import BOUND
 from lilm.export.run_page.collect import RunFigures, number
 from lilm.report.languages import language_name
-from lilm.report.units import count, percent, three_digits
+from lilm.report.units import FEW_TOKENS, count, percent, three_digits
 
 LITTLE = 0.02  # more bits per byte by which nobody would notice
-FEW_TOKENS = 2_000
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,9 @@
 
 from lilm.progress import clock
 
+FEW_TOKENS = 2_000
+"""Held-out tokens below which figures are too rough to tell models or files apart."""
+
 
 def count(number: int) -> str:
     """`1234` -> `1,234`."""

@@ -149,6 +149,29 @@ def test_error_of_dependent_values_is_larger() -> None:
     mixed = [np.tile([0.0, 1.0], 25) for _ in range(4)]
     assert clustered_error(alike) == pytest.approx(np.std([0, 1, 0, 1], ddof=1) / 2)
     assert clustered_error(mixed) == pytest.approx(0)
+    assert clustered_error(alike[:2]) is None, "two windows tell next to nothing, one nothing at all"
+
+
+def test_little_held_out_text_is_said_instead_of_a_narrow_interval(
+    random_export: Path, session_context: Context, tmp_path: Path
+) -> None:
+    corpus = tmp_path / "corpus"
+    for lang, text in (("ja", "きょうは雨が降っています。"), ("en", "It rains today.")):
+        write_documents(corpus, lang, "heldout", pl.DataFrame({"id": ["0"], "source": ["x"], "text": [text]}))
+    config = BenchConfig(eval_tokens=100, n_ctx=64, prompts=("The cat",), n_predict=2)
+    run(config, {"export": random_export, "corpus": corpus}, tmp_path, session_context)
+    report = read(tmp_path)
+    assert report["measured_on"]["ja"]["windows"] < 3
+    assert all(file["quality"]["ja"]["kld_se"] is None for file in report["files"])
+    console = Console(width=200)
+    with console.capture() as shown:
+        console.print(quality_table(report))
+    said = shown.get()
+    assert "±?" in said and "± ?: too little held-out text to tell" in said and "±0.0" not in said
+    tokens = report["measured_on"]["ja"]["tokens"]
+    assert f"only {tokens:,} held-out tokens of ja: too little to tell files apart" in said
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "too little to tell files apart" in page and "too little to tell how sure" in page
 
 
 def test_equal_tokens() -> None:

@@ -10,6 +10,7 @@ from lilm.pipeline.artifact import Artifact
 from lilm.pipeline.hashing import write_json
 from lilm.pipeline.stage import Context
 from lilm.recipe import TokenizerConfig
+from lilm.report.units import FEW_TOKENS
 
 SAMPLES = 50  # unreachable pieces named in the report
 ENGLISH_CHARS = 5_000_000  # of English that new pieces in Latin letters are measured on
@@ -36,7 +37,7 @@ def run(config: TokenizerConfig, inputs: Mapping[str, Path], out_dir: Path, cont
         context.reporter.say(f"  learning {config.pieces} pieces from {chars:,} characters, the best-scored")
     else:
         context.reporter.say("  no new pieces: the base's own vocabulary is kept")
-    english = _english(corpus, context, texts)
+    english = english_to_keep(corpus, context, texts)
     made = base.write_merged(texts, config, context.language, out_dir, context_length(inputs["base"]), english)
     keep_template(inputs["base"], out_dir)
     context.reporter.say(
@@ -74,6 +75,14 @@ def run(config: TokenizerConfig, inputs: Mapping[str, Path], out_dir: Path, cont
             f"{made.left_out:,} pieces were left out, which would have changed more"
         )
 
+    for language, found in lines.items():
+        tokens = report.figures[language]["merged_tokens"]
+        if tokens < FEW_TOKENS and len(found) < config.verify_lines:
+            context.reporter.say(
+                f"  warning: only {tokens:,} held-out tokens of {language}: too little to tell how good a model is; "
+                "give more text, or hold out more of it (corpus.heldout)"
+            )
+
     measurements = {
         "vocab_size": made.vocab_size,
         "base_vocab_size": made.base_vocab_size,
@@ -93,7 +102,7 @@ def run(config: TokenizerConfig, inputs: Mapping[str, Path], out_dir: Path, cont
     return Artifact(measurements)
 
 
-def _english(corpus: Path, context: Context, texts: Sequence[str]) -> list[str] | None:
+def english_to_keep(corpus: Path, context: Context, texts: Sequence[str]) -> list[str] | None:
     """English of the corpus that new pieces may hardly change, where the language is in Latin letters; else None."""
     from lilm.train.tokenizer.scripts import count_characters, is_in_latin
     from lilm.train.tokenizer.texts import learning_texts

@@ -158,8 +158,8 @@ def _of_bench(report: Mapping[str, Any], label: str) -> ReadRun:
     for row in report["files"]:
         by_kind = {}
         for lang, figures in row["quality"].items():
-            kld, reach = figures["kld_mean"], NORMAL * (figures["kld_se"] or 0)
-            low, high = (None, None) if kld is None else (kld - reach, kld + reach)
+            kld, error = figures["kld_mean"], figures["kld_se"]
+            low, high = (None, None) if error is None else (kld - NORMAL * error, kld + NORMAL * error)
             by_kind[lang] = Figures(figures["bits_per_byte"], kld, low, high)
         files.append(File(label, row["quant"], row["bytes"] / 1e6, by_kind, None, False))
     text = {lang: one["sha256"] for lang, one in report["measured_on"].items()}

@@ -33,8 +33,10 @@ def _cells(file: File, kinds: Sequence[str]) -> list[str]:
         one = file.by_kind.get(kind)
         if kind != "chat":
             cells.append(NONE if one is None or one.bits_per_byte is None else f"{one.bits_per_byte:.4f}")
-        if one is None or one.kld is None or one.low is None or one.high is None:
+        if one is None or one.kld is None:
             cells.append(NONE)
+        elif one.low is None or one.high is None:
+            cells.append(f"{one.kld:.5f} (too little to tell how sure)")
         else:
             cells.append(f"{one.kld:.5f} ± {(one.high - one.low) / 2:.5f}")
     return [*cells, NONE if file.tokens_per_second is None else f"{file.tokens_per_second:,.0f}"]
