@@ -7,16 +7,15 @@ from typing import Any
 from lilm.documents import read_texts
 from lilm.errors import LilmError
 from lilm.export.quality.chats import find_chats
-from lilm.export.quality.interval import share_of
 from lilm.export.quality.opened import check_run
-from lilm.export.quality.written import Written, beginnings, script_of, write
+from lilm.export.quality.written import beginnings, script_of, write
+from lilm.export.talk.worth import TEXTS, shares
 from lilm.json_file import read_json_object
 from lilm.llamacpp.engine import Engine
 from lilm.progress import Reporter
 from lilm.recipe import LEARNED, MIX
 
 N_CTX = 1024  # tokens, where the model saw as many in training
-TEXTS = 20  # by which a language's script is told
 
 
 def measure_answers(folder: Path, count: int, reporter: Reporter) -> dict[str, Any]:
@@ -27,7 +26,7 @@ def measure_answers(folder: Path, count: int, reporter: Reporter) -> dict[str, A
     Raises LilmError for what is no finished run, and for one that was not taught to chat or does not have that file.
     """
     recipe, _ = check_run(folder)
-    file = _offered(folder / "export", recipe.site.quants[0])
+    file = offered_file(folder)
     chats = find_chats(recipe, folder / "finetune")
     if not chats.chats:
         raise LilmError(f"no questions: {chats.why}", where=str(folder), remedy="give a run with [[finetune.sources]]")
@@ -45,11 +44,12 @@ def measure_answers(folder: Path, count: int, reporter: Reporter) -> dict[str, A
         with reporter.bar("answers", len(asked)) as bar:
             written = write(engine, asked, recipe.site.sampling, n_predict, recipe.seed, bar.advance)
     about = {"run": recipe.name, "file": file.name, "answers": count, "held_out": not chats.seen, "why": chats.why}
-    return {**about, **_shares(written)}
+    return {**about, **shares(written)}
 
 
-def _offered(export: Path, quant: str) -> Path:
-    """The file of one of site.quants, in which a mix has no size in its name."""
+def offered_file(folder: Path) -> Path:
+    """The file of a finished run that its page offers first; in site.quants a mix has no size in its name."""
+    quant, export = check_run(folder)[0].site.quants[0], folder / "export"
     learned = quant.endswith(LEARNED)
     for row in read_json_object(export / "report.json")["files"]:
         is_mix = quant.startswith(MIX) and row["quant"].startswith(f"{MIX}-")
@@ -57,12 +57,3 @@ def _offered(export: Path, quant: str) -> Path:
             return export / str(row["name"])
     remedy = f"have [export] make {quant}, or remove it from site.quants"
     raise LilmError(f"{quant} was not exported", where=str(export), remedy=remedy)
-
-
-def _shares(written: list[Written]) -> dict[str, Any]:
-    counts = {
-        "ends_by_eos": sum(one.ended for one in written),
-        "in_language": sum(not one.wrong_language for one in written),
-        "loops": sum(one.loops for one in written),
-    }
-    return {name: share_of(found, len(written)) for name, found in counts.items()}

@@ -17,7 +17,8 @@ def register(app: typer.Typer) -> None:
         recipe: RecipeOption = "",
         run_dir: RunOption = None,
         data: Annotated[
-            Path | None, typer.Option("--data", help="Folder with real text, for benchmarks that use it.")
+            Path | None,
+            typer.Option("--data", help="Folder with real text, for benchmarks that use it; chat: real chats."),
         ] = None,
         shape: Annotated[
             str,
@@ -35,7 +36,8 @@ def register(app: typer.Typer) -> None:
             Path | None, typer.Option(help="gpu: folder of a pack stage; made up when not given.")
         ] = None,
         minutes: Annotated[
-            float, typer.Option(help="gpu: minutes in all, 8 when not given; real: of training, 60 when not given.")
+            float,
+            typer.Option(help="gpu: minutes in all, 8 if not given; real: of training, 60; chat: of the crowd, 2."),
         ] = 0,
         variants: Annotated[str, typer.Option(help="real: more contenders, with commas: lora, mean, averaged, …")] = "",
         choose_rates: Annotated[bool, typer.Option("--choose-rates", help="real: try three rates for each.")] = False,
@@ -43,14 +45,18 @@ def register(app: typer.Typer) -> None:
             str,
             typer.Option(
                 help="real: leave out some of tokenizer, files, page; quant: some of generations, speed, browser; "
-                "chat: some of native, node, chromium."
+                "chat: some of native, node, chromium, crowd."
             ),
         ] = "",
-        markdown: Annotated[Path | None, typer.Option(help="real: write the results as a page to this file.")] = None,
+        markdown: Annotated[Path | None, typer.Option(help="real, chat: write the results to this page.")] = None,
         inputs: Annotated[
             int, typer.Option(help="faults: spoilt inputs in all, 5,000; chat: conversations, 1,000.")
         ] = 0,
         injections: Annotated[int, typer.Option(help="chat: tries to forge a mark, 500 when not given.")] = 0,
+        plain_base: Annotated[
+            Path | None, typer.Option(help="chat: what the run's instruct base was tuned from; folder or GGUF.")
+        ] = None,
+        clients: Annotated[int, typer.Option(help="chat: visitors of the crowd, 20 when not given.")] = 0,
         kills: Annotated[int, typer.Option(help="kills: how many, 100 when not given.")] = 0,
         seed: Annotated[
             int, typer.Option(help="faults, chat: other inputs for another seed; kills: other moments.")
@@ -70,7 +76,9 @@ def register(app: typer.Typer) -> None:
         questions: Annotated[
             Path | None, typer.Option(help="quant: a file of questions (JSON Lines), which each file answers.")
         ] = None,
-        out: Annotated[Path | None, typer.Option(help="quant: folder of results, RUN/quant when not given.")] = None,
+        out: Annotated[
+            Path | None, typer.Option(help="quant, chat: results' folder, else RUN/quant, RUN/chat.")
+        ] = None,
         force: ForceOption = False,
     ) -> None:
         """Stage: measure quality against size. With NAME: one of LiLM's own benchmarks.
@@ -78,7 +86,7 @@ def register(app: typer.Typer) -> None:
         Examples: `lilm bench --run runs/quickstart` · `lilm bench stages --recipe quickstart --json stages.json` ·
         `lilm bench corpus --data texts` · `lilm bench gpu --json gpu.json` ·
         `lilm bench real --data texts --json real.json` · `lilm bench quant runs/quickstart --json quant.json` ·
-        `lilm bench chat --json chat.json`
+        `lilm bench chat runs/quickstart --data texts --json chat.json`
         """
         if not name:
             run_one("bench", recipe, run_dir, force)
@@ -98,7 +106,15 @@ def register(app: typer.Typer) -> None:
         options |= {"variants": variants, "choose_rates": choose_rates, "skip": skip, "markdown": markdown}
         options |= {"runs": runs, "out": out, "eval_tokens": eval_tokens, "n_ctx": n_ctx, "generations": generations}
         options |= {"n_predict": n_predict, "controls": controls, "questions": questions}
-        options |= {"inputs": inputs, "injections": injections, "seed": seed, "kinds": kinds, "kills": kills}
+        options |= {
+            "inputs": inputs,
+            "injections": injections,
+            "seed": seed,
+            "kinds": kinds,
+            "kills": kills,
+            "clients": clients,
+            "plain_base": plain_base,
+        }
         figures = run_benchmark(name, Reporter(), json_file, **{key: value for key, value in options.items() if value})
         if json_file is not None:
             write_json(json_file, figures)

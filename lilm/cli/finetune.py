@@ -10,7 +10,7 @@ from lilm.cli.sampling import NCtxOption
 
 
 def register(groups: Groups) -> None:
-    """`lilm finetune show` and `lilm finetune translate`."""
+    """`lilm finetune show`, `translate` and `vector`."""
 
     @groups["finetune"].command()
     def show(
@@ -111,3 +111,27 @@ def register(groups: Groups) -> None:
         reporter = Reporter()
         translate_chats(order, load_run(recipe, run_dir)[0] if told else None, reporter)
         reporter.say(f"{out}; the doubtful ones first: {out}.html")
+
+    @groups["finetune"].command()
+    def vector(
+        taught: Annotated[
+            Path,
+            typer.Argument(metavar="TAUGHT", help="A run folder, a model's folder, or a GGUF file."),
+        ],
+        instruct: Annotated[Path, typer.Option("--instruct", help="Folder or GGUF of an instruct model.")],
+        plain: Annotated[Path, typer.Option("--plain", help="Folder or GGUF of the plain base it was tuned from.")],
+        out: Annotated[Path, typer.Option("--out", help="Folder to make: model/ and export/.")],
+        scale: Annotated[float, typer.Option("--scale", help="How much of the difference is added.")] = 1.0,
+        quants: Annotated[str, typer.Option("--quants", help="GGUF files beside F16, with commas.")] = "Q8_0,Q4_K_M",
+        lang: Annotated[str, typer.Option("--lang", help="Of a model that is no run: its language.")] = "ja",
+    ) -> None:
+        """Chat without chats: add an instruct model's difference from its plain base to a model taught a language.
+
+        Example: `lilm finetune vector runs/mine --instruct SmolLM2-135M-Instruct --plain SmolLM2-135M --out chatting`
+        """
+        from lilm.export.vector import make_vector_model
+        from lilm.progress import Reporter
+
+        names = tuple(name.strip() for name in quants.split(",") if name.strip())
+        for path in make_vector_model(taught, instruct, plain, out, scale, names, lang, Reporter()):
+            typer.echo(path)

@@ -13,6 +13,7 @@ from lilm.origin import of_gguf
 from lilm.pipeline.artifact import Artifact
 from lilm.pipeline.hashing import write_json
 from lilm.pipeline.stage import Context
+from lilm.progress import Reporter
 from lilm.train.base.gguf_model import entries, read_figures
 from lilm.train.base.gguf_tokenizer import special_ids, write_gguf_tokenizer
 from lilm.train.base.gguf_weights import bits_per_weight, dtype, write_safetensors
@@ -51,20 +52,10 @@ def convert_gguf(path: Path, corpus: Path, out_dir: Path, context: Context) -> A
     from lilm.train.base.gguf_proof import prove
     from lilm.train.tokenizer.texts import heldout_lines
 
-    check_gguf_base(path)
-    file = open_gguf(path)
-    figures = read_figures(file)
-    shape = Shape.of(figures)
-    found = entries(file, shape)
     reporter = context.reporter
-    bits = bits_per_weight(file)
-    reporter.say(f"  {path.name}: {_types(file)}, {bits:.2f} bits a weight{_advice(bits)}")
-    write_gguf_tokenizer(file, out_dir, shape.context)
-    write_json(out_dir / "config.json", _config(file, figures))
-    write_json(out_dir / "generation_config.json", _generation_config(file))
+    shape = write_gguf_model(path, out_dir, reporter)
+    file = open_gguf(path)
     of_gguf(file).write(out_dir)
-    with reporter.bar("tensors", len(found)) as bar:
-        write_safetensors(file, found, out_dir / "model.safetensors", lambda: bar.advance(1))
     lines = {language: heldout_lines(corpus, language) for language in (context.language, context.base_language)}
     work = out_dir / "checkpoints"
     shutil.rmtree(work, ignore_errors=True)
@@ -77,7 +68,24 @@ def convert_gguf(path: Path, corpus: Path, out_dir: Path, context: Context) -> A
         f"  as llama.cpp reads it: {proof['lines']:,} lines in the same token ids, logits within "
         f"{proof['logits_max_diff']:.1e} over {proof['logits_tokens']:,} tokens"
     )
-    return Artifact({"parameters": shape.parameters, "bits_per_weight": round(bits, 3), **proof})
+    return Artifact({"parameters": shape.parameters, "bits_per_weight": round(bits_per_weight(file), 3), **proof})
+
+
+def write_gguf_model(path: Path, out_dir: Path, reporter: Reporter) -> Shape:
+    """The file's model and tokenizer in `out_dir`, as Hugging Face has them. Raises LilmError as `check_gguf_base`."""
+    check_gguf_base(path)
+    file = open_gguf(path)
+    figures = read_figures(file)
+    shape = Shape.of(figures)
+    found = entries(file, shape)
+    bits = bits_per_weight(file)
+    reporter.say(f"  {path.name}: {_types(file)}, {bits:.2f} bits a weight{_advice(bits)}")
+    write_gguf_tokenizer(file, out_dir, shape.context)
+    write_json(out_dir / "config.json", _config(file, figures))
+    write_json(out_dir / "generation_config.json", _generation_config(file))
+    with reporter.bar("tensors", len(found)) as bar:
+        write_safetensors(file, found, out_dir / "model.safetensors", lambda: bar.advance(1))
+    return shape
 
 
 def _types(file: GGUFFile) -> str:

@@ -38,14 +38,24 @@ def finetune(config: FinetuneConfig, inputs: Mapping[str, Path], out_dir: Path, 
     taught = teach(pupil, config, inputs, out_dir, context) if config.sources else NOTHING
     if current_rank().rank:
         return Artifact()  # the first process writes what all have
-    end_turns_with(model, pupil.end)
+    save_chat_model(model, tokenizer, chosen, pretrained, out_dir)
+    write_json(out_dir / "report.json", taught.report)
+    return Artifact({**taught.report, "tokens_per_s": taught.tokens_per_s}, taught.volatile)
+
+
+def save_chat_model(
+    model: Any, tokenizer: PreTrainedTokenizerFast, chosen: Format, pretrained: Path, out_dir: Path
+) -> None:
+    """Writes a Hugging Face folder of a model that ends its turns as `chosen` says, whose tokenizer has the template.
+
+    pretrained: the folder that the tokenizer is from.
+    """
+    end_turns_with(model, tokenizer.backend_tokenizer.token_to_id(chosen.end_token))
     save_llama(model, out_dir)
     tokenizer.chat_template, tokenizer.eos_token = chosen.template, chosen.end_token
     tokenizer.save_pretrained(out_dir)
     if (pretrained / TOKENIZER).is_file():  # a byte-level BPE has none
         shutil.copyfile(pretrained / TOKENIZER, out_dir / TOKENIZER)  # save_pretrained writes none
-    write_json(out_dir / "report.json", taught.report)
-    return Artifact({**taught.report, "tokens_per_s": taught.tokens_per_s}, taught.volatile)
 
 
 def end_turns_with(model: Any, token: int) -> None:

@@ -1,0 +1,61 @@
+"""What most people run: TRL's SFTTrainer on the same chats, nothing set but the number of steps."""
+
+import importlib
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedTokenizerFast, TrainerCallback
+
+from lilm.devices import prepare_torch
+from lilm.export.talk.bed import Bed
+from lilm.progress import Bar
+from lilm.train.base.model_folder import load_llama
+from lilm.train.finetune.learn import save_chat_model
+from lilm.train.pretrain.bench.trainer_defaults import SHOWN
+
+OWN = ("max_length", "packing", "assistant_only_loss", "bf16", "gradient_checkpointing")
+
+
+class _Shown(TrainerCallback):
+    def __init__(self, bar: Bar) -> None:
+        self._bar = bar
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
+        self._bar.advance()
+
+
+def teach_by_trl(bed: Bed, folder: Path) -> dict[str, Any]:
+    """The chats as messages, the template as everywhere here. Source: https://huggingface.co/docs/trl/sft_trainer"""
+    from datasets import Dataset
+    from datasets.utils.logging import disable_progress_bar
+
+    trl: Any = importlib.import_module("trl")
+    disable_progress_bar()
+    model: Any = load_llama(bed.pretrained, prepare_torch(bed.recipe.seed, bed.recipe.threads))
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(bed.pretrained)
+    tokenizer.chat_template, tokenizer.eos_token = bed.format.template, bed.format.end_token
+    steps = bed.recipe.finetune.optim.steps
+    chats = Dataset.from_list([{"messages": chat.messages} for chat in bed.learnt])
+    with tempfile.TemporaryDirectory(prefix="lilm-trl-") as work, bed.reporter.bar("TRL's defaults", steps) as bar:
+        arguments = trl.SFTConfig(
+            output_dir=work,
+            max_steps=steps,
+            save_strategy="no",
+            logging_strategy="no",
+            report_to="none",
+            disable_tqdm=True,
+            use_cpu=model.device.type == "cpu",
+        )
+        trainer = trl.SFTTrainer(
+            model=model, args=arguments, train_dataset=chats, processing_class=tokenizer, callbacks=[_Shown(bar)]
+        )
+        trainer.callback_handler.callbacks = [
+            one for one in trainer.callback_handler.callbacks if type(one).__name__ != "PrinterCallback"
+        ]
+        trainer.train()
+    save_chat_model(model, tokenizer, bed.format, bed.pretrained, folder)
+    values = {name: getattr(arguments, name) for name in (*SHOWN, *OWN)}
+    return {"trl": trl.__version__, "steps": steps} | {
+        name: getattr(value, "value", value) for name, value in values.items()
+    }
