@@ -4,6 +4,7 @@ import bz2
 import gzip
 import json
 import lzma
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,8 @@ def write_recipe(folder: Path) -> None:
     from lilm.recipe import load_recipe, recipe_text, recipe_toml
 
     rest = recipe_text("quickstart").partition("[base]")[2]
-    rest = rest.replace('format = "chats"', 'format = "messages"').replace("limit = 4000", 'path = "chats.jsonl"')
+    rest = rest.replace('format = "chats"', 'format = "messages"')
+    rest = re.sub(r"(?m)^limit = \d+", 'path = "chats.jsonl"', rest)
     own = f"""name = "own"
 [[corpus.sources]]
 name = "mine"
