@@ -123,7 +123,8 @@ def test_a_file_that_is_not_the_list_s_is_not_kept(
 
 
 def test_the_page_without_engine_and_models_is_small(site: Path, tmp_path: Path) -> None:
-    for name, data in page_files().items():
-        (tmp_path / name).write_bytes(data)
-    zipped = shutil.make_archive(str(tmp_path.with_suffix(".page")), "zip", tmp_path)
-    assert Path(zipped).stat().st_size < 150_000
+    made = shutil.copytree(site / "site", tmp_path / "page", ignore=shutil.ignore_patterns("models", "wasm"))
+    for name, data in page_files().items():  # the fixture has a stand-in for some
+        (made / name).write_bytes(data)
+    zipped = shutil.make_archive(str(tmp_path.with_suffix(".page")), "zip", made)
+    assert Path(zipped).stat().st_size < 100_000
