@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lilm.cli.options import ForceOption, Groups, RecipeOption, RunOption, load_run
+from lilm.cli.options import Groups, RecipeOption, RunOption, load_run
 from lilm.cli.sampling import NCtxOption
 
 
@@ -71,7 +71,7 @@ def register(groups: Groups) -> None:
         parallel: Annotated[int, typer.Option("--parallel", min=1, max=256, help="Requests at once, for --url.")] = 4,
         limit: Annotated[int, typer.Option("--limit", min=0, help="The first so many chats; 0: all.")] = 0,
         n_ctx: NCtxOption = 4096,
-        force: ForceOption = False,
+        force: Annotated[bool, typer.Option("--force", help="Write over --out.")] = False,
         recipe: RecipeOption = "",
         run_dir: RunOption = None,
     ) -> None:

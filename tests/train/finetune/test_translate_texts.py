@@ -105,6 +105,19 @@ def test_numbers_are_found_again_however_they_are_written(
     assert lost_numbers(source, translation, language) == lost
 
 
+@pytest.mark.parametrize(
+    "part", ["a.", "\\(", "<!--", "` `` ", "$$ ", "a@", "1,", "```\n", "~", "一", " ", "9", "5 pm"]
+)
+def test_texts_that_repeat_themselves_take_no_hours(part: str) -> None:
+    text = part * 100_000 + "a"
+    pieces = pieces_of(text)
+    assert "".join(piece.text for piece in pieces) == text
+    masked = mask(text)
+    assert masked.restore(masked.text) == text
+    assert lost_numbers(text, text, "ja") == []
+    judged(text[:50_000], text)
+
+
 def judged(source: str, translation: str, glossary: dict[str, tuple[str, ...]] | None = None) -> str:
     problem = Judge.of("ja", "en", Glossary(glossary or {})).problem(source, translation)
     return problem.kind if problem else ""

@@ -5,14 +5,14 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-_INSIDE = r"(?:(?!\n\s*\n).)+?"  # a paragraph's end ends code that nobody closed
+# A paragraph's end ends code that nobody closed; without the limit a text of openings alone would take hours.
 _KEPT = re.compile(
-    rf"(`+)(?!`){_INSIDE}(?<!`)\1(?!`)"  # inline code, with as many backticks at its end
+    r"(`+)(?!`)(?:(?!\n[ \t]*\n).){1,1000}?(?<!`)\1(?!`)"  # inline code, with as many backticks at its end
     r"|\b(?:https?|ftp)://[^\s<>\"'`「」『』（）、。]+"
     r"|\bwww\.[\w-]+\.[^\s<>\"'`「」『』（）、。]+"
-    r"|\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
-    r"|</?[A-Za-z][^<>\n]*>|<!--.*?-->"
-    rf"|\\\({_INSIDE}\\\)|\\\[{_INSIDE}\\\]|\$\${_INSIDE}\$\$",
+    r"|(?<![\w.+-])[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+"
+    r"|</?[A-Za-z][^<>\n]*>|<!--(?:(?!<!--).){0,1000}?-->"
+    r"|\\\((?:(?!\\\().){1,1000}?\\\)|\\\[(?:(?!\\\[).){1,1000}?\\\]|\$\$[^$]{1,1000}\$\$",
     re.DOTALL,
 )
 _AFTER = ".,;:!?)]}*_"  # ends the sentence around an address, and not the address

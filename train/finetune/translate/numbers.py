@@ -3,14 +3,15 @@
 import re
 import unicodedata
 
-SPELT_OUT = 10  # languages write numbers up to it as words
+_SPELT_OUT = {str(number) for number in range(11)}  # which languages write as words
+_HOURS = {str(hour) for hour in range(1, 12)}
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _SCALE = re.compile(
     r"\s*(?:hundreds?|thousands?|millions?|billions?|trillions?|dozens?|[km]\b|bn\b|mio\b|万|億|兆|千|百|割|만|억|조|천|亿)",
     re.IGNORECASE,
 )
 _AFTERNOON = re.compile(r"(?:[:.]\d\d)?\s*p\.?\s?m\b", re.IGNORECASE)
-_KANJI = re.compile("[〇一二三四五六七八九十百千]+")
+_KANJI = re.compile("[〇一二三四五六七八九十百千]{1,12}")  # a model that repeats itself writes thousands
 _DIGITS = {kanji: value for value, kanji in enumerate("〇一二三四五六七八九")}
 _POWERS = {"十": 10, "百": 100, "千": 1000}
 _BY_KANJI = ("ja", "zh")
@@ -44,14 +45,14 @@ def lost_numbers(source: str, translation: str, language: str) -> list[str]:
     for match in _NUMBER.finditer(source):
         wanted = _readings(match[0])
         if _AFTERNOON.match(source, match.end()):
-            wanted |= {str(int(value) + 12) for value in wanted if value.isdigit()}
+            wanted |= {str(int(value) + 12) for value in wanted if value in _HOURS}
         alike = digits if _SCALE.match(source, match.end()) else scaled
         if wanted & values or _significant(match[0]) in alike:
             continue
         parts = re.split("[.,]", match[0])
         if len(parts) > 1 and all(_readings(part) & values for part in parts):
             continue
-        if language not in _BY_KANJI and match[0].isdigit() and int(match[0]) <= SPELT_OUT:
+        if language not in _BY_KANJI and match[0] in _SPELT_OUT:
             continue
         lost.append(match[0])
     return lost

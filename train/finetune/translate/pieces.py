@@ -7,7 +7,7 @@ from typing import NamedTuple
 from lilm.train.finetune.translate.masks import is_within, mask
 
 LONGEST = 1_000  # characters of a piece where the text has line or sentence ends: a small model loses long texts
-_BLOCK = re.compile(r"^[ \t]*(```+|~~~+)[^\n`]*\n.*?(?:^[ \t]*\1[`~]*[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
+_BLOCK = re.compile(r"^[ \t]*+(`{3,}+|~{3,}+)[^\n`]*+\n.*?(?:^[ \t]*\1[`~]*[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
 _CUTS = (
     re.compile(r"\n[ \t]*\n\s*"),
     re.compile(r"\n"),
