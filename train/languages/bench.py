@@ -23,8 +23,7 @@ PIECES = 3_000  # as the recipes for SmolLM2 have
 LINES = 3_000  # held out, of each language, on which ids are compared
 HELD_OUT = 0.3  # of the documents: there is little Thai, and a thousand lines of it are to be held out
 MAX_CHARS = 2_000
-SHORT, WHOLE = 150, 0.5  # characters, and share of the English page's lines: with fewer a page is not judged, as most
-# of it was not translated
+SHORT = 150  # characters of a page that is too short to be judged
 APART = ("reachable pieces",)  # no comparison of ids
 
 
@@ -44,7 +43,7 @@ def measure(
 
     Returns languages [{language, documents, characters, kept_share, drops, chars_per_token_before,
     chars_per_token_after, pieces_added, left_out_for_english, lines_compared, token_mismatches, english_tokens,
-    english_tokens_rise, english_ids_changed, packages}]. kept_share: of the pages whose English original the rules
+    english_tokens_rise, english_ids_changed, packages}]. kept_share: of the pages whose English the rules
     for English keep. english_tokens_rise and english_ids_changed: shares of the held-out English tokens. Raises
     LilmError without an archive or a package index, and for a language that it has no text of.
     """

@@ -5,7 +5,7 @@ What is not translated stands in English among the rest; a line is left out when
 
 import io
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,15 +22,10 @@ _SPACE = re.compile(r"\s+")
 
 @dataclass(frozen=True)
 class Page:
-    """original: the whole English page; "" of English itself."""
+    """original: the same lines in English; of English itself "" and line ends."""
 
     text: str
     original: str
-
-    @property
-    def translated(self) -> float:
-        """Which part of the English page's lines there is."""
-        return len(self.text.split("\n")) / len(set(self.original.split("\n")))
 
 
 def read_pages(language: Language, debs: Mapping[str, Path]) -> list[Page]:
@@ -48,11 +43,20 @@ def _pages(source: Source, debs: Mapping[str, Path]) -> Iterator[Page]:
     found = _lines(source, debs)
     originals = _lines(source.original, debs) if source.original else {}
     for name in sorted(found):
-        original = originals.get(name, [])
-        known = set(original)
-        lines = list(dict.fromkeys(line for line in found[name] if line not in known))
+        lines = _translated(found[name], originals.get(name, []))
         if len(lines) > 1:
-            yield Page("\n".join(lines), "\n".join(original))
+            yield Page("\n".join(lines), "\n".join(lines.values()))
+
+
+def _translated(lines: Sequence[str], original: Sequence[str]) -> dict[str, str]:
+    """The lines that are not English, each once, with the English line in the same place; where the pages differ in
+    what they have, with nothing, and the whole English page behind the first."""
+    known = set(original)
+    if len(lines) == len(original):
+        pairs = dict(zip(lines, original, strict=True))
+        return {line: other for line, other in pairs.items() if line not in known}
+    kept = [line for line in dict.fromkeys(lines) if line not in known]
+    return dict.fromkeys(kept, "") | ({kept[0]: "\n".join(original)} if kept else {})
 
 
 def _lines(source: Source, debs: Mapping[str, Path]) -> dict[str, list[str]]:
