@@ -18,12 +18,14 @@ from lilm.train.languages.debian import WHERE, Package, fetch, find_packages
 from lilm.train.languages.page import results_table, write_page
 from lilm.train.languages.sources import ENGLISH, LANGUAGES, Language
 from lilm.train.languages.texts import Page, read_pages
+from lilm.vocabulary.byte_level import FILE
 
 PIECES = 3_000  # as the recipes for SmolLM2 have
 LINES = 3_000  # held out, of each language, on which ids are compared
 HELD_OUT = 0.3  # of the documents: there is little Thai, and a thousand lines of it are to be held out
 MAX_CHARS = 2_000
 SHORT = 150  # characters of a page that is too short to be judged
+SAMPLE = range(30, 80)  # characters of a line that is shown as it is cut
 APART = ("reachable pieces",)  # no comparison of ids
 
 
@@ -43,7 +45,7 @@ def measure(
 
     Returns languages [{language, documents, characters, kept_share, drops, chars_per_token_before,
     chars_per_token_after, pieces_added, left_out_for_english, lines_compared, token_mismatches, english_tokens,
-    english_tokens_rise, english_ids_changed, packages}]. kept_share: of the pages whose English the rules
+    english_tokens_rise, english_ids_changed, sample, packages}]. kept_share: of the pages whose English the rules
     for English keep. english_tokens_rise and english_ids_changed: shares of the held-out English tokens. Raises
     LilmError without an archive or a package index, and for a language that it has no text of.
     """
@@ -159,7 +161,9 @@ def _refused(texts: Sequence[str], code: str) -> list[str | None]:
 def _pieces(language: Language, work: Path, base: Path, reporter: Reporter) -> dict[str, Any]:
     """Learnt, and compared without a gate: what differs is a figure here."""
     from lilm.train.corpus import stage as corpus_stage
+    from lilm.train.corpus.punctuation import ENDS
     from lilm.train.tokenizer.kinds import open_base
+    from lilm.train.tokenizer.report.tokenizers import FastCutter
     from lilm.train.tokenizer.stage import english_to_keep
     from lilm.train.tokenizer.texts import heldout_lines, learning_texts
     from lilm.train.tokenizer.verify import Candidate
@@ -178,10 +182,14 @@ def _pieces(language: Language, work: Path, base: Path, reporter: Reporter) -> d
     report = kind.verify(
         Candidate(out, lines, "en", work / "vocab.gguf", config.multiple, may_change=english is not None)
     )
+    cutters = [FastCutter(name, folder / FILE) for name, folder in (("before", base), ("after", out))]
+    fitting = [line for line in lines[language.code] if len(line) in SAMPLE]
+    line = next((line for line in fitting if line.endswith(tuple(ENDS))), next(iter(fitting), ""))
     mine, other = report.figures[language.code], report.figures["en"]
     before, after = other["base_tokens"], other["merged_tokens"]
     changed = report.checks.get("en ids = base ids")
     return {
+        "sample": {"text": line, **{cutter.name: cutter.split(line) for cutter in cutters}},
         "characters_learnt": sum(map(len, texts)),
         "chars_per_token_before": mine["base_chars_per_token"],
         "chars_per_token_after": mine["merged_chars_per_token"],

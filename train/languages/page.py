@@ -9,7 +9,7 @@ from rich.table import Table
 
 from lilm.disk import write_atomic
 from lilm.report.languages import language_name
-from lilm.report.markdown import table
+from lilm.report.markdown import plain, table
 
 MARK = "<!-- by hand below -->"
 HEADS = (
@@ -58,6 +58,17 @@ def write_page(path: Path, figures: Mapping[str, Any]) -> None:
 def page(figures: Mapping[str, Any], before: str = "") -> str:
     """before: the page as it stands, whose part below MARK stays."""
     rows = [[f"{language_name(row['language'])} ({row['language']})", *cells(row)] for row in figures["languages"]]
+    samples = [
+        [
+            language_name(row["language"]),
+            plain(row["sample"]["text"]),
+            f"{len(row['sample']['before'])}",
+            f"{len(row['sample']['after'])}",
+            plain(" · ".join(row["sample"]["after"])),
+        ]
+        for row in figures["languages"]
+        if row["sample"]["text"]
+    ]
     by_hand = before.partition(MARK)[2] or "\n"
     return f"""# Languages other than Japanese
 
@@ -73,5 +84,9 @@ for the vocabulary of {figures["base"]}.
   held-out lines, the English ones, and lines on which tokenizers like to differ.
 - English tokens: how many more or fewer the held-out English takes. English ids changed: share of its tokens that are
   not where they were; a script of its own changes none.
+
+## A held-out line of each
+
+{table(["language", "line", "tokens before", "after", "its pieces (▁ is a space, … a part of a character)"], samples)}
 
 {MARK}{by_hand}"""
