@@ -8,6 +8,8 @@ from rich.table import Table
 from lilm.recipe import LEARNED
 from lilm.report.units import FEW_TOKENS
 
+LEAST = 0.00001  # what is shown of an error: no interval is nothing wide
+
 
 def quality_table(report: dict[str, Any], speed: dict[str, Any] | None = None) -> Table:
     """One row per file. report: bench/report.json; speed: `measurements["speed"]` of the bench's manifest.
@@ -34,7 +36,7 @@ def quality_table(report: dict[str, Any], speed: dict[str, Any] | None = None) -
         cells = [file["quant"].replace(LEARNED, f"\n{LEARNED}") + ("*" if file["note"] else "")]
         cells += [f"{file['bytes'] / 1e6:.2f}", f"{file['bits_per_weight']:.2f}"]
         cells += [f"{file['quality'][lang]['bits_per_byte']:.4f}" for lang in report["languages"]]
-        cells += _against_full(file["quality"][learnt])
+        cells += _against_full(file["quality"][learnt], report["measured_on"][learnt]["tokens"] < FEW_TOKENS)
         if speed is not None:
             rate = speed.get(file["quant"], {}).get("generated_tokens_per_second")
             cells.append("–" if rate is None else f"{rate:,.0f}")
@@ -42,18 +44,20 @@ def quality_table(report: dict[str, Any], speed: dict[str, Any] | None = None) -
     return table
 
 
-def _against_full(figures: dict[str, Any]) -> list[str]:
+def _against_full(figures: dict[str, Any], few: bool) -> list[str]:
+    """few: whether it is too little text for an interval."""
     if figures["kld_mean"] is None:
         return ["–", "–"]
-    error = "?" if figures["kld_se"] is None else f"{figures['kld_se']:.5f}"
+    error = "?" if few or figures["kld_se"] is None else f"{max(figures['kld_se'], LEAST):.5f}"
     return [f"{figures['kld_mean']:.5f} ±{error}", f"{figures['top1_agreement'] * 100:.1f}%"]
 
 
 def _caption(report: dict[str, Any]) -> str:
     sizes = ", ".join(f"{lang} {report['measured_on'][lang]['tokens']:,}" for lang in report["languages"])
     lines = [f"held-out tokens: {sizes}; KLD and same top: against {report['files'][0]['quant']}"]
-    unsure = [file["quality"][report["languages"][0]] for file in report["files"]]
-    if any(figures["kld_mean"] is not None and figures["kld_se"] is None for figures in unsure):
+    learnt = report["languages"][0]
+    unsure = [file["quality"][learnt] for file in report["files"] if file["quality"][learnt]["kld_mean"] is not None]
+    if report["measured_on"][learnt]["tokens"] < FEW_TOKENS or any(figures["kld_se"] is None for figures in unsure):
         lines.append("± ?: too little held-out text to tell")
     lines += few_tokens(report)
     lines += [f"* {file['quant']}: {file['note']}" for file in report["files"] if file["note"]]

@@ -48,7 +48,9 @@ def register(app: typer.Typer) -> None:
                 "chat: some of native, node, chromium, crowd."
             ),
         ] = "",
-        markdown: Annotated[Path | None, typer.Option(help="real, chat: write the results to this page.")] = None,
+        markdown: Annotated[
+            Path | None, typer.Option(help="real, chat, languages: write the results as a page.")
+        ] = None,
         inputs: Annotated[
             int, typer.Option(help="faults: spoilt inputs in all, 5,000; chat: conversations, 1,000.")
         ] = 0,
@@ -61,7 +63,9 @@ def register(app: typer.Typer) -> None:
         seed: Annotated[
             int, typer.Option(help="faults, chat: other inputs for another seed; kills: other moments.")
         ] = 0,
-        kinds: Annotated[str, typer.Option(help="faults: only these kinds of files, with commas.")] = "",
+        kinds: Annotated[
+            str, typer.Option(help="With commas; faults: only these kinds of files; languages: only these codes.")
+        ] = "",
         eval_tokens: Annotated[
             int, typer.Option(help="quant: held-out tokens of each language, 100,000 when not given.")
         ] = 0,
@@ -86,7 +90,7 @@ def register(app: typer.Typer) -> None:
         Examples: `lilm bench --run runs/quickstart` · `lilm bench stages --recipe quickstart --json stages.json` ·
         `lilm bench corpus --data texts` · `lilm bench gpu --json gpu.json` ·
         `lilm bench real --data texts --json real.json` · `lilm bench quant runs/quickstart --json quant.json` ·
-        `lilm bench chat runs/quickstart --data texts --json chat.json`
+        `lilm bench chat runs/quickstart --data texts --json chat.json` · `lilm bench languages --json languages.json`
         """
         if not name:
             run_one("bench", recipe, run_dir, force)

@@ -95,4 +95,5 @@ BENCHMARKS = {
     "quant": "lilm.export.quality.bench:measure",
     "browser": "lilm.wasm.bench.browser:measure",
     "chat": "lilm.export.talk.bench:measure",
+    "languages": "lilm.train.languages.bench:measure",
 }

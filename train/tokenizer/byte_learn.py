@@ -5,6 +5,7 @@ the trainer (Sennrich et al. 2016). So each merge that is learnt has its place a
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,11 @@ from lilm.vocabulary.byte_level import ByteLevel, bare_model, piece_bytes, writt
 
 FIRST_SYMBOL = 0x10000  # a plane without spaces; there is room for a million symbols
 RAREST = 2  # times that a merge must stand in the text
-SPARE = 0.1  # share of merges learnt beside those wanted, as some lead nowhere
+SPARE = (
+    0.1,
+    1.0,
+    3.0,
+)  # share of merges learnt beside those wanted, as some lead nowhere; the next where it was too few
 BATCH = 1000  # runs cut at once
 
 
@@ -74,15 +79,15 @@ def learn_byte_level(
     most = max(1, int(config.pieces * CHARACTER_SHARE))
     characters = covered_characters(counts, config.character_coverage, known, most)
     new = [char for char in characters if char not in known]
-    pieces, merges, lost = character_merges(new, model, EnglishBytes.beside(pattern))
+    english = EnglishBytes.beside(pattern)
+    pieces, merges, lost = character_merges(new, model, english)
     characters = [char for char in characters if char not in set(lost)]
     made = sum(_whole(name) is not None for name in pieces)
 
     model = bare_model([*base.merges, *merges], [*old, *pieces])
     words = _words(runs(texts, characters), pre_tokenizer)
-    learnt = _train(words, model, config)
-    wanted = config.pieces - len(pieces)
-    for merge in _useful(learnt, {*old, *pieces}, pattern, wanted, config.max_piece_length):
+    allowed = Allowed(pattern, english, config.max_piece_length)
+    for merge in _merges(words, model, config, {*old, *pieces}, allowed, config.pieces - len(pieces)):
         merges[merge] = None
         if model.token_to_id("".join(merge)) is None:
             pieces["".join(merge)] = None
@@ -104,8 +109,22 @@ def _words(stretches: Iterable[str], pre_tokenizer: Any) -> Counter[str]:
     return words
 
 
-def _train(words: Counter[str], model: Any, config: TokenizerConfig) -> list[Merge]:
-    """Merges of pieces that `model` leaves apart, most frequent first."""
+def _merges(
+    words: Counter[str], model: Any, config: TokenizerConfig, have: set[str], allowed: "Allowed", wanted: int
+) -> list[Merge]:
+    """Merges that make `wanted` new pieces; fewer when the text has no more. The first syllable of a Korean word, of
+    which the base has the space and a byte as one piece, needs two."""
+    for spare in SPARE:
+        most = int(config.pieces * (1 + spare)) + 64
+        learnt = _train(words, model, config, most)
+        found = _useful(learnt, have, allowed, wanted)
+        if len({"".join(merge) for merge in found} - have) >= wanted or len(learnt) < most // 2:
+            break
+    return found
+
+
+def _train(words: Counter[str], model: Any, config: TokenizerConfig, most: int) -> list[Merge]:
+    """At most `most` merges of pieces that `model` leaves apart, most frequent first."""
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
     cut = {word: [token.value for token in model.tokenize(word)] for word in sorted(words)}
@@ -117,7 +136,7 @@ def _train(words: Counter[str], model: Any, config: TokenizerConfig) -> list[Mer
             yield f"{''.join(symbol[name] for name in parts)} " * words[word]
 
     trainer = trainers.BpeTrainer(
-        vocab_size=len(names) + int(config.pieces * (1 + SPARE)) + 64,
+        vocab_size=len(names) + most,
         min_frequency=RAREST,
         max_token_length=config.max_piece_length,
         show_progress=False,
@@ -133,7 +152,28 @@ def _train(words: Counter[str], model: Any, config: TokenizerConfig) -> list[Mer
     return list(dict.fromkeys((spelt(left), spelt(right)) for left, right in found))
 
 
-def _useful(learnt: Sequence[Merge], have: set[str], pattern: Any, wanted: int, longest: int) -> list[Merge]:
+_BEGINNING = re.compile(rb" ?([\xc2-\xf4][\x80-\xbf]*)")
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """Which pieces may be made. pattern: of characters that new pieces may hold. longest: characters of one."""
+
+    pattern: Any
+    english: EnglishBytes
+    longest: int
+
+    def holds(self, name: str) -> bool:
+        """Whether English cannot hold it, and it is not too long. The beginning of a character may stand behind a
+        space, where no character of English begins so."""
+        data = piece_bytes(name)
+        if self.pattern.search(data.decode(errors="ignore")):
+            return len(_whole(name) or "") <= self.longest
+        begins = _BEGINNING.fullmatch(data)
+        return begins is not None and len(begins[1]) > 1 and not self.english.may_hold(begins[1])
+
+
+def _useful(learnt: Sequence[Merge], have: set[str], allowed: Allowed, wanted: int) -> list[Merge]:
     """The merges, in order, that make at most `wanted` new pieces, of whole characters where they can be.
 
     have: names that there are before. A piece with a part of a character (as the base may have them across characters)
@@ -157,8 +197,8 @@ def _useful(learnt: Sequence[Merge], have: set[str], pattern: Any, wanted: int, 
     for index, merge in enumerate(learnt):
         name = "".join(merge)
         text = _whole(name)
-        if not pattern.search(piece_bytes(name).decode(errors="ignore")) or len(text or "") > longest:
-            continue  # English might hold it, or it is too long
+        if not allowed.holds(name):
+            continue
         if text is None:
             waiting.setdefault(name, []).append(index)
             continue

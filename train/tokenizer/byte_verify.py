@@ -79,8 +79,8 @@ def _touched(added: Sequence[str]) -> Callable[[str], bool]:
     for data in map(piece_bytes, added):
         text = data.decode(errors="ignore")
         whole.update(char for char in text if not is_shared(char))
-        if not text:
-            parts.add(data)
+        if not text.strip():
+            parts.add(data.lstrip(b" "))
 
     def touched(line: str) -> bool:
         return any(

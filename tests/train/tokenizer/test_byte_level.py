@@ -23,6 +23,7 @@ from lilm.train.tokenizer.kinds import open_base
 from lilm.train.tokenizer.verify import Candidate, Report
 from lilm.vocabulary.byte_level import ByteLevel, byte_alphabet, piece_bytes, read_byte_level, written
 from lilm.vocabulary.pieces import BytePieces
+from tests.train.made_languages import korean
 from tests.train.tokenizer.byte_bases import write_base
 from tests.train.tokenizer.conftest import english, japanese
 
@@ -221,6 +222,19 @@ def test_a_full_width_sign_becomes_one_piece_and_full_width_letters_stay(tmp_pat
     old, new = (Tokenizer.from_file(str(tmp_path / name / "tokenizer.json")) for name in ("base", "merged"))
     assert len(new.encode("！").ids) == 1 and len(old.encode("！").ids) == 3
     assert new.encode("Ａ Ｂ ｚ").ids == old.encode("Ａ Ｂ ｚ").ids
+
+
+def test_a_first_syllable_is_one_piece_though_the_base_has_its_space_and_first_byte(tmp_path: Path) -> None:
+    """As SmolLM2's vocabulary, which cuts 「 강」 as space and EA, B0, 95."""
+    syllables = "".join(f" {chr(code)}" for code in range(0xAC00, 0xD7A4, 11))
+    base = write_base(tmp_path / "base", "smollm", [syllables] * 5 + ["plain words only"], 262)
+    (tmp_path / "merged").mkdir()
+    open_base(base).write_merged(korean(), TokenizerConfig(pieces=600), "ko", tmp_path / "merged", 9)
+    old, new = (Tokenizer.from_file(str(tmp_path / name / "tokenizer.json")) for name in ("base", "merged"))
+    assert old.encode(" 강아지").tokens[0] == "Ġê"
+    assert piece_bytes(new.encode(" 강아지").tokens[0]).decode().startswith(" 강")
+    english = ["plain words only", "café ꜰ ꬰ – naïve", " ꜰ"]  # of which some begin with EA too
+    assert [one.ids for one in old.encode_batch(english)] == [one.ids for one in new.encode_batch(english)]
 
 
 SMOLLM2_LACKS = bytes.fromhex("04 06 13 14 16 1d c0 c1 f1 f2 f5 f6 f7 f8 f9 fa fb fc fd fe ff")

@@ -1,0 +1,1 @@
+"""`lilm bench languages`: the stages on real text of other languages than Japanese."""
