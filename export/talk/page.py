@@ -62,7 +62,7 @@ def _rows(figures: Mapping[str, Any]) -> list[tuple[str, ...]]:
             f"{row['answer_bpb']:.3f}",
             f"{row['answer_bpb_own']:.3f}" if "answer_bpb_own" in row else "",
             *(_share(row[name]["value"]) for name in ("ends_by_eos", "in_language", "loops")),
-            f"{row['seconds']:,.0f}",
+            "–" if row["seconds"] is None else f"{row['seconds']:,.0f}",
         )
         for row in figures["ways"].values()
     ]
