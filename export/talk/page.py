@@ -62,7 +62,7 @@ def _rows(figures: Mapping[str, Any]) -> list[tuple[str, ...]]:
             f"{row['answer_bpb']:.3f}",
             f"{row['answer_bpb_own']:.3f}" if "answer_bpb_own" in row else "",
             *(_share(row[name]["value"]) for name in ("ends_by_eos", "in_language", "loops")),
-            f"{row['seconds']:,.0f}",
+            "–" if row["seconds"] is None else f"{row['seconds']:,.0f}",
         )
         for row in figures["ways"].values()
     ]
@@ -81,11 +81,11 @@ def _page(figures: Mapping[str, Any]) -> str:
     crowd = _crowd(figures.get("crowd"))
     return f"""# What chat tuning is worth: {plain(figures["run"])}
 
-Written by `lilm bench chat RUN --data DATA --markdown FILE`; no figure here was typed. All ways begin with the run's
-pretrained model and learn the same {chats["learnt"]:,} chats, in the same number of steps. Measured are
-{chats["tested"]:,} others ({chats["tested_bytes"]:,} bytes of answers), and {ours["answers"]:,} answers that each model
-draws to their questions as the page draws, of at most {ours["n_predict"]} tokens.
-{chats["too_long"]:,} exchanges that are longer than the window are in no part.
+Written by `lilm bench chat RUN --data DATA --generations {ours["answers"]} --markdown FILE`; no figure here was typed.
+All ways begin with the run's pretrained model and learn the same {chats["learnt"]:,} chats in as many steps. Measured
+are {chats["tested"]:,} others ({chats["tested_bytes"]:,} bytes of answers), and {ours["answers"]:,} answers that each
+model draws to their questions as the page draws, of at most {ours["n_predict"]} tokens. {chats["too_long"]:,} exchanges
+that are longer than the window are in no part.
 
 {table(HEADS, rows, right=len(HEADS) - 1)}
 

@@ -10,6 +10,7 @@ from lilm.chat import Message
 from lilm.devices import prepare_torch
 from lilm.disk import link_or_copy
 from lilm.export.talk.bed import Bed, last_exchange
+from lilm.export.talk.ways import CHECKPOINTS, begin
 from lilm.kept import keep, read_kept
 from lilm.train.base.model_folder import load_llama
 from lilm.train.finetune.pairs import Pair
@@ -62,21 +63,18 @@ def prefer(bed: Bed, tuned: Path, of: dict[str, Any]) -> tuple[Path, dict[str, A
     "before", "after": {"all" and each of KINDS: share of the measured pairs whose chosen answer is the likelier one}}).
     What was done before with the same `of` is kept."""
     folder = bed.out / "models" / "dpo"
-    begun, done = bed.out / "models" / "dpo.begun.json", bed.out / "models" / "dpo.json"
+    done = bed.out / "models" / "dpo.json"
     found: dict[str, Any] | None = read_kept(done, of)
     if found is not None and folder.is_dir():
         return folder, found
-    if read_kept(begun, of) is None:
-        shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    keep(begun, of, "dpo")
+    resumed = begin(folder, of)
     learnt, measured = make_pairs(bed)
     pairs = [(kind, tokenise_pair(pair, bed.format.turns, bed.vocabulary)) for kind, pair in measured]
     pairs = [(kind, pair) for kind, pair in pairs if pair.longest <= bed.window]
     before = _likelier(bed, tuned, pairs)
     started = time.monotonic()
     settings = _train(bed, tuned, [pair for _, pair in learnt], folder)
-    spent = round(time.monotonic() - started, 1)
+    spent = None if resumed else round(time.monotonic() - started, 1)
     found = {"seconds": spent, "pairs": len(learnt), "measured": len(pairs), "settings": settings}
     found |= {"before": before, "after": _likelier(bed, folder, pairs)}
     keep(done, of, found)
@@ -101,16 +99,16 @@ def _train(bed: Bed, tuned: Path, learnt: Sequence[Pair], folder: Path) -> dict[
         preference=preference | {"optim": optim},
         optim=chats.model_dump(mode="json") | {"steps": 0},
     )
-    begin = _beginning(bed, tuned)
-    finetune(config, {**bed.folders, "pretrain": begin}, folder, bed.context)
-    for done in (begin, folder / "checkpoints"):
+    start = _as_pretrained(bed, tuned)
+    finetune(config, {**bed.folders, "pretrain": start}, folder, bed.context)
+    for done in (start, folder / CHECKPOINTS):
         shutil.rmtree(done, ignore_errors=True)
     taught = config.preference
     told = {"steps": taught.optim.steps, "batch_size": taught.optim.batch_size, "lr": taught.optim.lr}
     return {**told, "beta": taught.beta, "chosen_weight": taught.chosen_weight}
 
 
-def _beginning(bed: Bed, tuned: Path) -> Path:
+def _as_pretrained(bed: Bed, tuned: Path) -> Path:
     """The tuned model as a pretrained one. Its tokenizer.json is the run's, whose bytes the packed text names."""
     folder = bed.out / "models" / "dpo-begin"
     shutil.rmtree(folder, ignore_errors=True)

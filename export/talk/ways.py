@@ -14,6 +14,7 @@ from lilm.kept import keep, read_kept
 from lilm.train.finetune.format import Format
 
 OURS, TRL, SEED = "finetune", "trl", "seed2023"
+CHECKPOINTS = "checkpoints"  # of the finetune stage, in its folder
 BEFORE, VECTOR = "before", "vector"
 
 
@@ -102,21 +103,26 @@ def _vector_way(bed: Bed, plain: Path) -> Way:
 
 def taught(bed: Bed, name: str, way: Way, of: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
     """(the model's folder, {"seconds", "settings"}); a way that was gone before with the same `of` is not gone again.
-
-    A folder that something else was begun in is emptied; what a killed training left there is gone on from.
-    """
-    folder = bed.out / "models" / name
-    begun, done = bed.out / "models" / f"{name}.begun.json", bed.out / "models" / f"{name}.json"
+    The seconds are None where its training was stopped between."""
+    folder, done = bed.out / "models" / name, bed.out / "models" / f"{name}.json"
     found = read_kept(done, of)
     if found is None or not folder.is_dir():
-        if read_kept(begun, of) is None:
-            shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True, exist_ok=True)
-        keep(begun, of, name)
+        resumed = begin(folder, of)
         prepare_torch(bed.recipe.seed, bed.recipe.threads)
         started = time.monotonic()
         settings = way.teach(bed, folder)
-        found = {"seconds": round(time.monotonic() - started, 1), "settings": settings}
-        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        found = {"seconds": None if resumed else round(time.monotonic() - started, 1), "settings": settings}
+        shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
         keep(done, of, found)
     return folder, found
+
+
+def begin(folder: Path, of: dict[str, Any]) -> bool:
+    """Whether what a killed training left in `folder` is gone on from. A folder that something else was begun in is
+    emptied."""
+    begun = folder.with_name(f"{folder.name}.begun.json")
+    if read_kept(begun, of) is None:
+        shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    keep(begun, of, folder.name)
+    return any((folder / CHECKPOINTS).glob("*"))

@@ -50,7 +50,7 @@ def save_chat_model(
 
     pretrained: the folder that the tokenizer is from.
     """
-    end_turns_with(model, tokenizer.backend_tokenizer.token_to_id(chosen.end_token))
+    end_turns_with(model, chat_vocabulary(tokenizer.backend_tokenizer).control[chosen.end_token])
     save_llama(model, out_dir)
     tokenizer.chat_template, tokenizer.eos_token = chosen.template, chosen.end_token
     tokenizer.save_pretrained(out_dir)
