@@ -7,7 +7,7 @@ from typing import Any
 
 from lilm.chat.files import read_chat_template
 from lilm.commands import command
-from lilm.disk import link_or_copy, require_space, write_atomic
+from lilm.disk import filling, link_or_copy, require_space, write_atomic
 from lilm.errors import LilmError
 from lilm.export.model_card import UNKNOWN, Card
 from lilm.export.recipe_json import NAME as RECIPE
@@ -30,10 +30,6 @@ def make_hub_folder(run: Path, out_dir: Path, repo: str, reporter: Reporter) -> 
     """
     for stage in ("finetune", "export"):
         _check_done(run, stage)
-    if out_dir.exists() and (not out_dir.is_dir() or any(out_dir.iterdir())):
-        raise LilmError(
-            "it holds something already", where=str(out_dir), remedy="delete it, or give another with --out"
-        )
     recipe = load_recipe(str(run / "lilm.toml"))
     report = json.loads((run / "export" / "report.json").read_text(encoding="utf-8"))
     bench = _bench(run, reporter)
@@ -46,20 +42,11 @@ def make_hub_folder(run: Path, out_dir: Path, repo: str, reporter: Reporter) -> 
     copied = [path for path in files.values() if path.suffix not in LINKED or path.stat().st_dev != here]
     needed = sum(path.stat().st_size for path in copied)
     require_space(out_dir.parent, needed, "the folder for the hub", "give one on the run's disk, where files are links")
-    work = out_dir.with_name(f".{out_dir.name}.part")
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir()
-    try:
+    with filling(out_dir) as work:
         for name, path in files.items():
             (work / name).parent.mkdir(exist_ok=True)
             (link_or_copy if path.suffix in LINKED else shutil.copyfile)(path, work / name)
         write_atomic(work / "README.md", card.text)
-        if out_dir.exists():
-            out_dir.rmdir()
-        work.rename(out_dir)
-    except BaseException:
-        shutil.rmtree(work, ignore_errors=True)
-        raise
     total = sum(path.stat().st_size for path in files_below(out_dir))
     reporter.say(f"{out_dir}: {len(files) + 1} files, {size(total)}")
     if (count := card.text.count(UNKNOWN)) > 0:

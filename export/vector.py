@@ -1,12 +1,12 @@
 """`lilm finetune vector`: a model with a chat vector, as a folder and as GGUF files."""
 
 import math
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from lilm.disk import filling
 from lilm.errors import LilmError
 from lilm.export.stage import check, run
 from lilm.pipeline.hashing import write_json
@@ -39,8 +39,6 @@ def make_vector_model(
 
     if not math.isfinite(scale):
         raise LilmError(f"{scale} is no factor", where="--scale", remedy="give a number, as 1 or 0.5")
-    if out_dir.exists() and (not out_dir.is_dir() or any(out_dir.iterdir())):
-        raise LilmError("it holds something already", where=str(out_dir), remedy="delete it, or give another --out")
     context = Context(0, THREADS, language, "en", reporter)
     if (taught / "lilm.toml").is_file():
         recipe = load_recipe(str(taught / "lilm.toml"))
@@ -48,21 +46,13 @@ def make_vector_model(
         taught = taught / "pretrain"
     config = _config(quants)
     check(config, context)
-    work = out_dir.with_name(f".{out_dir.name}.part")
-    shutil.rmtree(work, ignore_errors=True)
-    for name in (MODEL, EXPORT):
-        (work / name).mkdir(parents=True)
-    try:
+    with filling(out_dir) as work:
+        for name in (MODEL, EXPORT):
+            (work / name).mkdir()
         with open_sources(taught, instruct, plain, reporter) as sources:
             figures = write_vector_model(sources, scale, work / MODEL, reporter)
         run(config, {"finetune": work / MODEL}, work / EXPORT, context)
         write_json(work / REPORT, figures)
-        if out_dir.exists():
-            out_dir.rmdir()
-        work.rename(out_dir)
-    except BaseException:
-        shutil.rmtree(work, ignore_errors=True)
-        raise
     reporter.say(
         f"  {figures['tensors']} tensors changed by {figures['change']:.2%} of their length; rows of "
         f"{figures['new_rows']} new pieces stayed, {figures['special_rows']} of special tokens are the instruct model's"

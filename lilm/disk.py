@@ -1,4 +1,4 @@
-"""The disk: files that are whole or not there, whether it has room, and which version of a file lies on it."""
+"""The disk: files and folders that are whole or not there, its room, and which version of a file lies on it."""
 
 import os
 import shutil
@@ -32,6 +32,42 @@ def write_atomic(path: Path, text: str) -> None:
     """Write `text` as UTF-8 so that a reader sees the old file or the whole new one, also after a power cut."""
     with replacing(path, sync=True) as part:
         part.write_text(text, encoding="utf-8", newline="")
+
+
+@contextmanager
+def filling(folder: Path) -> Iterator[Path]:
+    """Yields an empty folder beside `folder`, which takes its name when the block ends, or goes when it fails: nobody
+    sees a folder half filled. What was left of a killed one is deleted first.
+
+    Raises LilmError when `folder` is there and holds something.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise LilmError("it holds something already", where=str(folder), remedy="delete it, or give another by --out")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    work = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir()
+    try:
+        yield work
+        if folder.exists():
+            folder.rmdir()
+        work.rename(folder)
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+
+
+def read_utf8(path: Path) -> str:
+    """The text of a file that somebody wrote, without a byte order mark; line ends stay.
+
+    Raises LilmError when it cannot be read, or is not UTF-8.
+    """
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise LilmError(f"cannot be read ({error.strerror})", where=str(path), remedy="give another file") from error
+    except UnicodeDecodeError as error:
+        raise LilmError(f"not UTF-8 (byte {error.start})", where=str(path), remedy="save it as UTF-8") from error
 
 
 def link_or_copy(source: Path, target: Path) -> None:

@@ -20,6 +20,17 @@ def peak_resident() -> int | None:
     return int(fields["VmHWM"].split()[0]) << 10
 
 
+def resident(process: psutil.Process) -> int:
+    """Resident bytes of a process and all its children; shared pages count once for each."""
+    total: int = process.memory_info().rss
+    for child in process.children(recursive=True):
+        try:
+            total += child.memory_info().rss
+        except psutil.NoSuchProcess:  # it ended between the list and the look
+            continue
+    return total
+
+
 class PeakMemory:
     """`with PeakMemory() as peak: ...`, then `peak.mb`: resident megabytes, children included (shared pages count
     once for each process)."""
@@ -36,13 +47,7 @@ class PeakMemory:
     def _watch(self) -> None:
         process = psutil.Process()
         while True:
-            total = process.memory_info().rss
-            for child in process.children(recursive=True):
-                try:
-                    total += child.memory_info().rss
-                except psutil.NoSuchProcess:  # it ended between the list and the look
-                    continue
-            self._bytes = max(self._bytes, total)
+            self._bytes = max(self._bytes, resident(process))
             if self._stop.wait(INTERVAL):
                 return
 

@@ -19,6 +19,7 @@ import psutil
 from lilm.errors import LilmError
 from lilm.export.talk.visitors import FAULTS, GREEDY, N_PREDICT, PATIENCE, WILD, Raw, asks
 from lilm.llamacpp.chat import ChatEngine
+from lilm.memory import resident
 from lilm.progress import Reporter
 from lilm.recipe import SamplingConfig
 
@@ -212,10 +213,4 @@ def _workers(process: psutil.Process) -> set[int]:
 
 def _megabytes(process: psutil.Process) -> float:
     """Resident, of the server and the processes with its models."""
-    total = process.memory_info().rss
-    for child in process.children(recursive=True):
-        try:
-            total += child.memory_info().rss
-        except psutil.NoSuchProcess:  # it ended between the list and the look
-            continue
-    return round(total / 1e6, 1)
+    return round(resident(process) / 1e6, 1)

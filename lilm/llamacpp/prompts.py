@@ -8,6 +8,7 @@ from typing import Any
 
 from lilm.chat import Message
 from lilm.chat.rendering import well_formed
+from lilm.disk import read_utf8
 from lilm.errors import LilmError
 from lilm.llamacpp.messages import checked_messages
 
@@ -30,13 +31,7 @@ def read_prompts(path: Path, chat: bool = False, system: str = "") -> list[Promp
     chat: prompts are questions to a chat model, after `system` if there is one. Raises LilmError naming the line that
     is none, before anything is made of the others.
     """
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise LilmError(f"cannot be read ({error.strerror})", where=str(path), remedy="give another file") from error
-    except UnicodeDecodeError as error:
-        raise LilmError(f"not UTF-8 (byte {error.start})", where=str(path), remedy="save it as UTF-8") from error
-    lines = [(number, line.rstrip("\r")) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    lines = [(number, line.rstrip("\r")) for number, line in enumerate(read_utf8(path).split("\n"), 1) if line.strip()]
     if path.suffix in JSON_LINES:
         prompts = [_of_record(line, f"{path}, line {number}", chat, system) for number, line in lines]
     else:

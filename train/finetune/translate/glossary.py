@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from lilm.disk import read_utf8
 from lilm.errors import LilmError
 
 AS = "write term, one tab, translation; others that are right too after a |"
@@ -37,14 +38,8 @@ def read_glossary(path: Path) -> Glossary:
 
     Raises LilmError naming the line that is no term and translation, or has a term again.
     """
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise LilmError(f"cannot be read ({error.strerror})", where=str(path), remedy="give another file") from error
-    except UnicodeDecodeError as error:
-        raise LilmError(f"not UTF-8 (byte {error.start})", where=str(path), remedy="save it as UTF-8") from error
     terms: dict[str, tuple[str, ...]] = {}
-    for number, line in enumerate(text.split("\n"), start=1):
+    for number, line in enumerate(read_utf8(path).split("\n"), start=1):
         if not line.strip() or line.startswith("#"):
             continue
         where = f"{path}, line {number}"

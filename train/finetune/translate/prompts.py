@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lilm.disk import read_utf8
 from lilm.errors import LilmError
 from lilm.report.languages import language_name
 
@@ -44,12 +45,7 @@ class Prompt:
 def read_template(path: Path, glossary: bool = False) -> str:
     """glossary: there is one. Raises LilmError for a file that is no text with a place for what is to be translated,
     or with none for the glossary."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise LilmError(f"cannot be read ({error.strerror})", where=str(path), remedy="give another file") from error
-    except UnicodeDecodeError as error:
-        raise LilmError(f"not UTF-8 (byte {error.start})", where=str(path), remedy="save it as UTF-8") from error
+    text = read_utf8(path).replace("\r\n", "\n")
     if "{text}" not in text:
         remedy = f"write {{text}} where the text is to stand; {', '.join(f'{{{key}}}' for key in KEYS[:3])} if you like"
         raise LilmError("no {text} in it", where=str(path), remedy=remedy)
