@@ -5,7 +5,7 @@
  * @typedef {import("../../wasm/runtime/lilm.mjs").LoadOptions} LoadOptions
  * @typedef {import("../../wasm/runtime/lilm.mjs").GenerateOptions} GenerateOptions
  * @typedef {import("../../wasm/runtime/lilm.mjs").Message} Message
- * @typedef {{keptModels?: {key: string}[], loadedSource?: string, killModel?: () => void, loadPause?: number, lastChat?: object}} World
+ * @typedef {{keptModels?: {key: string}[], loadedSource?: string, killModel?: () => void, loadPause?: number, letterPause?: number, lastChat?: object}} World
  */
 
 export class LilmError extends Error {
@@ -55,7 +55,7 @@ export async function load(source, { onProgress, signal }) {
       for (const letter of TEXT.slice(0, options.n_predict)) {
         if (options.signal.aborted)
           return { text, tokens: text.length, seconds: 1, stop_reason: "aborted", dropped_turns, prompt_tokens };
-        await pause(5);
+        await pause(world.letterPause ?? 5);
         text += letter;
         options.onToken(letter, { tokens: text.length, seconds: text.length / 100 });
       }

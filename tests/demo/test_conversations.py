@@ -97,7 +97,8 @@ def test_two_tabs_lose_nothing_of_each_other_s(short: Any) -> None:
     assert questions(other) == ["before"]
     other.evaluate("localStorage.removeItem('lilm.sampling')")
     again(other)
-    send(other, "there")  # a long answer
+    other.evaluate("window.letterPause = 150")  # a long answer, also where the machine is busy with others
+    send(other, "there")
     expect(short.locator(".turn.user .text")).to_have_text(["before", "there"])
     expect(short.locator(".turn")).to_have_count(4)  # seen here while it is written
     send(short, "here")
