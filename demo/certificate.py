@@ -5,7 +5,6 @@ import ipaddress
 import shutil
 import ssl
 import subprocess
-import tempfile
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 from lilm.cache import state_dir
 from lilm.errors import LilmError
 from lilm.pipeline.hashing import sha256_json
+from lilm.temporary import temporary_folder
 
 DAYS = 397  # browsers take none that is valid much longer
 SPARE_SECONDS = 7 * 86_400  # one that ends sooner is made anew
@@ -41,8 +41,8 @@ def own_certificate(names: Collection[str]) -> Certificate:
     if _works(kept) and _lasts(kept.certificate):
         return kept
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as work:
-        made = Path(work) / "made"
+    with temporary_folder("certificate", folder.parent) as work:
+        made = work / "made"
         made.mkdir(mode=0o700)
         _openssl(
             *("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-sha256"),

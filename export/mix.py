@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from lilm.devices import prepare_torch
@@ -35,6 +34,7 @@ from lilm.pipeline.hashing import sha256_file, sha256_json
 from lilm.pipeline.stage import Context
 from lilm.recipe import ExportConfig
 from lilm.report.units import size
+from lilm.temporary import temporary_folder
 
 FOLDER = "calibration"  # in the stage's folder: what was measured
 WINDOWS = (256, 128)  # tokens, of the text for importance and for sensitivity
@@ -76,8 +76,8 @@ def check_grown_target(
 ) -> None:
     """Raises LilmError when the base with the merged vocabulary in `tokenizer` cannot be made that small. A chat
     template that is not the base's is not reckoned in: finetune chooses it."""
-    with TemporaryDirectory(prefix="lilm-") as folder:
-        outline = Path(folder) / "outline.gguf"
+    with temporary_folder("mix") as folder:
+        outline = folder / "outline.gguf"
         shape = write_outline(base, tokenizer, outline, languages, config.license)
         check_target(open_gguf(outline), config, shape.parameters, target_bytes(config, shape, place))
 

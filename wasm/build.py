@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from lilm.cache import cache_dir
 from lilm.errors import LilmError
 from lilm.pipeline.hashing import sha256_file, sha256_json
 from lilm.progress import Reporter
+from lilm.temporary import temporary_folder
 from lilm.wasm.limits import linked_bytes
 from lilm.wasm.source import prepare_source
 from lilm.wasm.toolchain import NEWER, Toolchain, find_toolchain
@@ -188,8 +188,8 @@ def core_files(folder: Path) -> tuple[str, ...]:
 
 def install(out: Path, folder: Path) -> None:
     """Move the finished module to its place in the cache, whole or not at all."""
-    with tempfile.TemporaryDirectory(dir=folder.parent) as part:
-        new = Path(part) / folder.name
+    with temporary_folder("build", folder.parent) as part:
+        new = part / folder.name
         new.mkdir()
         for path in out.glob("lilm-core*"):
             shutil.copyfile(path, new / path.name)

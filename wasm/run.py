@@ -1,7 +1,6 @@
 """A GGUF goes on with a text, by the browser's llama.cpp in node or as a WASI program; text is written as it comes."""
 
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 from lilm.errors import LilmError
 from lilm.llamacpp.engine import check_gguf
 from lilm.progress import Reporter
+from lilm.temporary import temporary_folder
 
 N_CTX = 2048
 
@@ -52,11 +52,11 @@ def _in_node(gguf: Path, text: str, chat: bool, sampling: Mapping[str, Any], rep
     from lilm.wasm.verify.node import run_node
 
     core = build_variant("threads", reporter)
-    with tempfile.TemporaryDirectory(prefix="lilm-node-") as name:
-        core.copy_to(Path(name) / core.variant)
+    with temporary_folder("node") as made:
+        core.copy_to(made / core.variant)
         asked = {"messages": [{"role": "user", "content": text}]} if chat else {"prompt": text}
         runs = [{**asked, **sampling}]
-        answer = run_node(gguf, Path(name), runs, variant=core.variant, n_ctx=N_CTX, on_text=_write)
+        answer = run_node(gguf, made, runs, variant=core.variant, n_ctx=N_CTX, on_text=_write)
     return len(answer.runs[0].ids), answer.runs[0].seconds
 
 

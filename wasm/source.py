@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 import tarfile
-import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from pathlib import Path
@@ -12,6 +11,7 @@ from lilm.cache import cache_dir, check_sha256, pip_download
 from lilm.errors import LilmError
 from lilm.pipeline.hashing import sha256_file, sha256_json
 from lilm.pipeline.stage import LLAMA_CPP_LICENSE
+from lilm.temporary import temporary_folder
 
 SDIST_SHA256 = {
     "0.3.36": "832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e",
@@ -98,8 +98,8 @@ def prepare_source() -> tuple[Path, str]:
     key = source_key(release)
     tree = cache_dir() / "src" / f"llama.cpp-{key}"
     if not tree.is_dir():
-        with tempfile.TemporaryDirectory(dir=tree.parent) as part:
-            new = Path(part) / tree.name
+        with temporary_folder("source", tree.parent) as part:
+            new = part / tree.name
             extract(sdist, new)
             for patch in patch_files():
                 apply_patch(new, patch)

@@ -7,12 +7,12 @@ import os
 import shlex
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from lilm.errors import LilmError
 from lilm.progress import Reporter
+from lilm.temporary import temporary_folder
 from lilm.wasm.toolchain import emcc_version, fetched_emcc
 
 MIRROR = "http://deb.debian.org/debian"  # signed and hashed, so http will do
@@ -35,9 +35,9 @@ def fetch_toolchain(folder: Path, reporter: Reporter) -> Path:
     if fetched_emcc(folder) is None:
         check_host()
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as part:
-            debs = download_packages(Path(part) / "apt", reporter)
-            new = Path(part) / "new"
+        with temporary_folder("toolchain", folder.parent) as part:
+            debs = download_packages(part / "apt", reporter)
+            new = part / "new"
             (new / "root").mkdir(parents=True)
             with reporter.bar("unpacking", len(debs)) as bar:
                 for deb in debs:

@@ -1,7 +1,6 @@
 """What a file asks of a machine: seconds to load, tokens a second, memory; here and in the run's page."""
 
 import shutil
-import tempfile
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
@@ -15,6 +14,7 @@ from lilm.fit.measure import native_peak
 from lilm.llamacpp.engine import Engine
 from lilm.pipeline.artifact import read_manifest
 from lilm.pipeline.hashing import write_json
+from lilm.temporary import temporary_folder
 
 PROMPT, PREDICT, ROUNDS, LAUNCHES = 256, 32, 3, 3  # tokens of the prompt, after it, measured in one launch, launches
 N_CTX = 512
@@ -73,8 +73,7 @@ def page_speed(run: OpenedRun, path: Path, threads: int) -> dict[str, Any]:
 
     wasm = run.folder / "wasm"
     builds = {one.name: None for one in wasm.iterdir() if one.is_dir() and one.name != "runtime"}
-    with tempfile.TemporaryDirectory(prefix="lilm-quant-") as name:
-        root = Path(name)
+    with temporary_folder("quant") as root:
         for page in PAGES:
             (root / page).write_bytes((files("lilm.wasm.bench") / "page" / page).read_bytes())
         shutil.copytree(wasm, root / "ours", ignore=shutil.ignore_patterns("*.gguf"))

@@ -4,7 +4,6 @@ the tuning worth?"""
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from rich.table import Table
@@ -22,6 +21,7 @@ from lilm.export.talk.page import crowd_lines, preferred_lines, tuning_table, wr
 from lilm.export.talk.runtimes import NAMES, Runtime, runtimes
 from lilm.progress import Reporter
 from lilm.recipe import load_recipe
+from lilm.temporary import temporary_folder
 
 CONVERSATIONS, INJECTIONS, ANSWERS = 1_000, 500, 200
 CROWD = "crowd"  # what can be skipped beside the runtimes
@@ -84,10 +84,10 @@ def measure(
     answers = [measure_answers(folder, generations, reporter) for folder in runs]
     talk = list(conversations(inputs, seed))
     rows: dict[str, dict[str, dict[str, int]]] = {}
-    with TemporaryDirectory(prefix="lilm-talk-") as made:
+    with temporary_folder("talk") as made:
         for name in MODELS:
             reporter.say(f"  {name}: {inputs} conversations and {injections} injections")
-            model = make_model(name, Path(made) / name)
+            model = make_model(name, made / name)
             rows[name] = measure_format(model, talk, attacks(model, injections, seed), found)
     reporter.console.print(_table(rows))
     for one in answers:

@@ -1,7 +1,6 @@
 """What most people run: TRL's SFTTrainer on the same chats, nothing set but the number of steps."""
 
 import importlib
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from transformers import PreTrainedTokenizerFast, TrainerCallback
 from lilm.devices import prepare_torch
 from lilm.export.talk.bed import Bed
 from lilm.progress import Bar
+from lilm.temporary import temporary_folder
 from lilm.train.base.model_folder import load_llama
 from lilm.train.finetune.learn import save_chat_model
 from lilm.train.pretrain.bench.trainer_defaults import SHOWN
@@ -37,9 +37,9 @@ def teach_by_trl(bed: Bed, folder: Path) -> dict[str, Any]:
     tokenizer.chat_template, tokenizer.eos_token = bed.format.template, bed.format.end_token
     steps = bed.recipe.finetune.optim.steps
     chats = Dataset.from_list([{"messages": chat.messages} for chat in bed.learnt])
-    with tempfile.TemporaryDirectory(prefix="lilm-trl-") as work, bed.reporter.bar("TRL's defaults", steps) as bar:
+    with temporary_folder("trl") as work, bed.reporter.bar("TRL's defaults", steps) as bar:
         arguments = trl.SFTConfig(
-            output_dir=work,
+            output_dir=str(work),
             max_steps=steps,
             save_strategy="no",
             logging_strategy="no",

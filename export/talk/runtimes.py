@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from lilm.chat import Message
 from lilm.llamacpp.engine import Engine
+from lilm.temporary import temporary_folder
 from lilm.wasm.build import BuiltCore
 from lilm.wasm.verify.chats import N_CTX, chats_in_chromium
 from lilm.wasm.verify.node import run_node
@@ -27,9 +27,9 @@ def runtimes(core: BuiltCore | None, skip: Sequence[str] = ()) -> dict[str, Runt
         return {} if "native" in skip else {"native": in_native}
 
     def in_node(gguf: Path, chats: Sequence[Sequence[Message]]) -> list[list[int]]:
-        with TemporaryDirectory(prefix="lilm-talk-") as name:
-            core.copy_to(Path(name) / core.variant)
-            return run_node(gguf, Path(name), [], chats=chats, threads=1, n_ctx=N_CTX, n_batch=N_CTX).chats
+        with temporary_folder("talk") as made:
+            core.copy_to(made / core.variant)
+            return run_node(gguf, made, [], chats=chats, threads=1, n_ctx=N_CTX, n_batch=N_CTX).chats
 
     def in_chromium(gguf: Path, chats: Sequence[Sequence[Message]]) -> list[list[int]]:
         return chats_in_chromium(gguf, core, chats)

@@ -2,7 +2,6 @@
 
 import importlib
 import inspect
-import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,6 +15,7 @@ from lilm.pipeline.artifact import read_manifest
 from lilm.pipeline.runner import chosen_stages, run_stages
 from lilm.progress import Reporter
 from lilm.recipe import load_recipe
+from lilm.temporary import temporary_folder
 
 Benchmark = Callable[..., dict[str, Any]]
 
@@ -60,7 +60,7 @@ def stages(
     rows: list[dict[str, Any]] = []
     with ExitStack() as stack:
         if run_dir is None:
-            run_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lilm-bench-")))
+            run_dir = stack.enter_context(temporary_folder("bench"))
         for stage in chosen:
             with PeakMemory() as peak:
                 ran = bool(run_stages(loaded, run_dir, [stage], reporter))

@@ -22,6 +22,7 @@ from lilm.pipeline.stage import STAGES, Context, Stage, stage_named
 from lilm.pipeline.work import Work, why_again, work_of
 from lilm.progress import Reporter, clock
 from lilm.recipe import Recipe, recipe_toml
+from lilm.temporary import remove_orphans
 
 WORK = ".work"  # unfinished stage folders, inside the run folder
 LOG = "lilm.log"  # what the screen said, with times
@@ -232,6 +233,7 @@ def run_stages(
     ran: list[str] = []
     try:
         with locked(run_dir):
+            remove_orphans()
             remember(recipe, run_dir / "lilm.toml")
             would = would_run(recipe, run_dir, stages, context, any_code)
             certain = [one for one in stages if force or (would[one.name] or "").startswith(CERTAINLY)]

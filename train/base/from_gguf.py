@@ -1,7 +1,6 @@
 """A GGUF file of a Llama as a Hugging Face folder that all other stages read, with the proof that it is the same."""
 
 import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from lilm.pipeline.artifact import Artifact
 from lilm.pipeline.hashing import write_json
 from lilm.pipeline.stage import Context
 from lilm.progress import Reporter
+from lilm.temporary import temporary_folder
 from lilm.train.base.gguf_model import entries, read_figures
 from lilm.train.base.gguf_tokenizer import special_ids, write_gguf_tokenizer
 from lilm.train.base.gguf_weights import bits_per_weight, dtype, write_safetensors
@@ -29,10 +29,10 @@ def check_gguf_base(path: Path) -> None:
     file = open_gguf(path)
     shape = Shape.of(read_figures(file))
     entries(file, shape)
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder("gguf") as folder:
         try:
-            write_gguf_tokenizer(file, Path(folder), shape.context)
-            open_base(Path(folder))
+            write_gguf_tokenizer(file, folder, shape.context)
+            open_base(folder)
         except LilmError as error:  # for the user its files are the GGUF
             raise LilmError(error.what, where=str(path), remedy=error.remedy) from error
 

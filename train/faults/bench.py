@@ -13,6 +13,7 @@ from rich.table import Table
 
 from lilm.errors import LilmError
 from lilm.progress import Reporter
+from lilm.temporary import temporary_folder
 from lilm.train.faults.case import Case, Outcome, spoilt_case
 from lilm.train.faults.kinds import KINDS, Kind
 from lilm.train.faults.pool import Pool
@@ -37,10 +38,10 @@ def measure(reporter: Reporter, inputs: int = 5_000, seed: int = 0, kinds: str =
     counts: dict[str, Counter[str]] = {kind.name: Counter() for kind in chosen}
     seen: Counter[tuple[str, str, str]] = Counter()
     found: Found = {}
-    with tempfile.TemporaryDirectory(prefix="lilm-faults-") as name:
-        folders = _seeds(chosen, Path(name) / "seeds")
-        (Path(name) / "work").mkdir()
-        with Pool(os.cpu_count() or 1, Path(name) / "work") as pool:
+    with temporary_folder("faults") as made:
+        folders = _seeds(chosen, made / "seeds")
+        (made / "work").mkdir()
+        with Pool(os.cpu_count() or 1, made / "work") as pool:
             with reporter.bar("spoilt inputs", inputs) as bar:
                 for case, outcome in pool.run(_cases(chosen, folders, inputs, seed)):
                     counts[case.kind][outcome.what] += 1

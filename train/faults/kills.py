@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from lilm.pipeline.foreign import foreign_files
 from lilm.pipeline.runner import LOCK, LOG, WORK
 from lilm.pipeline.stage import STAGES
 from lilm.progress import Reporter
+from lilm.temporary import temporary_folder
 from lilm.train.faults.small import small_recipe_text
 
 SIGNALS = (*3 * [signal.SIGKILL], signal.SIGINT, signal.SIGTERM)  # one in five is a Ctrl-C, one a `kill`
@@ -48,8 +48,8 @@ def measure(
     no stage knows, in the runs' folders and in TMPDIR), "stages": {name: kills}}. Raises LilmError when a run does not
     end well.
     """
-    with tempfile.TemporaryDirectory(prefix="lilm-kills-") as name:
-        root = run_dir or Path(name)
+    with temporary_folder("kills") as made:
+        root = run_dir or made
         root.mkdir(parents=True, exist_ok=True)
         if not recipe:
             (root / "lilm.toml").write_text(small_recipe_text(), encoding="utf-8")
@@ -79,6 +79,8 @@ def measure(
                 left += len(found)
                 for path in found:
                     reporter.say(f"  left over: {path}")
+                shutil.rmtree(temporary)  # counted once
+                temporary.mkdir()
                 if hashes(run) == wanted:
                     same += here
                     shutil.rmtree(run)

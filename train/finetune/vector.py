@@ -6,7 +6,6 @@ pieces have none and stay; the rows of the special tokens that the chat template
 """
 
 import math
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -22,6 +21,7 @@ from lilm.llama.shape import Shape
 from lilm.llama.weights import Weights
 from lilm.progress import Reporter
 from lilm.recipe import FinetuneConfig
+from lilm.temporary import temporary_folder
 from lilm.train.base.from_gguf import write_gguf_model
 from lilm.train.base.model_folder import TOKENIZER, check_model_folder, load_llama
 from lilm.train.base.weights_check import EMBEDDING, HEAD, is_tied
@@ -62,7 +62,7 @@ def open_sources(taught: Path, instruct: Path, plain: Path, reporter: Reporter) 
 
 def _folder(path: Path, stack: ExitStack, reporter: Reporter) -> Path:
     if path.is_file():
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lilm-vector-")))
+        folder = stack.enter_context(temporary_folder("vector"))
         write_gguf_model(path, folder, reporter)
         return folder
     if not path.is_dir():

@@ -2,7 +2,6 @@
 GGUF."""
 
 import re
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from lilm.errors import LilmError
 from lilm.gguf_file import open_gguf
 from lilm.json_file import read_json_object
 from lilm.recipe import Recipe
+from lilm.temporary import temporary_folder
 from lilm.train.finetune.format import chat_vocabulary
 from lilm.vocabulary.added_tokens import ADDED, read_model
 from lilm.vocabulary.byte_level import CONFIG, FILE, piece_bytes
@@ -74,10 +74,10 @@ def _read(path: Path, shape: Path | None) -> KnownVocabulary:
         from lilm.train.base.gguf_tokenizer import write_gguf_tokenizer
 
         file = open_gguf(path)
-        with tempfile.TemporaryDirectory(prefix="lilm-") as folder:
+        with temporary_folder("vocabulary") as folder:
             positions = file.value("llama.context_length", int)
-            write_gguf_tokenizer(file, Path(folder), positions or 0)
-            return _in_folder(Path(folder), path, positions)
+            write_gguf_tokenizer(file, folder, positions or 0)
+            return _in_folder(folder, path, positions)
     if not _has_tokenizer(path):
         what = f"no {MODEL} and no {FILE} in it" if path.is_dir() else "no such file or folder"
         raise LilmError(what, where=str(path), remedy="give a model's folder, or a GGUF file")

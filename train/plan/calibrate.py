@@ -1,11 +1,9 @@
 """What this machine does: a short real training run, in FLOP/s."""
 
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, cast
 
 import psutil
@@ -18,6 +16,7 @@ from lilm.llama.peak import peak_flops
 from lilm.llama.shape import Shape
 from lilm.progress import Reporter
 from lilm.recipe import OptimConfig, Recipe
+from lilm.temporary import temporary_folder
 from lilm.train.pack.packing import IGNORE
 from lilm.train.plan.flops import Method, method_flops
 from lilm.train.plan.hardware import Hardware
@@ -112,12 +111,12 @@ def steady_clock(
     options: of Job. Raises LilmError as `train`.
     """
     with (
-        tempfile.TemporaryDirectory(prefix="lilm-speed-") as folder,
+        temporary_folder("speed") as folder,
         reporter.bar(label, max(1, int(seconds))) as bar,
     ):
         clock = Clock(seconds, bar.advance)
         long = optim.model_copy(update={"steps": 1_000_000})
-        job = Job(label, long, clock.watched(batch_at), Path(folder), dtype, checkpoint_every=0, **options)
+        job = Job(label, long, clock.watched(batch_at), folder, dtype, checkpoint_every=0, **options)
         with suppress(_Enough):
             train(model, job, Reporter(quiet=True))
     return clock
@@ -240,9 +239,9 @@ def _writing_speed(model: torch.nn.Module) -> float:
             weights[name] = value.detach()
     moments = {f"{name}.{moment}": torch.zeros_like(value) for name, value in weights.items() for moment in MOMENTS}
     written = sum(tensor.nbytes for tensor in (*weights.values(), *moments.values()))
-    with tempfile.TemporaryDirectory(prefix="lilm-speed-") as folder:
+    with temporary_folder("speed") as folder:
         started = time.perf_counter()
-        save_checkpoint(Path(folder), 1, State(weights, moments), "", [])
+        save_checkpoint(folder, 1, State(weights, moments), "", [])
         return written / (time.perf_counter() - started)
 
 

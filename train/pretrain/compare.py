@@ -1,6 +1,5 @@
 """Which start of the new rows is best on the user's own text: each is trained for a few steps, on the same tokens."""
 
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from lilm.pipeline.artifact import read_manifest
 from lilm.pipeline.hashing import write_json
 from lilm.progress import Reporter
 from lilm.recipe import OptimConfig, Recipe
+from lilm.temporary import temporary_folder
 from lilm.train.base.model_folder import load_llama
 from lilm.train.pretrain.embeddings import both_matrices
 from lilm.train.pretrain.init_distillation import Distillation
@@ -159,12 +159,12 @@ def _train(trial: _Trial, model: LlamaForCausalLM, label: str, trained: str) -> 
             for language, found in trial.heldout.items()
         }
 
-    with tempfile.TemporaryDirectory(prefix="lilm-compare-") as folder:
+    with temporary_folder("compare") as folder:
         job = Job(
             label,
             _optim(recipe, trained).model_copy(update={"steps": trial.steps}),
             trial.batches[trained],
-            Path(folder),
+            folder,
             recipe.pretrain.dtype,
             checkpoint_every=0,
             eval_every=max(1, trial.steps // POINTS),

@@ -1,7 +1,5 @@
 """What most people run: `transformers.Trainer` on text in a row, the base's own vocabulary, no English replayed."""
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback
@@ -9,6 +7,7 @@ from transformers import TrainerCallback
 from lilm.devices import prepare_torch
 from lilm.memory import PeakMemory
 from lilm.progress import Bar, Reporter
+from lilm.temporary import temporary_folder
 from lilm.train.base.model_folder import load_llama
 from lilm.train.pack.memory_store import MemoryStore
 from lilm.train.pack.token_store import TokenStore
@@ -82,5 +81,5 @@ def _run(trial: Trial, model: Any, steps: int, watchers: list[TrainerCallback], 
     packed = TokenStore.open(trial.folder / "pack", trial.recipe.language, "train")
     store = MemoryStore([packed.document(index).tolist() for index in range(packed.n_documents)])
     rate = trial.recipe.pretrain.stage2.lr  # a batch stays what the Trainer makes it
-    with tempfile.TemporaryDirectory(prefix="lilm-trainer-") as work:
-        return train_by_defaults(model, store, trial.window, steps, Path(work), reporter, watchers, learning_rate=rate)
+    with temporary_folder("trainer") as work:
+        return train_by_defaults(model, store, trial.window, steps, work, reporter, watchers, learning_rate=rate)

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from lilm.errors import LilmError
 from lilm.pipeline.stage import Context
 from lilm.progress import Reporter
 from lilm.recipe import CorpusConfig, TokenizerConfig
+from lilm.temporary import temporary_folder
 from lilm.vocabulary.sentencepiece import processor, read_proto
 
 LLAMA_PIECES = 32_000
@@ -53,8 +53,7 @@ def measure(reporter: Reporter, data: Path | None = None) -> dict[str, Any]:
         raise LilmError("no text", where="lilm bench tokenizer", remedy="give a folder with ja_text by --data")
     base = largest_base(data)
     paragraphs = list(jsquad(data))
-    with tempfile.TemporaryDirectory(prefix="lilm-bench-") as name:
-        folder = Path(name)
+    with temporary_folder("bench") as folder:
         corpus, base_dir, out = (folder / part for part in ("corpus", "base", "tokenizer"))
         for one in (corpus, base_dir, out):
             one.mkdir()

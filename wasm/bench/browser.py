@@ -4,7 +4,6 @@ import gzip
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -20,6 +19,7 @@ from lilm.llamacpp.engine import Engine
 from lilm.pipeline.hashing import write_json
 from lilm.progress import Reporter
 from lilm.recipe import WasmConfig
+from lilm.temporary import temporary_folder
 from lilm.wasm.bench.peer import wllama
 from lilm.wasm.bench.real import divergences
 from lilm.wasm.bench.shapes import N_CTX, SHAPES, random_gguf
@@ -70,8 +70,7 @@ def measure(
     built = next(iter(builds.values()))
     models = {kind: random_gguf(shape, kind, reporter) for kind in types}
     cores = os.cpu_count() or 1
-    with tempfile.TemporaryDirectory(dir=models[types[0]].parent) as name:
-        root = Path(name)
+    with temporary_folder("files", models[types[0]].parent) as root:
         _lay_out(root, builds, peer, models, cores)
         with serving(root) as server:
             runs = _runs(reporter, server, list(builds), models, sorted({1, cores}), shape, launches)
@@ -187,9 +186,9 @@ def _busy(
 def _reload(server: PageServer, build: str, model: Path, cores: int, launches: int) -> dict[str, float]:
     """Later visits: the model comes out of the browser's own files. Each visit is a browser started anew."""
     options = {"engine": "ours", "folder": build, "model": model.name, "threads": cores, "rounds": 0}
-    with tempfile.TemporaryDirectory(prefix="lilm-profile-") as profile:
-        ask_page(server, "index.html", options, Path(profile))
-        visits = [ask_page(server, "index.html", options, Path(profile), watch_memory=True) for _ in range(launches)]
+    with temporary_folder("profile") as profile:
+        ask_page(server, "index.html", options, profile)
+        visits = [ask_page(server, "index.html", options, profile, watch_memory=True) for _ in range(launches)]
     return {
         "reload_s": round(median(visit["load_s"] for visit in visits), 3),
         "peak_memory_ratio": round(median(visit["peak_bytes"] for visit in visits) / model.stat().st_size, 3),

@@ -3,12 +3,12 @@
 import shutil
 import subprocess
 import tarfile
-import tempfile
 from pathlib import Path
 
 from lilm.cache import cache_dir
 from lilm.errors import LilmError
 from lilm.pipeline.hashing import sha256_file
+from lilm.temporary import temporary_folder
 
 PACKAGE, VERSION = "@wllama/wllama", "3.13.0"
 SHA256 = "a9eaac205ff9a1d6fdbea395a48652bd5febc56511a7b66b736d862bf726d2d5"
@@ -27,10 +27,10 @@ def wllama() -> Path:
     if npm is None:
         raise LilmError("npm is not installed", remedy="sudo apt-get install npm (it fetches wllama to compare with)")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as part:
-        command = [npm, "pack", "--silent", "--pack-destination", part, f"{PACKAGE}@{VERSION}"]
+    with temporary_folder("peer", folder.parent) as part:
+        command = [npm, "pack", "--silent", "--pack-destination", str(part), f"{PACKAGE}@{VERSION}"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        archives = list(Path(part).glob("*.tgz"))
+        archives = list(part.glob("*.tgz"))
         if done.returncode != 0 or not archives:
             said = (done.stderr.strip().splitlines() or ["no answer"])[-1]
             raise LilmError(f"npm cannot fetch {PACKAGE} {VERSION} ({said})", remedy="connect to the npm registry")

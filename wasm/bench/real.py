@@ -1,7 +1,6 @@
 """How far our build is from native llama.cpp, on a real model."""
 
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,6 +8,7 @@ from lilm.errors import LilmError
 from lilm.export.gguf_writer import write_gguf
 from lilm.export.quantise import quantise
 from lilm.llamacpp.engine import Engine
+from lilm.temporary import temporary_folder
 from lilm.wasm.build import BuiltCore
 from lilm.wasm.verify.divergence import divergence
 
@@ -27,8 +27,7 @@ def divergences(data: Path, core: BuiltCore) -> dict[str, Any]:
     texts = sorted((data / "en_text").rglob("*.txt"))
     if not models or not texts:
         raise LilmError("no model/*-hf or no en_text/**/*.txt in it", where=str(data), remedy="leave --data out")
-    with tempfile.TemporaryDirectory(prefix="lilm-real-") as name:
-        folder = Path(name)
+    with temporary_folder("real") as folder:
         shutil.copytree(models[0], folder / "hf", copy_function=shutil.copyfile)
         half = folder / "F16.gguf"
         write_gguf(folder / "hf", half, ("en",))

@@ -1,7 +1,6 @@
 """Models to measure speed with: known shapes, random weights, any quant type. Speed does not depend on the values."""
 
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from lilm.export.gguf_writer import write_gguf
 from lilm.llama.shape import Shape
 from lilm.llamacpp.engine import quantize
 from lilm.progress import Reporter
+from lilm.temporary import temporary_folder
 from lilm.train.base.model_folder import TOKENIZER, save_llama
 from lilm.train.plan.calibrate import random_llama
 from lilm.train.plan.shape import KNOWN
@@ -45,13 +45,13 @@ def random_gguf(name: str, kind: str, reporter: Reporter) -> Path:
     if target.is_file():
         return target
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as part:
+    with temporary_folder("shapes", folder) as part:
         half = folder / f"{name}-F16.gguf"
         if not half.is_file():
             reporter.say(f"  making {half.name}, random weights")
-            _write_half(SHAPES[name], Path(part), half)
+            _write_half(SHAPES[name], part, half)
         if kind != "F16":
-            made = Path(part) / target.name
+            made = part / target.name
             ftype = gguf.LlamaFileType[f"MOSTLY_{kind}"]
             quantize(half, made, ftype, threads=2)
             made.replace(target)

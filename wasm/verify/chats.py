@@ -1,6 +1,5 @@
 """Tokens of chats by the browser's runtime, in a page in Chromium."""
 
-import tempfile
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -9,6 +8,7 @@ from lilm.chat import Message
 from lilm.disk import link_or_copy
 from lilm.errors import LilmError
 from lilm.pipeline.hashing import write_json
+from lilm.temporary import temporary_folder
 from lilm.wasm.build import BuiltCore
 from lilm.wasm.javascript import copy_runtime
 from lilm.wasm.limits import usable_bytes
@@ -25,8 +25,7 @@ def chats_in_chromium(gguf: Path, core: BuiltCore, chats: Sequence[Sequence[Mess
     """
     sizes = {"n_ctx": N_CTX, "n_batch": N_CTX, "kv_type": "f16", "threads": 1}
     table = {**sizes, "limits": {core.variant: usable_bytes(core.variant)}, "variants": [core.variant], "models": {}}
-    with tempfile.TemporaryDirectory(prefix="lilm-chats-") as name:
-        root = Path(name)
+    with temporary_folder("chats") as root:
         for page in PAGE:
             (root / page).write_bytes((files("lilm.wasm") / "page" / page).read_bytes())
         copy_runtime(root / "runtime")

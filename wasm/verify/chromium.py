@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -20,6 +19,7 @@ from urllib.parse import urlencode
 import psutil
 
 from lilm.errors import LilmError
+from lilm.temporary import temporary_folder
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
@@ -124,7 +124,7 @@ def ask_page(
     server.answer = None
     server.answered.clear()
     where = f"{page}?{urlencode(options)}"
-    with tempfile.TemporaryDirectory(prefix="lilm-chromium-") as fresh:
+    with temporary_folder("chromium") as fresh:
         command = [find_chromium(), *FLAGS, f"--user-data-dir={profile or fresh}"]
         if os.geteuid() == 0:
             command.append("--no-sandbox")  # which Chromium refuses to root
@@ -133,7 +133,7 @@ def ask_page(
             command,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "TMPDIR": fresh},  # it is killed, and leaves its temporary folders
+            env={**os.environ, "TMPDIR": str(fresh)},  # it is killed, and leaves its temporary folders
         )
         try:
             memory = {"peak_bytes": _watch(server, process, patience)} if watch_memory else {}

@@ -4,7 +4,6 @@ With quantised weights, activations are rounded to bytes, and the least differen
 two right builds differ by some thousandths of a nat. So what native llama.cpp differs from itself by is the measure.
 """
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from lilm.llamacpp.engine import Engine
 from lilm.llamacpp.probabilities import kl_divergence, log_softmax
+from lilm.temporary import temporary_folder
 from lilm.wasm.verify.node import run_node
 
 STEPS = {1: 1, 16: 4}  # tokens at a time: other kernels; of which places the logits are compared: each, every fourth
@@ -67,8 +67,8 @@ def divergence(
     with Engine(gguf, n_ctx=n_ctx, threads=threads + 1, exact=True) as engine:
         exact = [log_softmax(engine.logits(window)) for window in windows]
     means = {}
-    with tempfile.TemporaryDirectory(prefix="lilm-logits-") as name:
-        files = {(step, i): Path(name) / f"{step}-{i}.f32" for step in STEPS for i in range(len(windows))}
+    with temporary_folder("logits") as made:
+        files = {(step, i): made / f"{step}-{i}.f32" for step in STEPS for i in range(len(windows))}
         runs = [
             {"tokens": list(windows[i]), "logits": str(path), "step": step, "stride": STEPS[step]}
             for (step, i), path in files.items()

@@ -1,7 +1,6 @@
 """Where a build begins to compute something else: the first step of the graph that is far from native's."""
 
 import json
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lilm.llamacpp.engine import Engine
+from lilm.temporary import temporary_folder
 from lilm.wasm.verify.node import run_node
 
 # Steps that a Llama has by these names, with the layer's number behind; others are views, or differ with the cache.
@@ -51,8 +51,8 @@ def first_difference(
     n_ctx = len(tokens) + 1
     native = _native(gguf, tokens, threads, kv_type, exact=False)
     exact = _native(gguf, tokens, threads + 1, kv_type, exact=True)
-    with tempfile.TemporaryDirectory(prefix="lilm-steps-") as name:
-        file, logits = Path(name) / "steps", Path(name) / "logits"
+    with temporary_folder("steps") as made:
+        file, logits = made / "steps", made / "logits"
         runs = [{"tokens": list(tokens), "logits": str(logits), "step": step, "stride": step}]
         run_node(
             gguf, wasm_dir, runs, variant=variant, threads=threads, n_ctx=n_ctx, kv_type=kv_type, watched=(file, NAMES)

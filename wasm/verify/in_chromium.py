@@ -1,6 +1,5 @@
 """Does a model fit into its computed memory in a real browser?"""
 
-import tempfile
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -11,6 +10,7 @@ from lilm.fit.model import read_model
 from lilm.fit.parts import context_length
 from lilm.gguf_parts import parts_of
 from lilm.pipeline.hashing import write_json
+from lilm.temporary import temporary_folder
 from lilm.wasm.build import SMALLEST_MEMORY, BuiltCore
 from lilm.wasm.javascript import copy_runtime
 from lilm.wasm.limits import usable_bytes
@@ -72,8 +72,7 @@ def verify_in_chromium(
             }
         },
     }
-    with tempfile.TemporaryDirectory(prefix="lilm-verify-") as name:
-        root = Path(name)
+    with temporary_folder("verify") as root:
         for page in PAGE:
             (root / page).write_bytes((files("lilm.wasm") / "page" / page).read_bytes())
         copy_runtime(root / "runtime")

@@ -1,6 +1,5 @@
 """The corpus and pack stages as a whole, from JSONL.zst to packed tokens, on one core; and how they grow."""
 
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from lilm.memory import PeakMemory
 from lilm.pipeline.stage import Context
 from lilm.progress import Reporter
 from lilm.recipe import CorpusConfig, PackConfig
+from lilm.temporary import temporary_folder
 from lilm.train.corpus import stage
 from lilm.train.corpus.bench.data import Written, real_sentences, write_jsonl_zst
 from lilm.train.corpus.work import disk_used
@@ -31,8 +31,7 @@ def measure_stage(reporter: Reporter, data: Path | None, megabytes: float) -> di
     memory_setting_mb, growth (list of scale, mb, seconds, peak_memory_mb). megabytes: of the largest, UTF-8."""
     sentences = real_sentences(data)
     growth = []
-    with tempfile.TemporaryDirectory(prefix="lilm-bench-") as name:
-        folder = Path(name)
+    with temporary_folder("bench") as folder:
         tokenizer = _tokenizer(sentences, folder / "tokenizer")
         english = write_jsonl_zst(folder / "en.jsonl.zst", _english(), 300_000, 1)
         for scale in GROWTH:

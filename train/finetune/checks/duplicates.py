@@ -1,11 +1,10 @@
 """Chats that stand twice, questions that are an evaluation's, and answers that are given to many questions."""
 
-import tempfile
 import unicodedata
 from collections import defaultdict
-from pathlib import Path
 
 from lilm.recipe import DecontaminateConfig
+from lilm.temporary import temporary_folder
 from lilm.train.corpus.duplicates.minhash import near_duplicate_leaders
 from lilm.train.corpus.reading.contamination import (
     EvaluationNgrams,
@@ -48,8 +47,8 @@ def evaluation(material: Material) -> Found:
     """Chats with a question that is nearly one of the evaluation files', or with a passage out of them."""
     if not material.config.path:
         return {}
-    with tempfile.TemporaryDirectory(prefix="lilm-") as folder:
-        path = Path(folder) / "ngrams.npy"
+    with temporary_folder("duplicates") as folder:
+        path = folder / "ngrams.npy"
         write_evaluation(material.config.path, DecontaminateConfig().ngram, path)
         ngrams = EvaluationNgrams.load(path)
     known = [

@@ -3,7 +3,6 @@
 Each check answers whether it holds, and the figures that say so.
 """
 
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +14,7 @@ import torch
 
 from lilm.progress import Reporter
 from lilm.recipe import OptimConfig
+from lilm.temporary import temporary_folder
 from lilm.train.pack.packing import IGNORE
 from lilm.train.pretrain.bench.gpu_bed import packed, random_model
 from lilm.train.pretrain.bench.gpu_part import Teller, last_line
@@ -155,16 +155,16 @@ def resumed_is_the_same(bed: Bed) -> Found:
             raise _Killed
         return bed.batch_at(step)
 
-    with tempfile.TemporaryDirectory(prefix="lilm-bench-") as name:
-        whole = bed.losses(8, Path(name) / "whole")
+    with temporary_folder("bench") as made:
+        whole = bed.losses(8, made / "whole")
         try:
-            bed.losses(8, Path(name) / "cut", batch_at=killed_at_five)
+            bed.losses(8, made / "cut", batch_at=killed_at_five)
         except _Killed:
             wrong_start = bed.model()
             with torch.no_grad():
                 for parameter in wrong_start.parameters():
                     parameter.zero_()
-            again = bed.losses(8, Path(name) / "cut", model=wrong_start)
+            again = bed.losses(8, made / "cut", model=wrong_start)
     furthest = max(abs(one - other) / other for one, other in zip(again, whole, strict=True))
     same = again == whole
     return same or (bed.device.type == "cuda" and furthest < 1e-3), {"same_bits": same, "furthest": furthest}
@@ -172,9 +172,9 @@ def resumed_is_the_same(bed: Bed) -> Found:
 
 def micro_batches_are_the_same(bed: Bed) -> Found:
     """A batch in one pass and in two is one step."""
-    with tempfile.TemporaryDirectory(prefix="lilm-bench-") as name:
-        whole = bed.losses(3, Path(name) / "whole")
-        parts = bed.losses(3, Path(name) / "parts", micro_batch_size=ROWS // 2)
+    with temporary_folder("bench") as made:
+        whole = bed.losses(3, made / "whole")
+        parts = bed.losses(3, made / "parts", micro_batch_size=ROWS // 2)
     furthest = max(abs(one - other) / other for one, other in zip(parts, whole, strict=True))
     return furthest < 2e-3, {"furthest": furthest}
 
@@ -184,8 +184,8 @@ def kept_rows_keep_their_bits(bed: Bed) -> Found:
     model = bed.model()
     old = bed.size.check.vocab // 2
     before = both_matrices(model)[0].detach().clone()
-    with tempfile.TemporaryDirectory(prefix="lilm-bench-") as name:
-        bed.losses(3, Path(name), model=model, kept_rows=old)
+    with temporary_folder("bench") as made:
+        bed.losses(3, made, model=model, kept_rows=old)
     after = both_matrices(model)[0].detach()
     moved = int((after[old:] != before[old:]).any(dim=1).sum())
     return torch.equal(after[:old], before[:old]) and moved > 0, {"new_rows_moved": moved}
@@ -218,8 +218,8 @@ def loss_is_torchs(bed: Bed) -> Found:
 def it_learns(bed: Bed) -> Found:
     """Trains in bfloat16, 20 times over one batch."""
     first = bed.batch_at(0)
-    with tempfile.TemporaryDirectory(prefix="lilm-bench-") as name:
-        losses = bed.losses(20, Path(name), batch_at=lambda step: first, checkpoint_every=100)
+    with temporary_folder("bench") as made:
+        losses = bed.losses(20, made, batch_at=lambda step: first, checkpoint_every=100)
     return losses[-1] < losses[0] - 0.3, {"first": losses[0], "last": losses[-1]}
 
 

@@ -2,7 +2,6 @@
 have a text."""
 
 import math
-import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -16,6 +15,7 @@ from lilm.llama.flops import training_flops
 from lilm.llama.shape import Shape
 from lilm.progress import Reporter
 from lilm.recipe import OptimConfig
+from lilm.temporary import temporary_folder
 from lilm.train.base.model_folder import check_model_folder, load_llama
 from lilm.train.pack.packing import PackedSequences
 from lilm.train.pack.token_store import TokenStore, languages
@@ -107,12 +107,12 @@ def run(settings: Settings, teller: Teller) -> None:
             )
 
     optim = OptimConfig(steps=steps + 1, lr=LR, batch_size=size.pilot_rows)
-    with tempfile.TemporaryDirectory(prefix="lilm-bench-") as folder, suppress(_Enough):
+    with temporary_folder("bench") as folder, suppress(_Enough):
         job = Job(
             "pilot",
             optim,
             in_time,
-            Path(folder),
+            folder,
             "bfloat16",
             checkpoint_every=steps + 2,
             compile=compiled,

@@ -1,6 +1,5 @@
 """`lilm bench train`: quality on equal tokens, and speed, beside the 2023 experiment and the Trainer's defaults."""
 
-import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from lilm.devices import prepare_torch
 from lilm.errors import LilmError
 from lilm.progress import Reporter
 from lilm.recipe import PretrainConfig
+from lilm.temporary import temporary_folder
 from lilm.train.pretrain.bench.data import Bed, make_bed
 from lilm.train.pretrain.bench.runs import Outcome, Runs
 from lilm.train.pretrain.bench.speed import TRIALS, Speed, Trial, measure_speed, ours, seed_2023
@@ -38,8 +38,7 @@ def measure(
     if shape not in TRIALS:
         raise LilmError(f"no shape {shape!r}", where="lilm bench train", remedy="use one of " + ", ".join(TRIALS))
     device = prepare_torch(0, THREADS)
-    with tempfile.TemporaryDirectory(prefix="lilm-bench-") as name:
-        work = Path(name)
+    with temporary_folder("bench") as work:
         reporter.say("text, vocabulary and base")
         bed = make_bed(reporter, data, PIECES, work)
         runs = Runs(bed, steps, device, work, reporter)
