@@ -36,6 +36,7 @@ CHROMIUM = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--
 QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-sync")
 QUANTS = ("Q4_K_M", "Q8_0")
 PROMPTS = ("むかしむかし、",)
+LONGEST_WAIT = 60_000  # milliseconds, for what comes at once unless other tests have the cores
 FAKE_ENGINE = Path(__file__).with_name("fake_engine.mjs")
 
 
@@ -214,8 +215,9 @@ def browser() -> Iterator[Any]:
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
         pytest.skip("no Chromium on this machine (sudo apt-get install chromium)")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=LONGEST_WAIT)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=[*CHROMIUM, *QUIET])
         yield chromium
@@ -252,7 +254,7 @@ def open_page(
 
         def open_new(**options: Any) -> Any:
             page = browser.new_context(**{"locale": "en-US", **options}).new_page()
-            page.set_default_timeout(15_000)
+            page.set_default_timeout(LONGEST_WAIT)
             page.on("request", lambda request: request.url.startswith(url) or strangers.append(request.url))
             page.on("pageerror", lambda error: failures.append(str(error)))
             page.goto(url)

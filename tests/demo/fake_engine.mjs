@@ -1,11 +1,12 @@
 // Stands for lilm.mjs in the tests of the page. They put what it should keep into globalThis, and read there what it
-// was asked.
+// was asked. A load waits while it is held, and an answer at the letter where it is held: what a test wants to see of
+// them is there for as long as the machine needs to look.
 
 /**
  * @typedef {import("../../wasm/runtime/lilm.mjs").LoadOptions} LoadOptions
  * @typedef {import("../../wasm/runtime/lilm.mjs").GenerateOptions} GenerateOptions
  * @typedef {import("../../wasm/runtime/lilm.mjs").Message} Message
- * @typedef {{keptModels?: {key: string}[], loadedSource?: string, killModel?: () => void, loadPause?: number, letterPause?: number, lastChat?: object}} World
+ * @typedef {{keptModels?: {key: string}[], loadedSource?: string, killModel?: () => void, loadHeld?: boolean, heldAt?: number, lastChat?: object}} World
  */
 
 export class LilmError extends Error {
@@ -27,7 +28,8 @@ const TEXT = "猫は<img src=x onerror=alert(1)>庭で" + "あ".repeat(1000);
 export async function load(source, { onProgress, signal }) {
   for (let part = 0; part <= 4; part++) {
     onProgress({ phase: "download", loaded: part * 1e6, total: 4e6, speed: 1e6 });
-    await pause(world.loadPause ?? 20);
+    do await pause(20);
+    while (world.loadHeld && !signal.aborted);
     if (signal.aborted) throw new LilmError("aborted", "given up");
   }
   world.loadedSource = String(source);
@@ -53,9 +55,10 @@ export async function load(source, { onProgress, signal }) {
       }
       let text = "";
       for (const letter of TEXT.slice(0, options.n_predict)) {
+        do await pause(5);
+        while (world.heldAt === text.length && !options.signal.aborted);
         if (options.signal.aborted)
           return { text, tokens: text.length, seconds: 1, stop_reason: "aborted", dropped_turns, prompt_tokens };
-        await pause(world.letterPause ?? 5);
         text += letter;
         options.onToken(letter, { tokens: text.length, seconds: text.length / 100 });
       }

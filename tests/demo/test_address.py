@@ -52,7 +52,7 @@ def page(real_site: Path, browser: Any, serving: Callable[[Path], AbstractContex
     with serving(real_site) as url:
         context = browser.new_context(locale="en-US")
         opened = context.new_page()
-        opened.set_default_timeout(30_000)
+        opened.set_default_timeout(60_000)
         opened.goto(url)
         opened.wait_for_selector("[data-ready]", state="attached")
         yield opened

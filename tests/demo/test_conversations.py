@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.demo.test_page import send, wait_for_answer, wait_for_letters
+from tests.demo.test_page import hold_answers, let_go, send, wait_for_answer, wait_for_letters
 
 Open = Callable[..., Any]
 SHORT = "localStorage.setItem('lilm.sampling', '{\"n_predict\": 16}')"
@@ -97,12 +97,13 @@ def test_two_tabs_lose_nothing_of_each_other_s(short: Any) -> None:
     assert questions(other) == ["before"]
     other.evaluate("localStorage.removeItem('lilm.sampling')")
     again(other)
-    other.evaluate("window.letterPause = 150")  # a long answer, also where the machine is busy with others
+    hold_answers(other, 4)
     send(other, "there")
     expect(short.locator(".turn.user .text")).to_have_text(["before", "there"])
     expect(short.locator(".turn")).to_have_count(4)  # seen here while it is written
     send(short, "here")
     expect(short.locator("#stop")).to_be_hidden()
+    hold_answers(other, 12)  # with the next word it sees what was written here
     expect(other.locator("#notice")).to_contain_text("in a copy of it")
     assert questions(other) == ["before", "there"]
     other.click("#stop")
@@ -118,6 +119,7 @@ def test_a_reload_keeps_the_part_of_an_answer_which_goes_on(open_page: Open) -> 
     page = open_page()
     page.evaluate(SHORT.replace("16", "1024"))
     again(page)
+    hold_answers(page, 150)
     send(page, "hello")
     wait_for_letters(page, 150)
     again(page)
@@ -144,8 +146,10 @@ def test_answering_again_keeps_the_version_before(short: Any) -> None:
     page.click(".turn.user [aria-label=Edit]")
     send(page, "hello")
     first = wait_for_answer(page)
+    hold_answers(page, 4)
     page.click("[aria-label='Answer again']")
     page.wait_for_selector(".writing")
+    let_go(page)
     expect(page.locator(".place")).to_have_text(re.compile("^2/2"))
     assert page.is_disabled("[aria-label='Next version']")
     page.click("[aria-label='Version before']")
@@ -161,11 +165,12 @@ def test_answering_again_keeps_the_version_before(short: Any) -> None:
 
 def test_whatever_ends_an_answer_leaves_a_way_on(open_page: Open) -> None:
     page = open_page()
-    page.evaluate("globalThis.loadPause = 1000")
+    page.evaluate("globalThis.loadHeld = true")
     send(page, "hello")
     page.wait_for_selector("#loading progress")
     page.keyboard.press("Escape")
-    page.evaluate("globalThis.loadPause = 20")
+    page.evaluate("globalThis.loadHeld = false")
+    hold_answers(page, 4)
     page.click(".answerNow")
     wait_for_letters(page, 4)
     page.click("#new-chat")  # what was written is kept
@@ -174,11 +179,13 @@ def test_whatever_ends_an_answer_leaves_a_way_on(open_page: Open) -> None:
     page.click(".talk")
     assert "stopped" in page.inner_text(".acts .note")
     assert page.is_visible(".more")
+    hold_answers(page, 20)
     page.click(".more")
     wait_for_letters(page, 20)
     page.click("#open-talks")
     page.click(".talk")  # the one that is being written
     expect(page.locator(".turn")).to_have_count(2)
+    let_go(page)
     assert len(wait_for_answer(page)) > 15
     page.click("#new-chat")
     send(page, "crash")

@@ -27,7 +27,7 @@ def ask(browser: Any, at_home: Callable[[Any, str], None]) -> Iterator[Ask]:
     def ask_at(url: str) -> Any:
         at_home(context, url)
         page = context.new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(60_000)
         page.goto(url)
         page.evaluate("localStorage.setItem('lilm.sampling', JSON.stringify({ n_predict: 16 }))")
         page.reload()
@@ -186,7 +186,7 @@ def test_a_tab_in_the_background_goes_on_when_it_is_back(ask: Ask, browser: Any,
     page.click("#settings .primary")
     page.fill("#prompt", "The mat")
     page.press("#prompt", "Enter")
-    page.wait_for_selector(".writing")
+    page.locator(".turn").nth(2).wait_for()  # its answer may be over before one has looked
     sleep_for(1)
     page.wait_for_selector(".turn.assistant:last-child .acts")
     assert page.locator(".turn").count() == 4

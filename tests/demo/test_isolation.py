@@ -43,7 +43,7 @@ def test_without_the_headers_the_page_answers(
     with serving(both_builds) as url:
         at_home(context, url)
         page = context.new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(60_000)
         page.goto(url)
         page.wait_for_selector("[data-ready]", state="attached")
         assert page.evaluate("crossOriginIsolated") == threads

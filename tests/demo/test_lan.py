@@ -168,7 +168,7 @@ def test_a_browser_runs_threads_by_https_alone(site: Path, browser: Any, monkeyp
     for https, found in ((None, [False, False]), (own, [True, True])):
         with site_server(site, 0, address, lan.lan_names(address), https).in_background() as url:
             page = browser.new_context(locale="en-US", ignore_https_errors=True).new_page()
-            page.set_default_timeout(15_000)
+            page.set_default_timeout(60_000)
             page.goto(url)
             page.wait_for_selector("[data-ready]", state="attached")
             assert page.evaluate("[isSecureContext, crossOriginIsolated]") == found

@@ -15,9 +15,18 @@ def send(page: Any, text: str) -> None:
     page.press("#prompt", "Enter")
 
 
+def hold_answers(page: Any, count: int) -> None:
+    """Answers wait at their letter `count` until they are stopped or let go."""
+    page.evaluate(f"globalThis.heldAt = {count}")
+
+
+def let_go(page: Any) -> None:
+    page.evaluate("globalThis.heldAt = undefined")
+
+
 def wait_for_letters(page: Any, count: int) -> None:
-    """Until an answer that is being written has `count` letters."""
-    expect(page.locator(".writing .text")).to_have_text(re.compile(f".{{{count},}}", re.DOTALL), timeout=15_000)
+    """Until an answer that is being written, and held at `count` letters, has them."""
+    expect(page.locator(".writing .text")).to_have_text(re.compile(f".{{{count},}}", re.DOTALL))
 
 
 def wait_for_answer(page: Any) -> str:
@@ -27,8 +36,11 @@ def wait_for_answer(page: Any) -> str:
 
 def test_an_answer_is_streamed_and_stopped(open_page: Open) -> None:
     page = open_page()
+    page.evaluate("globalThis.loadHeld = true")
+    hold_answers(page, 4)
     send(page, "hello")
     page.wait_for_selector("#loading progress")
+    page.evaluate("globalThis.loadHeld = false")
     wait_for_letters(page, 4)
     page.click("#stop")
     answer = wait_for_answer(page)
@@ -40,6 +52,7 @@ def test_an_answer_is_streamed_and_stopped(open_page: Open) -> None:
 def test_what_the_model_writes_is_text(open_page: Open) -> None:
     page = open_page()
     page.on("dialog", lambda dialog: pytest.fail("the model's text ran as a script"))
+    hold_answers(page, 60)
     send(page, "<b>bold</b>")
     wait_for_letters(page, 60)
     page.keyboard.press("Escape")
@@ -54,6 +67,7 @@ def test_an_error_is_a_sentence_and_the_chat_stays(open_page: Open) -> None:
     page.wait_for_selector("#notice:not([hidden])")
     assert "The model stopped unexpectedly (worker died)" in page.inner_text("#notice")
     assert page.inner_text(".turn.user .text") == "crash"
+    hold_answers(page, 4)
     send(page, "hello")
     page.click("#stop")
     page.wait_for_selector("#send")
@@ -91,8 +105,10 @@ def test_again_new_chat_and_settings(open_page: Open) -> None:
         "temperature": 0.3,
         "repeat_penalty": 1.1,
     }
+    hold_answers(page, 4)
     page.click("[aria-label='Answer again']")
     page.wait_for_selector(".writing")
+    let_go(page)
     wait_for_answer(page)
     assert page.locator(".turn").count() == 2
     page.click("#new-chat")
@@ -115,6 +131,7 @@ def test_a_long_chat_loses_its_beginning_and_says_so(open_page: Open) -> None:
 
 def test_the_chat_survives_a_reload(open_page: Open) -> None:
     page = open_page()
+    hold_answers(page, 4)
     send(page, "hello")
     wait_for_letters(page, 4)
     page.click("#stop")
@@ -217,6 +234,7 @@ def test_a_new_tab_goes_on_with_the_last_chat(open_page: Open) -> None:
 
 def test_speed_threads_and_memory_are_shown(open_page: Open) -> None:
     page = open_page()
+    hold_answers(page, 4)
     send(page, "hello")
     wait_for_letters(page, 4)
     assert "100 tokens/s · 2 threads" in page.inner_text("#speed")
