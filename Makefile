@@ -16,7 +16,7 @@ NPM_BIN := dev/node_modules/.bin
 JAVASCRIPT := '{demo,tests,wasm}/**/*.{js,mjs,mts}' '!**/*.d.mts'
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --progress-bar off
 
-.PHONY: quickstart test setup tools wheel-env lint lint-python lint-js format-js types docs clean
+.PHONY: quickstart test setup tools wheel lint lint-python lint-js format-js types docs clean
 
 quickstart: setup tools
 	$(BIN)/lilm run --recipe quickstart
@@ -56,16 +56,11 @@ tools:
 test: $(VENV)/.installed-dev tools
 	PYTHONSAFEPATH=1 $(BIN)/pytest -n 2 $(PYTEST_ARGS)
 
-# A venv with the built wheel instead of the checkout; `make test VENV=…` then tests what users get.
-wheel-env: constraints.txt pyproject.toml
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@rm -rf build/lib dist *.egg-info
-	@$(PIP) build
+# What users install, unpacked in build/wheel: `PYTHONPATH=$PWD/build/wheel make test` tests it instead of the checkout.
+wheel: $(VENV)/.installed-dev
+	@rm -rf build/lib build/wheel dist
 	@$(BIN)/python -m build --outdir dist . >/dev/null
-	@$(PIP) $(TORCH_INDEX) torch==$(TORCH)
-	@$(BIN)/python -m pip uninstall -qqy lilm 2>/dev/null # of the same version: pip would keep it
-	@$(PIP) -c constraints.txt "$$(ls dist/lilm-*.whl)[dev]"
-	@touch $(VENV)/.installed $(VENV)/.installed-dev
+	@$(PIP) --no-deps --target build/wheel dist/lilm-*.whl
 
 lint: lint-python lint-js
 

@@ -4,25 +4,16 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-from transformers import PreTrainedTokenizerFast, TrainerCallback
+from transformers import PreTrainedTokenizerFast, PrinterCallback
 
 from lilm.devices import prepare_torch
 from lilm.export.talk.bed import Bed
-from lilm.progress import Bar
 from lilm.temporary import temporary_folder
 from lilm.train.base.model_folder import load_llama
 from lilm.train.finetune.learn import save_chat_model
-from lilm.train.pretrain.bench.trainer_defaults import SHOWN
+from lilm.train.pretrain.bench.trainer_defaults import SHOWN, Shown, quiet_arguments
 
 OWN = ("max_length", "packing", "assistant_only_loss", "bf16", "gradient_checkpointing")
-
-
-class _Shown(TrainerCallback):
-    def __init__(self, bar: Bar) -> None:
-        self._bar = bar
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
-        self._bar.advance()
 
 
 def teach_by_trl(bed: Bed, folder: Path) -> dict[str, Any]:
@@ -38,21 +29,11 @@ def teach_by_trl(bed: Bed, folder: Path) -> dict[str, Any]:
     steps = bed.recipe.finetune.optim.steps
     chats = Dataset.from_list([{"messages": chat.messages} for chat in bed.learnt])
     with temporary_folder("trl") as work, bed.reporter.bar("TRL's defaults", steps) as bar:
-        arguments = trl.SFTConfig(
-            output_dir=str(work),
-            max_steps=steps,
-            save_strategy="no",
-            logging_strategy="no",
-            report_to="none",
-            disable_tqdm=True,
-            use_cpu=model.device.type == "cpu",
-        )
+        arguments = trl.SFTConfig(**quiet_arguments(work, steps, model.device.type == "cpu"))
         trainer = trl.SFTTrainer(
-            model=model, args=arguments, train_dataset=chats, processing_class=tokenizer, callbacks=[_Shown(bar)]
+            model=model, args=arguments, train_dataset=chats, processing_class=tokenizer, callbacks=[Shown(bar)]
         )
-        trainer.callback_handler.callbacks = [
-            one for one in trainer.callback_handler.callbacks if type(one).__name__ != "PrinterCallback"
-        ]
+        trainer.remove_callback(PrinterCallback)
         trainer.train()
     save_chat_model(model, tokenizer, bed.format, bed.pretrained, folder)
     values = {name: getattr(arguments, name) for name in (*SHOWN, *OWN)}

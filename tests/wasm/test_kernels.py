@@ -13,6 +13,7 @@ from lilm.progress import Reporter
 from lilm.wasm import build
 from lilm.wasm.source import prepare_source
 from lilm.wasm.toolchain import Toolchain, find_toolchain
+from lilm.wasm.variants import Variant
 from lilm.wasm.verify.chromium import NAMES, ask_page, serving
 
 CHECK = Path(__file__).parent / "kernels"
@@ -20,10 +21,10 @@ TYPES = ("q4_0", "q8_0", "iq4_nl", "q4_K", "q5_K", "q6_K")
 KINDS = ("random", "zeros", "huge", "tiny", "alternating", "spikes", "bits")
 
 
-def node_with_relaxed_simd() -> str | None:
-    """$LILM_NODE (a newer one than PATH's), or the one on PATH, when it runs relaxed SIMD."""
+def newest_node() -> str | None:
+    """$LILM_NODE (a newer one than PATH's), or the one on PATH, when it runs relaxed SIMD and 64-bit memory."""
     node = os.environ.get("LILM_NODE") or shutil.which("node")
-    script = "process.exit(Number(process.versions.node.split('.')[0]) >= 21 ? 0 : 1)"
+    script = "process.exit(Number(process.versions.node.split('.')[0]) >= 24 ? 0 : 1)"
     return node if node and subprocess.run([node, "-e", script], check=False).returncode == 0 else None
 
 
@@ -58,15 +59,17 @@ def results(
     node: str | None = str(tools.node)
     in_chromium = False
     flags = ["-O2", "-msimd128", "-pthread", "-fwasm-exceptions", "-DNDEBUG"]
+    variant: Variant = "threads"
     if request.param == "relaxed":
-        node = node_with_relaxed_simd()
+        node = newest_node()
         in_chromium = node is None
         if in_chromium and not any(map(shutil.which, NAMES)):
-            pytest.skip("node older than 21, and no Chromium")
-        flags.append("-mrelaxed-simd")
-    build.build_variant("threads", Reporter(quiet=True), toolchain=tools)
+            pytest.skip("node older than 24, and no Chromium")
+        flags += ["-mrelaxed-simd", "-sMEMORY64=1"]
+        variant = "threads-memory64"  # which other tests of the new Emscripten build as well
+    build.build_variant(variant, Reporter(quiet=True), toolchain=tools)
     source, key = prepare_source()
-    ggml = build.work_dir("threads", tools, key) / "llama.cpp" / "ggml" / "src"
+    ggml = build.work_dir(variant, tools, key) / "llama.cpp" / "ggml" / "src"
     if not (ggml / "libggml-cpu.a").is_file():
         pytest.skip("the core came from the cache, without ggml's libraries")
     paths = [build.glue_dir(), *(source / "ggml" / inside for inside in ("include", "src", "src/ggml-cpu"))]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import LlamaForCausalLM, Trainer, TrainerCallback, TrainingArguments
+from transformers import LlamaForCausalLM, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from lilm.progress import Bar, Reporter
 from lilm.train.pack.memory_store import MemoryStore
@@ -37,14 +37,28 @@ class Blocks(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
         return {"input_ids": self._blocks[index], "labels": self._blocks[index]}
 
 
-class _Shown(TrainerCallback):
-    """Tells our bar instead of printing."""
+class Shown(TrainerCallback):
+    """Advances a bar of ours with each step."""
 
     def __init__(self, bar: Bar) -> None:
         self._bar = bar
 
     def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
         self._bar.advance()
+
+
+def quiet_arguments(folder: Path, steps: int, on_cpu: bool) -> dict[str, Any]:
+    """Returns TrainingArguments that leave all that decides what is learnt as it is, but for the number of steps:
+    nothing is saved, reported or printed."""
+    return {
+        "output_dir": str(folder),
+        "max_steps": steps,
+        "save_strategy": "no",
+        "logging_strategy": "no",
+        "report_to": "none",
+        "disable_tqdm": True,
+        "use_cpu": on_cpu,
+    }
 
 
 def train_by_defaults(
@@ -61,23 +75,11 @@ def train_by_defaults(
 
     watchers: told of each step too. chosen: of TrainingArguments, instead of its defaults.
     """
-    arguments = TrainingArguments(
-        output_dir=str(work / "trainer"),
-        max_steps=steps,
-        save_strategy="no",
-        logging_strategy="no",
-        report_to="none",
-        disable_tqdm=True,
-        use_cpu=model.device.type == "cpu",
-        **chosen,
-    )
+    arguments = TrainingArguments(**quiet_arguments(work / "trainer", steps, model.device.type == "cpu"), **chosen)
     with reporter.bar("Trainer's defaults", steps) as bar:
-        told = [_Shown(bar), *watchers]
+        told = [Shown(bar), *watchers]
         trainer = Trainer(model=model, args=arguments, train_dataset=Blocks(store, window), callbacks=told)
-        for callback in ("PrinterCallback",):
-            trainer.callback_handler.callbacks = [
-                one for one in trainer.callback_handler.callbacks if type(one).__name__ != callback
-            ]
+        trainer.remove_callback(PrinterCallback)
         trainer.train()
     values = {name: getattr(arguments, name) for name in SHOWN}
     return {name: getattr(value, "value", value) for name, value in values.items()}
