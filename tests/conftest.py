@@ -1,6 +1,7 @@
 """What many tests share: real text where it lies beside the project, a quiet context, a finished small run."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 import tomlkit
+from filelock import FileLock
 from hypothesis import settings
 from rich.console import Console
 
@@ -113,8 +115,14 @@ def lilm(*arguments: str | Path, **options: object) -> "subprocess.CompletedProc
 
 @pytest.fixture(scope="session")
 def finished_run(small_recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run folder in which every stage is done, made by the command line from `small_recipe`."""
+    """A run folder in which every stage is done, made by the command line from `small_recipe`: once, of which each
+    process of tests has a copy."""
+    several = "PYTEST_XDIST_WORKER" in os.environ
+    shared = tmp_path_factory.getbasetemp().parent if several else tmp_path_factory.mktemp("shared")
+    with FileLock(shared / "finished.lock"):
+        if not (shared / "finished" / "site" / "manifest.json").is_file():
+            result = lilm("run", "--recipe", small_recipe, "--run", shared / "finished")
+            assert result.returncode == 0, result.stdout + result.stderr
     run = tmp_path_factory.mktemp("finished") / "run"
-    result = lilm("run", "--recipe", small_recipe, "--run", run)
-    assert result.returncode == 0, result.stdout + result.stderr
+    shutil.copytree(shared / "finished", run, symlinks=True)
     return run
