@@ -58,7 +58,7 @@ def read_llama_config(folder: Path) -> dict[str, Any]:
         value = data.get(key, usual)
         if not _is_number(value) or not 0 <= value < 1:
             raise _bad(f"{key} is {value!r}, not a number from 0 to 1", path, AGAIN)
-        found[key] = value
+        found[key] = float(value)
     biases = {key: _flag(data, key, path) for key in _BIASES}
     tied = _flag(data, "tie_word_embeddings", path)
     rope = _rope(data, found, path)

@@ -1,7 +1,7 @@
 """Reading byte-level BPE tokenizers (tokenizer.json as of Llama 3, Qwen, SmolLM, GPT-2), with errors for the user."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -101,6 +101,7 @@ def _read(data: dict[str, Any], folder: Path, path: Path) -> ByteLevel:
     pre = detect_pre(data.get("pre_tokenizer"), bool(model.get("ignore_merges")), path)
     names, special, unused = _names(data, path)
     _check_merges(merges, model["vocab"], path)
+    _check_letters(names, special.keys() | unused, path)
     bos, eos = (_named(folder, names, key) for key in ("bos_token", "eos_token"))
     if eos is None:
         raise LilmError(
@@ -112,6 +113,17 @@ def _read(data: dict[str, Any], folder: Path, path: Path) -> ByteLevel:
         char for byte, char in enumerate(byte_alphabet()) if byte not in NOT_IN_UTF8 and char not in model["vocab"]
     )
     return ByteLevel(data, names, special, unused, merges, pre, before, eos, bos is not None, adds, missing)
+
+
+def _check_letters(names: Sequence[str], texts: Set[int], path: Path) -> None:
+    """Raises LilmError for a name with a letter that stands for no byte. texts: ids whose names are text."""
+    for index, name in enumerate(names):
+        if index not in texts and not _bytes_of().keys() >= set(name):
+            raise LilmError(
+                f"piece {index}, {name!r}, has a letter that stands for no byte",
+                where=str(path),
+                remedy="fetch the file again",
+            )
 
 
 def _read_json(path: Path) -> dict[str, Any]:

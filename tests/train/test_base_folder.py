@@ -215,6 +215,18 @@ def sharded(base: Path) -> None:
     (base / INDEX).write_text(json.dumps(found), encoding="utf-8")
 
 
+def test_whole_numbers_stand_for_fractions(base: Path) -> None:
+    edit(base / "config.json", lambda data: data.update(rms_norm_eps=0, attention_dropout=0))
+    assert load_llama(base, torch.device("cpu")).config.rms_norm_eps == 0
+
+
+def test_an_index_with_a_byte_order_mark_is_one_line(base: Path) -> None:
+    sharded(base)
+    (base / INDEX).write_bytes(b"\xef\xbb\xbf" + (base / INDEX).read_bytes())
+    with pytest.raises(LilmError, match="cannot load the model .*BOM"):
+        load_llama(base, torch.device("cpu"))
+
+
 def test_shards(base: Path, tmp_path: Path, context: Context) -> None:
     whole = load_llama(base, torch.device("cpu")).state_dict()
     sharded(base)

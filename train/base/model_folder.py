@@ -1,5 +1,6 @@
 """Reading a Llama from a folder, and saying what is wrong with it before anything is built on it."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +80,7 @@ def load_llama(folder: Path, device: "torch.device", dtype: str = "float32") -> 
             use_safetensors=True,
             local_files_only=True,
         )
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, json.JSONDecodeError) as error:  # it reads no JSON that begins with a BOM
         raise LilmError(f"cannot load the model ({error})", where=str(folder), remedy="fetch it again") from error
     # it leaves apart what a tied config has apart, and ties it when rows are added
     apart = model.get_input_embeddings().weight is not model.get_output_embeddings().weight

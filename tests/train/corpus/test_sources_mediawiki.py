@@ -44,6 +44,14 @@ def test_articles_of_a_dump(tmp_path: Path, name: str) -> None:
     assert read(source(tmp_path / name, "mediawiki")) == ["一の記事。", "<二> & 三。"]
 
 
+def test_a_namespace_that_is_no_address_is_told_after_the_pages(tmp_path: Path) -> None:
+    data = dump(*PAGES).replace(b"http://www.mediawiki", b"}[[File:a.png]] [https:/www.mediawiki")
+    (tmp_path / "a.xml").write_bytes(data)
+    *good, bad = read(source(tmp_path / "a.xml", "mediawiki"))
+    assert good == ["一の記事。", "<二> & 三。"]
+    assert isinstance(bad, Bad) and "not a valid URI" in bad.what
+
+
 def test_articles_have_the_id_of_their_page(tmp_path: Path) -> None:
     (tmp_path / "a.xml").write_bytes(dump(*PAGES))
     items = read(source(tmp_path / "a.xml", "mediawiki"))

@@ -22,7 +22,7 @@ from lilm.train.tokenizer.kind import Written
 from lilm.train.tokenizer.kinds import open_base
 from lilm.train.tokenizer.verify import Candidate, Report
 from lilm.vocabulary.byte_level import ByteLevel, byte_alphabet, piece_bytes, read_byte_level, written
-from lilm.vocabulary.pieces import BytePieces
+from lilm.vocabulary.pieces import BytePieces, open_pieces
 from tests.train.made_languages import korean
 from tests.train.tokenizer.byte_bases import write_base
 from tests.train.tokenizer.conftest import english, japanese
@@ -184,6 +184,12 @@ def test_a_piece_that_no_text_gives(llama: Made, tmp_path: Path) -> None:
     assert failing(report) == {"reachable pieces"}
     with pytest.raises(LilmError, match="1 of 201 lines fail reachable pieces"):
         report.raise_on_mismatch("tokenizer")
+
+
+def test_a_letter_that_stands_for_no_byte_is_refused_by_name(llama: Made, tmp_path: Path) -> None:
+    copy = change(llama, tmp_path, lambda data: in_place_of_unused(data, "aƳ"))
+    with pytest.raises(LilmError, match="'aƳ', has a letter that stands for no byte"):
+        open_pieces(copy)
 
 
 def test_special_tokens_at_other_ids(llama: Made, tmp_path: Path) -> None:

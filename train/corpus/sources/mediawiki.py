@@ -47,7 +47,7 @@ def _elements(stream: io.BufferedReader, path: Path) -> Iterator[tuple[str, etre
     )
     try:
         for _, element in events:
-            name = etree.QName(element).localname
+            name = element.tag.rpartition("}")[2]  # etree.QName refuses a namespace that is no address
             yield name, element
             if name == "page":
                 pages += 1
