@@ -223,7 +223,7 @@ def test_whole_numbers_stand_for_fractions(base: Path) -> None:
 def test_an_index_with_a_byte_order_mark_is_one_line(base: Path) -> None:
     sharded(base)
     (base / INDEX).write_bytes(b"\xef\xbb\xbf" + (base / INDEX).read_bytes())
-    with pytest.raises(LilmError, match="cannot load the model .*BOM"):
+    with pytest.raises(LilmError, match=r"cannot load the model .*BOM"):
         load_llama(base, torch.device("cpu"))
 
 
