@@ -54,11 +54,12 @@ def read_llama_config(folder: Path) -> dict[str, Any]:
     for key, wanted in _FIXED.items():
         if data.get(key, wanted) != wanted:
             raise _bad(f"{key} is {data[key]!r}", path, ANOTHER)
+    fractions: dict[str, float] = {}  # whole numbers too: transformers refuses those
     for key, usual in _FRACTIONS.items():
         value = data.get(key, usual)
         if not _is_number(value) or not 0 <= value < 1:
             raise _bad(f"{key} is {value!r}, not a number from 0 to 1", path, AGAIN)
-        found[key] = float(value)
+        fractions[key] = float(value)
     biases = {key: _flag(data, key, path) for key in _BIASES}
     tied = _flag(data, "tie_word_embeddings", path)
     rope = _rope(data, found, path)
@@ -67,6 +68,7 @@ def read_llama_config(folder: Path) -> dict[str, Any]:
         "model_type": "llama",
         "hidden_act": "silu",
         **found,
+        **fractions,
         "rope_parameters": rope,
         "rope_theta": rope["rope_theta"],  # for readers older than rope_parameters
         **biases,
