@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from pybind11.setup_helpers import Pybind11Extension
+from pybind11.setup_helpers import ParallelCompile, Pybind11Extension
 from setuptools import setup
 
+ParallelCompile().install()  # setuptools alone compiles one file after another
 NATIVE = Path("train", "corpus", "native")
 
 setup(

@@ -11,6 +11,7 @@ from lilm.disk import write_atomic
 from lilm.errors import LilmError
 from lilm.export.quality.apart import add_reader, prove_apart
 from lilm.export.quality.file_measures import FileMeasures
+from lilm.export.quality.harness import ChoiceTask, open_tasks
 from lilm.export.quality.opened import Controls, Measured, OpenedRun, check_run, open_run
 from lilm.export.quality.page.html import quant_page
 from lilm.export.quality.places import where_they_fit
@@ -21,7 +22,7 @@ from lilm.export.quality.reference import Reference
 from lilm.export.quality.report import model_report
 from lilm.export.quality.samples import read_samples
 from lilm.export.quality.speed import why_no_page
-from lilm.export.quality.table import quality_table
+from lilm.export.quality.table import choices_table, quality_table
 from lilm.export.quality.texts import Texts, find_texts
 from lilm.pipeline.hashing import write_json
 from lilm.pipeline.runner import locked
@@ -42,6 +43,8 @@ def measure(
     n_predict: int = 0,
     controls: bool = False,
     questions: Path | None = None,
+    tasks: str = "",
+    limit: int = 1_000,
     skip: str = "",
 ) -> dict[str, Any]:
     """runs: folders of finished runs, which stay as they are; run_dir: one more. out: for results, RUN/quant when not
@@ -62,20 +65,23 @@ def measure(
     if not folders:
         raise LilmError("no run", where="lilm bench quant", remedy="give the folder of a finished run")
     names = frozenset(name.strip() for name in skip.split(",") if name.strip())
-    plan = Plan(eval_tokens, n_ctx, generations, n_predict, controls, names, questions)
-    for folder in folders:
-        check_run(folder)
+    plan = Plan(eval_tokens, n_ctx, generations, n_predict, controls, names, questions, tasks, limit)
+    recipes = [check_run(folder)[0] for folder in folders]
     asked = read_questions(questions) if questions is not None else []
     targets = [_target(folder, out, len(folders) > 1) for folder in folders]
     if len(set(targets)) < len(targets):
         raise LilmError("two runs would have their results in one folder", where=str(out), remedy="leave --out out")
+    chosen = [open_tasks(tasks, limit, recipe.language) if tasks else [] for recipe in recipes]
     started = time.monotonic()
     found = [
-        measure_run(folder, target, plan, asked, reporter) for folder, target in zip(folders, targets, strict=True)
+        measure_run(folder, target, plan, asked, choices, reporter)
+        for folder, target, choices in zip(folders, targets, chosen, strict=True)
     ]
     figures = {**_together(found), "seconds": round(time.monotonic() - started, 1)}
     for one in found:
         reporter.console.print(quality_table(one["models"][0]))
+        if (choices := choices_table(one["models"][0])) is not None:
+            reporter.console.print(choices)
     for target in targets:
         reporter.say(f"  everything: {target / REPORT}")
         reporter.say(f"  to read: {target / PAGE}")
@@ -89,7 +95,12 @@ def _target(folder: Path, out: Path | None, several: bool) -> Path:
 
 
 def measure_run(
-    folder: Path, out: Path, plan: Plan, questions: Sequence[Question], reporter: Reporter
+    folder: Path,
+    out: Path,
+    plan: Plan,
+    questions: Sequence[Question],
+    tasks: Sequence[ChoiceTask],
+    reporter: Reporter,
 ) -> dict[str, Any]:
     """One run's figures, which are written to `out` too; see `measure`."""
     out.mkdir(parents=True, exist_ok=True)
@@ -111,7 +122,7 @@ def measure_run(
         if why and "browser" not in plan.skip:
             reporter.say(f"  not measured in Chromium: {why}")
         reference = Reference(run.full, out / "kept", texts.passages, run.recipe.threads)
-        measures = FileMeasures(run, texts, plan, questions, out, why, reference)
+        measures = FileMeasures(run, texts, plan, questions, tasks, out, why, reference)
         if not all(measures.is_scored(file) for file in files[1:]):
             measures = replace(measures, reference=_kept(reference, reporter))
         found = _measured(measures, files, reporter)
@@ -120,9 +131,10 @@ def measure_run(
         shipped = (run.full, *run.files)
         about |= {"fits": where_they_fit(run, shipped), "samples": read_samples(out, shipped, plan.skip)}
         model = model_report(run, files, found, about)
-        figures = _together([{"models": [model], **_own(run, model["files"])}])
+        own = _own(run, model["files"])
+        figures = _together([{"models": [model], **own}])
         write_json(out / REPORT, figures)
-        write_atomic(out / PAGE, quant_page(model))
+        write_atomic(out / PAGE, quant_page(model, own))
     return figures
 
 

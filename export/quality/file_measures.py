@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lilm.export.quality.harness import ChoiceTask, ask_choices
 from lilm.export.quality.opened import REFERENCE, Measured, OpenedRun
 from lilm.export.quality.plan import FORMAT, Plan
 from lilm.export.quality.questions import Question, answer, write_lines
@@ -19,7 +20,7 @@ from lilm.pipeline.hashing import sha256_json
 
 Advance = Callable[[int, str], None]
 GENERATED = 12  # generating a token takes about as long as reading so many, for the time left
-SPEED, PAGE = 10_000, 20_000  # the same of the speeds
+SPEED, PAGE, QUESTION = 10_000, 20_000, 200  # the same of the speeds, and of a question with its choices
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class FileMeasures:
     texts: Texts
     plan: Plan
     questions: Sequence[Question]
+    tasks: Sequence[ChoiceTask]
     out: Path
     no_page: str
     reference: Reference
@@ -66,6 +68,8 @@ class FileMeasures:
             parts.append(self._page(file))
         if self.questions and not file.control:
             parts.append(self._answers(file))
+        if self.tasks and not file.control:
+            parts.append(self._choices(file))
         return parts
 
     def is_scored(self, file: Measured) -> bool:
@@ -175,3 +179,19 @@ class FileMeasures:
 
         cost = GENERATED * self.n_predict * len(self.questions)
         return Part("answers", {"format": FORMAT, "file": file.sha256, **of}, cost, measure)
+
+    def _choices(self, file: Measured) -> Part:
+        asked = [[task.name, task.questions, task.of] for task in self.tasks]
+        of = {
+            "format": FORMAT,
+            "file": file.sha256,
+            "tasks": asked,
+            "n_ctx": self.texts.n_ctx,
+            "threads": self._threads,
+        }
+
+        def measure(tell: Callable[[int], None]) -> dict[str, Any]:
+            with Engine(file.path, n_ctx=self.texts.n_ctx, threads=self._threads) as engine:
+                return ask_choices(engine, self.tasks, self.texts.n_ctx, lambda: tell(QUESTION))
+
+        return Part("choices", of, QUESTION * sum(task.questions for task in self.tasks), measure)

@@ -14,7 +14,8 @@ SKIPPABLE = ("generations", "speed", "browser")
 class Plan:
     """eval_tokens: of each language, in short windows. n_ctx: of the long ones, tokens. generations: free texts of each
     file. n_predict: their longest, 0: as the page has it. controls: whether files are made to compare with. skip: of
-    SKIPPABLE. questions: a file of them, answered by each file."""
+    SKIPPABLE. questions: a file of them, answered by each file. tasks: of multiple choice (see harness.open_tasks), each
+    with its first `limit` questions."""
 
     eval_tokens: int = 100_000
     n_ctx: int = 1024
@@ -23,6 +24,8 @@ class Plan:
     controls: bool = False
     skip: frozenset[str] = field(default_factory=frozenset)
     questions: Path | None = None
+    tasks: str = ""
+    limit: int = 1_000
 
     def __post_init__(self) -> None:
         for value, least, option in (
@@ -30,6 +33,7 @@ class Plan:
             (self.n_ctx, 16, "--n-ctx"),
             (self.generations, 1, "--generations"),
             (self.n_predict, 0, "--n-predict"),
+            (self.limit, 2, "--limit"),
         ):
             if value < least:
                 raise LilmError(f"{value} is too few", where=option, remedy=f"give {least} or more")

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
+from lilm.export.quality.choice_figures import choice_figures
 from lilm.export.quality.layers import types_by_layer
 from lilm.export.quality.opened import REFERENCE, Measured, OpenedRun
 from lilm.export.quality.ratios import learnt_pairs
@@ -23,7 +24,8 @@ def file_row(run: OpenedRun, file: Measured, found: Found, full: Found) -> dict[
     kld_se, kld_p99, kld_p999, same_top: of the language learnt. bpb_LANGUAGE: bits per byte. loops, wrong_language,
     broken: shares of the free texts. fit_error: the share by which `lilm fit` reckons more memory (below 0, less) than
     the file took. All text of short windows; `texts` has the long ones, the intervals, and as `more_bits` the share by
-    which bits per byte are more than F16's. matrices: see types_by_layer. None: not measured."""
+    which bits per byte are more than F16's. matrices: see types_by_layer. choices: see choice_figures. None: not
+    measured."""
     size, scores = file.path.stat().st_size, found["scores"]
     tensors = open_gguf(file.path).tensors
     weights = sum(tensor.parameters for tensor in tensors.values())
@@ -57,6 +59,7 @@ def file_row(run: OpenedRun, file: Measured, found: Found, full: Found) -> dict[
         "texts": texts,
         "written": found.get("written"),
         "answers": found.get("answers"),
+        "choices": choice_figures(found["choices"], full["choices"]) if "choices" in found else None,
         "sha256": file.sha256,
     }
 

@@ -40,6 +40,26 @@ def quality_table(model: Mapping[str, Any]) -> Table:
     return table
 
 
+def choices_table(model: Mapping[str, Any]) -> Table | None:
+    """Right answers of each file by task, and how they changed from the F16 file's; None where nothing was asked."""
+    rows = [row for row in sorted(model["files"], key=lambda row: (-row["mb"], row["quant"])) if row["choices"]]
+    if not rows:
+        return None
+    table = Table(title="Multiple choice", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in ("task", "file"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("questions", "right", "lost", "won", "margin, nats"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for task in rows[0]["choices"]:
+        for row in rows:
+            one = row["choices"][task]
+            right, margin = f"{one['accuracy']['value']:.1%}", f"{one['margin']['value']:+.3f}"
+            table.add_row(
+                task, row["quant"], f"{one['questions']:,}", right, f"{one['lost']:,}", f"{one['won']:,}", margin
+            )
+    return table
+
+
 def _interval(row: Mapping[str, Any], lang: str) -> tuple[Any, Any]:
     found = row["texts"][lang]["short"]["kld_mean"]
     return tuple(found["ci95"]) if found else (None, None)

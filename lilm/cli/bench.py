@@ -80,6 +80,14 @@ def register(app: typer.Typer) -> None:
         questions: Annotated[
             Path | None, typer.Option(help="quant: a file of questions (JSON Lines), which each file answers.")
         ] = None,
+        tasks: Annotated[
+            str,
+            typer.Option(
+                help="quant: multiple choice, with commas: files of JCommonsenseQA or JMMLU, or tasks of "
+                "lm-evaluation-harness (pip install 'lilm[eval]')."
+            ),
+        ] = "",
+        limit: Annotated[int, typer.Option(help="quant: questions of each task, 1,000 when not given.")] = 0,
         out: Annotated[
             Path | None, typer.Option(help="quant, chat: results' folder, else RUN/quant, RUN/chat.")
         ] = None,
@@ -110,6 +118,7 @@ def register(app: typer.Typer) -> None:
         options |= {"variants": variants, "choose_rates": choose_rates, "skip": skip, "markdown": markdown}
         options |= {"runs": runs, "out": out, "eval_tokens": eval_tokens, "n_ctx": n_ctx, "generations": generations}
         options |= {"n_predict": n_predict, "controls": controls, "questions": questions}
+        options |= {"tasks": tasks, "limit": limit}
         options |= {
             "inputs": inputs,
             "injections": injections,

@@ -24,12 +24,13 @@ from lilm.recipe import SamplingConfig
 class Score:
     """One window: a value per predicted token, that is for each token but the first.
 
-    nll: negative log-likelihood, nats. kld: KL(reference || model), nats, and same_top: whether both hold the
-    same token for the best; both None without a reference. states: of all tokens [tokens, n_embd], where they are kept.
-    seconds: of the model's own decoding.
+    nll: negative log-likelihood, nats. best: whether no other token is likelier. kld: KL(reference || model), nats, and
+    same_top: whether both hold the same token for the best; both None without a reference. states: of all tokens
+    [tokens, n_embd], where they are kept. seconds: of the model's own decoding.
     """
 
     nll: NDArray[np.float64]
+    best: NDArray[np.bool_]
     kld: NDArray[np.float64] | None
     same_top: NDArray[np.bool_] | None
     seconds: float
@@ -150,8 +151,9 @@ class Engine(Closing):
             raise ValueError(f"a window of {len(tokens)} tokens predicts nothing")
         head, arrays = self._ask("score", tokens=list(tokens), row=row)
         states = arrays.pop() if self._keeps_states else None
-        kld, same_top = arrays[1:] if len(arrays) > 1 else (None, None)
-        return Score(arrays[0], kld, same_top, head["seconds"], states)
+        nll, best, *others = arrays
+        kld, same_top = others or (None, None)
+        return Score(nll, best, kld, same_top, head["seconds"], states)
 
     def greedy(self, prompt: str | Sequence[int], n_predict: int, *, stop: bool = True) -> Continuation:
         """Go on with the best token each time. A text prompt gets BOS in front.

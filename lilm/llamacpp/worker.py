@@ -143,9 +143,9 @@ class Worker:
         return {"names": [name for name, _ in found]}, [values for _, values in found]
 
     def score(self, tokens: list[int], row: int) -> Answer:
-        """Per predicted token (all but the first): its negative log-likelihood in nats; with a reference also
-        the KL divergence from it and whether both have the same best token; last, where they are to be kept, the hidden
-        states of all tokens. row: of the first token among the kept states.
+        """Per predicted token (all but the first): its negative log-likelihood in nats, and whether it is the best one;
+        with a reference also the KL divergence from it and whether both have the same best token; last, where they are
+        to be kept, the hidden states of all tokens. row: of the first token among the kept states.
 
         Decoded in the parts that llama.cpp computes at once, so that a long window takes no more memory."""
         model, reference, kept = self._opened(), self._reference, self._kept
@@ -161,7 +161,8 @@ class Worker:
             logits = model.extend(part, start, every=True)
             seconds += time.perf_counter() - started
             ours = log_softmax(logits[: len(wanted)])
-            values: list[Array] = [-ours[np.arange(len(wanted)), wanted].astype(np.float64)]
+            best = ours.argmax(axis=-1)
+            values: list[Array] = [-ours[np.arange(len(wanted)), wanted].astype(np.float64), best == np.array(wanted)]
             if self._keeps:
                 states.append(model.states(len(part)).astype(np.float16))
             if reference is not None or kept is not None:
@@ -170,7 +171,7 @@ class Worker:
                 elif reference is not None:
                     logits = reference.extend(part, start, every=True)[: len(wanted)]
                 theirs = log_softmax(logits)
-                values += [kl_divergence(theirs, ours), ours.argmax(axis=-1) == theirs.argmax(axis=-1)]
+                values += [kl_divergence(theirs, ours), best == theirs.argmax(axis=-1)]
             found.append(values)
         columns = [np.concatenate(values) for values in zip(*found, strict=True)]
         return {"seconds": seconds}, [*columns, np.concatenate(states)] if states else columns

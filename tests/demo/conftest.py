@@ -277,10 +277,10 @@ def chat_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def slow_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One that takes seconds for its longest answer, and would not end it sooner."""
-    return write_chat_gguf(tmp_path_factory.mktemp("slow"), hidden=320, layers=6, n_ctx=2048)
+    return write_chat_gguf(tmp_path_factory.mktemp("slow"), hidden=320, layers=6, n_ctx=2048, ends=False)
 
 
-def write_chat_gguf(folder: Path, hidden: int, layers: int, n_ctx: int) -> Path:
+def write_chat_gguf(folder: Path, hidden: int, layers: int, n_ctx: int, ends: bool = True) -> Path:
     import sentencepiece
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -307,7 +307,10 @@ def write_chat_gguf(folder: Path, hidden: int, layers: int, n_ctx: int) -> Path:
         num_attention_heads=hidden // 16,
         **shape,
     )
-    LlamaForCausalLM(config).save_pretrained(folder)
+    model = LlamaForCausalLM(config)
+    if not ends:  # a logit of 0 is never among the 40 best of 340, whatever is drawn
+        model.lm_head.weight.data[config.eos_token_id] = 0
+    model.save_pretrained(folder)
     (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE, encoding="utf-8")
     target = folder / "model-f16.gguf"
     write_gguf(folder, target, ("ja",))

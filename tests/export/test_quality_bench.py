@@ -94,7 +94,10 @@ def measured(run: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[
     out = tmp_path_factory.mktemp("results")
     questions = out / "questions.jsonl"
     questions.write_text('{"turns": ["cat", "dog"]}\n', encoding="utf-8")
-    options = {**SMALL, "controls": True, "questions": questions, "out": out}
+    tasks = out / "animals.json"
+    asked = {"question": "猫はどこ？", "choice0": "マットの上", "choice1": "ドア", "label": 0}
+    tasks.write_text("".join(json.dumps({**asked, "label": at % 2}) + "\n" for at in range(4)), encoding="utf-8")
+    options = {**SMALL, "controls": True, "questions": questions, "tasks": str(tasks), "limit": 3, "out": out}
     return run_benchmark("quant", Reporter(quiet=True), runs=[run], **options), out
 
 
@@ -124,6 +127,17 @@ def test_each_file_has_its_figures(measured: tuple[dict[str, Any], Path], run: P
     written = json.loads((measured[1] / "report.json").read_text(encoding="utf-8"))
     assert rows(written) == found
     assert (measured[0]["size_bytes_off"], measured[0]["blocks_exact"], measured[0]["fit_error"]) == (0, 1.0, None)
+
+
+def test_multiple_choice_is_told_beside_f16_s(measured: tuple[dict[str, Any], Path]) -> None:
+    found = rows(measured[0])
+    full, small = found["F16"]["choices"]["animals"], found["Q4_0"]["choices"]["animals"]
+    assert full["questions"] == 3 and full["accuracy"]["count"] in (1, 2), "the first three: two of one label"
+    assert (full["lost"], full["won"], full["change"]["value"]) == (0, 0, 0)
+    assert small["margin"]["value"] - full["margin"]["value"] == pytest.approx(small["margin_change"]["value"])
+    assert found["Q4_0 + imatrix"]["choices"] is None, "nobody ships a control"
+    page = (measured[1] / "report.html").read_text(encoding="utf-8")
+    assert "Multiple choice" in page and "3 questions, acc_norm" in page
 
 
 def test_the_memory_that_is_reckoned_is_held_against_what_a_file_takes(run: Path) -> None:

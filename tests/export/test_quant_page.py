@@ -122,6 +122,7 @@ class Reader(HTMLParser):
         self.text += data
 
 
+OWN = {"size_bytes_off": 0, "blocks_exact": 0.9999, "fit_error": -0.021}
 EVIL = "<script>alert('x')</script>&\u202e\x07"
 
 
@@ -131,7 +132,7 @@ def page() -> str:
     control = row("Q4_0 + imatrix", 17.0, 0.03, (0.007, 0.01), control=True, note="rounded with an importance matrix")
     texts = {one["quant"]: {"text": f"{EVIL} by {one['quant']}", **faults} for one in ALL}
     samples = [{"kind": "ja", "prompt": f"むかし{EVIL}", "texts": texts}]
-    return quant_page(report([*ALL, control], DEVICES, samples=samples, name=f"made {EVIL}"))
+    return quant_page(report([*ALL, control], DEVICES, samples=samples, name=f"made {EVIL}"), OWN)
 
 
 def test_the_page_shows_what_the_report_holds(page: str) -> None:
@@ -143,6 +144,8 @@ def test_the_page_shows_what_the_report_holds(page: str) -> None:
     assert "3,000 tokens of 30 documents" in text
     assert text.count("by Q4_0") == 1 and "rounded with an importance matrix" in text
     assert "a context of 256 tokens is no longer" in text
+    assert "to the byte as large as what its types foretold" in text
+    assert "99.99% of the learnt blocks" in text and "at most 2.1% off" in text
 
 
 def test_the_page_needs_nothing_else_and_text_cannot_break_it(page: str) -> None:
@@ -165,7 +168,7 @@ def test_a_page_of_what_was_not_measured_says_so() -> None:
     del model["measured_on"]["chat"]
     for one in bare:
         del one["texts"]["chat"]
-    text = " ".join(Reader(quant_page(model)).text.split())
+    text = " ".join(Reader(quant_page(model, dict.fromkeys(OWN))).text.split())
     assert "Not measured. In Chromium: Chromium is not installed." in text
     assert "What they write" not in text
 

@@ -5,7 +5,16 @@ from typing import Any
 
 from lilm.export.quality.page.advice import OVER_RULE, advise
 from lilm.export.quality.page.charts import quality_charts, speed_charts
-from lilm.export.quality.page.tables import TEXT_HEADS, WRITTEN_HEADS, bits_table, strips, text_tables, written_rows
+from lilm.export.quality.page.tables import (
+    CHOICE_HEADS,
+    TEXT_HEADS,
+    WRITTEN_HEADS,
+    bits_table,
+    choice_tables,
+    strips,
+    text_tables,
+    written_rows,
+)
 from lilm.report.languages import language_name
 from lilm.report.page import render_page
 
@@ -13,8 +22,10 @@ PACKAGE = "lilm.export.quality.page"
 FAULTS = {"loops": "loops", "wrong_language": "in another language", "broken": "broken characters"}
 
 
-def quant_page(model: Mapping[str, Any]) -> str:
-    """The whole HTML page of a model of the report. It needs nothing else, and all text out of files is escaped."""
+def quant_page(model: Mapping[str, Any], own: Mapping[str, Any]) -> str:
+    """The whole HTML page of a model of the report. It needs nothing else, and all text out of files is escaped.
+
+    own: size_bytes_off, blocks_exact and fit_error, as bench.measure has them."""
     from markupsafe import Markup
 
     def drawn(charts: list[tuple[str, str]]) -> list[tuple[str, Markup]]:
@@ -25,6 +36,7 @@ def quant_page(model: Mapping[str, Any]) -> str:
         "quant.html.jinja",
         {"language": language_name},
         model=model,
+        own=own,
         shipped=[row for row in model["files"] if not row["control"]],
         has_controls=any(row["control"] for row in model["files"]),
         advice=advise(model),
@@ -35,6 +47,8 @@ def quant_page(model: Mapping[str, Any]) -> str:
         text_heads=TEXT_HEADS,
         written=written_rows(model),
         written_heads=WRITTEN_HEADS,
+        choices=choice_tables(model),
+        choice_heads=CHOICE_HEADS,
         bits=bits_table(model),
         strips=strips(model),
         faults=FAULTS,

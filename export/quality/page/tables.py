@@ -79,6 +79,31 @@ def written_rows(model: Mapping[str, Any]) -> list[tuple[Row, Cells]]:
     ]
 
 
+CHOICE_HEADS = ("MB", "right", "change\nfrom F16", "lost,\nwon", "margin,\nnats", "change\nfrom F16")
+
+
+def choice_tables(model: Mapping[str, Any]) -> list[tuple[str, str, list[tuple[Row, Cells]]]]:
+    """(task, how many questions and how they count, [(row, cells as CHOICE_HEADS)]) of each task."""
+    rows = [row for row in by_size(model) if row.get("choices")]
+    found = []
+    for task, one in (rows[0]["choices"] if rows else {}).items():
+        measured = f"{count(one['questions'])} questions, {one['metric']}"
+        found.append((task, measured, [(row, _choice_cells(row, row["choices"][task])) for row in rows]))
+    return found
+
+
+def _choice_cells(row: Row, figures: Mapping[str, Any]) -> Cells:
+    same = row["method"] == REFERENCE
+    return [
+        size(row),
+        _with_ends(figures["accuracy"]),
+        NONE if same else _interval(figures["change"], "+.1%"),
+        NONE if same else f"{figures['lost']:,}, {figures['won']:,}",
+        _value(figures["margin"], "+.3f"),
+        NONE if same else _interval(figures["margin_change"], "+.3f"),
+    ]
+
+
 def by_size(model: Mapping[str, Any]) -> list[Row]:
     """The files, largest first."""
     return sorted(model["files"], key=lambda row: (-row["mb"], row["quant"]))
@@ -136,4 +161,8 @@ def _interval(figures: Mapping[str, Any] | None, form: str) -> str:
 
 def _share(row: Row, name: str) -> str:
     found = (row["written"] or {}).get(name)
-    return NONE if found is None else f"{found['value']:.0%} ({found['ci95'][0]:.0%} to {found['ci95'][1]:.0%})"
+    return NONE if found is None else _with_ends(found)
+
+
+def _with_ends(share: Mapping[str, Any]) -> str:
+    return f"{share['value']:.0%} ({share['ci95'][0]:.0%} to {share['ci95'][1]:.0%})"
