@@ -14,7 +14,7 @@ SKIPPABLE = ("generations", "speed", "browser")
 class Plan:
     """eval_tokens: of each language, in short windows. n_ctx: of the long ones, tokens. generations: free texts of each
     file. n_predict: their longest, 0: as the page has it. controls: whether files are made to compare with. skip: of
-    SKIPPABLE. questions: a file of them, answered by each file. tasks: of multiple choice (see harness.open_tasks), each
+    SKIPPABLE. questions: a file of them, answered by each file. tasks: multiple choice (see harness.open_tasks), each
     with its first `limit` questions."""
 
     eval_tokens: int = 100_000
