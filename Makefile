@@ -14,8 +14,7 @@ export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF '-DCMAKE_PROJECT_llama.cpp_INCLUDE=$(CURD
 export DS_BUILD_OPS ?= 0
 NPM_BIN := dev/node_modules/.bin
 JAVASCRIPT := '{demo,tests,wasm}/**/*.{js,mjs,mts}' '!**/*.d.mts'
-# Python compiles what is imported when it first is: a minute less than all of it at once.
-PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --progress-bar off --no-compile
+PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --progress-bar off
 
 .PHONY: quickstart test setup tools wheel lint lint-python lint-js format-js types docs clean
 

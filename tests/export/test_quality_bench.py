@@ -272,8 +272,9 @@ def test_what_was_measured_is_not_measured_again(
 
     monkeypatch.setattr(file_measures, "score", see)
     monkeypatch.setattr(file_measures, "write", None)
-    options = {**SMALL, "controls": True, "questions": out / "questions.jsonl", "out": out}
-    again = measure(Reporter(quiet=True), [run], **options)
+    monkeypatch.setattr(file_measures, "ask_choices", None)
+    asked = {"questions": out / "questions.jsonl", "tasks": str(out / "animals.json"), "limit": 3}
+    again = measure(Reporter(quiet=True), [run], out=out, **{**SMALL, "controls": True, **asked})
     assert set(scored) == {"model-Q8_0.gguf"}
     assert again["models"] == figures["models"]
 
