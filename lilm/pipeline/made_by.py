@@ -4,7 +4,7 @@ import ast
 import hashlib
 import platform
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -44,10 +44,15 @@ def code_of(module: str) -> dict[str, str]:
 def libraries_of(module: str) -> dict[str, str]:
     """Versions by name: LiLM's, Python's, and those of all that the modules of `code_of` import."""
     imported = {name for source in _sources(module).values() for name in source.libraries}
-    by_module = metadata.packages_distributions()
-    names = sorted({name for one in imported for name in by_module.get(one, ())})
+    names = sorted({name for one in imported for name in _by_module().get(one, ())})
     own = {PACKAGE: __version__, "python": platform.python_version()}
     return own | {name: metadata.version(name) for name in names if name != PACKAGE}
+
+
+@cache
+def _by_module() -> Mapping[str, Sequence[str]]:
+    """Names of packages by the modules that they install. It reads the lists of all files installed: a second."""
+    return metadata.packages_distributions()
 
 
 def changed_code(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
