@@ -40,13 +40,13 @@ def read_json_object(path: Path, *, remedy: str = AGAIN, max_bytes: int = MAX_BY
         raise _bad(f"it holds {_NAMES.get(type(found), 'a number')}, not an object", path, remedy)
     if is_deep(found):
         raise _bad(f"it is nested more than {MAX_DEPTH} deep", path, remedy)
-    if "\\ud" in text.lower() and not _is_text(found):
+    if "\\ud" in text.lower() and not is_text(found):
         raise _bad("a text in it has half a surrogate pair, which no file can hold", path, remedy)
     return found
 
 
-def _is_text(found: Any) -> bool:
-    """Whether all its texts can be written as UTF-8."""
+def is_text(found: Any) -> bool:
+    """Whether all texts in a JSON value can be written as UTF-8: half a surrogate pair cannot."""
     try:
         json.dumps(found, ensure_ascii=False).encode()
     except UnicodeEncodeError:

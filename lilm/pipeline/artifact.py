@@ -1,12 +1,13 @@
 """A stage's folder and its manifest: what was made, from what, and the hashes that prove it."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lilm.commands import command
+from lilm.errors import LilmError
+from lilm.json_file import read_json_object
 from lilm.pipeline.hashing import sha256_file, sha256_json, write_json
 
 MANIFEST = "manifest.json"
@@ -86,10 +87,10 @@ def read_manifest(folder: Path) -> Manifest | None:
     if not path.is_file():
         return None
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_json_object(path)
         manifest = Manifest(**{**data, "volatile": tuple(data["volatile"])})
         shapes = [(entry["bytes"], entry["mtime_ns"], entry["sha256"]) for entry in manifest.outputs.values()]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (LilmError, KeyError, TypeError, AttributeError):
         return None
     tables = (manifest.config, manifest.inputs, manifest.measurements, manifest.code, manifest.made_by)
     sound = isinstance(manifest.key, str) and all(isinstance(table, dict) for table in tables)

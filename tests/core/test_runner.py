@@ -196,7 +196,10 @@ def test_what_would_run_is_told_with_its_reason(fake: Fake, tmp_path: Path) -> N
     assert "again: a file that it reads has changed" in said.getvalue()
 
 
-@pytest.mark.parametrize("damage", ["", "{}", "[]", '{"stage": 1}', "no JSON", "[" * 100_000])
+CUT = '{"stage": "export", "key": "\\ud800"}'  # half a surrogate pair
+
+
+@pytest.mark.parametrize("damage", ["", "{}", "[]", '{"stage": 1}', "no JSON", "[" * 100_000, CUT])
 def test_a_stage_without_a_readable_manifest_runs_again(
     fake: Fake, tmp_path: Path, reporter: Reporter, damage: str
 ) -> None:

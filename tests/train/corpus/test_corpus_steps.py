@@ -205,6 +205,20 @@ def test_ngram_hashes_stand_for_ngrams() -> None:
     assert len(ngram_hashes(code_points("雨"), 5)) == len(ngram_hashes(code_points(""), 5)) == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[" * 100_000, "nested"),
+        ("[" * 80 + '"深い"' + "]" * 80, "nested more than 64 deep"),
+        ('{"a": "\\ud83d!"}\n{"a": "半分"}\n', "half a surrogate pair"),
+    ],
+)
+def test_evaluation_files_that_are_no_text_are_named(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "eval.json").write_text(text, encoding="utf-8")
+    with pytest.raises(LilmError, match=rf"eval\.json: .*{said}"):
+        write_evaluation([str(tmp_path / "eval.json")], 13, tmp_path / "out")
+
+
 def test_evaluation_files_that_are_json_lines_by_another_name(shared_data: Path, tmp_path: Path) -> None:
     path = shared_data / "eval" / "jglue" / "datasets__jcommonsenseqa-v1.3__train-v1.3.json"
     write_evaluation([str(path)], 25, tmp_path / "eval.npy")

@@ -78,6 +78,7 @@ def test_broken_archives_are_noticed(tmp_path: Path, name: str) -> None:
         (b'{"text": "a\0b"}', "NUL byte, at position 11 of the line"),
         (b'{"text": "\\ud83d!"}', "half a surrogate pair at character 0"),
         (b'{"a": ' + b"[" * 100_000, "nested too deep"),
+        (b'{"text": "x", "id": ' + b"[" * 900 + b"]" * 900 + b"}", "'id' is nested too deep to be an id"),
         (b'{"text": "' + b"x" * 3_000 + b'"}', "line of more than"),
     ],
 )

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from lilm.errors import LilmError
+from lilm.json_file import AGAIN, MAX_DEPTH, is_deep, is_text
 from lilm.pipeline.hashing import write_json
 from lilm.train.corpus.blocks import save_array
 from lilm.train.corpus.ngrams import Hashes, code_points, ngram_hashes
@@ -103,12 +104,23 @@ def evaluation_entries(file: Path) -> Iterator[str]:
         yield from text.splitlines()
         return
     try:
-        yield from _strings(json.loads(text))
+        found = _parsed(text)
+    except ValueError as error:
+        raise LilmError(f"not JSON ({error})", where=str(file), remedy=AGAIN) from error
+    except RecursionError as error:
+        raise LilmError("it is nested too deep", where=str(file), remedy=AGAIN) from error
+    if is_deep(found):
+        raise LilmError(f"it is nested more than {MAX_DEPTH} deep", where=str(file), remedy=AGAIN)
+    if not is_text(found):
+        raise LilmError("a text in it has half a surrogate pair, which is no text", where=str(file), remedy=AGAIN)
+    yield from _strings(found)
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return [json.loads(text)]
     except ValueError:  # many a .json has an object in each line
-        try:
-            yield from _strings([json.loads(line) for line in text.splitlines() if line.strip()])
-        except ValueError as error:
-            raise LilmError(f"not JSON ({error})", where=str(file), remedy="fetch the file again") from error
+        return [json.loads(line) for line in text.splitlines() if line.strip()]
 
 
 def _strings(value: Any) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from lilm.json_file import is_deep
 from lilm.recipe import SourceConfig
 from lilm.train.corpus.sources import base
 from lilm.train.corpus.sources.base import MB, Bad, Damaged, Identified, Item
@@ -47,8 +48,10 @@ def read_file(path: Path, source: SourceConfig, begin: int = 0, end: int | None 
                 yield item
 
 
-def _named(text: str, record: dict[str, Any], where: str, source: SourceConfig) -> str:
+def _named(text: str, record: dict[str, Any], where: str, source: SourceConfig) -> str | Bad:
     own = record.get(source.id_field)
+    if isinstance(own, dict | list) and is_deep(own):
+        return Bad(where, f"{source.id_field!r} is nested too deep to be an id", DELETE)
     return text if own is None else Identified(text, str(own), where)
 
 
