@@ -53,10 +53,10 @@ tools:
 	echo "installing$$missing"; \
 	$$sudo apt-get update -qq && $$sudo apt-get install -qq -y --no-install-recommends $$missing >/dev/null
 
-# In three processes, each with whole folders of tests, which share models; two would leave two cores idle for a sixth of
-# the time. Threads of OpenMP sleep while they wait: processes whose threads spin take four times as long.
+# In two processes, each with whole folders of tests, which share models and builds. Threads of OpenMP sleep while they
+# wait: on two cores, two processes whose threads spin take four times as long.
 test: $(VENV)/.installed-dev tools
-	OMP_WAIT_POLICY=PASSIVE PYTHONSAFEPATH=1 $(BIN)/pytest -n 3 --no-loadscope-reorder $(PYTEST_ARGS)
+	OMP_WAIT_POLICY=PASSIVE PYTHONSAFEPATH=1 $(BIN)/pytest -n 2 $(PYTEST_ARGS)
 
 # What users install, unpacked in build/wheel: `PYTHONPATH=$PWD/build/wheel make test` tests it instead of the checkout.
 wheel: $(VENV)/.installed-dev

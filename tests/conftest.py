@@ -27,8 +27,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Gives one process of several whole groups of tests, which share what they make: a folder; in tests/train, whose
-    files share little, a file or a folder. Builds for the browser are kept on the disk, for all of them.
+    """Gives one process of several whole groups of tests, which share what they make: a folder; those of the page and
+    of the runtime, which share a build; in tests/train, whose files share little, a file or a folder.
 
     xdist's own groups (`--dist loadgroup`) do not hold: it writes them into names that pytest 9.2 does not read again.
     """
@@ -37,19 +37,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class ByFolder(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             folder, *below = Path(nodeid.split("::")[0]).relative_to("tests").parts
-            return f"{folder}/{below[0]}" if folder == "train" else folder
+            if folder == "train":
+                return f"{folder}/{below[0]}"
+            return "browser" if folder in ("demo", "wasm") else folder
 
     return ByFolder(config, log)
 
 
-LONGEST = ("wasm", "demo", "e2e")  # folders whose tests take longest: they are begun first
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Orders them. A browser that did not come to it in time, since others had the cores, is asked once more; the
-    summary tells."""
-    folders = {item: item.path.relative_to(ROOT / "tests").parts[0] for item in items}
-    items.sort(key=lambda item: LONGEST.index(folders[item]) if folders[item] in LONGEST else len(LONGEST))
+    """A browser that did not come to it in time, since others had the cores, is asked once more; the summary tells."""
     for item in items:
         if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.flaky(reruns=1, only_rerun=["TimeoutError"]))
