@@ -18,6 +18,7 @@ from lilm.demo.handler import site_app
 from lilm.demo.hosts import names_of
 from lilm.demo.lan import checked_host, lan_address, lan_names, show_qr, what_works
 from lilm.errors import LilmError
+from lilm.progress import text_console
 
 FIRST_PORT = 8000
 PORTS_TO_TRY = 100
@@ -105,7 +106,7 @@ def serve(folder: Path, port: int = 0, open_browser: bool = False) -> None:
 
     Raises LilmError when there is no site or no port.
     """
-    _serve_until_stopped(site_server(folder, port), site_folder(folder), Console(), open_browser)
+    _serve_until_stopped(site_server(folder, port), site_folder(folder), text_console(), open_browser)
 
 
 def serve_lan(folder: Path, port: int = 0, open_browser: bool = False, host: str = "", https: bool = False) -> None:
@@ -114,7 +115,7 @@ def serve_lan(folder: Path, port: int = 0, open_browser: bool = False, host: str
     host: the address to listen on, where the machine has several. https: by a certificate of one's own.
     Raises LilmError, too, when there is no network, or no certificate can be made.
     """
-    console, site = Console(), site_folder(folder)
+    console, site = text_console(), site_folder(folder)
     address = checked_host(host) if host else lan_address()
     names = lan_names(address)
     certificate = own_certificate(names) if https else None

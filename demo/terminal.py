@@ -16,6 +16,7 @@ from lilm.demo.meter import meter
 from lilm.errors import LilmError
 from lilm.llamacpp.answers import MAX_SEED, Order
 from lilm.llamacpp.chat import ChatEngine
+from lilm.progress import text_console
 
 PROMPT = "> "
 HELP = """\
@@ -199,7 +200,7 @@ def talk(model: Path, order: Order, *, system: str = "", n_ctx: int = 4096, lora
     Raises LilmError when the model cannot be used, and where stdin is no terminal also for the first mistake.
     """
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
-    notes = Console(stderr=True)
+    notes = text_console(stderr=True)
     with ChatEngine(model, n_ctx=n_ctx, lora=lora) as engine:
         if interactive:
             notes.print(f"{model.stem} · /help · Ctrl-D ends", style="dim", highlight=False, markup=False)

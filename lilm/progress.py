@@ -22,6 +22,11 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
+def text_console(*, stderr: bool = False, quiet: bool = False, record: bool = False) -> Console:
+    """A screen that shows text as it is: by itself rich draws a picture for `:ab:`, in a fingerprint or a path too."""
+    return Console(stderr=stderr, quiet=quiet, record=record, emoji=False)
+
+
 class Bar:
     """One piece of work of `total` steps. `advance` it; `note` is shown behind the bar."""
 
@@ -67,7 +72,7 @@ class Reporter:
     """
 
     def __init__(self, console: Console | None = None, quiet: bool = False) -> None:
-        self.console = console or Console(stderr=True, quiet=quiet)
+        self.console = console or text_console(stderr=True, quiet=quiet)
         self.live: Progress | None = None
         self.log: Path | None = None
         self.in_all: Callable[[float], str] | None = None

@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
-
 from lilm.demo.api.app import api_app
 from lilm.demo.serve import Server, listen
 from lilm.llamacpp.chat import ChatEngine
+from lilm.progress import text_console
 from lilm.recipe import SamplingConfig
 
 HOST = "127.0.0.1"
@@ -36,7 +35,7 @@ def api_server(
 
 def serve(model: Path, sampling: SamplingConfig, port: int = 0, *, n_ctx: int = 4096, lora: Path | None = None) -> None:
     """Serve until Ctrl-C; prints the address. Raises LilmError as `api_server`."""
-    console = Console()
+    console = text_console()
     with api_server(model, sampling, port, n_ctx=n_ctx, lora=lora) as server:
         try:
             console.print(f"{model.name}: base_url {server.url}v1 · Ctrl-C stops", highlight=False, markup=False)

@@ -200,9 +200,9 @@ def exit_code(findings: list[Finding]) -> int:
 
 def show_findings(json_out: bool = False) -> int:
     """Print the table, or JSON, and answer the exit code."""
-    from rich.console import Console
+    from lilm.progress import text_console
 
-    console = Console()
+    console = text_console()
     findings = find_all()
     if json_out:
         console.print_json(json.dumps([asdict(finding) for finding in findings]))

@@ -27,14 +27,13 @@ def register(groups: Groups) -> None:
 
         Examples: `lilm finetune show chats.jsonl --model model-Q4_0.gguf` · `lilm finetune show oasst1-ja --count 10`
         """
-        from rich.console import Console
-
         from lilm.pipeline.hashing import write_json
+        from lilm.progress import text_console
         from lilm.train.finetune.show import show_chats
 
         told = recipe or run_dir or Path("lilm.toml").is_file()
         loaded, folder = load_run(recipe, run_dir) if told else (None, None)
-        figures = show_chats(source, loaded, folder, model, count, Console())
+        figures = show_chats(source, loaded, folder, model, count, text_console())
         if json_file is not None:
             write_json(json_file, figures)
 

@@ -25,12 +25,11 @@ def register(app: typer.Typer) -> None:
 
         Examples: `lilm fit model-Q4_0.gguf` · `lilm fit runs/quickstart` · `lilm fit model.gguf --device iphone-safari`
         """
-        from rich.console import Console
 
         from lilm.errors import LilmError
         from lilm.fit.command import show_fit
         from lilm.pipeline.hashing import write_json
-        from lilm.progress import Reporter
+        from lilm.progress import Reporter, text_console
         from lilm.recipe import WasmConfig, load_recipe
         from lilm.wasm.stage import memory_use
 
@@ -40,7 +39,7 @@ def register(app: typer.Typer) -> None:
         recipe = model / "lilm.toml"
         config = load_recipe(str(recipe)).wasm if recipe.is_file() else WasmConfig()
         config = config.model_copy(update={"kv_type": kv_type}) if kv_type else config
-        figures = show_fit(model, device, n_ctx, memory_use(config, config.variants[0]), Console())
+        figures = show_fit(model, device, n_ctx, memory_use(config, config.variants[0]), text_console())
         if measure:
             from lilm.wasm.bench.peak import fit_errors
 

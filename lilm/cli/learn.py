@@ -22,13 +22,12 @@ def register(app: typer.Typer, groups: Groups) -> None:
 
         Examples: `lilm corpus inspect page.html` · `lilm corpus inspect dump.jsonl.zst:1203 --recipe tinyllama-ja`
         """
-        from rich.console import Console
-
+        from lilm.progress import text_console
         from lilm.recipe import load_recipe
         from lilm.train.corpus.inspect import inspect_file
 
         loaded = load_recipe(recipe or ("lilm.toml" if Path("lilm.toml").is_file() else "quickstart"))
-        raise typer.Exit(0 if inspect_file(file, loaded.corpus, lang, Console()) else 1)
+        raise typer.Exit(0 if inspect_file(file, loaded.corpus, lang, text_console()) else 1)
 
     @app.command()
     def plan(

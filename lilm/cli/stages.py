@@ -29,13 +29,12 @@ def register(app: typer.Typer) -> Groups:
         Examples: `lilm run --recipe quickstart` · `lilm run --from export` · `lilm run --to corpus --force` ·
         `lilm run --explain`
         """
-        from rich.console import Console
 
         from lilm.export.bench.summary import show_summary
         from lilm.export.run_page.page import write_run_page
         from lilm.pipeline.forecast import Times
         from lilm.pipeline.runner import chosen_stages, explain, run_stages
-        from lilm.progress import Reporter
+        from lilm.progress import Reporter, text_console
 
         stages = chosen_stages(first, last)
         loaded, folder = load_run(recipe, run_dir)
@@ -44,7 +43,7 @@ def register(app: typer.Typer) -> Groups:
             return
         reporter = Reporter()
         run_stages(loaded, folder, stages, reporter, force, any_code, Times.of_machine())
-        console = Console(record=True)
+        console = text_console(record=True)
         show_summary(folder, write_run_page(folder), console)
         reporter.write_log(console.export_text())
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from lilm.progress import Reporter
@@ -21,6 +22,13 @@ def test_an_inner_bar_goes_and_the_outer_stays() -> None:
             assert [task.description for task in reporter.live.tasks] == ["training", "measure"]
         outer.advance(3)
         assert [(task.description, task.completed) for task in reporter.live.tasks] == [("training", 3)]
+
+
+def test_what_is_said_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    reporter = Reporter()
+    reporter.say("runs/:cat:/model 08:F0:AB:DB [v2]")
+    reporter.console.print("f0:ab:db", markup=False)
+    assert capsys.readouterr().err == "runs/:cat:/model 08:F0:AB:DB [v2]\nf0:ab:db\n"
 
 
 def test_bars_of_another_process_nest_too(tmp_path: Path) -> None:
