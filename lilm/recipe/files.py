@@ -69,7 +69,7 @@ def parse_recipe(text: str, where: str, folder: Path, changes: Mapping[str, Any]
         found = tomllib.loads(text.replace("\r\n", "\n"))
         for key, value in changes.items():
             lay(found, key, value)
-        data = _absolute(found, folder)
+        data = _absolute(found, folder, where)
     except ValueError as error:  # also a number of thousands of digits
         paths = "; a path with \\ stands in 'single quotes'" if "\\" in text else ""
         remedy = f"mend that line{paths}"
@@ -133,15 +133,26 @@ CODES = {"japanese": "ja", "jp": "ja", "jpn": "ja", "ja-jp": "ja", "日本語": 
 PATHS = frozenset({"path", "earlier", "models", "hostfile"})  # keys whose values are paths, relative to the recipe
 
 
-def _absolute(value: Any, folder: Path, is_path: bool = False) -> Any:
-    """The same TOML value with every non-empty path made absolute."""
+LONGEST_NAME, LONGEST_PATH = 255, 4095  # bytes; systems refuse to look for what is longer
+
+
+def _absolute(value: Any, folder: Path, where: str, is_path: bool = False) -> Any:
+    """The same TOML value with every non-empty path made absolute. Raises LilmError for one that no file can have."""
     if isinstance(value, list):
-        return [_absolute(item, folder, is_path) for item in value]
+        return [_absolute(item, folder, where, is_path) for item in value]
     if isinstance(value, dict):
-        return {key: _absolute(item, folder, is_path or key in PATHS) for key, item in value.items()}
-    if is_path and isinstance(value, str):
-        value = value.replace("\\", "/")  # of Windows
-    return str(folder / Path(value).expanduser()) if is_path and isinstance(value, str) and value else value
+        return {key: _absolute(item, folder, where, is_path or key in PATHS) for key, item in value.items()}
+    if not is_path or not isinstance(value, str) or not value:
+        return value
+    try:
+        path = folder / Path(value.replace("\\", "/")).expanduser()  # backslashes of Windows
+    except RuntimeError as error:  # ~somebody
+        raise LilmError(f"no home folder for {_short(value)!r}", where=where, remedy="write the path out") from error
+    longest = max(len(part.encode()) for part in path.parts)
+    if longest > LONGEST_NAME or len(str(path).encode()) > LONGEST_PATH:
+        what = f"a path too long for any file ({len(str(path).encode()):,} bytes): {_short(value, 40)!r}"
+        raise LilmError(what, where=where, remedy="correct that key")
+    return str(path)
 
 
 def recipe_toml(recipe: Recipe) -> str:

@@ -69,6 +69,22 @@ def test_paths_are_relative_to_the_recipe(tmp_path: Path) -> None:
     assert load_recipe(str(tmp_path / "lilm.toml")).corpus.sources[0].path == str(tmp_path / "a/*.txt")
 
 
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("a" * 300, "too long for any file"),
+        ("語/" * 2_000, "too long for any file"),
+        ("~nobody_here/a", "no home folder"),
+    ],
+)
+def test_a_path_that_no_file_can_have_is_named(tmp_path: Path, path: str, said: str) -> None:
+    text = recipe_text("quickstart").replace('format = "stories"\nlimit = 12000', f'format = "text"\npath = "{path}"')
+    (tmp_path / "lilm.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(LilmError, match=said) as caught:
+        load_recipe(str(tmp_path / "lilm.toml"))
+    assert "lilm.toml" in str(caught.value) and len(str(caught.value)) < 600
+
+
 def test_an_unknown_recipe_names_the_known_ones() -> None:
     with pytest.raises(LilmError, match="quickstart"):
         load_recipe("quikstart")
