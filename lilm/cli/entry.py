@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -54,20 +54,29 @@ def make_app() -> typer.Typer:
 
 
 def main() -> None:
-    """Entry point: a LilmError is one line and exit code 2; anything else keeps its traceback."""
+    """Entry point: a LilmError is one line and exit code 2; so is what the system refused and nobody foresaw, whose
+    traceback goes to a file. Anything else keeps its traceback."""
     remember_program()
     prepare()
     stopped = _stop_by_signals()
     try:
         make_app()()
     except LilmError as error:
-        typer.echo(f"lilm: {as_typed(error.line())}", err=True)
-        sys.exit(2)
+        _end(error)
+    except (OSError, RecursionError, MemoryError) as error:
+        from lilm.cli.unforeseen import unforeseen
+
+        _end(unforeseen(error))
     except SystemExit as end:
         if end.code != TYPERS_CODE or not stopped:
             raise
         typer.echo("lilm: stopped; the same command goes on from here", err=True)
         sys.exit(128 + stopped[0])
+
+
+def _end(error: LilmError) -> NoReturn:
+    typer.echo(f"lilm: {as_typed(error.line())}", err=True)
+    sys.exit(2)
 
 
 def _stop_by_signals() -> list[int]:
