@@ -1,4 +1,5 @@
-"""The one error that is meant for the user; everything else is a bug and keeps its traceback."""
+"""The one error that is meant for the user. What else comes to the command line is a bug, or what the system refused
+where nobody foresaw it (cli/unforeseen.py)."""
 
 LONGEST = 1_000  # characters of each part; what was found may be a whole file
 

@@ -27,14 +27,13 @@ def _one(found: Answers, full: Answers) -> dict[str, Any]:
     mine, theirs = np.array(found[metric]), np.array(full[metric])
     margins, before = np.array(found["margin"]), np.array(full["margin"])
     each = np.ones(len(mine))
-    several = len(mine) > 1  # of one question there is no interval
     return {
         "questions": len(mine),
         "metric": metric,
         "accuracy": share_of(int(mine.sum()), len(mine)),
-        "change": difference_of(mine, theirs, each).as_json() if several else None,
+        "change": difference_of(mine, theirs, each).as_json(),
         "lost": int(((theirs == 1) & (mine == 0)).sum()),
         "won": int(((theirs == 0) & (mine == 1)).sum()),
-        "margin": mean_of(margins, each).as_json() if several else None,
-        "margin_change": difference_of(margins, before, each).as_json() if several else None,
+        "margin": mean_of(margins, each).as_json(),
+        "margin_change": difference_of(margins, before, each).as_json(),
     }

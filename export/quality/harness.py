@@ -81,6 +81,8 @@ def _opened(name: str, task: "Task", limit: int, of: str) -> ChoiceTask:
     if task.OUTPUT_TYPE != "multiple_choice":
         remedy = "name a task of multiple choice"
         raise LilmError(f"{name!r} is no multiple choice but {task.OUTPUT_TYPE}", where="--tasks", remedy=remedy)
+    if len(task.eval_docs) < 2:
+        raise LilmError(f"{name!r} has one question", where="--tasks", remedy="an interval needs two or more")
     if task.config.num_fewshot is None:
         task.set_config(key="num_fewshot", value=0)
     task.set_fewshot_seed(seed=0)

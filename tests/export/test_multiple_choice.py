@@ -125,13 +125,15 @@ def test_spaces_around_jmmlu_s_cells_are_none_of_the_answer(asked: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("names", "said"), [("no_such_task", "no task"), ("x.json,x.json", "twice"), (" , ", "no task")]
+    ("names", "said"),
+    [("no_such_task", "no task"), ("x.json,x.json", "twice"), (" , ", "no task"), ("one.json", "has one question")],
 )
 def test_tasks_that_cannot_be_asked_are_named(
     asked: Path, names: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(asked)
     shutil.copy("commonsense.json", "x.json")
+    Path("one.json").write_text(line(), encoding="utf-8")
     with pytest.raises(LilmError, match=said):
         open_tasks(names, 10, "ja")
 
