@@ -21,19 +21,21 @@ class Weights(Closing):
     """The tensors of a folder, by name; use it in a `with`. Only what is asked for is read.
 
     framework: whose tensors are given; the headers alone can be read without importing torch. remedy: what the user is
-    told to do about broken files. Raises LilmError naming the file when one is missing, truncated, not safetensors or
-    not beside the index that names it.
+    told to do about broken files. single: the name of the file where one holds all. Raises LilmError naming the file
+    when one is missing, truncated, not safetensors or not beside the index that names it.
     """
 
-    def __init__(self, folder: Path, framework: Literal["pt", "np"] = "pt", remedy: str = REMEDY) -> None:
+    def __init__(
+        self, folder: Path, framework: Literal["pt", "np"] = "pt", remedy: str = REMEDY, single: str = SINGLE
+    ) -> None:
         self._stack = ExitStack()
         self._framework, self._remedy = framework, remedy
         self._files: dict[str, Any] = {}
         self._paths: dict[str, Path] = {}
-        single, index = folder / SINGLE, folder / INDEX
+        whole, index = folder / single, folder / INDEX
         try:
-            if single.is_file() or not index.is_file():  # as transformers chooses
-                self._add(single)
+            if whole.is_file() or not index.is_file():  # as transformers chooses
+                self._add(whole)
             else:
                 self._add_all(index)
         except BaseException:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from rich.console import Console
+from safetensors.torch import load_file, save_file
 
 from lilm.errors import LilmError
 from lilm.pipeline.hashing import sha256_file
@@ -94,12 +95,58 @@ def test_an_adapter_of_another_vocabulary_is_refused(
     assert not list(out.rglob("step-*/state.json")), "no step was taken"
 
 
-def test_an_adapter_of_another_rank_and_a_folder_without_one(
-    pretrain_inputs: dict[str, Path], adapted: Path, tmp_path: Path, context: Context
+@pytest.mark.parametrize("change", ["another width", "a matrix is missing"])
+def test_an_adapter_of_another_model_is_refused_before_anything_is_measured(
+    pretrain_inputs: dict[str, Path], adapted: Path, tmp_path: Path, context: Context, change: str
 ) -> None:
+    adapter = tmp_path / "adapter"
+    shutil.copytree(adapted / "adapter", adapter)
+    tensors = load_file(adapter / "adapter_model.safetensors")
+    name = next(name for name in tensors if name.endswith("o_proj.lora_A.weight"))
+    if change == "another width":
+        tensors[name] = tensors[name][:, :-1].contiguous()
+    else:  # peft would warn and begin it anew
+        del tensors[name]
+    save_file(tensors, adapter / "adapter_model.safetensors")
+    with pytest.raises(LilmError, match=r"fits another model: .*o_proj\.lora_A\.weight") as caught:
+        stage.run(config(stage1=0, lora={**LORA, "path": str(adapter)}), pretrain_inputs, tmp_path / "out", context)
+    assert str(adapter) in caught.value.line()
+    assert not list((tmp_path / "out").rglob("step-*"))
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "what"),
+    [
+        ("vocabulary.json", b"{", "not JSON"),
+        ("vocabulary.json", b"[1]", "an array, not an object"),
+        ("adapter_config.json", b"\xff", "not UTF-8"),
+        ("adapter_model.safetensors", b"\0" * 20, "adapter_model.safetensors"),
+    ],
+)
+def test_a_broken_adapter_is_refused_before_any_stage(
+    adapted: Path, tmp_path: Path, context: Context, name: str, data: bytes, what: str
+) -> None:
+    adapter = tmp_path / "adapter"
+    shutil.copytree(adapted / "adapter", adapter)
+    (adapter / name).write_bytes(data)
+    with pytest.raises(LilmError, match=what):
+        stage.check(config(stage1=0, lora={**LORA, "path": str(adapter)}), context)
+
+
+def test_an_adapter_with_nan_is_refused(adapted: Path, tmp_path: Path, context: Context) -> None:
+    adapter = tmp_path / "adapter"
+    shutil.copytree(adapted / "adapter", adapter)
+    tensors = load_file(adapter / "adapter_model.safetensors")
+    next(iter(tensors.values()))[0, 0] = float("nan")
+    save_file(tensors, adapter / "adapter_model.safetensors")
+    with pytest.raises(LilmError, match="NaN or Inf"):
+        stage.check(config(stage1=0, lora={**LORA, "path": str(adapter)}), context)
+
+
+def test_an_adapter_of_another_rank_and_a_folder_without_one(adapted: Path, tmp_path: Path, context: Context) -> None:
     other = config(stage1=0, lora={**LORA, "rank": 8, "path": str(adapted / "adapter")})
     with pytest.raises(LilmError, match="the adapter has r 4, and the recipe 8"):
-        stage.run(other, pretrain_inputs, tmp_path, context)
+        stage.check(other, context)
     nothing = config(stage1=0, lora={**LORA, "path": str(tmp_path / "nothing")})
     with pytest.raises(LilmError, match=r"no adapter_config\.json"):
         stage.check(nothing, context)

@@ -15,10 +15,11 @@ from lilm.pipeline.hashing import write_json
 from lilm.pipeline.stage import Context
 from lilm.recipe import OptimConfig, PretrainConfig
 from lilm.train.base.model_folder import TOKENIZER, load_llama, save_llama
+from lilm.train.pretrain.adapter import Vocabulary, check_belongs, load_adapter, save_adapter
 from lilm.train.pretrain.embeddings import both_matrices
 from lilm.train.pretrain.init_model import add_rows
 from lilm.train.pretrain.inputs import heldout_texts, open_sequences, open_tokenizers
-from lilm.train.pretrain.lora import Vocabulary, load_adapter, merge_lora, save_adapter, with_lora
+from lilm.train.pretrain.lora import merge_lora, with_lora
 from lilm.train.pretrain.special_tokens import settle_special_tokens
 from lilm.train.pretrain.teaching import NOTHING_NEW, prepare_teaching
 from lilm.train.tokenizer.report.choice import run_choice
@@ -46,6 +47,9 @@ def pretrain(config: PretrainConfig, inputs: Mapping[str, Path], out_dir: Path, 
     languages = (context.language, context.base_language)
     model = load_llama(inputs["base"], device)
     tokenizers = open_tokenizers(inputs["base"], inputs["tokenizer"], model)
+    vocabulary = Vocabulary(tokenizers.vocab_size, tokenizers.sha256, config.init)
+    if config.lora.path:
+        check_belongs(model, config.lora, vocabulary)
     window = min(config.sequence_length, model.config.max_position_embeddings)
     main, replay = (
         open_sequences(inputs["pack"], language, tokenizers.sha256, window, context.seed) for language in languages
@@ -80,7 +84,6 @@ def pretrain(config: PretrainConfig, inputs: Mapping[str, Path], out_dir: Path, 
     n_old = len(tokenizers.base)
     teaching = prepare_teaching(model, main, n_old, config.bigrams) if new else NOTHING_NEW
     prepared = time.monotonic() - started
-    vocabulary = Vocabulary(tokenizers.vocab_size, tokenizers.sha256, config.init)
     if config.gradient_checkpointing:
         recompute_activations(model)
     flat = choose_attention(model, device, config.dtype)
@@ -134,7 +137,7 @@ def pretrain(config: PretrainConfig, inputs: Mapping[str, Path], out_dir: Path, 
         metrics, speed = train(model, stage2, context.reporter)
     else:
         lora = config.lora
-        trained = load_adapter(model, lora, vocabulary) if lora.path else with_lora(model, lora)
+        trained = load_adapter(model, lora) if lora.path else with_lora(model, lora)
         measured = None if lora.path else measured  # an adapter of an earlier run says something else
         stage2 = job("pretrain 2/2 LoRA", 2, config.stage2, measured)
         metrics, speed = train(trained, stage2, context.reporter)

@@ -13,9 +13,9 @@ def check(config: PretrainConfig, context: Context) -> None:
 
     check_ranks(config.distributed, {"pretrain.stage1": config.stage1, "pretrain.stage2": config.stage2})
     if config.lora.path:
-        from lilm.train.pretrain.lora import check_adapter
+        from lilm.train.pretrain.adapter import check_adapter
 
-        check_adapter(Path(config.lora.path))
+        check_adapter(config.lora)
 
 
 def external(config: PretrainConfig, context: Context) -> dict[str, str]:
