@@ -24,7 +24,7 @@ READ = ("config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer*"
 class FileEntry(Section):
     """A file, or one part of it."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9._-]+\.gguf$")
+    name: str = Field(pattern=r"^[A-Za-z0-9._-]{1,200}\.gguf$")
     bytes: int = Field(ge=0)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 

@@ -17,10 +17,11 @@ from lilm.train.faults.seeds import seeds_in, write_jsonl
 from tests.core import faulty_kinds
 
 TEXTS = ("recipe", "chats", "text", "jsonl", "csv", "auto", "parquet", "aozora", "html", "warc", "mediawiki", "squad")
+BESIDE = ("evaluation", "choices", "questions", "pairs", "translator", "imatrix", "adapter", "recipe.json")
 MODELS = ("config", "safetensors", "tokenizer.json", "tokenizer.model", "gguf", "manifest")
 
 
-@pytest.mark.parametrize(("kinds", "inputs"), [(TEXTS, 200), (MODELS, 72), (("http",), 60)])
+@pytest.mark.parametrize(("kinds", "inputs"), [(TEXTS, 200), (MODELS, 72), (BESIDE, 120), (("http",), 60)])
 def test_what_is_spoilt_is_read_or_refused(kinds: tuple[str, ...], inputs: int, reporter: Reporter) -> None:
     figures = run_benchmark("faults", reporter, inputs=inputs, seed=7, kinds=",".join(kinds))
     assert figures["faults"] == []

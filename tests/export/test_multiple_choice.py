@@ -107,6 +107,8 @@ def line(**changed: Any) -> str:
         ("a.json", line(question=None), "a question or a choice is missing"),
         ("a.json", '{"question": "?", "choice0": "a", "label": 0}', "1 choices"),
         ("a.json", "", "no question in it"),
+        ("a.json", line(question="?").replace("?", "\\ud83d"), "half a surrogate pair"),
+        ("a.json", '{"question": ' + "[" * 90 + "]" * 90 + "}", "nested too deep"),
         ("a.csv", "q,a,b,c,A\n", "5 columns"),
         ("a.csv", "q,a,b,c,d,E\n", "which choice is right is not said"),
         ("a.csv", 'q,a,b,c,"d,A\n', "not CSV"),

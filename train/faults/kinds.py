@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lilm.train.faults import reading, seeds, seeds_model
+from lilm.train.faults import reading, reading_side, seeds, seeds_model, seeds_side
 from lilm.train.faults.serving import server
 
 Read = Callable[[Path, Path], None]
@@ -60,6 +60,18 @@ def _all() -> Iterator[Kind]:
         ("squad", seeds.write_squad, "json"),
     ):
         yield _kind(name, write, reading.read_source, **{way: "a.*"})
+    json_files = {"json_lines": "a.jsonl", "json": "a.json"}
+    evaluation = {**json_files, "text": "a.txt"}
+    yield _kind("evaluation", seeds_side.write_evaluation_files, reading_side.read_evaluation_file, **evaluation)
+    choices = {"json_lines": "a.jsonl", "text": "a.csv"}
+    yield _kind("choices", seeds_side.write_choices, reading_side.read_choices_file, **choices)
+    yield _kind("questions", seeds_side.write_questions, reading_side.read_questions_file, **json_files)
+    yield _kind("pairs", seeds_side.write_pairs, reading_side.read_pairs_file, json_lines="a.jsonl")
+    yield _kind("translator", seeds_side.write_told, reading_side.read_told, text="a.*")
+    yield _kind("imatrix", seeds_side.write_imatrix_files, reading_side.read_imatrix_file, gguf="a.gguf")
+    adapter = {"json": "[av]*.json", "safetensors": "adapter_model.safetensors"}
+    yield _kind("adapter", seeds_side.write_adapters, reading_side.read_adapter, **adapter)
+    yield _kind("recipe.json", seeds_side.write_recipe_json, reading_side.read_recipe_file, json="recipe.json")
     yield Kind("http", seeds.write_requests, {"request": "request"}, server)
 
 

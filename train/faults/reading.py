@@ -107,7 +107,7 @@ def read_gguf(folder: Path, out: Path) -> None:
 
     def chat() -> None:
         found = read_format(path)
-        if found.template is not None and _now_and_then(path):
+        if found.template is not None and now_and_then(path):
             template = ChatTemplate(found.template, found.tokens, str(path))
             stretches(template.prompt([{"role": "user", "content": "the 山"}]), found.special)
             with ChatEngine(path, n_ctx=64, threads=1) as engine:
@@ -170,5 +170,5 @@ def read_run(folder: Path, out: Path) -> None:
     run_stages(recipe, run, stages, QUIET)
 
 
-def _now_and_then(path: Path) -> bool:
+def now_and_then(path: Path) -> bool:
     return zlib.crc32(path.read_bytes()) % ONE_IN == 0

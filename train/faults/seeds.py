@@ -82,8 +82,8 @@ path = ["texts/a.txt"]
         (folder / name / "texts").mkdir(parents=True)
         (folder / name / "lilm.toml").write_text(text, encoding="utf-8")
         (folder / name / "texts" / "a.txt").write_text(JAPANESE * 3, encoding="utf-8")
-        (folder / name / "a.jsonl").write_text(_jsonl({"text": ENGLISH}), encoding="utf-8")
-        (folder / name / "chats.jsonl").write_text(_jsonl({"messages": TALK}), encoding="utf-8")
+        (folder / name / "a.jsonl").write_text(jsonl({"text": ENGLISH}), encoding="utf-8")
+        (folder / name / "chats.jsonl").write_text(jsonl({"messages": TALK}), encoding="utf-8")
 
 
 def write_chats(folder: Path) -> None:
@@ -107,11 +107,11 @@ def write_chats(folder: Path) -> None:
         },
     }
     for name, entry in entries.items():
-        _write(folder / name / "chats.jsonl", _jsonl(entry, entry, entry))
-        _write(folder / f"{name}-list" / "chats.json", json.dumps([entry, entry], ensure_ascii=False, indent=1))
+        write_file(folder / name / "chats.jsonl", jsonl(entry, entry, entry))
+        write_file(folder / f"{name}-list" / "chats.json", json.dumps([entry, entry], ensure_ascii=False, indent=1))
     rows = [{"message_id": "1", "parent_id": None, "role": "prompter", "text": "猫", "rank": None}]
     rows += [{"message_id": "2", "parent_id": "1", **_reply("猫です。", 0)}]
-    _write(folder / "oasst-rows" / "chats.jsonl", _jsonl(*rows))
+    write_file(folder / "oasst-rows" / "chats.jsonl", jsonl(*rows))
     (folder / "auto-parquet").mkdir()
     pq.write_table(pa.Table.from_pylist([{"messages": TALK}] * 50), folder / "auto-parquet" / "chats.parquet")
 
@@ -123,30 +123,30 @@ def _reply(text: str, rank: int) -> dict[str, Any]:
 def write_text(folder: Path) -> None:
     """Also what is read by pieces: with a separator."""
     for name in ("plain", "separator"):
-        _write(folder / name / "a.txt", "\n\n".join([JAPANESE * 3] * 3))
-    _write(folder / "cp932" / "a.txt", (JAPANESE * 3).encode("cp932"))
-    _write(folder / "utf16" / "a.txt", (JAPANESE * 3).encode("utf-16"))
+        write_file(folder / name / "a.txt", "\n\n".join([JAPANESE * 3] * 3))
+    write_file(folder / "cp932" / "a.txt", (JAPANESE * 3).encode("cp932"))
+    write_file(folder / "utf16" / "a.txt", (JAPANESE * 3).encode("utf-16"))
     _packed(folder, "a.txt", (JAPANESE * 3).encode())
 
 
 def write_jsonl(folder: Path) -> None:
-    lines = _jsonl(*({"id": at, "text": JAPANESE * 2, "meta": {"a": [at, None]}} for at in range(4))).encode()
-    _write(folder / "plain" / "a.jsonl", lines)
+    lines = jsonl(*({"id": at, "text": JAPANESE * 2, "meta": {"a": [at, None]}} for at in range(4))).encode()
+    write_file(folder / "plain" / "a.jsonl", lines)
     _packed(folder, "a.jsonl", lines)
 
 
 def write_csv(folder: Path) -> None:
     rows = "".join(f'{at},"{JAPANESE}, ""{at}""",x\n' for at in range(4))
-    _write(folder / "plain" / "a.csv", f"id,text,more\n{rows}")
-    _write(folder / "cp932" / "a.tsv", f"text\tid\n{JAPANESE}\t1\n".encode("cp932"))
+    write_file(folder / "plain" / "a.csv", f"id,text,more\n{rows}")
+    write_file(folder / "cp932" / "a.tsv", f"text\tid\n{JAPANESE}\t1\n".encode("cp932"))
     _packed(folder, "a.csv", f"text\n{JAPANESE}\n".encode())
 
 
 def write_any(folder: Path) -> None:
     """What is told by its first bytes alone."""
-    _write(folder / "bunko" / "a.txt", AOZORA.encode("cp932"))
-    _write(folder / "page" / "a.txt", PAGE)
-    _write(folder / "lines" / "a.json", _jsonl({"text": JAPANESE}, {"text": ENGLISH}))
+    write_file(folder / "bunko" / "a.txt", AOZORA.encode("cp932"))
+    write_file(folder / "page" / "a.txt", PAGE)
+    write_file(folder / "lines" / "a.json", jsonl({"text": JAPANESE}, {"text": ENGLISH}))
 
 
 def write_parquet(folder: Path) -> None:
@@ -167,15 +167,15 @@ def write_parquet(folder: Path) -> None:
 
 
 def write_aozora(folder: Path) -> None:
-    _write(folder / "utf8" / "a.txt", AOZORA)
-    _write(folder / "cp932" / "a.txt", AOZORA.encode("cp932").replace(b"\n", b"\r\n"))
+    write_file(folder / "utf8" / "a.txt", AOZORA)
+    write_file(folder / "cp932" / "a.txt", AOZORA.encode("cp932").replace(b"\n", b"\r\n"))
     _packed(folder, "a.txt", AOZORA.encode("cp932"), ("gz",))
 
 
 def write_html(folder: Path) -> None:
-    _write(folder / "utf8" / "a.html", PAGE)
+    write_file(folder / "utf8" / "a.html", PAGE)
     legacy = PAGE.replace("utf-8", "Shift_JIS").replace("—", "-")
-    _write(folder / "cp932" / "a.html", legacy.encode("cp932"))
+    write_file(folder / "cp932" / "a.html", legacy.encode("cp932"))
     _packed(folder, "a.html", PAGE.encode(), ("gz",))
 
 
@@ -190,8 +190,8 @@ def write_warc(folder: Path) -> None:
         _answer(b"{}", "application/json"),
     ]
     records = [_record("warcinfo", b"software: x\r\n"), *(_record("response", one) for one in answers)]
-    _write(folder / "plain" / "a.warc", b"".join(records))
-    _write(folder / "gz" / "a.warc.gz", b"".join(gzip.compress(one, mtime=0) for one in records))
+    write_file(folder / "plain" / "a.warc", b"".join(records))
+    write_file(folder / "gz" / "a.warc.gz", b"".join(gzip.compress(one, mtime=0) for one in records))
 
 
 def write_mediawiki(folder: Path) -> None:
@@ -206,8 +206,8 @@ def write_mediawiki(folder: Path) -> None:
 """
     bomb = "".join(f'<!ENTITY b{at} "{f"&b{at - 1};" * 10}">' for at in range(1, 3))
     bombed = f'<!DOCTYPE mediawiki [<!ENTITY b0 "ha">{bomb}]>{dump.replace("<ns>0</ns>", "<ns>0</ns><x>&b2;</x>")}'
-    _write(folder / "plain" / "a.xml", dump)
-    _write(folder / "entities" / "a.xml", bombed)
+    write_file(folder / "plain" / "a.xml", dump)
+    write_file(folder / "entities" / "a.xml", bombed)
     _packed(folder, "a.xml", dump.encode(), ("bz2",))
 
 
@@ -215,7 +215,7 @@ def write_squad(folder: Path) -> None:
     asked = {"id": "q", "question": "誰？", "answers": [{"text": "おじいさん", "answer_start": 14}]}
     paragraphs = [{"context": JAPANESE * 2, "qas": [asked]}, {"context": ENGLISH, "qas": []}]
     text = json.dumps({"version": "1", "data": [{"title": "a", "paragraphs": paragraphs}] * 2}, ensure_ascii=False)
-    _write(folder / "plain" / "a.json", text)
+    write_file(folder / "plain" / "a.json", text)
     _packed(folder, "a.json", text.encode(), ("gz",))
 
 
@@ -228,18 +228,20 @@ def write_requests(folder: Path) -> None:
         "head": ("HEAD /models.json HTTP/1.0", "Host: [::1]:8000", "Accept-Encoding: gzip"),
     }.items():
         place = folder / name
-        _write(place / "lilm.toml", "secret of the folder above")
+        write_file(place / "lilm.toml", "secret of the folder above")
         for file in ("index.html", "models.json", "app.js", "models/a.gguf"):
-            _write(place / "site" / file, f"{file} " * 20)
-        _write(place / "request", "\r\n".join((*lines, "", "")))
+            write_file(place / "site" / file, f"{file} " * 20)
+        write_file(place / "request", "\r\n".join((*lines, "", "")))
 
 
-def _write(path: Path, data: str | bytes) -> None:
+def write_file(path: Path, data: str | bytes) -> None:
+    """Write a file and the folders above it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data.encode() if isinstance(data, str) else data)
 
 
-def _jsonl(*entries: Any) -> str:
+def jsonl(*entries: Any) -> str:
+    """Returns JSON Lines."""
     return "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries)
 
 
@@ -255,7 +257,7 @@ PACK["zst"] = _zstd
 
 def _packed(folder: Path, name: str, data: bytes, kinds: tuple[str, ...] = tuple(PACK)) -> None:
     for kind in kinds:
-        _write(folder / kind / f"{name}.{kind}", PACK[kind](data))
+        write_file(folder / kind / f"{name}.{kind}", PACK[kind](data))
 
 
 def _answer(body: bytes, kind: str, more: str = "") -> bytes:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lilm.errors import LilmError
+from lilm.json_file import is_deep, is_text
 from lilm.train.corpus.sources import base
 from lilm.train.corpus.sources.base import Damaged
 from lilm.train.corpus.sources.decoding import BOM_UTF16
@@ -51,8 +52,9 @@ def _rows(path: Path) -> Iterator[Entry]:
 
 
 def _list(stream: io.BufferedReader, path: Path) -> Iterator[Entry]:
-    for number, entry in enumerate(_parsed(stream.read(), str(path), "mend the file"), start=1):
-        yield _checked(entry, f"{path}: entry {number}")
+    data = stream.read()
+    for number, entry in enumerate(_parsed(data, str(path), "mend the file"), start=1):
+        yield _checked(entry, f"{path}: entry {number}", data)
 
 
 def _lines(stream: io.BufferedReader, path: Path) -> Iterator[Entry]:
@@ -62,7 +64,7 @@ def _lines(stream: io.BufferedReader, path: Path) -> Iterator[Entry]:
             yield LilmError(f"line of more than {base.RECORD_LIMIT / base.MB:g} MB", where=where, remedy=LINE)
         elif line.strip():
             try:
-                yield _checked(_parsed(line, where, LINE), where)
+                yield _checked(_parsed(line, where, LINE), where, line)
             except LilmError as error:
                 whole = _one_object(path) if number == 1 else None
                 yield error if whole is None else (str(path), whole)
@@ -92,7 +94,13 @@ def _parsed(data: bytes, where: str, remedy: str) -> Any:
         raise LilmError("JSON nested too deep", where=where, remedy=remedy) from error
 
 
-def _checked(entry: Any, where: str) -> Entry:
+def _checked(entry: Any, where: str, data: bytes) -> Entry:
+    """data: that it was parsed from."""
     if not isinstance(entry, dict):
         return LilmError(f"{shown(entry)} instead of a JSON object", where=where, remedy="mend or delete it")
+    if is_deep(entry):
+        return LilmError("JSON nested too deep", where=where, remedy="mend or delete it")
+    if b"\\ud" in data.lower() and not is_text(entry):
+        what = "half a surrogate pair, which is no character"
+        return LilmError(what, where=where, remedy="mend or delete it")
     return where, entry

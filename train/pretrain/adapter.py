@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import PeftModel, get_peft_model_state_dict
+from peft import get_peft_model_state_dict, set_peft_model_state_dict
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from lilm.errors import LilmError
@@ -14,7 +14,6 @@ from lilm.json_file import read_json_object
 from lilm.llama.weights import Weights
 from lilm.pipeline.hashing import write_json
 from lilm.recipe import LoraConfig
-from lilm.train.pretrain.embeddings import both_matrices
 from lilm.train.pretrain.lora import with_lora
 
 CONFIG, WEIGHTS, VOCABULARY = "adapter_config.json", "adapter_model.safetensors", "vocabulary.json"
@@ -54,6 +53,8 @@ def check_adapter(config: LoraConfig) -> None:
         "lora_alpha": config.alpha,
         "use_rslora": config.use_rslora,
         "target_modules": sorted(config.target_modules),
+        "alpha_pattern": {},
+        "fan_in_fan_out": False,
     }
     for key, value in wanted.items():
         if written.get(key) != value:
@@ -99,9 +100,10 @@ def check_belongs(model: LlamaForCausalLM, config: LoraConfig, vocabulary: Vocab
 def load_adapter(model: LlamaForCausalLM, config: LoraConfig) -> torch.nn.Module:
     """Does as `with_lora`, beginning with the adapter in `config.path`, which `check_belongs` has passed; `model` has
     its new rows already."""
-    wrapped: Any = PeftModel.from_pretrained(model, Path(config.path), is_trainable=True)
-    for matrix in both_matrices(model):
-        matrix.requires_grad_(config.train_embeddings)
+    wrapped: Any = with_lora(model, config)
+    with Weights(Path(config.path), remedy=REMEDY, single=WEIGHTS) as weights:
+        tensors = {name: weights.tensor(name) for name in weights.names}
+    set_peft_model_state_dict(wrapped, tensors)
     return wrapped  # type: ignore[no-any-return]
 
 
