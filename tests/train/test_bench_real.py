@@ -146,6 +146,7 @@ def test_the_page_holds_the_figures_and_keeps_what_was_written_by_hand(plan: Pla
     text = plan.markdown.read_text()  # type: ignore[union-attr]
     ours = Outcome.of(figures["contenders"]["ours"])
     assert f"{ours.last.ja:.3f}" in text
+    assert "--variants shielded,averaged --choose-rates --skip page,tokenizer --markdown FILE`" in text
     for prompt in (*JAPANESE, *ENGLISH, *CHATS):
         assert prompt in text
     assert plan.markdown.with_suffix(".svg").read_text().startswith("<svg")  # type: ignore[union-attr]

@@ -11,6 +11,7 @@ from lilm.disk import write_atomic
 from lilm.progress import clock
 from lilm.report.svg import svg_chart
 from lilm.train.real.prompts import CHATS, ENGLISH, JAPANESE
+from lilm.train.real.table import MAIN
 
 MARK = "<!-- by hand below -->"
 BY_HAND = f"\n{MARK}\n\n## What is still bad\n"
@@ -119,14 +120,24 @@ def _cell(text: str) -> str:
 
 def _head(figures: Mapping[str, Any]) -> str:
     minutes = figures["seconds_each"] / 60
-    return f"""# A real model: {figures["base"]} learns Japanese
+    variants = [name for name in figures["titles"] if name not in MAIN]
+    title = "What teaches best" if variants else "A real model"
+    return f"""# {title}: {figures["base"]} learns Japanese
 
-Written by `lilm bench real --data DATA --minutes {figures["minutes"]:g} --markdown FILE`; no figure here was typed.
+Written by `{_command(figures, variants)}`; no figure here was typed.
 Each contender had {minutes:g} minutes of training on {figures["device"]}, {figures["threads"]} threads. The number of
 its steps follows from its speed, measured in turn with the others' before, and its seconds are these steps at that
 speed, whatever else ran on the machine since. Bits per UTF-8 byte are of held-out documents that no training and no
 choice saw; lower is better.
 """
+
+
+def _command(figures: Mapping[str, Any], variants: Sequence[str]) -> str:
+    options = [f"--minutes {figures['minutes']:g}"]
+    options += [f"--variants {','.join(variants)}"] if variants else []
+    options += ["--choose-rates"] if figures.get("rates_tried") else []
+    options += [f"--skip {','.join(figures['skipped'])}"] if figures["skipped"] else []
+    return f"lilm bench real --data DATA {' '.join(options)} --markdown FILE"
 
 
 def _contenders(figures: Mapping[str, Any]) -> str:
