@@ -20,12 +20,17 @@ def replacing(path: Path, sync: bool = False) -> Iterator[Path]:
     try:
         yield part
         if sync:
-            with part.open("rb") as file:
-                os.fsync(file.fileno())
+            flush(part)
         part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def flush(path: Path) -> None:
+    """Wait until the file's bytes are on the disk."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def write_atomic(path: Path, text: str) -> None:

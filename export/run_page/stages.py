@@ -14,12 +14,13 @@ RULES = 8  # that are named
 
 @dataclass(frozen=True)
 class StageRow:
-    """page: address of the stage's own page, "" where it has none."""
+    """seconds: of the last try, where it was resumed. page: address of the stage's own page, "" where it has none."""
 
     name: str
     done: bool
     words: str
     seconds: float
+    resumed: bool
     bytes: int
     page: str
 
@@ -31,7 +32,10 @@ def stage_rows(run: RunFigures) -> list[StageRow]:
         page = f"{stage.name}/{PAGE}" if (run.folder / stage.name / PAGE).is_file() else ""
         words = (_WORDS[stage.name](run) if stage.name in _WORDS else "") if done else ""
         size_of = run.size(stage.name) if done else 0
-        found.append(StageRow(stage.name, done, words or stage.summary, run.seconds(stage.name), size_of, page))
+        resumed = done and bool(run.manifests[stage.name].measurements.get("resumed"))
+        found.append(
+            StageRow(stage.name, done, words or stage.summary, run.seconds(stage.name), resumed, size_of, page)
+        )
     return found
 
 

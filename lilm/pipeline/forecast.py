@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from lilm.cache import cache_dir
 from lilm.pipeline.artifact import read_manifest
 from lilm.pipeline.hashing import sha256_json, write_json
@@ -98,7 +100,7 @@ class Forecast:
         self.times = times
         self._names = [stage.name for stage in stages]
         self._known = {
-            stage.name: _before(run_dir, stage) or times.seconds(stage.name, recipe)
+            stage.name: _before(run_dir, stage, recipe) or times.seconds(stage.name, recipe)
             for stage in stages
             if stage in at_work
         }
@@ -136,7 +138,21 @@ class Forecast:
         return ("" if sure else "at least ") + f"{about(whole)} left in all"
 
 
-def _before(run_dir: Path, stage: Stage) -> float | None:
+def _before(run_dir: Path, stage: Stage, recipe: Recipe) -> float | None:
+    """What the recipe's work would take by what the stage took in this run; None where that is not known."""
     manifest = read_manifest(run_dir / stage.name)
-    seconds = manifest.measurements.get("seconds") if manifest is not None else None
-    return float(seconds) if isinstance(seconds, int | float) else None
+    if manifest is None or manifest.measurements.get("resumed"):  # the last of several tries tells nothing
+        return None
+    seconds, done = manifest.measurements.get("seconds"), amount(stage.name, recipe)
+    if not isinstance(seconds, int | float):
+        return None
+    if done != 1.0:
+        given = recipe.model_dump(mode="json")
+        earlier = {name: value for name, value in manifest.config.items() if name in given}
+        for name, value in earlier.items():
+            given[name] = {**given[name], **value} if isinstance(value, dict) and given[name] else value
+        try:
+            done = amount(stage.name, Recipe.model_validate(given))
+        except ValidationError:  # an older LiLM's
+            return None
+    return seconds / done * amount(stage.name, recipe) if done else None

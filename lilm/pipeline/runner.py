@@ -152,7 +152,8 @@ def run_stage(
         folders = {name: run_dir / name for name in stage.needs(recipe)} | stage.found_beside(run_dir)
         artifact = stage.load().run(getattr(recipe, stage.name), folders, folder, context)
         seconds = time.monotonic() - started
-        timed = Artifact({**artifact.measurements, "seconds": round(seconds, 2)}, artifact.volatile)
+        took = {"seconds": round(seconds, 2), **({"resumed": True} if resumed else {})}
+        timed = Artifact({**artifact.measurements, **took}, artifact.volatile)
         _say_kept(stage, finish(stage, work, folder, final, timed), context.reporter)
     except Exception as error:
         full = is_disk_full(error)

@@ -89,6 +89,24 @@ def test_this_runs_own_earlier_time_comes_first(recipe: Recipe, times: Times, tm
     assert forecast.left() == "about 2:00 left in all"
 
 
+@pytest.mark.parametrize(
+    ("factor", "more", "left"),
+    [(1, {}, "about 10:00"), (3, {}, "about 30:00"), (1, {"resumed": True}, ""), (1, {"seconds": None}, "")],
+)
+def test_what_training_took_in_this_run_is_reckoned_for_more_steps(
+    recipe: Recipe, times: Times, tmp_path: Path, factor: int, more: dict[str, object], left: str
+) -> None:
+    (tmp_path / "pretrain").mkdir()
+    config = {"language": "ja", "pretrain": recipe.pretrain.model_dump(mode="json")}
+    manifest = {"stage": "pretrain", "key": "k", "config": config, "inputs": {}, "outputs": {}, "volatile": []}
+    made = {**manifest, "measurements": {"seconds": 600.0, **more}}
+    (tmp_path / "pretrain" / "manifest.json").write_text(json.dumps(made))
+    stages = [stage_named("pretrain")]
+    forecast = Forecast(times, longer(recipe, factor), tmp_path, stages, stages)
+    forecast.begin("pretrain")
+    assert forecast.left() == (f"{left} left in all" if left else "")
+
+
 def test_the_log_has_what_the_screen_has_with_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "LOG_SECONDS", 0.0)
     monkeypatch.setattr(progress, "FILE_SECONDS", 0.0)

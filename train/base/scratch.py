@@ -77,7 +77,7 @@ def train_scratch(config: BaseConfig, corpus: Path, out_dir: Path, context: Cont
         {
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
             "train_tokens": store.n_tokens,
-            "final_loss": metrics[-1]["loss"],
+            "final_loss": metrics[-1]["loss"] if metrics else None,
             f"bits_per_byte_{context.base_language}": bpb,
             "tokens_per_s": round(speed),
             "mfu": logbook.mfu,

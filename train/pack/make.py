@@ -62,6 +62,12 @@ def pack_corpus(config: PackConfig, corpus: Path, tokenizer_dir: Path, out_dir: 
                             packed.add([bos_id, *encoding.ids, eos_id], text)
                     bar.advance(len(batch))
                 stores[f"{lang}-{split}"] = packed.close()
+                if not stores[f"{lang}-{split}"]["tokens"]:
+                    raise LilmError(
+                        f"no document of {lang!r} is left in the {split} split",
+                        where="corpus.sources",
+                        remedy="raise the weight of its sources, which leaves out documents below 1, or add text",
+                    )
     seconds = time.perf_counter() - started
     sidecar = {
         "tokenizer_sha256": sha256_file(path),

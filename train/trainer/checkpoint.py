@@ -10,6 +10,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from lilm.disk import flush
 from lilm.errors import LilmError
 from lilm.pipeline.hashing import sha256_file, write_json
 from lilm.train.trainer.engine import MOMENTS, Named, State
@@ -47,8 +48,11 @@ def save_checkpoint(folder: Path, step: int, state: State, tokenizer_sha256: str
     part.mkdir(parents=True)
     save_file(_plain(state.weights), part / WEIGHTS)
     save_file(_plain(state.moments), part / OPTIMIZER)
+    for name in (WEIGHTS, OPTIMIZER):
+        flush(part / name)  # the older checkpoint goes: after a power cut this one must be whole
     hashes = {name: sha256_file(part / name) for name in (WEIGHTS, OPTIMIZER)}
     write_json(part / STATE, {"step": step, "tokenizer_sha256": tokenizer_sha256, "hashes": hashes, "extra": extra})
+    shutil.rmtree(final, ignore_errors=True)  # a damaged one of that step, from which nothing could go on
     part.rename(final)
     for old in folder.glob("step-*"):
         if old != final:

@@ -21,10 +21,11 @@ from lilm.train.corpus.blocks import save_array
 from lilm.train.corpus.ngrams import Hashes, code_points, ngram_hashes
 from lilm.train.corpus.sources.base import Damaged
 from lilm.train.corpus.sources.decoding import Undecodable, decode
-from lilm.train.corpus.sources.files import globbed, read_bytes
+from lilm.train.corpus.sources.files import globbed, read_bytes, unpacked_suffix
 
 _BITS = 24  # of the filter that spares most look-ups
 _MASK = np.uint64((1 << _BITS) - 1)
+JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
 _NOT_LETTERS = re.compile(r"[\W_]+")
 
 
@@ -93,19 +94,26 @@ def write_evaluation(patterns: Sequence[str], size: int, path: Path) -> None:
 
 
 def evaluation_entries(file: Path) -> Iterator[str]:
-    """Every string of a JSON or JSONL file, but keys and URLs; every line of another."""
+    """Every string of a JSON or JSONL file, packed or not, but keys and URLs; every line of another.
+
+    A file is JSON that is named so, or that is otherwise named and can be read as such.
+    """
     try:
         text = decode(read_bytes(file), "ja")
     except Undecodable as error:
         raise LilmError(f"{error.what} at byte {error.position}", where=str(file), remedy=error.remedy) from error
     except Damaged as error:
         raise error.bad.error() from error
-    if file.suffix not in (".json", ".jsonl"):
+    named = unpacked_suffix(file) in JSON_SUFFIXES
+    if not named and text.lstrip()[:1] not in ("{", "["):
         yield from text.splitlines()
         return
     try:
         found = _parsed(text)
     except ValueError as error:
+        if not named:
+            yield from text.splitlines()
+            return
         raise LilmError(f"not JSON ({error})", where=str(file), remedy=AGAIN) from error
     except RecursionError as error:
         raise LilmError("it is nested too deep", where=str(file), remedy=AGAIN) from error

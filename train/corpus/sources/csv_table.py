@@ -9,7 +9,7 @@ from lilm.recipe import SourceConfig
 from lilm.train.corpus.sources import base
 from lilm.train.corpus.sources.base import Bad, Damaged, Identified, Item
 from lilm.train.corpus.sources.decoding import decoded
-from lilm.train.corpus.sources.files import read_bytes
+from lilm.train.corpus.sources.files import read_bytes, unpacked_suffix
 
 SEPARATORS = ("\t", ";", ",")  # the one that stands most often in the first row; a comma where none does
 SHOWN = 20  # columns in a message
@@ -18,14 +18,17 @@ SHOWN = 20  # columns in a message
 def read_file(path: Path, source: SourceConfig) -> Iterator[Item]:
     """The texts of the rows below the first, which names the columns; blank ones are passed over.
 
-    Bad: a row without that column. Raises Damaged for a file without such a column, with a quotation mark that is
-    never closed, or of more than RECORD_LIMIT bytes.
+    Bad: a row without that column, and one with more cells than there are columns: a text whose separator is not in
+    quotation marks would lose all after it. Raises Damaged for a file without such a column, with a quotation mark that
+    is never closed, or of more than RECORD_LIMIT bytes.
     """
     text = decoded(read_bytes(path), path, source.lang)
     if not text.strip():
         return
     csv.field_size_limit(base.RECORD_LIMIT)  # Python's own 128 KB are less than many a document has
-    separator = max(reversed(SEPARATORS), key=text.split("\n", 1)[0].count)
+    first = text.split("\n", 1)[0]
+    tabs = unpacked_suffix(path) == ".tsv" and not any(map(first.count, SEPARATORS))
+    separator = "\t" if tabs else max(reversed(SEPARATORS), key=first.count)
     rows = csv.reader(io.StringIO(text), delimiter=separator, strict=True)
     try:
         names = next(rows, [])
@@ -37,8 +40,9 @@ def read_file(path: Path, source: SourceConfig) -> Iterator[Item]:
             if not row:
                 continue
             where = f"{path}:{rows.line_num}"
-            if len(row) <= column:
-                yield Bad(where, f"{len(row)} columns, not {len(names)}", "mend or delete that row")
+            if len(row) <= column or any(row[len(names) :]):
+                remedy = "put a text that holds the separator in quotation marks, or delete that row"
+                yield Bad(where, f"{len(row)} columns, not {len(names)}", remedy)
             elif row[column].strip():
                 name = row[own] if own is not None and own < len(row) else None
                 yield Identified(row[column], name, where) if name else row[column]

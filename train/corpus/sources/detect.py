@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lilm.train.corpus.sources.base import Damaged
 from lilm.train.corpus.sources.decoding import BOM_UTF16
-from lilm.train.corpus.sources.files import is_compressed, opened
+from lilm.train.corpus.sources.files import opened, unpacked_suffix
 
 HEAD = 1 << 16  # bytes that are looked at
 REFUSED = "refused"  # the format of files that no reader takes
@@ -74,7 +74,7 @@ class Kind:
 def detect(path: Path) -> Kind:
     """What the file is; what is neither known nor refused is text. Raises OSError when it cannot be read."""
     head = _head(path)
-    suffix = (Path(path.stem).suffix if is_compressed(path) else path.suffix).lower()
+    suffix = unpacked_suffix(path)
     if head.startswith(b"PK\x03\x04"):
         zipped = _ZIPPED.get(suffix)
         return Kind(REFUSED, zipped, AS_TEXT) if zipped else Kind(REFUSED, "a zip archive", UNPACK)

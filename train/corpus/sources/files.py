@@ -52,6 +52,11 @@ def is_compressed(path: Path) -> bool:
     return path.suffix in UNPACK
 
 
+def unpacked_suffix(path: Path) -> str:
+    """What the file is by its name, in small letters: ".jsonl" of a.jsonl.gz and of A.JSONL."""
+    return (Path(path.stem).suffix if is_compressed(path) else path.suffix).lower()
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[io.BufferedReader]:
     """The file's bytes as a stream; .gz, .xz, .bz2 and .zst are decompressed.
