@@ -97,6 +97,13 @@ def test_index_is_megatrons(pack: Path) -> None:
     assert (token_dtype(65_499), token_dtype(65_500)) == ("uint16", "int32")
 
 
+def test_a_weight_that_leaves_nothing_is_named(pack: Path, tmp_path: Path, context: Context) -> None:
+    (tmp_path / "corpus" / "report.json").write_text(json.dumps({**REPORT, "weights": {"s": 1e-9}}))
+    inputs = {name: tmp_path / name for name in ("corpus", "tokenizer")}
+    with pytest.raises(LilmError, match=r"no document of 'ja' is left in the train split.*raise the weight"):
+        pack_stage.run(PackConfig(shard_tokens=5000), inputs, tmp_path / "again", context)
+
+
 def test_packing_again_gives_the_same_bytes(pack: Path, context: Context) -> None:
     def hashes() -> dict[str, str]:
         files = (path for path in pack.rglob("*") if path.is_file() and path.name != "report.html")  # times are in it

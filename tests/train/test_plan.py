@@ -198,6 +198,19 @@ def test_here_is_measured_and_shown() -> None:
         assert this_machine(recipe, Reporter(console), 0.1).utilisation == 1
 
 
+def test_no_window_is_longer_than_the_bases_context() -> None:
+    def tokens(context: int) -> list[int]:
+        recipe = load_recipe("quickstart")
+        scratch = recipe.base.scratch.model_copy(update={"max_position_embeddings": context})
+        changes = {
+            "base": recipe.base.model_copy(update={"scratch": scratch}),
+            "pretrain": recipe.pretrain.model_copy(update={"sequence_length": 1024}),
+        }
+        return [phase.tokens for phase in plan(recipe.model_copy(update=changes), HARDWARE["h100"]).phases]
+
+    assert tokens(1024) == [4 * one for one in tokens(256)]
+
+
 def test_measurements_and_checkpoints_are_counted() -> None:
     recipe = changed(load_recipe("tinyllama-ja"), eval_every=50, checkpoint_every=100)
     often = plan(recipe, HARDWARE["h100"])

@@ -92,6 +92,15 @@ def test_the_announced_size_of_a_checkpoint_holds(tmp_path: Path, reporter: Repo
     assert written <= announced <= written + (1 << 20)
 
 
+def test_a_damaged_checkpoint_gives_way_to_a_new_one_of_its_step(tmp_path: Path, reporter: Reporter) -> None:
+    train(tiny(), job(tmp_path, steps=2), reporter)
+    (only,) = tmp_path.glob("step-*")
+    weights = next(only.glob("*.safetensors"))
+    weights.write_bytes(b"")  # as a power cut leaves it
+    train(tiny(), job(tmp_path, steps=2), reporter)
+    assert only.is_dir() and next(only.glob(weights.name)).stat().st_size > 0
+
+
 def test_a_checkpoint_of_another_tokenizer_or_model_is_refused(tmp_path: Path, reporter: Reporter) -> None:
     one = Job(**{**job(tmp_path, steps=2).__dict__, "tokenizer_sha256": "a" * 64})
     train(tiny(), one, reporter)

@@ -95,6 +95,23 @@ def test_an_adapter_of_another_vocabulary_is_refused(
     assert not list(out.rglob("step-*/state.json")), "no step was taken"
 
 
+def test_rows_of_the_first_stage_come_back_with_an_adapter_that_trained_none(
+    pretrain_inputs: dict[str, Path], tmp_path: Path, context: Context
+) -> None:
+    lora = {**LORA, "train_embeddings": False}
+    for name, settings in (
+        ("first", config(lora=lora)),
+        ("second", config(stage1=0, lora={**lora, "path": str(tmp_path / "first" / "adapter")})),
+        ("third", config(stage1=0, lora={**lora, "path": str(tmp_path / "second" / "adapter")})),
+    ):
+        stage.run(settings, pretrain_inputs, tmp_path / name, context)
+    first, second, third = (
+        load_file(tmp_path / name / "model.safetensors")["model.embed_tokens.weight"]
+        for name in ("first", "second", "third")
+    )
+    assert torch.equal(first, second) and torch.equal(first, third)
+
+
 @pytest.mark.parametrize("change", ["another width", "a matrix is missing"])
 def test_an_adapter_of_another_model_is_refused_before_anything_is_measured(
     pretrain_inputs: dict[str, Path], adapted: Path, tmp_path: Path, context: Context, change: str

@@ -20,7 +20,7 @@ from lilm.temporary import temporary_folder
 from lilm.train.pack.packing import IGNORE
 from lilm.train.plan.flops import Method, method_flops
 from lilm.train.plan.hardware import Hardware
-from lilm.train.plan.shape import base_config, shape_of
+from lilm.train.plan.shape import as_trained, base_config, shape_of
 from lilm.train.pretrain.embeddings import both_matrices
 from lilm.train.pretrain.lora import with_lora
 from lilm.train.trainer.attention import choose_attention
@@ -158,8 +158,10 @@ def this_machine(recipe: Recipe, reporter: Reporter, seconds: float = 30.0) -> H
     and `utilisation` is 1.
     """
     device = prepare_torch(recipe.seed, recipe.threads)
-    config, window = recipe.pretrain, recipe.pretrain.sequence_length
-    shape = replace(shape_of(recipe), context=window)
+    shape = shape_of(recipe)
+    config = as_trained(recipe, shape).pretrain
+    window = config.sequence_length
+    shape = replace(shape, context=window)
     if device.type == "cuda":
         proxy, most = replace(shape, layers=max(1, shape.layers // 4)), 8192
     else:

@@ -11,7 +11,7 @@ from lilm.train.plan.flops import Flops, Method, method_flops, trained_parameter
 from lilm.train.plan.hardware import Hardware
 from lilm.train.plan.memory import DeviceMemory, Disk, Setting, device_memory, disk, host_memory
 from lilm.train.plan.overhead import Overhead, overhead
-from lilm.train.plan.shape import shape_of
+from lilm.train.plan.shape import as_trained, shape_of
 
 DAY = 86_400
 SPARE = 0.95  # share of a device's memory that may be planned for
@@ -115,6 +115,7 @@ def plan(
     pass. Raises LilmError when the base's shape cannot be had, or `count` does not divide a batch.
     """
     shape = shape_of(recipe)
+    recipe = as_trained(recipe, shape)
     wanted = recipe.pretrain.distributed.zero if zero is None else zero
     zero = wanted if count > 1 else 0
     phases = []

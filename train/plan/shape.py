@@ -55,6 +55,12 @@ def base_config(recipe: Recipe) -> dict[str, Any]:
     return read_llama_config(download_model(base.repo, base.revision, (CONFIG,)))
 
 
+def as_trained(recipe: Recipe, shape: Shape) -> Recipe:
+    """Returns the recipe with the window that the pretrain stage takes: none is longer than the base's context."""
+    window = min(recipe.pretrain.sequence_length, shape.context)
+    return recipe.model_copy(update={"pretrain": recipe.pretrain.model_copy(update={"sequence_length": window})})
+
+
 def shape_of(recipe: Recipe) -> Shape:
     """Shape of the model with the merged vocabulary. Raises LilmError as `base_config`."""
     config = base_config(recipe)

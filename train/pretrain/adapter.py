@@ -17,6 +17,7 @@ from lilm.recipe import LoraConfig
 from lilm.train.pretrain.lora import with_lora
 
 CONFIG, WEIGHTS, VOCABULARY = "adapter_config.json", "adapter_model.safetensors", "vocabulary.json"
+EMBEDDING = "model.embed_tokens.weight"
 REMEDY = "give the folder `adapter` of a pretrain stage"
 
 
@@ -29,9 +30,12 @@ class Vocabulary:
     init: str
 
 
-def save_adapter(wrapped: Any, folder: Path, config: LoraConfig, vocabulary: Vocabulary) -> None:
-    """peft's files (the embeddings are among them when they were trained) and vocabulary.json."""
-    wrapped.save_pretrained(folder, save_embedding_layers=config.train_embeddings)
+def save_adapter(
+    wrapped: Any, folder: Path, config: LoraConfig, vocabulary: Vocabulary, rows_learnt: bool = False
+) -> None:
+    """peft's files and vocabulary.json. The embeddings are among them when they were trained, beside the adapter or, as
+    rows_learnt says, before it: the adapter works with these alone."""
+    wrapped.save_pretrained(folder, save_embedding_layers=config.train_embeddings or rows_learnt)
     (folder / "README.md").unlink(missing_ok=True)  # a model card to fill in
     path = folder / CONFIG
     found = json.loads(path.read_text(encoding="utf-8"))
@@ -84,9 +88,9 @@ def check_belongs(model: LlamaForCausalLM, config: LoraConfig, vocabulary: Vocab
                 where=_where(config),
                 remedy="use the tokenizer and the init that it was trained with, or start a new adapter",
             )
-    shapes = _shapes(model.config, config, vocabulary.vocab_size)
     with Weights(folder, remedy=REMEDY, single=WEIGHTS) as weights:
         found = {name: weights.shape(name) for name in weights.names}
+    shapes = _shapes(model.config, config, vocabulary.vocab_size, has_embeddings(config))
     for name in sorted(shapes.keys() | found.keys()):
         if shapes.get(name) != found.get(name):
             told = [str(one.get(name, "absent")) for one in (found, shapes)]
@@ -107,12 +111,20 @@ def load_adapter(model: LlamaForCausalLM, config: LoraConfig) -> torch.nn.Module
     return wrapped  # type: ignore[no-any-return]
 
 
-def _shapes(base: LlamaConfig, config: LoraConfig, vocab_size: int) -> dict[str, tuple[int, ...]]:
+def has_embeddings(config: LoraConfig) -> bool:
+    """Whether the embeddings stand in the adapter in `config.path`."""
+    with Weights(Path(config.path), remedy=REMEDY, single=WEIGHTS) as weights:
+        return any(name.endswith(EMBEDDING) for name in weights.names)
+
+
+def _shapes(
+    base: LlamaConfig, config: LoraConfig, vocab_size: int, with_embeddings: bool
+) -> dict[str, tuple[int, ...]]:
     """Returns those that an adapter of this model has in its file, by name."""
     settings = LlamaConfig.from_dict({**base.to_dict(), "vocab_size": vocab_size})
     with torch.device("meta"):
         wrapped: Any = with_lora(LlamaForCausalLM(settings), config)
-    state = get_peft_model_state_dict(wrapped, save_embedding_layers=config.train_embeddings)
+    state = get_peft_model_state_dict(wrapped, save_embedding_layers=with_embeddings)
     return {name: tuple(tensor.shape) for name, tensor in state.items()}
 
 

@@ -15,7 +15,7 @@ from lilm.pipeline.hashing import write_json
 from lilm.pipeline.stage import Context
 from lilm.recipe import OptimConfig, PretrainConfig
 from lilm.train.base.model_folder import TOKENIZER, load_llama, save_llama
-from lilm.train.pretrain.adapter import Vocabulary, check_belongs, load_adapter, save_adapter
+from lilm.train.pretrain.adapter import Vocabulary, check_belongs, has_embeddings, load_adapter, save_adapter
 from lilm.train.pretrain.embeddings import both_matrices
 from lilm.train.pretrain.init_model import add_rows
 from lilm.train.pretrain.inputs import heldout_texts, open_sequences, open_tokenizers
@@ -51,6 +51,8 @@ def pretrain(config: PretrainConfig, inputs: Mapping[str, Path], out_dir: Path, 
     if config.lora.path:
         check_belongs(model, config.lora, vocabulary)
     window = min(config.sequence_length, model.config.max_position_embeddings)
+    if window < config.sequence_length:
+        context.reporter.say(f"  windows of {window:,} tokens: the base has no longer context")
     main, replay = (
         open_sequences(inputs["pack"], language, tokenizers.sha256, window, context.seed) for language in languages
     )
@@ -142,7 +144,8 @@ def pretrain(config: PretrainConfig, inputs: Mapping[str, Path], out_dir: Path, 
         stage2 = job("pretrain 2/2 LoRA", 2, config.stage2, measured)
         metrics, speed = train(trained, stage2, context.reporter)
         if current_rank().rank == 0:
-            save_adapter(trained, out_dir / "adapter", lora, vocabulary)
+            rows_learnt = done > 0 or (bool(lora.path) and has_embeddings(lora))
+            save_adapter(trained, out_dir / "adapter", lora, vocabulary, rows_learnt)
         merge_lora(trained)
     logbook.end_stage(metrics)
     after = _bits(metrics[-1]) if config.method == "full" else heldout.bits(model, tokenizers.encode)

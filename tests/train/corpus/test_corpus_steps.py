@@ -1,5 +1,6 @@
 """The steps over all documents: the same answer however the work is cut."""
 
+import gzip
 import json
 import random
 from pathlib import Path
@@ -217,6 +218,23 @@ def test_evaluation_files_that_are_no_text_are_named(tmp_path: Path, text: str, 
     (tmp_path / "eval.json").write_text(text, encoding="utf-8")
     with pytest.raises(LilmError, match=rf"eval\.json: .*{said}"):
         write_evaluation([str(tmp_path / "eval.json")], 13, tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.ndjson", "a.JSONL", "a.jsonl.gz", "a.json", "a.txt"])
+def test_questions_are_found_whatever_their_file_is_called(tmp_path: Path, name: str) -> None:
+    question = "日本で一番高い山は富士山で、その次に高い山は何という山でしょうか。"
+    lines = (json.dumps({"question": question}) + "\n") * 2  # escapes, as Python writes them
+    data = lines.encode()
+    (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    write_evaluation([str(tmp_path / name)], 13, tmp_path / "eval.npy")
+    assert EvaluationNgrams.load(tmp_path / "eval.npy").find(f"ところで、{question}と聞かれた。") is not None
+
+
+def test_a_text_that_begins_like_json_is_text(tmp_path: Path) -> None:
+    line = "[1] 日本で一番高い山は富士山で、その次に高い山は北岳です。"
+    (tmp_path / "notes.txt").write_text(f"{line}\n", encoding="utf-8")
+    write_evaluation([str(tmp_path / "notes.txt")], 13, tmp_path / "eval.npy")
+    assert EvaluationNgrams.load(tmp_path / "eval.npy").find(line) is not None
 
 
 def test_evaluation_files_that_are_json_lines_by_another_name(shared_data: Path, tmp_path: Path) -> None:

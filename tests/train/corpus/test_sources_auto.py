@@ -133,3 +133,21 @@ def test_files_that_are_no_text_stop_the_run_before_it_begins(tmp_path: Path) ->
     assert "12 of 32 files are no text: 00.pdf (a PDF), 01.pdf (a PDF)" in line
     assert "09.pdf (a PDF) and 2 more" in line and "corpus.max_bad = 0.38 goes on without" in line
     check_source(config, 0.38)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "found"),
+    [
+        ("a.tsv", "text\nDer Hund, der bellte, schläft.\n", ["Der Hund, der bellte, schläft."]),
+        ("a.csv", 'id,text\n1,Der Hund, der bellte, schläft.\n2,"Eine Katze, ja."\n', [4, "Eine Katze, ja."]),
+        ("b.csv", "text\nHunde, Katzen\n", [2]),
+        ("c.csv", "id,text\n1,Eine Katze.,\n", ["Eine Katze."]),
+    ],
+)
+def test_a_row_with_more_cells_than_columns_is_named_and_not_cut(
+    tmp_path: Path, name: str, text: str, found: list[str | int]
+) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    items = read(source(tmp_path / name, "csv"))
+    told = [int(item.what.split()[0]) if isinstance(item, Bad) else str(item) for item in items]
+    assert told == found
