@@ -139,6 +139,13 @@ def make_ranks(perplexities: Sequence[float] | None, lengths: Sequence[int]) -> 
     return ranks
 
 
+def changed_ranks(ranks: Column, lengths: Sequence[int]) -> Column:
+    """The ranks of documents that have other lengths now."""
+    length = UINT32 - np.minimum(np.asarray(lengths, dtype=np.uint64), UINT32)
+    found: Column = (ranks & ~UINT32) | length
+    return found
+
+
 def make_keys(places: Column, texts: Sequence[str], ranks: Column, threshold: float) -> Keys:
     """The keys of documents. threshold: Jaccard similarity of near duplicates; 1: no bands are made."""
     bands = band_hashes(texts, threshold).T if threshold < 1 else np.empty((0, len(texts)), dtype=np.uint64)

@@ -22,6 +22,7 @@ from lilm.recipe import CorpusConfig
 from lilm.train.corpus.boilerplate.find import Boilerplate, find_all
 from lilm.train.corpus.duplicates.clusters import read_clusters
 from lilm.train.corpus.duplicates.find import find_duplicates
+from lilm.train.corpus.finishing.cut import CutReport, cut_all
 from lilm.train.corpus.finishing.cuts import find_cuts
 from lilm.train.corpus.finishing.finish import finish_all
 from lilm.train.corpus.finishing.report import corpus_report
@@ -77,21 +78,23 @@ def _make(work: Work, tasks: Sequence[ShardTask], scored: Collection[str]) -> di
     """Returns report.json. scored: languages whose documents have scores."""
     config, folder, tally = work.config, work.folder, work.tally
     blocks = read_all(work, tasks)
-    own = blocks.own
     size = tally.bytes_after("filtered")
     with tally.timed("deduplicate", size):
         copies = find_duplicates(blocks, config.dedup.near, work.memory, folder / "duplicates", work.run)
     work.note_peak_disk()
-    cuts = find_cuts([block for block in own if block.lang in scored], copies, config.score)
-    boilerplate = Boilerplate()
+    clusters = read_clusters(blocks, copies.near, work.memory, folder / "clusters.json")
+    boilerplate, cut = Boilerplate(), list[CutReport]()
     if config.dedup.line_documents:
         with tally.timed("boilerplate", size):
-            boilerplate = find_all(own, copies, config.dedup, work.memory, folder, work.run)
-    held = choose_heldout(own, copies, cuts, work)
-    clusters = read_clusters(blocks, copies.near, work.memory, folder / "clusters.json")
+            boilerplate = find_all(blocks.own, copies, config.dedup, work.memory, folder, work.run)
+            blocks, cut = cut_all(work, blocks, copies, boilerplate)
+        with tally.timed("deduplicate", tally.bytes_after("near_deduplicated")):
+            copies = find_duplicates(blocks, config.dedup.near, work.memory, folder / "duplicates-again", work.run)
+    cuts = find_cuts([block for block in blocks.own if block.lang in scored], copies, config.score)
+    held = choose_heldout(blocks.own, copies, cuts, work)
     with tally.timed("write", 0):
-        finished = finish_all(work, blocks, copies, boilerplate, held, cuts)
-    report = corpus_report(config, tally, finished, held, cuts, clusters, boilerplate.lines)
+        finished = finish_all(work, blocks, copies, bool(cut), held, cuts)
+    report = corpus_report(config, tally, finished, cut, held, cuts, clusters, boilerplate.lines)
     write_json(work.out_dir / "report.json", report)
     return report
 

@@ -108,15 +108,18 @@ def write_recipe_json(folder: Path) -> None:
     write_gguf(place / "bases" / "pieces", full, ("en",))
     quantise(full, small, "Q8_0", 1, lambda *_: None)
     types = {name: tensor.type.name for name, tensor in open_gguf(small).tensors.items()}
-    made, of = ({"name": one.name, "bytes": one.stat().st_size, "sha256": sha256_file(one)} for one in (small, full))
-    entry = QuantEntry(**made, how="llama.cpp", quant="Q8_0", types=types)
+
+    def of(path: Path) -> dict[str, Any]:
+        return {"name": path.name, "bytes": path.stat().st_size, "sha256": sha256_file(path)}
+
+    entry = QuantEntry(**of(small), how="llama.cpp", quant="Q8_0", types=types)
     known = RecipeFile(
         made_by=made_by(),
         seed=0,
         threads=1,
         languages=("ja", "en"),
         shard_mb=0.0,
-        full=FullEntry(**of, made_from={}),
+        full=FullEntry(**of(full), made_from={}),
         files=(entry,),
     )
     write_file(place / NAME, known.model_dump_json(indent=1))

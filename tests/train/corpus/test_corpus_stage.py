@@ -235,6 +235,29 @@ def test_boilerplate_lines_are_taken_out_of_documents(small: CorpusConfig, tmp_p
     assert found["samples"] == [{"text": banner, "documents": 40}]
 
 
+def test_what_is_one_text_without_boilerplate_is_kept_once_and_never_held_out_too(
+    small: CorpusConfig, tmp_path: Path, context: Context
+) -> None:
+    rng = random.Random(5)
+    banners = ["".join(rng.choices("あいうえおかきくけこさしすせそたちつてと山川草木", k=40)) + "。" for _ in range(8 * 9)]
+    sites = ["\n".join(banners[9 * number : 9 * number + 9]) for number in range(8)]
+    houses = japanese_houses(40)
+    texts = [f"{sites[at % 8]}\n{text}" for number, text in enumerate(houses) for at in (number, number + 3)]
+    texts.append(f"{sites[0]}\n短い。")  # of which too little is left
+    (tmp_path / "ja.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    dedup = small.dedup.model_copy(update={"line_documents": 5})
+    out = made(small.model_copy(update={"dedup": dedup, "heldout": 0.2}), tmp_path / "out", context)
+    training, held = (list(read_texts(out, "ja", split)) for split in ("train", "heldout"))
+    assert sorted([*training, *held]) == sorted({text.strip() for text in houses})
+    assert len(held) == 8
+    report = report_of(out)
+    assert report["drops"]["exact_duplicate"]["documents"] == 40
+    assert "without boilerplate" in report["drops"]["exact_duplicate"]["samples"][0]["reason"]
+    assert report["drops"]["boilerplate_lines"]["documents"] == 1
+    assert len(drops_of(out)) == 41
+    assert report["languages"]["ja"]["heldout"]["lines_in_training"] < 0.5
+
+
 def test_boilerplate_inside_of_lines_is_taken_out(small: CorpusConfig, tmp_path: Path, context: Context) -> None:
     notice = (
         "なお、この話は村の広報の許しを得てここに載せているので、" * 2

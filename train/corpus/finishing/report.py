@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from lilm.recipe import CorpusConfig
+from lilm.train.corpus.finishing.cut import CutReport
 from lilm.train.corpus.finishing.cuts import ScoreCuts
-from lilm.train.corpus.finishing.finish import FinishReport, Removed
+from lilm.train.corpus.finishing.finish import FinishReport
 from lilm.train.corpus.finishing.heldout import GRAM, Passages
+from lilm.train.corpus.finishing.removed import Removed
 from lilm.train.corpus.finishing.split import Held
 from lilm.train.corpus.score import figures
 from lilm.train.corpus.tally import SAMPLES, Tally
@@ -22,12 +24,13 @@ def corpus_report(
     config: CorpusConfig,
     tally: Tally,
     finished: Sequence[FinishReport],
+    cut: Sequence[CutReport],
     held: Held,
     cuts: Mapping[str, ScoreCuts],
     clusters: Mapping[str, Any],
     frequent: Path | None,
 ) -> dict[str, Any]:
-    """clusters: see `cluster_figures`. frequent: file of frequent lines."""
+    """cut: where boilerplate was looked for. clusters: see `cluster_figures`. frequent: file of frequent lines."""
     weights = {source.name: source.weight for source in config.sources}
     languages: dict[str, Any] = {}
     weighted: Counter[str] = Counter()
@@ -44,8 +47,8 @@ def corpus_report(
                 **_repeats(held.passages[lang], [report.seen for report in mine]),
             },
             "near_duplicates": clusters.get(lang, NO_CLUSTERS),
-            "boilerplate_lines": _lines([report.lines for report in mine], frequent),
-            "boilerplate_passages": _passages([report.passages for report in mine]),
+            "boilerplate_lines": _lines([one.lines for one in cut if one.lang == lang], frequent),
+            "boilerplate_passages": _passages([one.passages for one in cut if one.lang == lang]),
             "score": _score(cuts[lang], mine) if lang in cuts else None,
         }
     total = sum(entry["train"]["bytes"] for entry in languages.values())
