@@ -239,7 +239,9 @@ def test_what_is_one_text_without_boilerplate_is_kept_once_and_never_held_out_to
     small: CorpusConfig, tmp_path: Path, context: Context
 ) -> None:
     rng = random.Random(5)
-    banners = ["".join(rng.choices("あいうえおかきくけこさしすせそたちつてと山川草木", k=40)) + "。" for _ in range(8 * 9)]
+    banners = [
+        "".join(rng.choices("あいうえおかきくけこさしすせそたちつてと山川草木", k=40)) + "。" for _ in range(8 * 9)
+    ]
     sites = ["\n".join(banners[9 * number : 9 * number + 9]) for number in range(8)]
     houses = japanese_houses(40)
     texts = [f"{sites[at % 8]}\n{text}" for number, text in enumerate(houses) for at in (number, number + 3)]

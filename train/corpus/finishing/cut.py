@@ -54,11 +54,8 @@ class CutTask:
     @property
     def left(self) -> Block:
         """What is left of the block; its rows and numbers are not known yet."""
-        paths = {
-            "documents": self.folder / f"{self.block.name}.parquet",
-            "keys": self.folder / f"{self.block.name}.npy",
-        }
-        return replace(self.block, **paths)
+        documents, keys = (self.folder / f"{self.block.name}{ending}" for ending in (".parquet", ".npy"))
+        return replace(self.block, documents=documents, keys=keys)
 
 
 @dataclass(frozen=True)
