@@ -1,6 +1,7 @@
 """Which documents are held out for measuring, and how much of them training has seen all the same.
 
-They are chosen after deduplication, and after boilerplate is cut out: then no held-out document is a near duplicate of one in training.
+They are chosen after deduplication, and after boilerplate is cut out: then no held-out document is a near duplicate of
+one in training.
 """
 
 import json
