@@ -13,6 +13,8 @@ from lilm.gguf_file import open_gguf
 from lilm.json_file import read_json_object
 from lilm.pipeline.artifact import Manifest, read_manifest
 from lilm.pipeline.hashing import sha256_file
+from lilm.pipeline.stage import stage_named
+from lilm.pipeline.work import changed_setting
 from lilm.progress import Reporter
 from lilm.recipe import LEARNED, MIX, Recipe, load_recipe
 
@@ -90,7 +92,8 @@ class OpenedRun:
 
 
 def check_run(folder: Path) -> tuple[Recipe, Manifest]:
-    """(recipe, the export's manifest). Raises LilmError when there is no run, or it has no export or no corpus."""
+    """(recipe, the export's manifest). Raises LilmError when there is no run, or it has no export or no corpus, and when
+    its recipe is no longer the one that it was taught and exported with: which chats training read, it tells."""
     if not (folder / "lilm.toml").is_file():
         what = "no lilm.toml in it" if folder.is_dir() else "no such folder"
         raise LilmError(what, where=str(folder), remedy="give the folder of a finished run, as runs/quickstart")
@@ -101,6 +104,11 @@ def check_run(folder: Path) -> tuple[Recipe, Manifest]:
         raise LilmError(what, where=where, remedy=_make_again(folder, "--to"))
     if read_manifest(folder / "corpus") is None:
         raise LilmError("no finished corpus stage", where=str(folder), remedy=_make_again(folder, "--to"))
+    for name, made in (("finetune", read_manifest(folder / "finetune")), ("export", manifest)):
+        if made is not None and (changed := changed_setting(stage_named(name), recipe, made)):
+            what = f"{changed} when stage {name} ran"
+            remedy = f"set it back, or {_make_again(folder, '--to')}"
+            raise LilmError(what, where=str(folder / "lilm.toml"), remedy=remedy)
     return recipe, manifest
 
 

@@ -15,6 +15,7 @@ from lilm.chat import CHAT_TEMPLATE
 from lilm.cli.benchmarks import run_benchmark
 from lilm.documents import write_documents
 from lilm.errors import LilmError
+from lilm.export.bench.stage import run as run_bench
 from lilm.export.calibration import digest
 from lilm.export.quality import file_measures
 from lilm.export.quality.bench import measure
@@ -25,11 +26,12 @@ from lilm.export.quality.speed import native_memory
 from lilm.export.stage import run as run_export
 from lilm.fit.known.devices import load_devices
 from lilm.llamacpp.engine import Engine, Score
-from lilm.pipeline.artifact import Manifest, describe_outputs
+from lilm.pipeline.artifact import Manifest, describe_outputs, read_manifest
 from lilm.pipeline.hashing import sha256_file, write_json
-from lilm.pipeline.stage import Context
+from lilm.pipeline.stage import Context, stage_named
+from lilm.pipeline.work import stage_config
 from lilm.progress import Reporter
-from lilm.recipe import ExportConfig, load_recipe, recipe_text
+from lilm.recipe import BenchConfig, ExportConfig, load_recipe, recipe_text
 from lilm.train.tokenizer.hf import write_tokenizer
 from lilm.vocabulary.sentencepiece import read_proto
 
@@ -46,8 +48,19 @@ def text(lang: str, number: int) -> str:
     return f"むかしむかし、あるところに{number}人のおじいさんが住んでいて、{number * 3 % 40}回も公園へ行きました。"
 
 
-def seal(folder: Path, stage: str, inputs: dict[str, Any] | None = None) -> None:
-    Manifest(stage, "key", {}, inputs or {}, describe_outputs(folder, ()), (), {}).write(folder)
+CHAIN = ("corpus", "pack", "pretrain", "finetune", "export")  # each is made from the one before it
+
+
+def seal(folder: Path, stage: str, config: dict[str, Any] | None = None) -> None:
+    """Write the manifest, as of a stage that was made from what is there now."""
+    before = read_manifest(folder.parent / CHAIN[CHAIN.index(stage) - 1]) if stage != "corpus" else None
+    inputs = {before.stage: before.digest} if before is not None else {}
+    Manifest(stage, "key", config or {}, inputs, describe_outputs(folder, ()), (), {}).write(folder)
+
+
+def seal_all(run: Path) -> None:
+    for name in CHAIN:
+        seal(run / name, name)
 
 
 def write_corpus(folder: Path, splits: tuple[range, range] = SPLITS) -> None:
@@ -57,7 +70,6 @@ def write_corpus(folder: Path, splits: tuple[range, range] = SPLITS) -> None:
             ids = [f"{lang}{number}" for number in numbers]
             frame = pl.DataFrame({"id": ids, "source": ["x"] * len(rows), "text": rows})
             write_documents(folder, lang, split, frame)  # type: ignore[arg-type]
-    seal(folder, "corpus")
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +79,11 @@ def run(random_model: Path, session_context: Context, tmp_path_factory: pytest.T
     shutil.copytree(random_model, folder / "finetune")
     write_tokenizer(read_proto(folder / "finetune" / "tokenizer.model"), folder / "finetune", 256)
     (folder / "finetune" / "chat_template.jinja").write_text(CHAT_TEMPLATE, encoding="utf-8")
-    seal(folder / "finetune", "finetune")
     (folder / "corpus").mkdir()
     write_corpus(folder / "corpus")
+    for name in ("pack", "pretrain"):
+        (folder / name).mkdir()
+        (folder / name / "report.json").write_text("{}")
     recipe: Any = tomlkit.parse(recipe_text("quickstart")).unwrap()
     recipe["export"], recipe["threads"] = EXPORT, 1
     recipe["site"]["quants"] = ["Q4_0"]
@@ -84,7 +98,7 @@ def run(random_model: Path, session_context: Context, tmp_path_factory: pytest.T
     report["files"].append({"name": "model-Q4_0-learned.gguf", "quant": "Q4_0-learned", "bits_per_weight": 5})
     report["files"][-1]["learned"] = {"blocks_exact": 1.0}
     write_json(export / "report.json", report)
-    seal(export, "export")
+    seal_all(folder)
     return folder
 
 
@@ -283,6 +297,7 @@ def test_a_document_that_training_read_is_refused(run: Path, tmp_path: Path) -> 
     spoilt = tmp_path / "run"
     shutil.copytree(run, spoilt)
     write_corpus(spoilt / "corpus", (SPLITS[0], range(299, 330)))
+    seal_all(spoilt)
     with pytest.raises(LilmError, match="a held-out document was read by training too"):
         measure(Reporter(quiet=True), [spoilt], **SMALL)
     assert not (spoilt / "quant" / "report.json").exists()
@@ -292,8 +307,45 @@ def test_a_corpus_that_came_later_is_refused(run: Path, tmp_path: Path) -> None:
     spoilt = tmp_path / "run"
     shutil.copytree(run, spoilt)
     write_corpus(spoilt / "corpus", (range(1000, 1300), SPLITS[1]))
+    seal_all(spoilt)
     with pytest.raises(LilmError, match="the corpus is not the one that the files were made with"):
         measure(Reporter(quiet=True), [spoilt], **SMALL)
+
+
+def test_text_that_the_model_learnt_before_it_was_held_out_is_refused(run: Path, tmp_path: Path) -> None:
+    """More is held out now, and the pack stage ran again; the model is the one that learnt it."""
+    moved = tmp_path / "run"
+    shutil.copytree(run, moved)
+    write_corpus(moved / "corpus", (range(280), range(280, 330)))
+    (moved / "pack" / "report.json").write_text('{"documents": 560}')
+    for name in ("corpus", "pack"):
+        seal(moved / name, name)
+    with pytest.raises(LilmError, match=r"stage pretrain was made from another pack .*--to export"):
+        measure(Reporter(quiet=True), [moved], **SMALL)
+    assert not (moved / "quant" / "report.json").exists()
+    config = BenchConfig(eval_tokens=400, n_ctx=64)
+    context = Context(0, 1, "ja", "en", Reporter(quiet=True))
+    with pytest.raises(LilmError, match="stage pretrain was made from another pack"):
+        run_bench(config, {"export": moved / "export", "corpus": moved / "corpus"}, tmp_path, context)
+    shutil.rmtree(moved / "pretrain")
+    with pytest.raises(LilmError, match=r"it cannot be proved .*: stage pretrain is gone"):
+        measure(Reporter(quiet=True), [moved], **SMALL)
+
+
+def test_a_recipe_that_says_of_other_chats_than_were_read_is_refused(run: Path, tmp_path: Path) -> None:
+    changed = tmp_path / "run"
+    shutil.copytree(run, changed)
+    recipe = load_recipe(str(changed / "lilm.toml"))
+    for name in ("finetune", "export"):
+        seal(changed / name, name, stage_config(stage_named(name), recipe))
+    open_run(changed, tmp_path, Reporter(quiet=True))
+    written = (changed / "lilm.toml").read_text(encoding="utf-8")
+    (changed / "lilm.toml").write_text(written.replace("limit = 20\n", "limit = 10\n"), encoding="utf-8")
+    with pytest.raises(LilmError, match=r"finetune\.sources\[0\]\.limit is 10, it was 20 when stage finetune ran"):
+        measure(Reporter(quiet=True), [changed], **SMALL)
+    (changed / "lilm.toml").write_text(written.replace('"Q8_0", ', ""), encoding="utf-8")
+    with pytest.raises(LilmError, match=r"export\.quants is \['Q4_0'\], it was"):
+        measure(Reporter(quiet=True), [changed], **SMALL)
 
 
 def test_a_document_that_a_budget_was_measured_on_is_refused(run: Path, tmp_path: Path) -> None:
