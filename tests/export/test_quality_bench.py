@@ -25,7 +25,9 @@ from lilm.export.quality.page.advice import advise
 from lilm.export.quality.speed import native_memory
 from lilm.export.stage import run as run_export
 from lilm.fit.known.devices import load_devices
+from lilm.gguf_file import open_gguf
 from lilm.llamacpp.engine import Engine, Score
+from lilm.origin import Origin
 from lilm.pipeline.artifact import Manifest, describe_outputs, read_manifest
 from lilm.pipeline.hashing import sha256_file, write_json
 from lilm.pipeline.stage import Context, stage_named
@@ -72,6 +74,14 @@ def write_corpus(folder: Path, splits: tuple[range, range] = SPLITS) -> None:
             write_documents(folder, lang, split, frame)  # type: ignore[arg-type]
 
 
+def write_recipe(run: Path, export: dict[str, Any]) -> None:
+    recipe: Any = tomlkit.parse(recipe_text("quickstart")).unwrap()
+    recipe["export"], recipe["threads"] = export, 1
+    recipe["site"]["quants"] = export["quants"][-1:]
+    recipe["finetune"]["sources"][0]["limit"] = 20
+    (run / "lilm.toml").write_text(tomlkit.dumps(recipe), encoding="utf-8")
+
+
 @pytest.fixture(scope="module")
 def run(random_model: Path, session_context: Context, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run up to its export: F16, two plain files, one for a budget, and a copy of one as learnt."""
@@ -84,11 +94,7 @@ def run(random_model: Path, session_context: Context, tmp_path_factory: pytest.T
     for name in ("pack", "pretrain"):
         (folder / name).mkdir()
         (folder / name / "report.json").write_text("{}")
-    recipe: Any = tomlkit.parse(recipe_text("quickstart")).unwrap()
-    recipe["export"], recipe["threads"] = EXPORT, 1
-    recipe["site"]["quants"] = ["Q4_0"]
-    recipe["finetune"]["sources"][0]["limit"] = 20
-    (folder / "lilm.toml").write_text(tomlkit.dumps(recipe), encoding="utf-8")
+    write_recipe(folder, EXPORT)
     export = folder / "export"
     export.mkdir()
     inputs = {"finetune": folder / "finetune", "corpus": folder / "corpus"}
@@ -371,6 +377,51 @@ def test_a_missing_f16_file_is_made_again_or_asked_for(run: Path, tmp_path: Path
     shutil.rmtree(less / "finetune")
     with pytest.raises(LilmError, match="the F16 file is gone, and so is the model"):
         open_run(less, tmp_path, Reporter(quiet=True))
+
+
+def test_the_f16_file_is_made_again_with_the_base_and_the_licence_that_it_names(
+    run: Path, session_context: Context, tmp_path: Path
+) -> None:
+    less = tmp_path / "run"
+    for name in ("finetune", "corpus"):
+        shutil.copytree(run / name, less / name)
+    (less / "base").mkdir()
+    Origin("hub", "SmolLM2-135M", "HuggingFaceTB/SmolLM2-135M").write(less / "base")
+    settings = {"quants": ["Q8_0"], "license": "MIT"}
+    write_recipe(less, settings)
+    (less / "export").mkdir()
+    inputs = {"finetune": less / "finetune", "base": less / "base"}
+    run_export(ExportConfig.model_validate(settings), inputs, less / "export", session_context)
+    Manifest("export", "key", {}, {"base": "digest"}, describe_outputs(less / "export", ()), (), {}).write(
+        less / "export"
+    )
+    (less / "export" / "model-f16.gguf").unlink()
+    keys = open_gguf(open_run(less, tmp_path, Reporter(quiet=True)).full.path).keys
+    assert (keys["general.license"], keys["general.base_model.0.name"]) == ("MIT", "SmolLM2-135M")
+
+
+def test_files_in_parts_are_joined_and_measured(run: Path, session_context: Context, tmp_path: Path) -> None:
+    split = tmp_path / "run"
+    for name in ("corpus", "pack", "pretrain", "finetune"):
+        shutil.copytree(run / name, split / name)
+    settings = {"quants": ["Q8_0"], "shard_mb": 1.6}
+    write_recipe(split, settings)
+    export = split / "export"
+    export.mkdir()
+    run_export(ExportConfig.model_validate(settings), {"finetune": split / "finetune"}, export, session_context)
+    seal_all(split)
+    figures = measure(Reporter(quiet=True), [split], **{**SMALL, "skip": "speed,browser,generations"})
+    found = rows(figures)["Q8_0"]
+    whole = run / "export" / "model-Q8_0.gguf"
+    parts = sorted(export.glob("model-Q8_0-*.gguf"))
+    assert len(parts) > 1 and found["name"] == parts[0].name
+    assert (found["sha256"], found["parts_sha256"]) == (sha256_file(whole), [sha256_file(path) for path in parts])
+    assert found["mb"] == pytest.approx(sum(path.stat().st_size for path in parts) / 1e6, abs=1e-3)
+    assert 0 < found["kld_ja"] < 0.1
+    for path in export.glob("model-f16-*.gguf"):
+        path.unlink()
+    full = open_run(split, tmp_path, Reporter(quiet=True)).full
+    assert sha256_file(full.path) == full.sha256 == rows(figures)["F16"]["sha256"]
 
 
 def test_what_is_no_finished_run_is_told_in_one_line(run: Path, tmp_path: Path) -> None:
