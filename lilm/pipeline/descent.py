@@ -38,7 +38,7 @@ def why_unproved(run_dir: Path) -> str:
 
 def _check_same(run_dir: Path, manifest: Manifest, name: str) -> None:
     found = read_manifest(run_dir / name)
-    if found is not None and found.digest != manifest.inputs[name]:
+    if found is not None and not manifest.is_from(found):
         what = f"stage {manifest.stage} was made from another {name} than the one that is there now"
         raise LilmError(what, where=str(run_dir), remedy=how_to_prove(run_dir))
 
