@@ -20,9 +20,13 @@ from lilm.export.calibration import digest
 from lilm.export.quality import file_measures
 from lilm.export.quality.bench import measure
 from lilm.export.quality.controls import make_controls
-from lilm.export.quality.opened import open_run
+from lilm.export.quality.file_measures import FileMeasures
+from lilm.export.quality.opened import Measured, open_run
 from lilm.export.quality.page.advice import advise
+from lilm.export.quality.plan import Plan
+from lilm.export.quality.reference import Reference
 from lilm.export.quality.speed import native_memory
+from lilm.export.quality.texts import find_texts
 from lilm.export.stage import run as run_export
 from lilm.fit.known.devices import load_devices
 from lilm.gguf_file import open_gguf
@@ -297,6 +301,54 @@ def test_what_was_measured_is_not_measured_again(
     again = measure(Reporter(quiet=True), [run], out=out, **{**SMALL, "controls": True, **asked})
     assert set(scored) == {"model-Q8_0.gguf"}
     assert again["models"] == figures["models"]
+
+
+@pytest.fixture
+def kept(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[FileMeasures, Measured]:
+    """Measures with a page, all kept of one file; what takes long is not really done."""
+    quick = tmp_path / "run"
+    shutil.copytree(run, quick)
+    (quick / "wasm").mkdir()
+    (quick / "wasm" / "lilm-core.wasm").write_bytes(b"one")
+    for name in ("native_speed", "native_memory", "page_speed"):
+        monkeypatch.setattr(file_measures, name, lambda *_: {"figure": 1})
+    plan = Plan(eval_tokens=100, generations=1, n_predict=2)
+    opened = open_run(quick, tmp_path, Reporter(quiet=True))
+    texts = find_texts(opened, plan, lambda _: None)
+    reference = Reference(opened.full, tmp_path / "kept", texts.passages, 1)
+    measures = FileMeasures(opened, texts, plan, [], [], tmp_path, "", reference)
+    measures.measure(opened.files[0], lambda *_: None)
+    assert measures.left(opened.files[0]) == 0
+    return measures, opened.files[0]
+
+
+def test_speeds_are_measured_again_on_another_machine(
+    kept: tuple[FileMeasures, Measured], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measures, file = kept
+    all_three = file_measures.SPEED + file_measures.N_CTX + file_measures.PAGE
+    with monkeypatch.context() as other:
+        other.setattr(file_measures, "processor", lambda: "another")
+        assert measures.left(file) == all_three
+    with monkeypatch.context() as other:
+        other.setattr(file_measures, "llama_cpp_python_version", lambda: "0.0.1")
+        assert measures.left(file) == all_three
+    (measures.run.folder / "wasm" / "lilm-core.wasm").write_bytes(b"two")
+    assert dataclasses.replace(measures).left(file) == file_measures.PAGE, "another build of the same size"
+
+
+def test_free_texts_are_written_again_for_another_context_or_script(kept: tuple[FileMeasures, Measured]) -> None:
+    measures, file = kept
+    for change in ({"n_ctx": 128}, {"scripts": {"ja": "", "en": ""}}):
+        other = dataclasses.replace(measures, texts=dataclasses.replace(measures.texts, **change))  # type: ignore[arg-type]
+        assert other.left(file) == file_measures.GENERATED * measures.n_predict
+
+
+def test_a_short_context_has_short_beginnings(run: Path, tmp_path: Path) -> None:
+    options = {**SMALL, "eval_tokens": 100, "generations": 3, "n_predict": 0, "n_ctx": 16}
+    found = rows(measure(Reporter(quiet=True), [run], out=tmp_path, **options))
+    assert found["Q4_0"]["written"]["loops"]["of"] == 3
+    assert set(found["Q4_0"]["written"]["by_kind"]) >= {"ja", "en"}
 
 
 def test_a_document_that_training_read_is_refused(run: Path, tmp_path: Path) -> None:
