@@ -109,14 +109,14 @@ def write_recipe_json(folder: Path) -> None:
     quantise(full, small, "Q8_0", 1, lambda *_: None)
     types = {name: tensor.type.name for name, tensor in open_gguf(small).tensors.items()}
     made, of = ({"name": one.name, "bytes": one.stat().st_size, "sha256": sha256_file(one)} for one in (small, full))
-    entry = QuantEntry(**made, how="llama.cpp", quant="Q8_0", types=types)
+    entry = QuantEntry.model_validate({**made, "how": "llama.cpp", "quant": "Q8_0", "types": types})
     known = RecipeFile(
         made_by=made_by(),
         seed=0,
         threads=1,
         languages=("ja", "en"),
         shard_mb=0.0,
-        full=FullEntry(**of, made_from={}),
+        full=FullEntry.model_validate({**of, "made_from": {}}),
         files=(entry,),
     )
     write_file(place / NAME, known.model_dump_json(indent=1))
