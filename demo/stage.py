@@ -177,13 +177,17 @@ def initial_memory(memory: Mapping[str, Any], name: str) -> dict[str, int]:
 
 def measured_by_quant(report: Path) -> dict[str, dict[str, Any]]:
     """Returns the same out of the report of `lilm bench quant`, with the 95% interval of the divergence: SHA-256 of the
-    file -> language -> figures. Raises LilmError when the report is not JSON or lacks a figure."""
+    file, or of its first part -> language -> figures.
+
+    Raises LilmError when the report is not JSON or lacks a figure."""
     remedy = "run `lilm bench quant` again, or delete the report: the page has the figures of the stage bench then"
     found = read_json_object(report, remedy=remedy)
     try:
         model = found["models"][0]
         return {
-            row["sha256"]: {lang: _quant_figures(row["texts"][lang]["short"]) for lang in model["languages"]}
+            row.get("parts_sha256", [row["sha256"]])[0]: {
+                lang: _quant_figures(row["texts"][lang]["short"]) for lang in model["languages"]
+            }
             for row in model["files"]
         }
     except (KeyError, IndexError, TypeError, AttributeError) as error:

@@ -16,7 +16,10 @@ from lilm.recipe import BenchConfig, WasmConfig
 def run(config: BenchConfig, inputs: Mapping[str, Path], out_dir: Path, context: Context) -> Artifact:
     from lilm.export.bench.chart import quality_chart
     from lilm.export.bench.html import report_html
+    from lilm.pipeline.descent import why_unproved
 
+    if why := why_unproved(inputs["export"].parent):
+        context.reporter.say(f"  it cannot be proved that nothing learnt the held-out text: {why}")
     report, speed = measure_files(config, inputs["export"], inputs["corpus"], context)
     report["fits"] = where_files_fit(inputs["export"], [file["name"] for file in report["files"]])
     write_json(out_dir / "report.json", report)

@@ -12,9 +12,10 @@ from lilm.pipeline.artifact import read_manifest
 
 
 def show_summary(run_dir: Path, page: Path, console: Console) -> None:
-    """Print it for as much of the run as is done; before the stage `bench` only where the run's `page` is."""
+    """Print it for as much of the run as is done; before the stage `bench` has measured what is exported, only where
+    the run's `page` is."""
     manifest = read_manifest(run_dir / "bench")
-    if manifest is None:
+    if manifest is None or not manifest.is_from(read_manifest(run_dir / "export")):
         _print_page(console, page)
         return
     report = json.loads((run_dir / "bench" / "report.json").read_text(encoding="utf-8"))

@@ -2,14 +2,14 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from lilm.commands import command
 from lilm.documents import read_texts
 from lilm.errors import LilmError
 from lilm.export.calibration import digest
 from lilm.export.quality.opened import OpenedRun
-from lilm.pipeline.artifact import read_manifest
+from lilm.pipeline.descent import how_to_prove, why_unproved
 
 TRAINING = "training"
 
@@ -19,9 +19,10 @@ def prove_apart(run: OpenedRun, measured: Mapping[str, Sequence[str]]) -> dict[s
 
     measured: by kind of text, hashes of whole documents. The readers are training and the learning of blocks (the
     corpus's training split, all of it), and importance and sensitivity of a budget.
-    Raises LilmError when a document is in both, and when the corpus is no longer the one that the files were made with.
+    Raises LilmError when a document is in both, when the corpus is no longer the one that the files were made with, and
+    when the run's manifests do not tell that it is.
     """
-    _check_corpus(run)
+    _check_corpus(run.folder)
     languages = [lang for lang in run.languages if lang in measured]
     ours = {one for lang in languages for one in measured[lang]}
     used = {name: list(entry["documents_sha256"]) for name, entry in run.report.get("calibration", {}).items()}
@@ -65,16 +66,16 @@ def describe(documents: Iterable[str]) -> dict[str, int | str]:
     return {"documents": len(found), "sha256": hashlib.sha256(b"".join(map(bytes.fromhex, found))).hexdigest()}
 
 
-def _check_corpus(run: OpenedRun) -> None:
-    """Packed text, from which blocks are learnt, is of this very corpus."""
-    corpus, pack = read_manifest(run.corpus), read_manifest(run.folder / "pack")
-    if corpus is not None and pack is not None and pack.inputs.get("corpus") != corpus.digest:
-        raise _stale(run, "the packed text is of another one")
+def _check_corpus(folder: Path) -> None:
+    """All that the files were made from is of this very corpus."""
+    if why := why_unproved(folder):
+        what = f"it cannot be proved that nothing learnt the held-out text: {why}"
+        raise LilmError(what, where=str(folder), remedy=how_to_prove(folder))
 
 
 def _stale(run: OpenedRun, why: str) -> LilmError:
     what = f"the corpus is not the one that the files were made with: {why}"
-    return LilmError(what, where=str(run.corpus), remedy=command("run", "--run", run.folder, "--to", "export"))
+    return LilmError(what, where=str(run.corpus), remedy=how_to_prove(run.folder))
 
 
 def _overlap(run: OpenedRun, reader: str, text: str) -> LilmError:

@@ -1,6 +1,6 @@
 """Chats to measure on: such as training did not read where the sources have any, else its own, and it is said which."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -10,14 +10,15 @@ import numpy as np
 from lilm.chat import Message
 from lilm.chat.files import read_format
 from lilm.chat.rendering import TemplateFailure
-from lilm.chat.turns import cut_template
+from lilm.chat.turns import Turns, cut_template
 from lilm.errors import LilmError
-from lilm.export.quality.passages import LEAST, Passages, Window
+from lilm.export.quality.passages import FEWEST, LEAST, Passages, Window
+from lilm.pipeline.artifact import read_manifest
 from lilm.pipeline.hashing import sha256_json
 from lilm.recipe import ChatSourceConfig, Recipe
 from lilm.train.finetune.format import chat_vocabulary
 from lilm.train.finetune.masking import tokenise_chat
-from lilm.train.finetune.sources import read_chats
+from lilm.train.finetune.sources import open_chats, read_chats
 from lilm.train.finetune.store import read_heldout
 from lilm.train.pack.packing import IGNORE
 
@@ -38,38 +39,61 @@ class Chats:
 
 
 def find_chats(recipe: Recipe, finetune: Path) -> Chats:
-    """Those of the run's sources that its training left, or held out; only where there are hardly any, those that it
-    read. finetune: the stage's folder."""
+    """Those of the run's sources that its training left, or that it held out, where the sources left fewer than LEAST;
+    only where there are hardly any of either, those that it read. finetune: the stage's folder."""
     if not recipe.finetune.sources:
         return Chats([], False, "the run was not taught to chat")
+    if read_manifest(finetune) is None:
+        return Chats([], False, "the fine-tuned model's folder is gone, and with it the tokenizer for whole chats")
     read: dict[str, Chat] = {}
     left: dict[str, Chat] = {}
+    hub = [source.repo for source in recipe.finetune.sources if source.format == "hub"]
+    why = f"{hub[0]} is on the hub, and is not fetched again to measure" if hub else ""
     try:
-        for source in recipe.finetune.sources:
-            if source.format == "hub":
-                return Chats([], False, f"{source.repo} is on the hub, and is not fetched again to measure")
-            read |= {sha256_json(chat): chat for chat in _chats(source, recipe, recipe.seed)}
-        for source in recipe.finetune.sources:
-            if source.format == "chats":
-                more = source.model_copy(update={"limit": MOST})
-                left |= {sha256_json(chat): chat for chat in _chats(more, recipe, recipe.seed + OTHER_SEED)}
-            elif source.limit:
-                more = source.model_copy(update={"limit": 0})
-                left |= {sha256_json(chat): chat for chat in islice(_chats(more, recipe, recipe.seed), MOST)}
+        if not why:
+            read, left = _read_and_left(recipe, turns_of(finetune))
     except LilmError as error:
-        return Chats([], False, f"its chats cannot be read: {error.what} ({error.where})")
-    unseen = {key: chat for key, chat in left.items() if key not in read}
-    if unseen:
-        return Chats([unseen[key] for key in sorted(unseen)], False)
-    heldout = read_heldout(finetune)
-    if len(heldout) >= LEAST:
-        return Chats(heldout[:MOST], False)
+        why = f"its chats cannot be read: {error.what} ({error.where})"
+    unseen, heldout = [left[key] for key in sorted(left)], read_heldout(finetune)[:MOST]
+    enough = [chats for chats in (unseen, heldout) if len(chats) >= LEAST]
+    chosen = enough[0] if enough else max(unseen, heldout, key=len)
+    if len(chosen) >= FEWEST:
+        return Chats(chosen, False)
+    if why:
+        return Chats([], False, why)
     chats = [read[key] for key in sorted(read)][:MOST]
     return Chats(chats, True, "training read all chats of its sources, or nearly: these are among them")
 
 
-def _chats(source: ChatSourceConfig, recipe: Recipe, seed: int) -> list[Chat]:
-    return [chat.messages for chat in read_chats(source, recipe.language, seed)]
+def _read_and_left(recipe: Recipe, turns: Turns) -> tuple[dict[str, Chat], dict[str, Chat]]:
+    """(what training read, what it left), by their hashes. turns: of the format that training had too: what that
+    refuses does not count towards a source's limit. Raises LilmError for a source that cannot be read."""
+    sources = recipe.finetune.sources
+    read = {key: chat for source in sources for key, chat in _hashed(source, recipe, recipe.seed, turns)}
+    left: dict[str, Chat] = {}
+    for source in sources:
+        if source.format == "chats":
+            others = _hashed(source.model_copy(update={"limit": MOST}), recipe, recipe.seed + OTHER_SEED, turns)
+        elif source.limit:
+            others = _hashed(source.model_copy(update={"limit": 0}), recipe, recipe.seed, turns)
+        else:
+            continue
+        left |= dict(islice((one for one in others if one[0] not in read), MOST))
+    return read, left
+
+
+def _hashed(source: ChatSourceConfig, recipe: Recipe, seed: int, turns: Turns) -> Iterator[tuple[str, Chat]]:
+    made = source.format == "chats"
+    found = read_chats(source, recipe.language, seed) if made else open_chats(source, recipe.language, turns)
+    return ((sha256_json(chat.messages), chat.messages) for chat in found)
+
+
+def turns_of(folder: Path) -> Turns:
+    """Of the format of the fine-tuned model in `folder`. Raises LilmError when it has no chat template."""
+    found = read_format(folder)
+    if found.template is None:
+        raise LilmError("no chat template", where=str(folder), remedy="run the finetune stage again")
+    return cut_template(found.template, found.tokens, str(folder))
 
 
 def chat_passages(chats: Sequence[Chat], folder: Path, n_ctx: int, wanted: int) -> Passages:
@@ -77,10 +101,7 @@ def chat_passages(chats: Sequence[Chat], folder: Path, n_ctx: int, wanted: int) 
     the assistant's words and the token that ends them, as in training."""
     from tokenizers import Tokenizer
 
-    found = read_format(folder)
-    if found.template is None:
-        raise LilmError("no chat template", where=str(folder), remedy="run the finetune stage again")
-    turns = cut_template(found.template, found.tokens, str(folder))
+    turns = turns_of(folder)
     vocabulary = chat_vocabulary(Tokenizer.from_file(str(folder / "tokenizer.json")))
     windows: list[Window] = []
     documents: list[str] = []

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from lilm.devices import processor
 from lilm.export.quality.harness import ChoiceTask, ask_choices
 from lilm.export.quality.opened import REFERENCE, Measured, OpenedRun
 from lilm.export.quality.plan import FORMAT, Plan
@@ -16,7 +18,8 @@ from lilm.export.quality.texts import Texts
 from lilm.export.quality.written import as_json, beginnings, rates, write
 from lilm.kept import keep, read_kept
 from lilm.llamacpp.engine import Engine
-from lilm.pipeline.hashing import sha256_json
+from lilm.pipeline.hashing import sha256_file, sha256_json
+from lilm.wasm.source import llama_cpp_python_version
 
 Advance = Callable[[int, str], None]
 GENERATED = 12  # generating a token takes about as long as reading so many, for the time left
@@ -59,10 +62,9 @@ class FileMeasures:
         if "generations" not in self.plan.skip:
             parts.append(self._written(file))
         if "speed" not in self.plan.skip:
-            measured = {"threads": self.run.recipe.threads}
-            parts.append(self._part("speed", file, measured, SPEED, lambda: native_speed(file.path, self._threads)))
+            parts.append(self._part("speed", file, {}, SPEED, lambda: native_speed(file.path, self._threads)))
             if not file.control:
-                memory = {"n_ctx": N_CTX, **measured}
+                memory = {"n_ctx": N_CTX}
                 parts.append(self._part("memory", file, memory, N_CTX, lambda: native_memory(file.path, self._threads)))
         if not self.no_page and not file.control:  # nobody ships a control, or asks it
             parts.append(self._page(file))
@@ -109,7 +111,15 @@ class FileMeasures:
         return self.out / "kept" / f"{file.path.stem}.{part.name}.json"
 
     def _part(self, name: str, file: Measured, of: Mapping[str, Any], cost: int, make: Callable[[], Any]) -> Part:
-        return Part(name, {"format": FORMAT, "file": file.sha256, **of}, cost, lambda _: make())
+        """A part that is of this machine, with this llama.cpp."""
+        machine = {"cpu": processor(), "llama_cpp_python": llama_cpp_python_version(), "threads": self._threads}
+        return Part(name, {"format": FORMAT, "file": file.sha256, **machine, **of}, cost, lambda _: make())
+
+    @cached_property
+    def _build(self) -> dict[str, str]:
+        """The hashes of the page's builds."""
+        wasm = self.run.folder / "wasm"
+        return {path.relative_to(wasm).as_posix(): sha256_file(path) for path in sorted(wasm.rglob("*.wasm"))}
 
     def _scores(self, file: Measured) -> Part:
         passages = self.texts.passages
@@ -139,6 +149,8 @@ class FileMeasures:
             "sampling": sampling.model_dump(),
             "count": self.plan.generations,
             "n_predict": self.n_predict,
+            "n_ctx": self.texts.n_ctx,
+            "scripts": self.texts.scripts,
             "seed": seed,
             "threads": self._threads,
         }
@@ -160,8 +172,7 @@ class FileMeasures:
         return Part("written", of, GENERATED * self.plan.generations * self.n_predict, measure)
 
     def _page(self, file: Measured) -> Part:
-        build = {path.name: path.stat().st_size for path in sorted((self.run.folder / "wasm").rglob("*.wasm"))}
-        of = {"build": build, "threads": self._threads, "wasm": self.run.recipe.wasm.model_dump(mode="json")}
+        of = {"build": self._build, "wasm": self.run.recipe.wasm.model_dump(mode="json")}
         return self._part("page", file, of, PAGE, lambda: page_speed(self.run, file.path, self._threads))
 
     def _answers(self, file: Measured) -> Part:

@@ -13,6 +13,7 @@ from lilm.pipeline.hashing import sha256_json
 
 Encode = Callable[[str], list[int]]
 SHORT = 256  # tokens of a short window
+FEWEST = 2  # documents: an interval needs them
 LEAST = 8  # documents, where there are so many, also where fewer have the tokens asked for: an interval wants them
 LONG_PART = 4  # of the tokens asked for in short windows, one in so many is asked for in long ones
 

@@ -24,9 +24,9 @@ def file_row(run: OpenedRun, file: Measured, found: Found, full: Found) -> dict[
     kld_se, kld_p99, kld_p999, same_top: of the language learnt. bpb_LANGUAGE: bits per byte. loops, wrong_language,
     broken: shares of the free texts. fit_error: the share by which `lilm fit` reckons more memory (below 0, less) than
     the file took. All text of short windows; `texts` has the long ones, the intervals, and as `more_bits` the share by
-    which bits per byte are more than F16's. matrices: see types_by_layer. choices: see choice_figures. None: not
-    measured."""
-    size, scores = file.path.stat().st_size, found["scores"]
+    which bits per byte are more than F16's. matrices: see types_by_layer. choices: see choice_figures. sha256: of the
+    whole file; parts_sha256: of what was delivered, where that is in parts. None: not measured."""
+    size, scores = file.bytes, found["scores"]
     tensors = open_gguf(file.path).tensors
     weights = sum(tensor.parameters for tensor in tensors.values())
     texts: dict[str, dict[str, Any]] = {}
@@ -61,6 +61,7 @@ def file_row(run: OpenedRun, file: Measured, found: Found, full: Found) -> dict[
         "answers": found.get("answers"),
         "choices": choice_figures(found["choices"], full["choices"]) if "choices" in found else None,
         "sha256": file.sha256,
+        **({"parts_sha256": list(file.parts.values())} if file.parts else {}),
     }
 
 

@@ -8,13 +8,10 @@ from lilm.documents import read_texts
 from lilm.errors import LilmError
 from lilm.export.quality.chats import Chats, chat_passages, find_chats
 from lilm.export.quality.opened import OpenedRun
-from lilm.export.quality.passages import LONG_PART, SHORT, Passages, long_passages, ordered, short_passages
+from lilm.export.quality.passages import FEWEST, LONG_PART, SHORT, Passages, long_passages, ordered, short_passages
 from lilm.export.quality.plan import Plan
 from lilm.export.quality.written import script_of
 from lilm.llamacpp.engine import Engine
-from lilm.pipeline.artifact import read_manifest
-
-FEWEST = 2  # documents: an interval needs them
 
 
 @dataclass(frozen=True)
@@ -79,10 +76,6 @@ def find_texts(run: OpenedRun, plan: Plan, say: Callable[[str], None]) -> Texts:
             else:
                 missing[long.name] = f"a context of {n_ctx} tokens is no longer than a short window"
     chats = find_chats(run.recipe, run.finetune)
-    if chats.chats and read_manifest(run.finetune) is None:
-        chats = Chats(
-            [], chats.seen, "the fine-tuned model's folder is gone, and with it the tokenizer for whole chats"
-        )
     if chats.chats:
         whole = chat_passages(chats.chats, run.finetune, n_ctx, plan.eval_tokens)
         if len(whole.documents) >= FEWEST:

@@ -13,7 +13,7 @@ from lilm.export.quality.passages import Passages
 from lilm.llamacpp.engine import Drawn, Engine
 from lilm.recipe import SamplingConfig
 
-PROMPT = 32  # tokens of a document that are given, at most half of what a window has
+PROMPT = 32  # tokens of a document that are given, at most half of what a window has and as many as there is room for
 LONGEST_UNIT = 64  # tokens that may be said again and again
 TIMES, TAIL = 3, 24  # a loop says its unit so often at the end, in so many tokens or more
 FEWEST_LETTERS = 8  # by which a script is told
@@ -64,7 +64,7 @@ def beginnings(
     for one in passages:
         firsts = {window.document: window.ids for window in reversed(one.windows)}
         ids = [firsts[number] for number in sorted(firsts)]
-        parts = [begin[: min(PROMPT, -(-len(begin) // 2))] for begin in ids]
+        parts = [begin[: min(PROMPT, longest, -(-len(begin) // 2))] for begin in ids]
         by_kind.append([Beginning(one.text, part, scripts[one.text]) for part in parts])
     several = len({script for script in scripts.values() if script}) > 1
     by_kind.append([one for one in (_asked(engine, chat, several) for chat in chats[:count]) if one is not None])

@@ -1,11 +1,13 @@
 """What the stages of a run left behind, read for its page; what is not there, or not a number, is left out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lilm.errors import LilmError
+from lilm.export.stage import FULL, gguf_name
+from lilm.gguf_parts import whole_stem
 from lilm.json_file import read_json_object
 from lilm.pipeline.artifact import Manifest, read_manifest
 from lilm.pipeline.stage import QUANT_REPORT, STAGES
@@ -16,8 +18,9 @@ REPORT = "report.json"
 
 @dataclass(frozen=True)
 class RunFigures:
-    """manifests: of the finished stages, in their order. reports: their report.json, {} where a stage has none. quant:
-    the model of `lilm bench quant`'s report, where that measured files of this very export."""
+    """manifests: of the finished stages, in their order. reports: their report.json, {} where a stage has none, and of
+    a bench that measured another export. quant: the model of `lilm bench quant`'s report, where that measured all files
+    of this very export, and no others."""
 
     folder: Path
     recipe: Recipe
@@ -52,6 +55,8 @@ def read_run(folder: Path) -> RunFigures:
     if not manifests:
         raise LilmError("no stage is done", where=str(folder), remedy="give the folder of a run")
     reports = {name: _read(folder / name / REPORT) for name in manifests}
+    if "bench" in manifests and not manifests["bench"].is_from(manifests.get("export")):
+        reports["bench"] = {}
     return RunFigures(folder, recipe, manifests, reports, _quant(folder, manifests.get("export")))
 
 
@@ -71,10 +76,24 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _quant(folder: Path, export: Manifest | None) -> dict[str, Any] | None:
-    hashes = {entry["sha256"] for entry in export.outputs.values()} if export is not None else set()
     match _read(folder / QUANT_REPORT).get("models"):
-        case [{"files": [*files]} as model, *_] if any(
-            isinstance(row, dict) and row.get("sha256") in hashes for row in files
-        ):
+        case [{"files": [*rows]} as model, *_] if export is not None and _measured(rows) == _exported(export):
             return dict(model)
     return None
+
+
+def _measured(rows: Iterable[Any]) -> set[str]:
+    """The hashes of the run's own quantised files, or of their parts."""
+    own = [row for row in rows if isinstance(row, dict) and not row.get("control") and row.get("quant") != FULL]
+    parts = [row.get("parts_sha256") for row in own]
+    found = [some if isinstance(some, list) else [row.get("sha256")] for row, some in zip(own, parts, strict=True)]
+    return {str(sha256) for some in found for sha256 in some}
+
+
+def _exported(export: Manifest) -> set[str]:
+    full = Path(gguf_name(FULL)).stem
+    return {
+        entry["sha256"]
+        for name, entry in export.outputs.items()
+        if Path(name).match("model-*.gguf") and whole_stem(Path(name)) != full
+    }

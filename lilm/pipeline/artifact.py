@@ -50,6 +50,10 @@ class Manifest:
         """Hash of the outputs' hashes: what the stages after this one depend on."""
         return sha256_json({name: entry["sha256"] for name, entry in self.outputs.items()})
 
+    def is_from(self, other: "Manifest | None") -> bool:
+        """Whether it was made from the very folder that `other` describes."""
+        return other is not None and self.inputs.get(other.stage) == other.digest
+
     def write(self, folder: Path) -> None:
         write_json(folder / MANIFEST, {**self.__dict__, "volatile": list(self.volatile)})
 

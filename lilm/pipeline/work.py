@@ -95,6 +95,33 @@ def _difference(manifest: Manifest, work: Work) -> str:
     return "its manifest was edited"
 
 
+def changed_setting(stage: Stage, recipe: Recipe, manifest: Manifest) -> str | None:
+    """The first setting of the stage's section, or that it shares, which decides what it learnt or wrote and is another
+    in `recipe` than it was when the stage ran, in words; None when none is.
+
+    Settings that only one of the two knows belong to another version of LiLM, and do not count; nor do threads.
+    """
+    now = stage_config(stage, recipe)
+    for name in (*stage.shared, stage.name):
+        if (
+            name != "threads"
+            and name in manifest.config
+            and (found := _changed(name, manifest.config[name], now[name]))
+        ):
+            return found
+    return None
+
+
+def _changed(name: str, before: Any, now: Any) -> str | None:
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        both = [(f"{name}.{key}", before[key], now[key]) for key in before if key in now]
+    elif isinstance(before, list | tuple) and isinstance(now, list | tuple) and len(before) == len(now):
+        both = [(f"{name}[{at}]", one, other) for at, (one, other) in enumerate(zip(before, now, strict=True))]
+    else:
+        return None if before == now else f"{name} is {_short(now)}, it was {_short(before)}"
+    return next((found for one in both if (found := _changed(*one)) is not None), None)
+
+
 def _flat(value: Any, name: str = "") -> dict[str, Any]:
     """The values in nested tables, by dotted name."""
     if not isinstance(value, Mapping):

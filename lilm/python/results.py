@@ -80,7 +80,7 @@ class Run:
         export, bench = self.stages.get("export"), self.stages.get("bench")
         if export is None:
             return ()
-        measured = bench is not None and bench.manifest.inputs.get("export") == export.manifest.digest
+        measured = bench is not None and bench.manifest.is_from(export.manifest)
         rows = bench.report["files"] if bench is not None and measured else []
         quality = {row["name"]: row["quality"] for row in rows}
         return tuple(

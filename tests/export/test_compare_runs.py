@@ -11,6 +11,7 @@ from lilm.cli.entry import make_app
 from lilm.errors import LilmError
 from lilm.export.quality.page.compare import compare_runs
 from lilm.export.quality.page.compare_page import compare_page
+from lilm.pipeline.artifact import Manifest
 from tests.export.made_report import FULL, report, row
 
 ROWS = [FULL, row("Q8_0", 32.0, 0.001), row("Q4_0", 17.0, 0.04, (0.009, 0.012))]
@@ -35,6 +36,11 @@ def bench_run(folder: Path, text: str = "same") -> Path:
     quality = {"ja": figures, "en": figures}
     on = {"documents": 9, "tokens": 100, "bytes": 300, "windows": 3, "sha256": text}
     files = [{"name": "model-Q4_0.gguf", "quant": "Q4_0", "bytes": 17_000_000, "quality": quality}]
+    (folder / "export").mkdir(parents=True)
+    export = Manifest("export", "key", {}, {}, {}, (), {})
+    export.write(folder / "export")
+    (folder / "bench").mkdir()
+    Manifest("bench", "key", {}, {"export": export.digest}, {}, (), {}).write(folder / "bench")
     return write(folder, "bench", {"languages": ["ja", "en"], "measured_on": {"ja": on, "en": on}, "files": files})
 
 
@@ -74,6 +80,15 @@ def test_where_one_run_lacks_the_richer_report_both_are_compared_by_the_other(tm
     assert figures.kld is not None and figures.low is not None and figures.low < figures.kld
     with pytest.raises(LilmError, match=r"has no quant/report\.json, the other no bench/report\.json"):
         compare_runs(quant_run(tmp_path / "three"), bench_run(tmp_path / "four"))
+
+
+def test_figures_of_another_export_are_not_compared(tmp_path: Path) -> None:
+    one, other = bench_run(tmp_path / "one"), bench_run(tmp_path / "two")
+    compare_runs(one, other)
+    outputs = {"model-Q4_0.gguf": {"bytes": 1, "mtime_ns": 1, "sha256": "new"}}
+    Manifest("export", "key", {}, {}, outputs, (), {}).write(one / "export")
+    with pytest.raises(LilmError, match=r"one: nothing is measured there: .*no bench/report\.json of its export"):
+        compare_runs(one, other)
 
 
 def test_what_cannot_be_compared_is_told_in_one_line(tmp_path: Path) -> None:

@@ -1,18 +1,23 @@
 """RUN/report.html: says what a run came to, in words that its figures bear out, for as much as is done."""
 
+import io
 import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from lilm.cli.report import find_pages
 from lilm.errors import LilmError
+from lilm.export.bench.summary import show_summary
 from lilm.export.run_page.collect import read_run
 from lilm.export.run_page.page import run_page, write_run_page
 from lilm.export.run_page.quality import base_language_sentence, shipped
+from lilm.pipeline.artifact import read_manifest
 from lilm.recipe import recipe_text
+from tests.export.made_report import report, row
 
 EVIL = "<script>alert(1)</script>"
 
@@ -52,11 +57,14 @@ REPORTS: dict[str, dict[str, Any]] = {
 }
 
 
-def stage(run: Path, name: str, report: Any) -> None:
+def stage(run: Path, name: str, report: Any, *outputs: str) -> None:
+    """outputs: names of files, whose hashes are their names too."""
     folder = run / name
-    folder.mkdir(parents=True)
-    manifest = {"stage": name, "key": "k", "config": {}, "inputs": {}, "outputs": {}, "volatile": []}
-    manifest["outputs"] = {"x": {"bytes": 1_000_000, "mtime_ns": 1, "sha256": name}}
+    folder.mkdir(parents=True, exist_ok=True)
+    export = read_manifest(run / "export")
+    inputs = {"export": export.digest} if name == "bench" and export is not None else {}
+    manifest = {"stage": name, "key": "k", "config": {}, "inputs": inputs, "outputs": {}, "volatile": []}
+    manifest["outputs"] = {one: {"bytes": 1_000_000, "mtime_ns": 1, "sha256": one} for one in outputs or (name,)}
     measured = {"seconds": 60.0, "tokens": {"ja-train": 9000, "en-train": 800, "en-heldout": 1500}}
     (folder / "manifest.json").write_text(json.dumps({**manifest, "measurements": measured}))
     if report is not None:
@@ -129,6 +137,29 @@ def test_what_is_missing_or_odd_is_left_out(tmp_path: Path, report: Any) -> None
     (folder / "lilm.toml").write_text(recipe_text("quickstart"))
     said = words(run_page(read_run(folder)))
     assert "10 of 10 stages done" in said and "Which file to ship" not in said
+
+
+def test_figures_of_other_files_than_the_export_has_now_are_left_out(run: Path) -> None:
+    names = ("model-f16.gguf", "model-Q8_0.gguf", "model-Q4_0.gguf")
+    own = [row(one, 10.0) for one in ("F16", "Q8_0", "Q4_0")]
+    rows = [{**one, "sha256": name} for one, name in zip(own, names, strict=True)]
+    control = row("IQ4_NL", 9.0, control=True)
+    (run / "quant").mkdir()
+    (run / "quant" / "report.json").write_text(json.dumps({"models": [report([*rows, control])]}))
+    stage(run, "export", REPORTS["export"], *names)
+    stage(run, "bench", REPORTS["bench"])
+    found = read_run(run)
+    assert found.quant is not None and "after chats (F16) 1.000" in words(run_page(found))
+    stage(run, "export", REPORTS["export"], "model-f16.gguf", "model-Q8_0.gguf", "model-mix-80MB.gguf")
+    found = read_run(run)
+    assert found.quant is None, "one file is gone, and one was not measured"
+    said = words(run_page(found))
+    assert "after chats (F16)" not in said and "Which file to ship" not in said
+    console = Console(width=200, record=True, file=io.StringIO())
+    show_summary(run, run / "report.html", console)
+    assert "Q4" not in console.export_text()
+    stage(run, "export", REPORTS["export"], *names[:2], "model-Q4_0-00001-of-00002.gguf")
+    assert read_run(run).quant is None
 
 
 def test_no_run_no_page(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from lilm.commands import command
 from lilm.errors import LilmError
 from lilm.json_file import read_json_object
+from lilm.pipeline.artifact import read_manifest
 from lilm.report.languages import language_name
 
 QUANT, BENCH = Path("quant") / "report.json", Path("bench") / "report.json"
@@ -73,7 +74,7 @@ class Comparison:
 
 
 def compare_runs(one: Path, other: Path) -> Comparison:
-    """Reads both runs' quant/report.json, else both runs' bench/report.json.
+    """Reads both runs' quant/report.json, else both runs' bench/report.json, where that is of what is exported now.
 
     Raises LilmError when they have no report of the same kind, when their languages differ, and when the held-out text
     of a language does: their figures cannot be compared then.
@@ -98,17 +99,24 @@ def _source(one: Path, other: Path) -> Path:
         if not folder.is_dir():
             raise LilmError("no such folder", where=str(folder), remedy="give the folders of two finished runs")
     for source in (QUANT, BENCH):
-        if all((folder / source).is_file() for folder in (one, other)):
+        if all(_has(folder, source) for folder in (one, other)):
             return source
     for folder in (one, other):
-        if not any((folder / source).is_file() for source in (QUANT, BENCH)):
-            what = "nothing is measured there: it has neither quant/report.json nor bench/report.json"
+        if not any(_has(folder, source) for source in (QUANT, BENCH)):
+            what = "nothing is measured there: it has no quant/report.json, and no bench/report.json of its export"
             raise LilmError(what, where=str(folder), remedy=command("bench", "quant", folder))
     lacking = one if not (one / QUANT).is_file() else other
     what = (
         "the runs were not measured in the same way: this one has no quant/report.json, the other no bench/report.json"
     )
     raise LilmError(what, where=str(lacking), remedy=command("bench", "quant", lacking))
+
+
+def _has(folder: Path, source: Path) -> bool:
+    if not (folder / source).is_file():
+        return False
+    bench = read_manifest(folder / "bench")
+    return source == QUANT or (bench is not None and bench.is_from(read_manifest(folder / "export")))
 
 
 def _labels(one: Path, other: Path) -> tuple[str, str]:
