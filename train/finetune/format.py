@@ -70,9 +70,12 @@ def check_format(config: FinetuneConfig, base: Path, language: str) -> None:
     GGUF file."""
     found, preferred = read_format(base), config.preference.path
     files = [source for source in config.sources if source.path]
-    if config.template != "base" and (config.template == "plain" or found.template is None):
-        if not files and not preferred:
-            return
+    if (
+        config.template != "base"
+        and (config.template == "plain" or found.template is None)
+        and not (files or preferred)
+    ):
+        return
     turns = choose_format(config, found, str(base)).turns
     for source in files:
         for _ in open_chats(source, language, turns):

@@ -189,7 +189,10 @@ def test_the_preferred_kind_wins_and_little_is_forgotten(tune: Tune, tmp_path: P
     assert figures[CHOSEN]["after"] < figures[CHOSEN]["before"]
     assert figures[ANSWERS]["before"] == pytest.approx(found["after"], rel=1e-6), "it goes on from the best chats"
     assert "the chosen answer is the likelier one" in said.getvalue()
-    assert min(figures["answer_bytes"].values()) > 0
+    assert figures["answer_tokens"] > 50, "as long as whole answers, though those of the report are cut after 8 tokens"
+    assert min(figures["answer_bytes"].values()) > 50 and min(figures["answers_ended"].values()) > 0.5
+    told = f"its own answers, of at most {figures['answer_tokens']} tokens, have"
+    assert told in said.getvalue() and f"{figures['answers_ended']['after']:.0%} after\n" in said.getvalue()
     page = (tmp_path / "out" / "preference" / "report.html").read_text()
     assert "nats per pair" in page and "chosen" in page
 
