@@ -144,9 +144,9 @@ def _of_array(found: dict[str, Any]) -> dict[str, Any]:
     listed = first if first is not None else items
     if listed is None and counts:
         raise _refusal(f"{counts[0]} without items is not supported")
-    if isinstance(listed, list):  # the converter writes each of them once
-        if not found.get("minItems", 0) <= len(listed) <= found.get("maxItems", len(listed)):
-            raise _refusal(f"{counts[0]} that is not the number of the listed items is not supported")
+    once = len(listed) if isinstance(listed, list) else None  # the converter writes each of them once
+    if once is not None and not found.get("minItems", 0) <= once <= found.get("maxItems", once):
+        raise _refusal(f"{counts[0]} that is not the number of the listed items is not supported")
     return found
 
 

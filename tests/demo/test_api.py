@@ -119,7 +119,10 @@ def test_an_answer_follows_a_schema(http: httpx.Client) -> None:
 
 def test_an_answer_follows_all_that_stands_beside_a_list_of_types(http: httpx.Client) -> None:
     toy = {"type": ["object", "null"], "properties": {"size": {"type": "integer"}}, "required": ["size"]}
-    both = {"kind": {"type": ["string", "null"], "enum": ["猫", 7, None]}, "toy": {**toy, "additionalProperties": False}}
+    both = {
+        "kind": {"type": ["string", "null"], "enum": ["猫", 7, None]},
+        "toy": {**toy, "additionalProperties": False},
+    }
     schema = {**SCHEMA, "properties": both, "required": list(both)}
     for seed in range(4):
         body = {"type": "json_schema", "json_schema": {"schema": schema}}
