@@ -41,7 +41,8 @@ def checked_schema(schema: Mapping[str, Any]) -> Mapping[str, Any]:
             raise _refusal(f"{unknown} is not supported")
         for key in one:
             waiting += _inner(key, one[key])
-    return _followed(schema, schema)
+    followed: dict[str, Any] = _followed(schema, schema)
+    return followed
 
 
 def _refusal(why: str) -> ApiError:

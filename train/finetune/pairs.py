@@ -74,7 +74,8 @@ def _answer(entry: Mapping[str, Any], key: str, where: str) -> list[Any]:
 def _asked(entry: Mapping[str, Any], chosen: Sequence[Any]) -> Any:
     """What should be a list of messages: `messages`, or `prompt` where those are missing or end in another answer than
     the chosen one, which may stand there too."""
-    found = []
+    found: list[Any] = []
+    asked: Any
     for asked in (entry.get("messages"), entry.get("prompt")):
         if isinstance(asked, str):
             asked = [{"role": "user", "content": asked}]
