@@ -11,6 +11,7 @@ from typing import TextIO
 
 from rich.console import Console
 
+from lilm.chat import Message
 from lilm.demo.dialogue import Dialogue
 from lilm.demo.meter import meter
 from lilm.errors import LilmError
@@ -61,10 +62,11 @@ class Terminal:
 
     def _take(self, line: str) -> bool:
         """Obey a command or answer a message. False at the end."""
+        before = list(self.dialogue.turns)
         if not line.startswith("/"):
             if line.strip():
                 self.dialogue.ask(line.strip())
-                self._answer()
+                self._answer(before)
             return True
         name, _, rest = line[1:].partition(" ")
         rest = rest.strip()
@@ -75,7 +77,7 @@ class Terminal:
                 self._note(HELP)
             case "regenerate":
                 self.dialogue.ask(self._last_question())
-                self._answer()
+                self._answer(before)
             case "edit":
                 self._edit(rest)
             case "system":
@@ -93,13 +95,14 @@ class Terminal:
         return True
 
     def _edit(self, text: str) -> None:
+        before = list(self.dialogue.turns)
         question = self._last_question()
         if not text and self.interactive:
             text = (self.read(question) or "").strip()
         if not text:
             raise LilmError("nothing to ask in its place", where="/edit", remedy="write /edit and the new question")
         self.dialogue.ask(text)
-        self._answer()
+        self._answer(before)
 
     def _last_question(self) -> str:
         question = self.dialogue.take_back()
@@ -111,8 +114,8 @@ class Terminal:
         text = self.dialogue.turns[-1]["content"] if self.dialogue.turns else "none"
         return text if len(text) <= 100 else text[:100] + "…"
 
-    def _answer(self) -> None:
-        """Write the answer to the dialogue as it comes. A question that no word of an answer came to goes."""
+    def _answer(self, before: list[Message]) -> None:
+        """Write the answer to the dialogue as it comes. before: the turns that it has again where no word comes."""
         pieces = self.engine.write(self.dialogue.messages, self.order)
         self.order = replace(self.order, seed=(self.order.seed + 1) % MAX_SEED)
         said = ""
@@ -122,7 +125,7 @@ class Terminal:
             self._write(piece)
         self._write("\n")
         if pieces.outcome is None or (pieces.outcome.finish == "cancelled" and not said):
-            self.dialogue.take_back()
+            self.dialogue.turns = before
             self._note("stopped before a word was said")
             return
         self.dialogue.answered(said.strip())

@@ -3,6 +3,7 @@
 
 import { el } from "./dom.js";
 
+const DEEPEST = 20; // quotes and lists in each other; what lies deeper is text
 const FENCE = /^\s*(```|~~~)/;
 const HEADING = /^(#{1,6})\s+(.*)$/;
 const ITEM = /^(\s*)(?:[-*+]\s+|[・•]\s*|(\d{1,3})[.)]\s+)(.*)$/;
@@ -20,21 +21,24 @@ const INLINE = new RegExp([CODE, STRONG, EM].map(({ source }) => source).join("|
 
 /**
  * The elements of `source`, which may end in the middle (a fence still open is code up to the end).
- * @param {string} source
+ * @param {string} source @param {number} [depth] of quotes and lists around it
  */
-export function markdown(source) {
+export function markdown(source, depth = 0) {
   const lines = source.split("\n");
   /** @type {HTMLElement[]} */ const blocks = [];
   for (let at = 0; at < lines.length;) {
-    const [block, next] = readBlock(lines, at);
+    const [block, next] = readBlock(lines, at, depth);
     if (block) blocks.push(block);
     at = next;
   }
   return blocks;
 }
 
-/** The block that begins at line `at`. @param {string[]} lines @param {number} at @returns {Read} */
-function readBlock(lines, at) {
+/**
+ * The block that begins at line `at`.
+ * @param {string[]} lines @param {number} at @param {number} depth @returns {Read}
+ */
+function readBlock(lines, at, depth) {
   const line = lines[at];
   if (!line.trim()) return [null, at + 1];
   if (FENCE.test(line)) return readCode(lines, at);
@@ -44,12 +48,12 @@ function readBlock(lines, at) {
     const tag = /** @type {"h3" | "h4" | "h5" | "h6"} */ (`h${Math.min(6, heading[1].length + 2)}`);
     return [el(tag, {}, ...inline(heading[2])), at + 1];
   }
-  if (ITEM.test(line)) return readList(lines, at);
+  if (ITEM.test(line) && depth < DEEPEST) return readList(lines, at, depth);
   if (isTable(lines, at)) return readTable(lines, at);
-  if (QUOTE.test(line)) {
+  if (QUOTE.test(line) && depth < DEEPEST) {
     const end = endOf(lines, at, (one) => QUOTE.test(one));
     const inner = lines.slice(at, end).map((one) => one.replace(QUOTE, "$1"));
-    return [el("blockquote", {}, ...markdown(inner.join("\n"))), end];
+    return [el("blockquote", {}, ...markdown(inner.join("\n"), depth + 1)), end];
   }
   const isOther = (/** @type {string} */ one) => [FENCE, HEADING, ITEM, QUOTE].some((kind) => kind.test(one));
   const end = endOf(lines, at, (one, next) => one.trim() && !isOther(one) && !isTable(lines, next));
@@ -73,9 +77,9 @@ function readCode(lines, at) {
 
 /**
  * Items at the first one's depth; deeper lines are the blocks of their item.
- * @param {string[]} lines @param {number} at @returns {Read}
+ * @param {string[]} lines @param {number} at @param {number} depth @returns {Read}
  */
-function readList(lines, at) {
+function readList(lines, at, depth) {
   const [, indent, number] = /** @type {RegExpExecArray} */ (ITEM.exec(lines[at]));
   const start = number === undefined || number === "1" ? {} : { start: Number(number) };
   const list = el(number === undefined ? "ul" : "ol", start);
@@ -84,7 +88,7 @@ function readList(lines, at) {
     if (!item || item[1].length < indent.length || (item[2] === undefined) !== (number === undefined)) break;
     const end = endOf(lines, at, (one) => one.trim() && one.search(/\S/) > indent.length);
     const below = lines.slice(at + 1, end).map((one) => one.slice(indent.length + 2));
-    list.append(el("li", {}, ...inline(item[3]), ...markdown(below.join("\n"))));
+    list.append(el("li", {}, ...inline(item[3]), ...markdown(below.join("\n"), depth + 1)));
     at = end;
   }
   return [list, at];

@@ -76,7 +76,8 @@ async function keepFiles() {
 async function dropOldFiles() {
   const cache = await caches.open(KEPT);
   const wanted = new Set(Object.values(FILES).map(place));
-  for (const { url } of await cache.keys()) if (!wanted.has(url)) await cache.delete(url);
+  const others = (/** @type {string} */ url) => !url.startsWith(place("")); // pages of other folders share the cache
+  for (const { url } of await cache.keys()) if (!wanted.has(url) && !others(url)) await cache.delete(url);
 }
 
 /** In hex. @param {ArrayBuffer} body */

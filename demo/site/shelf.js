@@ -3,16 +3,17 @@
 // browser keeps nothing they last as long as the tab.
 
 import { newId, readTalk } from "./record.js";
+import { ownName } from "./store.js";
 
 /** @typedef {import("./record.js").Talk} Talk */
 
-const NAME = "lilm";
+const EARLIER = "lilm"; // the database that all pages of an origin had together
 const STORE = "conversations";
 
 export class Shelf {
   /** @type {IDBDatabase | null} */ #database = null;
   /** @type {Map<string, Talk>} */ #memory = new Map(); // in place of the database
-  #channel = new BroadcastChannel("lilm.conversations");
+  #channel = new BroadcastChannel(ownName("lilm.conversations"));
 
   /** Whether they outlive the tab. */
   get keeps() {
@@ -22,8 +23,12 @@ export class Shelf {
   static async open() {
     const shelf = new Shelf();
     try {
-      const request = indexedDB.open(NAME, 1);
-      request.onupgradeneeded = () => request.result.createObjectStore(STORE, { keyPath: "id" });
+      const earlier = await earlierTalks();
+      const request = indexedDB.open(ownName(EARLIER), 1);
+      request.onupgradeneeded = () => {
+        const store = request.result.createObjectStore(STORE, { keyPath: "id" });
+        for (const talk of earlier) store.put(talk);
+      };
       shelf.#database = await answerOf(request);
       shelf.#database.onversionchange = () => shelf.#database?.close(); // a later page's database
     } catch {
@@ -88,6 +93,18 @@ export class Shelf {
   #store(mode) {
     const database = /** @type {IDBDatabase} */ (this.#database);
     return database.transaction(STORE, mode).objectStore(STORE);
+  }
+}
+
+/** What the first visit of this page copies: the conversations of the database that it shared. */
+async function earlierTalks() {
+  const names = ((await indexedDB.databases?.()) ?? []).map(({ name }) => name);
+  if (names.includes(ownName(EARLIER)) || !names.includes(EARLIER)) return [];
+  const database = await answerOf(indexedDB.open(EARLIER));
+  try {
+    return await answerOf(database.transaction(STORE).objectStore(STORE).getAll());
+  } finally {
+    database.close();
   }
 }
 

@@ -88,6 +88,7 @@ class Faults:
     corrupt: set[int] = field(default_factory=set)  # answers of more than a byte, by number, whose last byte is wrong
     down: bool = False  # connections are closed without an answer
     slow: float = 0  # seconds before each answer
+    tag: str = ""  # the ETag of each answer
     asked: list[str] = field(default_factory=list)
 
 
@@ -128,6 +129,8 @@ def faulty_handler(folder: Path, faults: Faults) -> type[SimpleHTTPRequestHandle
                 faults.asked.append(header)
             self.send_response(HTTPStatus.PARTIAL_CONTENT if faults.ranges else HTTPStatus.OK)
             self.send_header("Content-Length", str(count))
+            if faults.tag:
+                self.send_header("ETag", faults.tag)
             if faults.ranges:
                 self.send_header("Content-Range", f"bytes {first}-{last}/{size}")
             self.end_headers()

@@ -25,6 +25,7 @@ SCHEMA = {
     "required": ["animal", "legs"],
     "additionalProperties": False,
 }
+PET = {"properties": {"legs": {"type": "integer"}}, "required": ["legs"]}
 FREED = 1.0  # seconds, after a caller has left
 
 
@@ -114,6 +115,59 @@ def test_an_answer_follows_a_schema(http: httpx.Client) -> None:
         found = chat(http, response_format=wanted, temperature=1, seed=seed, max_tokens=100).json()["choices"][0]
         pet = json.loads(found["message"]["content"])
         assert pet["animal"] in ("猫", "dog") and type(pet["legs"]) is int and found["finish_reason"] == "stop"
+
+
+def test_an_answer_follows_all_that_stands_beside_a_list_of_types(http: httpx.Client) -> None:
+    toy = {"type": ["object", "null"], "properties": {"size": {"type": "integer"}}, "required": ["size"]}
+    both = {
+        "kind": {"type": ["string", "null"], "enum": ["猫", 7, None]},
+        "toy": {**toy, "additionalProperties": False},
+    }
+    schema = {**SCHEMA, "properties": both, "required": list(both)}
+    for seed in range(4):
+        body = {"type": "json_schema", "json_schema": {"schema": schema}}
+        found = chat(http, response_format=body, temperature=1, seed=seed, max_tokens=100).json()["choices"][0]
+        pet = json.loads(found["message"]["content"])
+        assert pet["kind"] in ("猫", None) and (pet["toy"] is None or type(pet["toy"]["size"]) is int), pet
+        assert pet["toy"] is None or set(pet["toy"]) == {"size"}
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        ({"type": "array", "minItems": 3}, "minItems without items"),
+        ({"type": "array", "prefixItems": [{"type": "null"}], "maxItems": 0}, "maxItems that is not the number"),
+        ({"type": "array", "items": {"type": "null"}, "prefixItems": [{"type": "null"}]}, "prefixItems beside items"),
+        ({"type": "object", "required": ["name"]}, "required names name"),
+        ({**SCHEMA, "required": ["tail"]}, "required names tail"),
+        ({"type": "string", "pattern": "^a+$", "maxLength": 3}, "maxLength beside pattern"),
+        ({"type": "string", "format": "date", "minLength": 30}, "minLength beside format"),
+        ({"$ref": "#/$defs/a", "minLength": 3, "$defs": {"a": {"type": "string"}}}, "minLength beside $ref"),
+        ({**SCHEMA, "anyOf": [{"type": "object"}]}, "beside anyOf"),
+        ({"enum": ["a", "bcd"], "minLength": 3}, "minLength beside enum"),
+        ({"enum": ["a"], "type": "integer"}, "no value of enum"),
+        ({"allOf": [{"type": "string"}, SCHEMA]}, "a part of allOf"),
+        ({"type": ["array", "null"], "minItems": 1}, "minItems without items"),
+    ],
+)
+def test_what_no_answer_would_be_held_to_is_refused(http: httpx.Client, schema: dict[str, Any], said: str) -> None:
+    got = chat(http, response_format={"type": "json_schema", "json_schema": {"schema": schema}}, max_tokens=2)
+    assert got.status_code == 400 and said in got.json()["error"]["message"], got.text
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"allOf": [{"$ref": "#/$defs/kind"}], "title": "Kind", "$defs": {"kind": {"enum": ["a"]}}},
+        {"anyOf": [{"type": "string", "maxLength": 2}, {"type": "null"}], "default": None, "description": "or nothing"},
+        {"type": "array", "prefixItems": [{"type": "null"}, {"type": "boolean"}], "minItems": 2, "maxItems": 2},
+        {"allOf": [{"properties": {"a": {"type": "null"}}}, {"$ref": "#/$defs/b"}], "$defs": {"b": PET}},
+    ],
+)
+def test_what_clients_write_of_their_classes_is_followed(http: httpx.Client, schema: dict[str, Any]) -> None:
+    got = chat(http, response_format={"type": "json_schema", "json_schema": {"schema": schema}}, max_tokens=60)
+    assert got.status_code == 200, got.text
+    json.loads(got.json()["choices"][0]["message"]["content"])
 
 
 @pytest.mark.parametrize(

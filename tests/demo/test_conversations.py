@@ -326,6 +326,31 @@ def test_the_only_conversation_of_an_earlier_page_is_taken_over(open_page: Open)
     assert names(page) == ["old"]
 
 
+SHARED = """async () => {
+  const answer = (request) => new Promise((resolve) => (request.onsuccess = () => resolve(request.result)));
+  const [own] = await indexedDB.databases();
+  const database = await answer(indexedDB.open(own.name));
+  const talks = await answer(database.transaction("conversations").objectStore("conversations").getAll());
+  database.close();
+  await answer(indexedDB.deleteDatabase(own.name));
+  const request = indexedDB.open("lilm", 1);
+  request.onupgradeneeded = () => {
+    const store = request.result.createObjectStore("conversations", { keyPath: "id" });
+    for (const talk of talks) store.put(talk);
+  };
+  (await answer(request)).close();
+}"""
+
+
+def test_what_pages_of_one_host_kept_together_is_taken_over(short: Any) -> None:
+    send(short, "old")
+    wait_for_answer(short)
+    short.wait_for_timeout(500)  # it is written down
+    short.evaluate(SHARED)
+    again(short)
+    assert names(short) == ["old"]
+
+
 def test_where_nothing_can_be_kept_the_page_says_so_and_works(open_page: Open) -> None:
     page = open_page()
     page.add_init_script(

@@ -143,6 +143,50 @@ def test_without_a_list_the_model_is_kept_too(open_blank: Open, faulty: Any) -> 
     assert len(faulty.asked) == asked
 
 
+@pytest.mark.parametrize("change", ["size", "tag"])
+def test_without_a_list_another_file_on_the_server_is_downloaded(
+    open_blank: Open, faulty: Any, real_site: Path, change: str
+) -> None:
+    page, path = open_blank(), real_site / MODEL
+    faulty.tag = '"first"'
+    first = load(page, chunks=None)
+    asked = len(faulty.asked)
+    if change == "size":
+        path.write_bytes(path.read_bytes() + bytes(32))
+    else:
+        faulty.tag = '"second"'
+    second = load(page, chunks=None)
+    assert second["text"] == first["text"]
+    assert downloaded(second)[-1] == path.stat().st_size and len(faulty.asked) == 2 * asked
+    faulty.slow = 5
+    assert load(page, chunks=None)["text"] == first["text"], "a server that does not answer is not waited for"
+    path.unlink()
+    assert load(page, chunks=None)["text"] == first["text"]
+    assert len(faulty.asked) == 2 * asked
+    assert len(page.evaluate(LIST)) == 1
+
+
+def test_an_option_that_is_undefined_is_as_if_it_were_not_given(open_blank: Open) -> None:
+    said = open_blank().evaluate(
+        """async (model) => {
+          const { load } = await import("./wasm/runtime/lilm.mjs");
+          const loaded = await load(model, { chunks: `${model}.chunks.json` });
+          const undefineds = { temperature: undefined, top_k: undefined, top_p: undefined, repeat_penalty: undefined };
+          const texts = [];
+          for (const options of [{}, undefineds]) {
+            const { text } = await loaded.complete("The cat", { n_predict: 12, seed: 3, ...options });
+            texts.push(text);
+          }
+          const { tokens } = await loaded.complete("The cat", { n_predict: undefined });
+          await loaded.unload();
+          return { texts, tokens };
+        }""",
+        MODEL,
+    )
+    assert said["texts"][0] == said["texts"][1] != ""
+    assert said["tokens"] > 0
+
+
 def test_two_tabs_download_once(open_blank: Open, faulty: Any, real_site: Path) -> None:
     one, two = open_blank(), open_blank()
     faulty.slow = 0.05

@@ -52,6 +52,13 @@ def test_markdown(page: Any) -> None:
         assert page.evaluate(SHOWN, source) == shown
 
 
+def test_quotes_and_lists_in_each_other_end_as_text(page: Any) -> None:
+    shown = page.evaluate(SHOWN, ">" * 25 + " said")
+    assert shown == "<blockquote>" * 20 + "<p>&gt;&gt;&gt;&gt;&gt; said</p>" + "</blockquote>" * 20
+    items = page.evaluate(SHOWN, "\n".join("  " * depth + f"- {depth}" for depth in range(25)))
+    assert items.count("<ul>") == 20 and "- 24" in items
+
+
 def test_long_and_odd_text_takes_no_time(page: Any) -> None:
     """Every frame draws the answer so far: no text may make the patterns search for long."""
     for source in (
@@ -60,6 +67,8 @@ def test_long_and_odd_text_takes_no_time(page: Any) -> None:
         "**a " * 5000,
         "- " * 5000,
         "> " * 2000,
+        ">" * 20_000,
+        "\n".join(" " * depth + "- a" for depth in range(1000)),
         "\n" * 20_000,
         "| " * 9000,
         "| a |\n|---|\n" * 3000,

@@ -2,14 +2,17 @@
 
 import json
 import shutil
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lilm.demo.stage import SERVICE_WORKER, list_files, page_files
+from tests.demo.conftest import Faults, faulty_handler
 
 KEPT = "async (count) => (await (await caches.open('lilm-files')).keys()).length === count"
 Serving = Callable[[Path], AbstractContextManager[str]]
@@ -19,11 +22,11 @@ def ready(page: Any) -> None:
     page.wait_for_selector("[data-ready]", state="attached")
 
 
-def wait_until_kept(page: Any, folder: Path, *, but: int = 0) -> None:
-    """Until the browser has all different files of the site (`but` so many)."""
+def wait_until_kept(page: Any, folder: Path, *, but: int = 0, sites: int = 1) -> None:
+    """Until the browser has all different files of the site (`but` so many), of so many sites alike."""
     hashes = json.loads((folder / SERVICE_WORKER).read_text().split("\n};")[0].removeprefix("const FILES = ") + "}")
     for _ in range(200):
-        if page.evaluate(KEPT, len(set(hashes.values())) - but):
+        if page.evaluate(KEPT, sites * len(set(hashes.values())) - but):
             return
         page.wait_for_timeout(50)
     pytest.fail("the page's files are not kept")
@@ -119,6 +122,37 @@ def test_a_file_that_is_not_the_list_s_is_not_kept(
         ready(page)
         assert page.evaluate("crossOriginIsolated")
         assert "added by the host" in page.evaluate("fetch('style.css').then((response) => response.text())")
+    context.close()
+
+
+def test_two_pages_of_one_host_leave_each_other_s_files_and_words_alone(
+    browser: Any, site: Path, tmp_path: Path
+) -> None:
+    """As two projects on one account's GitHub Pages are."""
+    for name in "ab":
+        shutil.copytree(site / "site", tmp_path / "host" / name)
+    context = browser.new_context(locale="en-US")
+    page = context.new_page()
+    with ThreadingHTTPServer(("127.0.0.1", 0), faulty_handler(tmp_path / "host", Faults())) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        page.goto(f"{url}/a/")
+        ready(page)
+        wait_until_kept(page, site / "site")
+        page.click("#open-settings")
+        page.fill("#set-n_predict", "16")
+        page.keyboard.press("Escape")
+        answer(page, "of a alone")
+        page.goto(f"{url}/b/")
+        ready(page)
+        wait_until_kept(page, site / "site", sites=2)
+        assert page.locator(".turn").count() == 0
+        assert page.input_value("#set-n_predict") != "16"
+        server.shutdown()
+    page.goto(f"{url}/a/")  # the server is gone
+    ready(page)
+    assert page.inner_text(".turn.user .text") == "of a alone"
+    assert page.input_value("#set-n_predict") == "16"
     context.close()
 
 

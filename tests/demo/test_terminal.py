@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,30 @@ def test_edit_asks_the_last_question_anew(engine: ChatEngine) -> None:
     talk = Talk(engine, ["The cat", "/edit むかし", "/edit", "むかし"])
     assert talk.dialogue.turns[0] == user("むかしむかし"), "the question stood in the line to be changed"
     assert len(talk.dialogue.turns) == 2
+
+
+class Stopping:
+    """An engine whose second answer is stopped before its first word."""
+
+    def __init__(self, engine: ChatEngine) -> None:
+        self.engine, self.n_ctx, self.asked = engine, engine.n_ctx, 0
+
+    def write(self, asked: list[dict[str, str]], order: Order) -> object:
+        self.asked += 1
+        return self.engine.write(asked, order) if self.asked == 1 else self
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    outcome = None
+
+
+@pytest.mark.parametrize("line", ["/regenerate", "/edit むかし", "むかし"])
+def test_ctrl_c_before_the_first_word_leaves_the_chat_as_it_was(engine: ChatEngine, line: str) -> None:
+    talk = Talk(Stopping(engine), ["The cat", line])  # type: ignore[arg-type]
+    answer = {"role": "assistant", "content": expected(engine, [user("The cat")]).rstrip()}
+    assert talk.dialogue.turns == [user("The cat"), answer]
+    assert "stopped before a word was said" in talk.told
 
 
 def test_a_saved_chat_goes_on_where_it_was(engine: ChatEngine, tmp_path: Path) -> None:

@@ -9,9 +9,11 @@ from lilm.chat.tokens import ChatVocabulary
 from lilm.chat.turns import Turns
 from lilm.train.finetune.heldout import ReadChat
 from lilm.train.finetune.token_pairs import TokenPair
+from lilm.train.pack.packing import IGNORE
 from lilm.train.trainer.samples import Decode, continue_greedily
 
 PAIRS = 16  # whose answers' length is watched
+LONGEST = 256  # tokens up to which it is
 
 
 @dataclass(frozen=True)
@@ -34,9 +36,13 @@ class Questions:
 
     def answers(self, model: Any, n_tokens: int) -> list[str]:
         """At most `n_tokens` each, and no more than the model's context has room for."""
+        return [text for text, _ in self.ended_answers(model, n_tokens)]
+
+    def ended_answers(self, model: Any, n_tokens: int) -> list[tuple[str, bool]]:
+        """The answers, each with whether the model ended it: others are cut."""
         room = model.config.max_position_embeddings
-        said = [continue_greedily(model, ids, min(n_tokens, room - len(ids))) for ids in self.prompts]
-        return [self.decode(ids[: ids.index(self.end)] if self.end in ids else ids) for ids in said]
+        said = [continue_greedily(model, ids, min(n_tokens, room - len(ids)), self.end) for ids in self.prompts]
+        return [(self.decode(ids[: ids.index(self.end)] if self.end in ids else ids), self.end in ids) for ids in said]
 
     def table(self, before: Sequence[str], after: Sequence[str]) -> list[dict[str, str]]:
         rows = zip(self.texts, before, after, self.wanted, strict=True)
@@ -58,6 +64,13 @@ def first_questions(
         if len(found.texts) < count and at and chat.messages[at - 1]["role"] == "user":
             found.add(chat.messages[: at + 1], turns, vocabulary)
     return found
+
+
+def watched_tokens(pairs: Sequence[TokenPair]) -> int:
+    """Up to how many tokens the length of answers to `pair_questions` is watched: twice the longest chosen one's show
+    answers that become longer."""
+    longest = max((sum(label != IGNORE for label in pair.chosen.labels) for pair in pairs[:PAIRS]), default=0)
+    return min(2 * longest, LONGEST)
 
 
 def pair_questions(

@@ -11,6 +11,8 @@ from lilm.chat.tokens import ChatVocabulary, first_control
 from lilm.chat.turns import END, Turns, cut_template
 from lilm.errors import LilmError
 from lilm.recipe import FinetuneConfig
+from lilm.train.finetune.order import check_order
+from lilm.train.finetune.pairs import read_pairs
 from lilm.train.finetune.sources import open_chats
 
 if TYPE_CHECKING:
@@ -64,15 +66,22 @@ def _end_token(turns: Turns, found: ChatFormat, where: str) -> str:
 
 
 def check_format(config: FinetuneConfig, base: Path, language: str) -> None:
-    """Raises LilmError when the base's template or a file's chats cannot be used. base: its folder, or a GGUF file."""
-    found = read_format(base)
+    """Raises LilmError when the base's template, a file's chats or the pairs cannot be used. base: its folder, or a
+    GGUF file."""
+    found, preferred = read_format(base), config.preference.path
     files = [source for source in config.sources if source.path]
-    if config.template != "base" and (config.template == "plain" or found.template is None) and not files:
+    if (
+        config.template != "base"
+        and (config.template == "plain" or found.template is None)
+        and not (files or preferred)
+    ):
         return
     turns = choose_format(config, found, str(base)).turns
     for source in files:
         for _ in open_chats(source, language, turns):
             pass
+    for pair in read_pairs(Path(preferred)) if preferred else ():
+        check_order(turns, pair.chosen, pair.where)
 
 
 def chat_vocabulary(tokenizer: "Tokenizer") -> ChatVocabulary:

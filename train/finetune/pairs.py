@@ -1,7 +1,7 @@
 """Pairs of answers of which one is preferred, as a file has them."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from lilm.chat import Message
 from lilm.errors import LilmError
 from lilm.train.finetune.entries import entries
-from lilm.train.finetune.messages import shown, to_messages
+from lilm.train.finetune.messages import ROLES, shown, to_messages
 
 REMEDY = "give `chosen` and `rejected`, texts or lists of messages, beside `prompt` or `messages`"
 
@@ -41,7 +41,12 @@ def read_pairs(path: Path, left_out: Counter[str] | None = None) -> Iterator[Pai
         if isinstance(one, LilmError):
             raise one
         place, entry = one
-        chosen, rejected = (_chat(entry, key, place, missing) for key in ("chosen", "rejected"))
+        answers = [_answer(entry, key, place) for key in ("chosen", "rejected")]
+        asked = _asked(entry, answers[0])
+        if _ends_answered(asked) and any(len(answer) == 1 for answer in answers):
+            missing["pairs whose prompt ends in an answer"] += 1
+            continue
+        chosen, rejected = (_chat(entry.get("system"), asked, answer, place, missing) for answer in answers)
         if not chosen or not rejected:
             continue
         if chosen[:-1] != rejected[:-1]:
@@ -56,21 +61,51 @@ def read_pairs(path: Path, left_out: Counter[str] | None = None) -> Iterator[Pai
         raise LilmError("no pair in it" + (f" to learn from ({why})" if why else ""), where=where, remedy=REMEDY)
 
 
-def _chat(entry: Mapping[str, Any], key: str, where: str, left_out: Counter[str]) -> list[Message]:
-    """What was asked, and the answer: a text, or a message in a list; a longer list is the whole chat."""
-    asked, answer = entry.get("messages", entry.get("prompt")), entry.get(key)
-    if isinstance(asked, str):
-        asked = [{"role": "user", "content": asked}]
+def _answer(entry: Mapping[str, Any], key: str, where: str) -> list[Any]:
+    """An answer as messages: one, or, of more, the whole chat."""
+    answer = entry.get(key)
     if isinstance(answer, str):
-        answer = [{"role": "assistant", "content": answer}]
+        return [{"role": "assistant", "content": answer}]
     if not isinstance(answer, list) or not answer:
         raise LilmError(f"no {key!r} but {shown(answer)}", where=where, remedy=REMEDY)
+    return answer
+
+
+def _asked(entry: Mapping[str, Any], chosen: Sequence[Any]) -> Any:
+    """What should be a list of messages: `messages`, or `prompt` where those are missing or end in another answer than
+    the chosen one, which may stand there too."""
+    found: list[Any] = []
+    asked: Any
+    for asked in (entry.get("messages"), entry.get("prompt")):
+        if isinstance(asked, str):
+            asked = [{"role": "user", "content": asked}]
+        if _ends_answered(asked) and _words(asked[-1]) == _words(chosen[-1]):
+            asked = asked[:-1]
+        found += [] if asked is None else [asked]
+    return next((asked for asked in found if not _ends_answered(asked)), found[0] if found else None)
+
+
+def _ends_answered(asked: Any) -> bool:
+    last = asked[-1] if isinstance(asked, list) and asked else None
+    return isinstance(last, dict) and ROLES.get(str(last.get("role", last.get("from")))) == "assistant"
+
+
+def _words(message: Any) -> str | None:
+    text = message.get("content", message.get("value")) if isinstance(message, dict) else None
+    return text.strip() if isinstance(text, str) else None
+
+
+def _chat(system: Any, asked: Any, answer: list[Any], where: str, left_out: Counter[str]) -> list[Message]:
+    """What was asked, after the system message that may stand beside it, and the answer."""
     if len(answer) == 1:
         if not isinstance(asked, list):
             raise LilmError(f"no prompt but {shown(asked)}", where=where, remedy=REMEDY)
         answer = [*asked, *answer]
     keys = ("from", "value") if isinstance(answer[0], dict) and "from" in answer[0] else ("role", "content")
+    first = dict(zip(keys, ("system", system), strict=True))
+    if system is not None and answer[0] != first:
+        answer = [first, *answer]
     messages = to_messages(answer, *keys, where, left_out)
-    if messages and len(messages) < 2:
+    if messages and all(message["role"] == "system" for message in messages[:-1]):
         raise LilmError("an answer to nothing", where=where, remedy=REMEDY)
     return messages

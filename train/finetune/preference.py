@@ -132,20 +132,29 @@ def pair_engine(
     return engine
 
 
-def outcome(
-    before: Mapping[str, Any], after: Mapping[str, Any], answers: str, said_before: list[str], said_after: list[str]
-) -> tuple[dict[str, Any], list[str]]:
-    """(figures before and after, what is said of them). answers: name of the held-out answers' bits per byte.
-    said_before, said_after: the model's own answers to held-out questions, whose length is watched."""
+def answer_lengths(
+    before: Sequence[tuple[str, bool]], after: Sequence[tuple[str, bool]], longest: int
+) -> tuple[dict[str, Any], str]:
+    """(figures, what is said of them) of the model's own answers to held-out questions, each with whether it ended;
+    the others were cut after `longest` tokens, so that the share of those that ended tells of longer ones."""
+    sizes, ended = (
+        dict(
+            zip(("before", "after"), (sum(map(of, answers)) / len(answers) for answers in (before, after)), strict=True)
+        )
+        for of in (lambda answer: len(answer[0].encode()), lambda answer: answer[1])
+    )
+    line = (
+        f"  its own answers, of at most {longest} tokens, have {sizes['before']:.0f} bytes before, "
+        f"{sizes['after']:.0f} after; {ended['before']:.0%} ended by themselves before, {ended['after']:.0%} after"
+    )
+    return {"answer_bytes": sizes, "answers_ended": ended, "answer_tokens": longest}, line
+
+
+def outcome(before: Mapping[str, Any], after: Mapping[str, Any], answers: str) -> tuple[dict[str, Any], list[str]]:
+    """(figures before and after, what is said of them). answers: name of the held-out answers' bits per byte."""
     names = [name for name in (PREFERRED, CHOSEN, REJECTED, answers) if name in before]
     report: dict[str, Any] = {name: {"before": before[name], "after": after[name]} for name in names}
     said = []
-    if said_before:
-        bytes_before, bytes_after = (
-            sum(len(text.encode()) for text in texts) / len(texts) for texts in (said_before, said_after)
-        )
-        report["answer_bytes"] = {"before": bytes_before, "after": bytes_after}
-        said.append(f"  its own answers have {bytes_before:.0f} bytes before, {bytes_after:.0f} after")
     if PREFERRED in report:
         said.append(
             f"  the chosen answer is the likelier one: {before[PREFERRED]:.0%} before, {after[PREFERRED]:.0%} after"

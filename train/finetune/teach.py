@@ -13,13 +13,14 @@ from lilm.chat.tokens import ChatVocabulary
 from lilm.pipeline.hashing import sha256_file
 from lilm.pipeline.stage import Context
 from lilm.recipe import FinetuneConfig
-from lilm.train.finetune.answers import first_questions, pair_questions
+from lilm.train.finetune.answers import first_questions, pair_questions, watched_tokens
 from lilm.train.finetune.format import Format
 from lilm.train.finetune.heldout import ANSWERS
 from lilm.train.finetune.lessons import Lessons, read_lessons
 from lilm.train.finetune.masking import ChatSequences
 from lilm.train.finetune.preference import (
     Lesson,
+    answer_lengths,
     answer_nats,
     outcome,
     pair_batches,
@@ -173,7 +174,8 @@ class _Work:
         model, config, reporter = self.pupil.model, self.config, self.context.reporter
         taught, measured = config.preference, self.lessons.measured
         asked = pair_questions(pairs.heldout, self.pupil.format.turns, self.pupil.vocabulary, *self.pupil.writing)
-        before = asked.answers(model, config.sample_tokens)
+        longest = max(watched_tokens(pairs.heldout), config.sample_tokens)
+        before = asked.ended_answers(model, longest)
         folder = self.out_dir / PREFERENCE
         folder.mkdir(exist_ok=True)
         logbook = Logbook("preference", folder, reporter, unit="nats per pair")
@@ -199,12 +201,16 @@ class _Work:
             )
 
         metrics, _ = self._train(job, logbook)
-        after = asked.answers(model, config.sample_tokens)
-        figures, said = outcome(metrics[0], metrics[-1], ANSWERS, before, after)
+        after = asked.ended_answers(model, longest)
+        figures, said = outcome(metrics[0], metrics[-1], ANSWERS)
+        if before:
+            lengths, line = answer_lengths(before, after, longest)
+            figures, said = {**figures, **lengths}, [line, *said]
         for line in said:
             reporter.say(line)
         counts: dict[str, Any] = {"pairs": len(pairs.learnt), "heldout": len(pairs.heldout), "left_out": pairs.left_out}
-        volatile = logbook.end(asked.table(before, after)[: config.samples])
+        texts = ([text for text, _ in answers] for answers in (before, after))
+        volatile = logbook.end(asked.table(*texts)[: config.samples])
         report = {**counts, "too_long": pairs.too_long, "repeated": pairs.repeated, **figures}
         return report, tuple(f"{PREFERENCE}/{name}" for name in volatile)
 

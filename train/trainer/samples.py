@@ -5,15 +5,18 @@ from typing import Any
 
 import torch
 
+from lilm.train.trainer.rank import current_rank
+
 Decode = Callable[[list[int]], str]
 
 
 @torch.no_grad()
-def continue_greedily(model: Any, ids: list[int], n_tokens: int) -> list[int]:
+def continue_greedily(model: Any, ids: list[int], n_tokens: int, end: int | None = None) -> list[int]:
     """The `n_tokens` most probable ids after `ids`, one by one.
 
-    Always that many, also past the end of a document: with ZeRO-3 all processes must ask equally often.
+    end: the id after which one process alone stops. Several go on past it: with ZeRO-3 all must ask equally often.
     """
+    stop = end if current_rank().world_size == 1 else None
     answer: list[int] = []
     given, cache = ids, None
     for _ in range(n_tokens):
@@ -21,6 +24,8 @@ def continue_greedily(model: Any, ids: list[int], n_tokens: int) -> list[int]:
         cache = out.past_key_values
         given = [int(out.logits[0, -1].argmax())]
         answer += given
+        if stop in given:
+            break
     return answer
 
 

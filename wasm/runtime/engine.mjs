@@ -243,7 +243,9 @@ export class Engine {
    * @param {OnText} onText @param {OnId} [onId] @returns {Promise<import("./lilm.mjs").Result>}
    */
   async #generate(prompt, wishes, onText, onId) {
-    const sampling = { ...DEFAULTS, seed: crypto.getRandomValues(new Uint32Array(1))[0], ...wishes };
+    // An option that is undefined, as of a form's empty field, is one that was not given.
+    const given = Object.fromEntries(Object.entries(wishes).filter(([, value]) => value !== undefined));
+    const sampling = { ...DEFAULTS, seed: crypto.getRandomValues(new Uint32Array(1))[0], ...given };
     /** @type {import("./lilm.mjs").Result} */
     const result = {
       text: "",

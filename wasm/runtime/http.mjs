@@ -17,17 +17,23 @@ const STALL_MS = 30_000; // a connection that is silent for so long is given up 
  * @param {string} url @param {AbortSignal} signal @returns {Promise<Remote>}
  */
 export function probe(url, signal) {
-  return persistently(url, signal, async () => {
-    const { response, stop } = await request(url, 0, 1, signal);
-    stop();
-    const total = response.status === 206 ? rangeOf(url, response, 0, 1)?.total : undefined;
-    const ranges = total !== undefined;
-    // Of an encoded answer content-length counts other bytes, and of a part without a total only that part's.
-    const counts = response.status === 200 && !response.headers.has("content-encoding");
-    const length = counts ? Number(response.headers.get("content-length") ?? 0) : 0;
-    const tag = response.headers.get("etag") ?? response.headers.get("last-modified") ?? "";
-    return { size: total ?? length, ranges, tag };
-  });
+  return persistently(url, signal, () => probeOnce(url, signal));
+}
+
+/**
+ * As `probe`, for those who can do without an answer.
+ * @param {string} url @param {AbortSignal} signal @returns {Promise<Remote>}
+ */
+export async function probeOnce(url, signal) {
+  const { response, stop } = await request(url, 0, 1, signal);
+  stop();
+  const total = response.status === 206 ? rangeOf(url, response, 0, 1)?.total : undefined;
+  const ranges = total !== undefined;
+  // Of an encoded answer content-length counts other bytes, and of a part without a total only that part's.
+  const counts = response.status === 200 && !response.headers.has("content-encoding");
+  const length = counts ? Number(response.headers.get("content-length") ?? 0) : 0;
+  const tag = response.headers.get("etag") ?? response.headers.get("last-modified") ?? "";
+  return { size: total ?? length, ranges, tag };
 }
 
 /**

@@ -3,10 +3,12 @@
 import { checkChunkList, readChunkList } from "./chunk_list.mjs";
 import { Download, keptReader, sha256 } from "./download.mjs";
 import { LilmError } from "./errors.mjs";
+import { probeOnce } from "./http.mjs";
 import { canKeep, KeptFile, listKept, reserve } from "./kept.mjs";
 import { blobReader, pathReader } from "./reader.mjs";
 import { joinParts, partsOf } from "./split.mjs";
 
+const PATIENCE_MS = 3000; // so long a kept model waits for what its server says
 const NODE = typeof process === "object" && Boolean(process.versions?.node);
 
 /**
@@ -95,13 +97,24 @@ async function openUrl(url, options) {
   const release = await reserve(key, () => onNotice("waiting", "another tab is loading this model"));
   try {
     const kept = await KeptFile.open(key);
-    if (kept?.complete) return keptReader(kept, release);
+    if (kept?.complete && (list || (await isCurrent(url, kept.header)))) return keptReader(kept, release);
     kept?.close();
     return await new Download(url, list, options).toStorage(key, release);
   } catch (error) {
     release();
     throw error;
   }
+}
+
+/**
+ * Whether the kept file is the server's; a list of chunks tells it by its key. True where the server cannot be reached.
+ * @param {string} url @param {import("./kept.mjs").Header} kept
+ */
+async function isCurrent(url, kept) {
+  const remote = await probeOnce(url, AbortSignal.timeout(PATIENCE_MS)).catch(() => null);
+  const differs = (/** @type {number | string} */ told, /** @type {number | string} */ known) =>
+    told && known && told !== known;
+  return !remote || !(differs(remote.size, kept.bytes) || differs(remote.tag, kept.tag));
 }
 
 /**

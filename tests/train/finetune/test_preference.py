@@ -13,8 +13,10 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from lilm.errors import LilmError
 from lilm.pipeline.hashing import sha256_file
+from lilm.pipeline.stage import Context
 from lilm.progress import Reporter
 from lilm.recipe import FinetuneConfig
+from lilm.train.finetune import stage
 from lilm.train.finetune.heldout import ANSWERS, beginning
 from lilm.train.finetune.masking import TokenisedChat
 from lilm.train.finetune.pair_loss import PairBatch, PairLoss
@@ -46,6 +48,49 @@ def written(path: Path, *entries: Any) -> Path:
 def test_pairs_of_other_tools(tmp_path: Path, entry: dict[str, Any]) -> None:
     (pair,) = read_pairs(written(tmp_path / "pairs.jsonl", entry))
     assert (pair.chosen, pair.rejected) == ([ASKED, ANSWERED], [ASKED, WORSE])
+
+
+SYSTEM = {"role": "system", "content": "短く。"}
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {**GOOD, "system": "短く。"},
+        {"messages": [SYSTEM, ASKED], "system": "短く。", "chosen": "青い。", "rejected": "赤い。"},
+        {"chosen": [ASKED, ANSWERED], "rejected": [ASKED, WORSE], "system": "短く。"},
+    ],
+)
+def test_a_system_message_beside_the_prompt_is_read_first(tmp_path: Path, entry: dict[str, Any]) -> None:
+    (pair,) = read_pairs(written(tmp_path / "pairs.jsonl", entry))
+    assert (pair.chosen, pair.rejected) == ([SYSTEM, ASKED, ANSWERED], [SYSTEM, ASKED, WORSE])
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"messages": [ASKED, ANSWERED], "chosen": "青い。", "rejected": "赤い。"},
+        {"prompt": [ASKED, ANSWERED], "chosen": [ANSWERED], "rejected": [WORSE]},
+        {"messages": [ASKED, WORSE], "prompt": "空は？", "chosen": "青い。", "rejected": "赤い。"},
+    ],
+)
+def test_no_answer_is_learnt_twice_in_one(tmp_path: Path, entry: dict[str, Any]) -> None:
+    left_out: Counter[str] = Counter()
+    answered = {"messages": [ASKED, {**ANSWERED, "content": "高い。"}], "chosen": "青い。", "rejected": "赤い。"}
+    (pair,) = read_pairs(written(tmp_path / "pairs.jsonl", entry, answered), left_out)
+    assert (pair.chosen, pair.rejected) == ([ASKED, ANSWERED], [ASKED, WORSE])
+    assert left_out == {"pairs whose prompt ends in an answer": 1}
+
+
+def test_pairs_that_the_format_has_no_place_for_are_named_before_any_stage(
+    tune_inputs: dict[str, Path], chat_file: Path, tmp_path: Path
+) -> None:
+    path = written(tmp_path / "pairs.jsonl", GOOD, {**GOOD, "prompt": [ASKED, SYSTEM]})
+    sources = [{"name": "x", "format": "messages", "path": str(chat_file)}]
+    config = FinetuneConfig.model_validate({"sources": sources, "preference": {"path": str(path)}})
+    with pytest.raises(LilmError, match="a message of system after user") as caught:
+        stage.check_base(config, tune_inputs["base"], Context(0, 1, "ja", "en", Reporter(Console(quiet=True))))
+    assert caught.value.where == f"{path}:2"
 
 
 def test_what_teaches_nothing_is_counted_and_what_is_wrong_is_named(tmp_path: Path) -> None:
@@ -144,7 +189,10 @@ def test_the_preferred_kind_wins_and_little_is_forgotten(tune: Tune, tmp_path: P
     assert figures[CHOSEN]["after"] < figures[CHOSEN]["before"]
     assert figures[ANSWERS]["before"] == pytest.approx(found["after"], rel=1e-6), "it goes on from the best chats"
     assert "the chosen answer is the likelier one" in said.getvalue()
-    assert min(figures["answer_bytes"].values()) > 0
+    assert figures["answer_tokens"] > 50, "as long as whole answers, though those of the report are cut after 8 tokens"
+    assert min(figures["answer_bytes"].values()) > 50 and min(figures["answers_ended"].values()) > 0.5
+    told = f"its own answers, of at most {figures['answer_tokens']} tokens, have"
+    assert told in said.getvalue() and f"{figures['answers_ended']['after']:.0%} after\n" in said.getvalue()
     page = (tmp_path / "out" / "preference" / "report.html").read_text()
     assert "nats per pair" in page and "chosen" in page
 

@@ -168,6 +168,21 @@ def test_the_longest_term_counts_and_any_right_word_is_accepted() -> None:
 
 
 @pytest.mark.parametrize(
+    ("term", "source"),
+    [
+        ("Istanbul", "I saw İstanbul."),
+        ("İstanbul", "I saw İSTANBUL."),
+        ("Straße", "The Straße is long."),
+        ("Straße", "THE STRASSE IS LONG."),
+        ("strasse", "Some strasses are long."),
+    ],
+)
+def test_a_term_is_found_whose_letters_are_others_in_another_case(term: str, source: str) -> None:
+    assert judged(source, "それは長いです。", {term: ("それ",)}) == ""
+    assert judged(source, "あれは長いです。", {term: ("それ",)}) == "not the glossary's word"
+
+
+@pytest.mark.parametrize(
     ("hypothesis", "reference", "score"),  # by sacrebleu 2.6, sentence_chrf
     [("a cat sits", "the cat sat", 0.2555), ("猫がいた。", "猫がいる。", 0.3267), ("abc", "xyz", 0.0), ("", "", 0.0)],
 )
