@@ -127,7 +127,7 @@ def make_bed(root: Path, table: Mapping[str, Any], reporter: Reporter) -> Bed:
 
 
 def _others(corpus: Path, lang: str, taken: list[str], n_bytes: int) -> list[str]:
-    """About `n_bytes` of held-out texts that are not among `taken`, spread over all of them."""
+    """About `n_bytes` of held-out texts that are not among `taken`, spread over all of them; one at least."""
     known = set(taken)
     rest = [text for text in read_texts(corpus, lang, "heldout") if text not in known]
     if not rest:
@@ -136,7 +136,8 @@ def _others(corpus: Path, lang: str, taken: list[str], n_bytes: int) -> list[str
             where=str(corpus),
             remedy="give more text",
         )
-    return list(sample_evenly(rest, n_bytes / sum(len(text.encode()) for text in rest)))
+    share = n_bytes / sum(len(text.encode()) for text in rest)
+    return list(sample_evenly(rest, max(share, 1 / len(rest))))
 
 
 def link(folder: Path, names: tuple[str, ...], source: Path) -> None:
