@@ -26,12 +26,6 @@ def _seed_loop() -> Way:
     return BySeedLoop()
 
 
-def _shielded() -> Way:
-    from lilm.train.real.by_shielded import ByShielded
-
-    return ByShielded()
-
-
 @dataclass(frozen=True)
 class Contender:
     """title: in tables. changes: of the recipe. rates: peak learning rates to try; rate: the one that is used, which
@@ -87,7 +81,6 @@ VARIANTS = {
     "distilled": Contender(
         "LiLM, input rows distilled", _stages, (2e-4, 4e-4, 8e-4), 4e-4, {"pretrain": {"init": "distillation"}}
     ),
-    "shielded": Contender("LiLM, half of the columns kept", _shielded, (2e-4, 4e-4, 8e-4), 4e-4),
 }
 """Run when asked for by name. One more is a line here: what it changes in the recipe, or another Way."""
 DERIVED = {"averaged": Derived("LiLM, a quarter of the base averaged in", _averaged)}
