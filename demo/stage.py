@@ -12,7 +12,7 @@ from lilm.demo.about import write_about
 from lilm.demo.chunks import chunk_list
 from lilm.disk import link_or_copy
 from lilm.errors import LilmError
-from lilm.gguf_parts import model_at, parts_of
+from lilm.gguf_parts import ADAPTER, BASE, LORA, MODEL, model_at, parts_of
 from lilm.json_file import read_json_object
 from lilm.licences import with_origin
 from lilm.origin import read_origin
@@ -46,9 +46,11 @@ def run(config: SiteConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
     better = measured_by_quant(inputs[QUANT_REPORT]) if QUANT_REPORT in inputs else {}
     models = []
     (out_dir / "models").mkdir()
+    folder, stem = (inputs["export"] / LORA, BASE) if config.adapter else (inputs["export"], MODEL)
+    over = {"lora": add_model(folder / ADAPTER, out_dir / "models")} if config.adapter else {}
     for wanted in config.quants:
         quant = exported_name(wanted, inputs["export"])
-        source = model_at(inputs["export"], f"model-{quant}")
+        source = model_at(folder, f"{stem}-{quant}")
         if not source.is_file():
             raise LilmError(
                 "was not exported",
@@ -62,6 +64,7 @@ def run(config: SiteConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
                 "quant": quant,
                 "bytes": sum(part["bytes"] for part in parts),
                 **({"parts": parts} if len(parts) > 1 else {}),
+                **over,
                 "memory": initial_memory(memory, source.name),
                 "quality": better.get(parts[0]["sha256"]) or quality.get(source.name),
             }

@@ -25,7 +25,6 @@ from lilm.llama.shape import Shape
 from lilm.llama.weights import Weights
 
 CONFIG, FILE = "adapter_config.json", "adapter_model.safetensors"  # peft's
-ADAPTER, BASE = "adapter.gguf", "base"
 _PREFIX, _A, _B = "base_model.model.", ".lora_A.weight", ".lora_B.weight"
 _NEAR = 1e-2  # of the change that training made: what half precision may take of it, and no further training
 

@@ -8,27 +8,25 @@ from lilm.disk import require_space
 from lilm.export.delivery import Delivered, deliver
 from lilm.export.gguf_info import read_tensors
 from lilm.export.gguf_writer import write_gguf
-from lilm.export.lora import ADAPTER, BASE, WithoutAdapter, read_adapter, write_adapter
+from lilm.export.lora import WithoutAdapter, read_adapter, write_adapter
 from lilm.export.quantise import quantise
 from lilm.export.recipe_json import NAME, full_entry, recipe_json
-from lilm.gguf_parts import parts_of
+from lilm.gguf_parts import ADAPTER, BASE, LORA, parts_of
 from lilm.origin import read_origin
 from lilm.pipeline.hashing import write_json
 from lilm.pipeline.stage import Context
 from lilm.recipe import ExportConfig
 
-FOLDER = "lora"
-
 
 def write_lora(
     config: ExportConfig, inputs: Mapping[str, Path], out_dir: Path, needed: int, context: Context
 ) -> dict[str, Any]:
-    """Write FOLDER in `out_dir`: the adapter, its base in F16 and in each of `quants`, and a recipe.json. Returns what
+    """Write LORA in `out_dir`: the adapter, its base in F16 and in each of `quants`, and a recipe.json. Returns what
     the report says of them.
 
     needed: bytes of the bases together, at most. Raises LilmError when more than the adapter was trained.
     """
-    model, folder = inputs["finetune"], out_dir / FOLDER
+    model, folder = inputs["finetune"], out_dir / LORA
     folder.mkdir(exist_ok=True)
     for leftover in folder.iterdir():
         leftover.unlink()
@@ -67,10 +65,10 @@ def write_lora(
         recipe_json(full_entry(whole, model, {"base": inputs["base"]}), entries, config.shard_mb, context),
     )
     size = (folder / ADAPTER).stat().st_size
-    context.reporter.say(f"  {FOLDER}/{ADAPTER}: rank {adapter.rank}, {size / 1e6:.1f} MB, over {BASE}-…")
+    context.reporter.say(f"  {LORA}/{ADAPTER}: rank {adapter.rank}, {size / 1e6:.1f} MB, over {BASE}-…")
     bases = {"F16": whole, **made}
     return {
-        "name": f"{FOLDER}/{ADAPTER}",
+        "name": f"{LORA}/{ADAPTER}",
         "bytes": size,
         "parameters": parameters,
         "rank": adapter.rank,
@@ -80,5 +78,5 @@ def write_lora(
 
 def _row(made: Delivered, quant: str) -> dict[str, Any]:
     first = made.files[0]
-    names = [f"{FOLDER}/{path.name}" for path in parts_of(first)]
+    names = [f"{LORA}/{path.name}" for path in parts_of(first)]
     return {"name": names[0], "quant": quant, "parts": names}

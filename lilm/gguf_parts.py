@@ -1,12 +1,18 @@
-"""A model in several files, by the names that llama.cpp's gguf-split gives them: NAME-00001-of-00003.gguf.
+"""By which names an export has its models.
 
-llama.cpp, the browser's runtime and LiLM open such a model by its first part.
+One in several files has those that llama.cpp's gguf-split gives them, NAME-00001-of-00003.gguf; llama.cpp, the
+browser's runtime and LiLM open it by its first part. An adapter has a folder of its own, with the models that it goes
+over.
 """
 
 import re
 from pathlib import Path
 
 from lilm.errors import LilmError
+
+LORA = "lora"  # the folder of an adapter
+ADAPTER, BASE = "adapter.gguf", "base"  # the files in it: of the adapter, and how those begin that it goes over
+MODEL = "model"  # how those begin that stand alone
 
 _PART = re.compile(r"^(?P<stem>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf$", re.DOTALL)
 

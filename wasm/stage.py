@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lilm.errors import LilmError
-from lilm.gguf_parts import is_later_part, whole_stem
+from lilm.gguf_parts import ADAPTER, BASE, LORA, is_later_part, whole_stem
 from lilm.pipeline.artifact import Artifact, own_files
 from lilm.pipeline.stage import Context
 from lilm.recipe import WasmConfig
@@ -66,9 +66,13 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
     export = inputs["export"]  # below it an importance matrix may be, which is a GGUF file and no model
     ggufs = [path for path in own_files(export) if path.suffix == ".gguf" and path.parent == export]
     models = {path.name: read_model(path) for path in ggufs if not is_later_part(path)}
-    named = [export / name for name in models if not whole_stem(export / name).endswith("f16")]
-    quantised = sorted(named, key=lambda path: models[path.name].file_bytes)
+    quantised = _quantised(export, models)
     smallest = quantised[0]
+    bases = {path.name: read_model(path) for path in (export / LORA).glob(f"{BASE}-*.gguf") if not is_later_part(path)}
+    measured: list[tuple[Path, Model, Path | None]] = [(gguf, models[gguf.name], None) for gguf in quantised]
+    if bases:
+        base = _quantised(export / LORA, bases)[0]
+        measured.append((base, bases[base.name], export / LORA / ADAPTER))
     languages = (context.language, context.base_language)
     gate = Gate(out_dir, inputs["corpus"], languages, config.kv_type, context.reporter)
 
@@ -110,7 +114,7 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
         if not runs_in_node(variant):
             context.reporter.say(f"  {variant} is not tried in this node, which is too old for it")
             continue
-        found = [gate.measure(gguf, variant, threads, models[gguf.name]) for gguf in quantised]
+        found = [gate.measure(gguf, variant, threads, model, lora) for gguf, model, lora in measured]
         if not all(one.agrees for one in found):
             continue
         context.reporter.say(f"  {smallest.name} in node ({variant}): memory and text")
@@ -133,15 +137,24 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
             "initial_bytes": memory.initial_bytes,
             "prefill_tokens_per_second": proof.prefill_tokens_per_second,
             "tokens_per_second": proof.tokens_per_second,
-            "divergence": {gguf.name: one.report() for gguf, one in zip(quantised, found, strict=True)},
+            "divergence": {
+                gguf.relative_to(export).as_posix(): one.report()
+                for (gguf, *_), one in zip(measured, found, strict=True)
+            },
         }
     gate.pass_or_raise()
-    table = memory_table(config, models, builds)
+    table = memory_table(config, {**models, **bases}, builds)
     write_json(out_dir / "memory.json", table)
     context.reporter.console.print(memory_report(table))
     report = {"emcc": compiler, "n_ctx": config.n_ctx, "builds": builds, "memory": table["models"]}
     write_json(out_dir / "report.json", report)
     return Artifact(measurements)
+
+
+def _quantised(folder: Path, models: "Mapping[str, Model]") -> list[Path]:
+    """Those of `models` in `folder`, the smallest first."""
+    named = [folder / name for name in models if not whole_stem(folder / name).endswith("f16")]
+    return sorted(named, key=lambda path: models[path.name].file_bytes)
 
 
 def has_chromium() -> bool:

@@ -1,6 +1,7 @@
 // An address that a person typed, of a model elsewhere.
 
 export const PART = /-\d{5}-of-\d{5}\.gguf([?#]|$)/; // llama.cpp's name of a part
+export const ADAPTER = /\/adapter\.gguf([?#]|$)/; // how an export calls one
 
 /**
  * The address of the file itself: the hub's page about a file has another. A part's name stands for all parts.

@@ -30,6 +30,7 @@ import { startTheme } from "./theme.js";
  * @property {number} bytes
  * @property {string} sha256
  * @property {{file: string, sha256: string}[]} [parts] of a model in several files, of which `file` is the first
+ * @property {{file: string, chunks: string, bytes: number, sha256: string}} [lora] an adapter that goes over it
  * @property {Record<string, number | undefined>} memory bytes that it needs, by variant of the engine
  * @property {import("./models-view.js").Quality} [quality]
  *
@@ -83,10 +84,15 @@ async function start() {
   await chat.start();
   const variant = support().threads && site.variants.includes("threads") ? "threads" : "single";
   const wide = `${variant}-memory64`; // for what 4 GiB do not hold
-  const entries = site.models.map(({ file, chunks, quant, bytes, sha256, parts, memory, quality }) => {
+  const entries = site.models.map((model) => {
+    const { file, chunks, quant, sha256, parts, lora, memory, quality } = model;
     const name = file.split("/").at(-1) ?? file;
-    const need = { memory: memory[variant] ?? memory[wide], memory64: !(variant in memory) && wide in memory };
-    return { name, label: quant, source: file, chunks, bytes, files: parts ?? [{ file, sha256 }], ...need, quality };
+    const more = lora?.bytes ?? 0;
+    const known = memory[variant] ?? memory[wide];
+    const need = { memory: known && known + more, memory64: !(variant in memory) && wide in memory };
+    const files = [...(parts ?? [{ file, sha256 }]), ...(lora ? [lora] : [])];
+    const over = lora && { lora: lora.file, lora_chunks: lora.chunks };
+    return { name, label: quant, source: file, chunks, ...over, bytes: model.bytes + more, files, ...need, quality };
   });
   document.title = $("title").textContent = site.title;
   settings = new Settings(site.sampling, chat);

@@ -2,7 +2,7 @@
 
 /**
  * @param {{onModel: (files: File[]) => void, onTalks: (file: File) => void, onOther: () => void}} does onModel: all files
- *   of a model in parts at once
+ *   of a model in parts, or with an adapter, at once
  */
 export function acceptFiles({ onModel, onTalks, onOther }) {
   const { dataset } = document.documentElement;

@@ -28,8 +28,8 @@ export class Engine extends EventTarget {
     if (this.#loading?.entry === entry) return this.#loading.promise;
     await this.unload();
     const abort = new AbortController();
-    const { name, chunks } = entry;
-    const options = { onProgress, onNotice, signal: abort.signal, name, chunks };
+    const { name, chunks, lora, lora_chunks } = entry;
+    const options = { onProgress, onNotice, signal: abort.signal, name, chunks, lora, lora_chunks };
     this.#loading = { entry, abort, promise: this.#load(entry, options) };
     return this.#loading.promise;
   }

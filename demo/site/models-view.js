@@ -5,7 +5,7 @@ import { drawChart } from "./chart.js";
 import { $, el } from "./dom.js";
 import { fitOf } from "./fits.js";
 import { KeptView } from "./kept-view.js";
-import { modelAddress, nameIn, PART } from "./address.js";
+import { ADAPTER, modelAddress, nameIn, PART } from "./address.js";
 import { kept } from "./store.js";
 import { formatBytes, languageName, significant, t } from "./texts.js";
 
@@ -22,6 +22,8 @@ const CHOSEN = "lilm.model"; // the name of the one that was chosen last
  * @property {string | File | File[] | {opfs: string}} source opfs: one that is kept, by its key
  * @property {number} bytes 0 where they are not known yet
  * @property {string} [chunks] address of the list of chunks
+ * @property {string} [lora] address of an adapter that goes over it
+ * @property {string} [lora_chunks] address of its list of chunks
  * @property {{file: string, sha256: string}[]} [files] that it consists of
  * @property {number} [memory] bytes that it needs
  * @property {boolean} [memory64] in a build with 64-bit memory
@@ -71,7 +73,7 @@ export class ModelsView {
     });
   }
 
-  /** Load a model of the user's; of one in parts, all files at once. @param {File[]} files */
+  /** Load a model of the user's; of one in parts or with an adapter, all files at once. @param {File[]} files */
   open(files) {
     const sorted = files.toSorted((one, other) => (one.name < other.name ? -1 : 1));
     const [first] = sorted;
@@ -201,7 +203,7 @@ export function foreignEntries(models, entries) {
   const known = addresses.map((one) => (typeof one === "string" ? new URL(one, document.baseURI).href : one));
   const keys = new Set(entries.map(({ source }) => typeof source === "object" && "opfs" in source && source.opfs));
   const others = models.filter(({ key, url, complete }) => complete && !keys.has(key) && !known.includes(url));
-  const whole = others.filter(({ url }) => !PART.test(url)); // a part alone is no model
+  const whole = others.filter(({ url }) => !PART.test(url) && !ADAPTER.test(url)); // these alone are no models
   return whole.map(({ key, name, bytes }) => ({ name, label: name, source: { opfs: key }, bytes, foreign: true }));
 }
 

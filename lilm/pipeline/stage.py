@@ -216,7 +216,7 @@ STAGES: tuple[Stage, ...] = (
         _always("base", "export", "bench", "wasm"),
         (
             *_PAGE,
-            *("models/model-*.gguf", "models/model-*.chunks.json", "bench/report.html", "bench/*.svg"),
+            *("models/*.gguf", "models/*.chunks.json", "bench/report.html", "bench/*.svg"),
             *("wasm/memory.json", f"wasm/{LLAMA_CPP_LICENSE}", "wasm/*/lilm-core*"),
             *(f"wasm/runtime/{name}" for name in _RUNTIME),
         ),

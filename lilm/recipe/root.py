@@ -59,6 +59,10 @@ class Recipe(Section):
                 'export.adapter needs pretrain.method = "lora", and no finetune.sources: what is trained after an '
                 "adapter is not in it"
             )
+        if self.site.adapter and not self.export.adapter:
+            raise ValueError("site.adapter needs export.adapter, which makes the files")
+        if self.site.adapter and (others := sorted(set(self.site.quants) - set(self.export.quants))):
+            raise ValueError(f"site.adapter goes with llama.cpp's own types, and site.quants has {others}")
         missing = sorted(set(self.site.quants) - set(self.export.files))
         if missing:
             how = (

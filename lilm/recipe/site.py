@@ -29,6 +29,9 @@ class SiteConfig(Section):
     quants: tuple[FileType, ...] = Field(default=("Q4_K_M",), min_length=1)
     """Which of the exported files the page offers; the first is the default. mix: the one of export.target_mb,
     bits_per_weight or device. A name with -learned: the one of [[export.learned]]."""
+    adapter: bool = False
+    """With export.adapter: the page loads the adapter and puts it over its base in each of `quants`, in place of the
+    files that hold both."""
     prompts: tuple[str, ...] = ()
     """Suggestions under an empty chat."""
     n_predict: int = Field(default=256, ge=16, le=1024)

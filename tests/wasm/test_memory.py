@@ -128,9 +128,10 @@ def test_the_table_is_shown_by_model_and_context() -> None:
     assert "b.gguf threads 100" in lines
 
 
-def ask_plan(table: dict[str, Any], **wish: Any) -> Any:
+def ask_plan(table: dict[str, Any], **given: Any) -> Any:
     """What runtime/core.mjs plans: bytes to begin with, or the error's message."""
-    wish = {"name": "m", "variant": "threads", "file_bytes": 10 * MIB, "threads": 2, "n_batch": 64, **wish}
+    wish = {"name": "m", "variant": "threads", "file_bytes": 10 * MIB, "lora_bytes": 0, "threads": 2, "n_batch": 64}
+    wish |= given
     script = f"""import {{ planMemory }} from "{(runtime_dir() / "core.mjs").as_uri()}";
         try {{ console.log(JSON.stringify(planMemory({json.dumps(table)}, {json.dumps(wish)}).initial_bytes)); }}
         catch (error) {{ console.log(JSON.stringify(error.message)); }}"""
@@ -149,12 +150,14 @@ def test_the_runtime_takes_the_next_longer_context_of_the_table() -> None:
     table = {"n_ctx": 512, "n_batch": 64, "threads": 2, "limits": limits, "models": {"m": model}}
     assert ask_plan(table, n_ctx=512) == 100 * MIB
     assert ask_plan(table, n_ctx=513) == 150 * MIB
+    assert ask_plan(table, n_ctx=513, lora_bytes=7 * MIB) == 157 * MIB
     for n_ctx in (4096, 9999, 0):
         assert ask_plan(table, n_ctx=n_ctx) == "5.00 GiB of wasm memory at n_ctx 4096; use an n_ctx of 3072 or less"
     grows = 10 * MIB + 32 * MIB  # not in the table: room for the file, and it grows
     assert ask_plan(table, n_ctx=3000) == grows
     assert ask_plan(table, n_ctx=512, threads=3) == grows
     assert ask_plan(table, n_ctx=512, file_bytes=11 * MIB) == grows + MIB
+    assert ask_plan(table, n_ctx=3000, lora_bytes=MIB) == grows + MIB
 
 
 def test_small_reads_are_served_whole_and_read_little_that_nobody_wants() -> None:

@@ -58,7 +58,7 @@ def test_a_model_that_needs_more_than_4_gib_runs_in_chromium(
 
 def plan(table: dict[str, Any], **wish: Any) -> Any:
     """What runtime/core.mjs plans, or its error's message."""
-    wish = {"name": "m", "variant": "threads", "threads": 2, "n_ctx": 512, "n_batch": 64, **wish}
+    wish = {"name": "m", "variant": "threads", "lora_bytes": 0, "threads": 2, "n_ctx": 512, "n_batch": 64, **wish}
     script = f"""import {{ planMemory }} from "{(runtime_dir() / "core.mjs").as_uri()}";
         try {{ console.log(JSON.stringify(planMemory({json.dumps(table)}, {json.dumps(wish)}))); }}
         catch (error) {{ console.log(JSON.stringify(error.message)); }}"""

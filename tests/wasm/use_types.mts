@@ -24,6 +24,7 @@ model.chat([{ role: "robot", content: words }]);
 // @ts-expect-error: not an option
 model.complete(words, { n_predicts: 3 });
 for (const { key, complete } of await listKept()) if (!complete) await forgetKept(key);
+await load("base.gguf", { lora: new URL("https://example.org/adapter.gguf"), lora_chunks: "adapter.gguf.chunks.json" });
 await load({ opfs: "m.gguf" }).catch((error: LilmError) => error.kind === "not_kept");
 console.log(wide);
 await model.ended.then(({ kind }) => kind === "worker_died" && support().threads);

@@ -6,7 +6,7 @@ const NODE = typeof process === "object" && Boolean(process.versions?.node);
 const PAGE = 65536;
 const MIB = 1 << 20;
 const SMALLEST = 32 * MIB; // what the module is linked for
-export const PROTOCOL = 4; // LILM_PROTOCOL of glue.h
+export const PROTOCOL = 5; // LILM_PROTOCOL of glue.h
 
 /** Does this realm have shared memory for threads? */
 export function support() {
@@ -72,7 +72,8 @@ export async function readJson(/** @type {string} */ url) {
 }
 
 /**
- * @typedef {{name: string, variant: string, file_bytes: number, threads: number, n_ctx: number, n_batch: number}} Wish
+ * @typedef {{name: string, variant: string, file_bytes: number, lora_bytes: number, threads: number, n_ctx: number,
+ *   n_batch: number}} Wish
  * @typedef {{variant: string, initial_bytes: number, maximum_bytes: number}} Plan
  */
 
@@ -100,8 +101,9 @@ function planFor(table, wish) {
   const largest = table.limits?.[variant];
   if (!largest)
     throw new LilmError("internal", `memory.json has no limit for the build ${variant}; build the page again`);
-  if (wish.file_bytes + SMALLEST > largest) {
-    const [gib, most] = [(wish.file_bytes / 2 ** 30).toFixed(2), Math.round(largest / 2 ** 30)];
+  const file_bytes = wish.file_bytes + wish.lora_bytes;
+  if (file_bytes + SMALLEST > largest) {
+    const [gib, most] = [(file_bytes / 2 ** 30).toFixed(2), Math.round(largest / 2 ** 30)];
     throw new LilmError(
       "too_big",
       `the file has ${gib} GiB and a browser's wasm memory ends at ${most} GiB; use a smaller quantisation`,
@@ -112,8 +114,10 @@ function planFor(table, wish) {
     const remedy = row.longest_n_ctx ? `use an n_ctx of ${row.longest_n_ctx} or less` : "use a smaller quantisation";
     throw new LilmError("too_big", `${row.reason}; ${remedy}`);
   }
-  if (row) return { variant, initial_bytes: row.initial_bytes, maximum_bytes: row.maximum_bytes };
-  return { variant, initial_bytes: Math.min(wish.file_bytes + SMALLEST, largest), maximum_bytes: largest };
+  // The table knows nothing of adapters; what one's steps compute beside its weights lies within what may be grown.
+  const withLora = (/** @type {number} */ bytes) => Math.min(bytes + wish.lora_bytes, largest);
+  if (row) return { variant, initial_bytes: withLora(row.initial_bytes), maximum_bytes: withLora(row.maximum_bytes) };
+  return { variant, initial_bytes: Math.min(file_bytes + SMALLEST, largest), maximum_bytes: largest };
 }
 
 /** @param {Table} table @param {Wish} wish */
@@ -153,7 +157,7 @@ function makeMemory(plan) {
  * Emscripten's Module: glue.h's functions, each with a _ before its name, malloc and free, and what they call.
  * @typedef {{[name: `_${string}`]: (...values: (number | bigint)[]) => number | bigint}} Functions
  * @typedef {Functions & {
- *   lilmRead?: (offset: number, into: Uint8Array) => number,
+ *   lilmRead?: (file: number, offset: number, into: Uint8Array) => number,
  *   lilmLoaded?: (part: number) => boolean,
  *   lilmWatched?: (values: Float32Array) => void,
  * }} Module

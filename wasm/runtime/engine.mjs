@@ -1,6 +1,7 @@
 // One loaded model: glue.h's functions with memory, text and errors as JavaScript has them. Blocks its thread
 // while llama.cpp works, so browsers run it in worker.mjs; node may use it directly.
 
+import { sortFiles } from "./adapter.mjs";
 import { yieldToMessages } from "./yield_to_messages.mjs";
 import { chooseBuild, makeCore, planMemory } from "./core.mjs";
 import { LilmError } from "./errors.mjs";
@@ -28,6 +29,9 @@ import { measure, Threads } from "./threads.mjs";
  * @property {number} [n_batch]
  * @property {{initial_bytes: number, maximum_bytes: number}} [memory] overrides what the table says
  * @property {import("./lilm.mjs").ChunkList | string} [chunks]
+ * @property {import("./source.mjs").Place} [lora] an adapter to use over the model
+ * @property {import("./lilm.mjs").ChunkList | string} [lora_chunks]
+ * @property {string} [lora_name] by which it is kept
  * @property {boolean} [keep]
  * @property {OnStep} [onStep] told each step of the evaluation, see glue.h; slow, for looking for errors
  *
@@ -59,23 +63,32 @@ export class Engine {
     const tell = metered(onProgress);
     const n_ctx = options.n_ctx ?? options.table.n_ctx;
     const n_batch = options.n_batch ?? options.table.n_batch;
-    const plan = (/** @type {number} */ file_bytes) =>
+    /** @param {number} file_bytes */
+    const plan = (file_bytes, lora_bytes = 0) =>
       options.memory
         ? { variant: options.variant, ...options.memory }
-        : planMemory(options.table, { ...options, n_ctx, n_batch, file_bytes });
-    const reader = await openReader(source, {
+        : planMemory(options.table, { ...options, n_ctx, n_batch, file_bytes, lora_bytes });
+    const sorted = Array.isArray(source) ? await sortFiles(source) : { model: source, lora: null };
+    const lora = options.lora ?? sorted.lora;
+    const reading = {
       name: options.name,
-      chunks: options.chunks ?? null,
       keep: options.keep ?? true,
-      onProgress: (loaded, total) => void tell("download", loaded, total),
-      onSize: (bytes) => void plan(bytes), // too big a model is told before it is downloaded
+      onProgress: (/** @type {number} */ loaded, /** @type {number} */ total) => void tell("download", loaded, total),
+      /** @param {import("./lilm.mjs").Notice["kind"] | "waiting"} kind @param {string} message */
       onNotice(kind, message) {
         if (kind === "waiting") tell("wait", 0, 0);
         else onNotice(kind, message);
       },
-    });
+    };
+    const over = { ...reading, name: options.lora_name ?? "", chunks: options.lora_chunks ?? null, onSize() {} };
+    /** @type {import("./reader.mjs").Reader[]} */
+    const readers = lora === null ? [] : [await openReader(lora, over)]; // the small one first
+    let last = 0; // the file that was read last
     try {
-      const wish = plan(reader.size);
+      const lora_bytes = readers[0]?.size ?? 0;
+      const onSize = (/** @type {number} */ bytes) => void plan(bytes, lora_bytes); // too big is told before downloading
+      readers.unshift(await openReader(sorted.model, { ...reading, chunks: options.chunks ?? null, onSize }));
+      const wish = plan(readers[0].size, lora_bytes);
       const build = options.build ?? chooseBuild(options.table, wish.variant);
       const core = await makeCore(new URL(`${build}/`, options.base).href, options.threads, wish);
       const engine = new Engine(core);
@@ -88,9 +101,10 @@ export class Engine {
         core.module._lilm_watch(1);
       }
       engine.#open(
-        reader,
+        readers,
         [n_ctx, n_batch, options.threads, KV_TYPES[options.table.kv_type ?? "f16"]],
         (loaded, total) => tell("load", loaded, total),
+        (file) => (last = file),
       );
       engine.#info = {
         variant: wish.variant,
@@ -102,32 +116,35 @@ export class Engine {
       return engine;
     } catch (error) {
       // Delete a kept file that is no GGUF, or the next visit fails too.
-      if (["not_a_gguf", "truncated"].includes(LilmError.from(error).kind)) await reader.discard?.();
+      if (["not_a_gguf", "truncated"].includes(LilmError.from(error).kind)) await readers[last]?.discard?.();
       throw error;
     } finally {
-      reader.close();
+      readers.forEach((reader) => reader.close());
     }
   }
 
   /**
-   * @param {import("./reader.mjs").Reader} reader
+   * @param {import("./reader.mjs").Reader[]} readers of the model, and of the adapter where there is one
    * @param {number[]} sizes lilm_load()'s n_ctx, n_batch, n_threads and kv_type
    * @param {(loaded: number, total: number) => boolean | void} onProgress
+   * @param {(file: number) => void} onRead told which of `readers` is read
    */
-  #open(reader, sizes, onProgress) {
+  #open(readers, sizes, onProgress, onRead) {
+    const [{ size }, lora] = readers;
     /** @type {LilmError | null} */ let broken = null;
-    this.#glue.core.module.lilmRead = (/** @type {number} */ offset, /** @type {Uint8Array} */ into) => {
+    this.#glue.core.module.lilmRead = (file, offset, into) => {
+      onRead(file);
       try {
-        return reader.read(offset, into);
+        return readers[file].read(offset, into);
       } catch (error) {
         broken = LilmError.from(error);
         return -1;
       }
     };
     this.#glue.core.module.lilmLoaded = (/** @type {number} */ part) =>
-      onProgress(Math.round(part * reader.size), reader.size) !== false;
+      onProgress(Math.round(part * size), size) !== false;
     try {
-      this.#glue.call("lilm_load", reader.size, ...sizes);
+      this.#glue.call("lilm_load", size, lora?.size ?? 0, ...sizes);
     } catch (error) {
       throw broken ?? error;
     }

@@ -9,6 +9,7 @@ const KINDS = /** @type {const} */ ([
   "out_of_memory",
   "network",
   "not_kept",
+  "wrong_adapter",
   "aborted",
   "context_full",
   "unsupported",
@@ -21,6 +22,7 @@ const KINDS = /** @type {const} */ ([
 /**
  * What went wrong: `kind` for code, `message` (one plain sentence) for people.
  * wrong_hash: bytes differ from the list of chunks. not_kept: no such model in this browser's storage.
+ * wrong_adapter: it was not made for this model, or is none.
  * worker_died: the browser ended the worker, or it ended itself; the model can be loaded again.
  */
 export class LilmError extends Error {

@@ -61,6 +61,16 @@ export type LoadOptions = {
      */
     chunks?: string | URL | ChunkList;
     /**
+     * An adapter to use over the model, a GGUF file too.
+     */
+    lora?: string | URL | Blob | {
+        opfs: string;
+    };
+    /**
+     * As `chunks`, of the adapter.
+     */
+    lora_chunks?: string | URL | ChunkList;
+    /**
      * Keep a URL's model for the next visit; true unless said otherwise.
      */
     keep?: boolean;
@@ -179,8 +189,8 @@ export type Model = LoadedModel;
 /**
  * Load a GGUF model. Rejects with LilmError.
  * @param {string | URL | Blob | Blob[] | {opfs: string}} source A URL, for a split model that of its first part; a File
- *   or Blob, or all parts as such, read where they lie; a model that this browser keeps, by the name or key that
- *   listKept() tells; in node also a path.
+ *   or Blob, or all parts as such, read where they lie, and perhaps an adapter among them; a model that this browser
+ *   keeps, by the name or key that listKept() tells; in node also a path.
  * @param {LoadOptions} [options]
  * @returns {Promise<Model>}
  */

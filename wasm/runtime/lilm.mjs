@@ -46,6 +46,8 @@ export { LilmError };
  * @property {AbortSignal} [signal] A download that it stops goes on there the next time.
  * @property {string | URL | ChunkList} [chunks] What a URL's bytes have to be, or where that is written; for a split
  *   model where that of its first part is.
+ * @property {string | URL | Blob | {opfs: string}} [lora] An adapter to use over the model, a GGUF file too.
+ * @property {string | URL | ChunkList} [lora_chunks] As `chunks`, of the adapter.
  * @property {boolean} [keep] Keep a URL's model for the next visit; true unless said otherwise.
  * @property {number} [threads] The most; all cores, but for one when there are more than two.
  * @property {boolean} [adapt] Let fewer threads compute while that is quicker, as on a busy device; true unless said
@@ -124,8 +126,8 @@ const NODE = typeof process === "object" && Boolean(process.versions?.node);
 /**
  * Load a GGUF model. Rejects with LilmError.
  * @param {string | URL | Blob | Blob[] | {opfs: string}} source A URL, for a split model that of its first part; a File
- *   or Blob, or all parts as such, read where they lie; a model that this browser keeps, by the name or key that
- *   listKept() tells; in node also a path.
+ *   or Blob, or all parts as such, read where they lie, and perhaps an adapter among them; a model that this browser
+ *   keeps, by the name or key that listKept() tells; in node also a path.
  * @param {LoadOptions} [options]
  * @returns {Promise<Model>}
  */
@@ -136,16 +138,24 @@ export async function load(source, options = {}) {
   const table = /** @type {core.Table} */ (await core.readJson(new URL("memory.json", folder).href));
   const variant = chooseVariant(table.variants ?? [], options.variant);
   const threads = variant === "single" ? 1 : Math.min(options.threads ?? usualThreads(), table.threads);
-  const place = typeof source === "string" || source instanceof URL ? absolute(String(source)) : source;
+  const place = placeOf(source);
   const name = options.name ?? nameOf(place);
   const channel = await Channel.open(options.signal);
   try {
     const { n_ctx, n_batch, keep, adapt } = options;
-    const { chunks: told } = options;
-    const chunks = typeof told === "string" || told instanceof URL ? absolute(String(told)) : told;
+    const lora = placeOf(options.lora);
+    const files = {
+      chunks: placeOf(options.chunks),
+      lora,
+      lora_name: lora && nameOf(lora),
+      lora_chunks: placeOf(options.lora_chunks),
+    };
     const { stats, stopFlag } = await channel.ask(
       "load",
-      { source: place, options: { base: folder, table, variant, threads, name, n_ctx, n_batch, chunks, keep, adapt } },
+      {
+        source: place,
+        options: { base: folder, table, variant, threads, name, n_ctx, n_batch, ...files, keep, adapt },
+      },
       (event, data) => {
         if (event === "progress") options.onProgress?.(data);
         if (event !== "notice") return;
@@ -332,9 +342,10 @@ function usualThreads() {
   return cores <= 2 ? cores : cores - 1;
 }
 
-/** @returns {string} */
-function absolute(/** @type {string} */ source) {
-  return NODE ? source : new URL(source, document.baseURI).href;
+/** What the worker can open: addresses are whole ones there. @template T @param {T | string | URL} source */
+function placeOf(source) {
+  if (typeof source !== "string" && !(source instanceof URL)) return source;
+  return NODE ? String(source) : new URL(source, document.baseURI).href;
 }
 
 /** @returns {string} */

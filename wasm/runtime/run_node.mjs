@@ -1,5 +1,5 @@
 // Runs a GGUF in node by the browser's engine. One JSON job on stdin, one JSON answer on stdout:
-//   job     {gguf, base, variant, build, limit, threads, n_ctx, n_batch, kv_type, memory?,
+//   job     {gguf, lora?, base, variant, build, limit, threads, n_ctx, n_batch, kv_type, memory?,
 //            runs: [{prompt | messages | tokens, ...sampling}]}
 //           or with {tokens, logits: FILE, step, stride} for a run: float32 logits into the file, one n_vocab after the
 //           other. With job.watched, a FILE: each step of the evaluation, a JSON line {name, op, weights, n} and then n

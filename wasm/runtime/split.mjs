@@ -8,7 +8,7 @@ import { LilmError } from "./errors.mjs";
 const PART = /-(\d{5})-of-(\d{5})(\.gguf(?:\.[^/]*)?)$/i;
 // Of a value, by type; a string's and an array's are told in the file.
 const SIZES = [1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8];
-const [STRING, ARRAY] = [8, 9];
+export const [STRING, ARRAY] = [8, 9];
 const MOST_HEADER = 256 << 20; // bytes
 
 /**
@@ -26,7 +26,7 @@ export function partsOf(place) {
 }
 
 /** Reads numbers and texts of a header in order. */
-class Cursor {
+export class Cursor {
   at = 0;
   #bytes = new Uint8Array(8);
   #view = new DataView(this.#bytes.buffer);

@@ -57,6 +57,8 @@ void fail_from_log(const char * doing, bool past_end) {
     // "failed to read" as the first complaint: nothing was wrong with what was there.
     if (past_end || cause.compare(0, 14, "failed to read") == 0 || log_has("file bounds") || log_has("end of file") || log_has("remaining file size")) {
         kind = "truncated";
+    } else if (log_has("failed to apply lora adapter")) {
+        kind = "wrong_adapter";
     } else if (log_has("failed to allocate") || log_has("unable to allocate") || log_has("insufficient memory")) {
         kind = "out_of_memory";
     } else if (log_has("unknown model architecture") || log_has("GGUFv1") || log_has("only supports up to version") ||

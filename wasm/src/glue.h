@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#define LILM_PROTOCOL 4
+#define LILM_PROTOCOL 5
 
 #ifdef __cplusplus
 extern "C" {
@@ -22,14 +22,16 @@ const char * lilm_error_kind(void);
 // llama.cpp's complaints so far, a line each: what to look at after a trap.
 const char * lilm_log(void);
 
-// Load from Module.lilmRead(offset, Uint8Array) -> bytes read or -1, of a file of `file_bytes`.
+// Load from Module.lilmRead(file, offset, Uint8Array) -> bytes read or -1: file 0, the model, of `file_bytes`, and
+// where `adapter_bytes` are not 0 file 1, an adapter (LoRA) that is used over it.
 // Module.lilmLoaded(fraction) -> bool is asked now and then; false ends the loading ("aborted").
 // n_ctx 0 means what the model was trained with, which is also the most it gets. kv_type: ggml_type of keys and
 // values. Answers 0.
 // lilm_watch(1) before it: Module.lilmWatched(Float32Array) is then given every step's result, and lilm_text() says its
 // name, its operation and, of a product, the weights' type and name, with tabs between.
 void    lilm_watch(int32_t on);
-int32_t lilm_load(double file_bytes, int32_t n_ctx, int32_t n_batch, int32_t n_threads, int32_t kv_type);
+int32_t lilm_load(double file_bytes, double adapter_bytes, int32_t n_ctx, int32_t n_batch, int32_t n_threads,
+                  int32_t kv_type);
 void    lilm_free(void);
 
 // JSON object about the loaded model: model, parameters, model_bytes, n_ctx, n_batch, threads, n_vocab,

@@ -15,8 +15,8 @@
 #include <algorithm>
 #include <new>
 
-EM_JS(double, js_read, (double offset, double address, double n), {
-    return Module['lilmRead'](offset, new Uint8Array(wasmMemory.buffer, address, n));
+EM_JS(double, js_read, (int file, double offset, double address, double n), {
+    return Module['lilmRead'](file, offset, new Uint8Array(wasmMemory.buffer, address, n));
 });
 EM_JS(int, js_loaded, (double fraction), { return Module['lilmLoaded'](fraction) ? 1 : 0; });
 
@@ -33,7 +33,10 @@ std::string              text;
 
 namespace {
 
+enum Which { MODEL, ADAPTER };  // files, as lilmRead() calls them
+
 struct Cookie {
+    Which  which;
     double offset, size;
     bool   past_end = false;  // more was asked for than the file has
 };
@@ -45,7 +48,7 @@ ssize_t cookie_read(void * cookie, char * to, size_t n) {
         file->past_end = true;
         return 0;
     }
-    const double got = js_read(file->offset, (double) (uintptr_t) to, want);
+    const double got = js_read(file->which, file->offset, (double) (uintptr_t) to, want);
     if (got > 0) {
         file->offset += got;
     }
@@ -73,17 +76,18 @@ void release() {
     evaluated = 0;
 }
 
-int32_t load(double file_bytes, int32_t n_ctx, int32_t n_batch, int32_t n_threads, int32_t kv_type) {
-    release();
-    forget_log();
-    listen();
-    llama_backend_init();
-
-    Cookie cookie{ 0, file_bytes };
-    FILE * file   = fopencookie(&cookie, "rb", { cookie_read, nullptr, cookie_seek, nullptr });
+// The file behind `cookie`; throws when there is no memory for it.
+FILE * open_file(Cookie & cookie) {
+    FILE * file = fopencookie(&cookie, "rb", { cookie_read, nullptr, cookie_seek, nullptr });
     if (!file) {
         throw std::bad_alloc();
     }
+    return file;
+}
+
+void load_model(double file_bytes) {
+    Cookie             cookie{ MODEL, 0, file_bytes };
+    FILE *             file          = open_file(cookie);
     llama_model_params params        = llama_model_default_params();
     params.n_gpu_layers              = 0;
     params.load_mode                 = LLAMA_LOAD_MODE_NONE;
@@ -103,6 +107,29 @@ int32_t load(double file_bytes, int32_t n_ctx, int32_t n_batch, int32_t n_thread
     if (!model) {
         fail_from_log("the model cannot be loaded", cookie.past_end);
     }
+}
+
+// llama.cpp frees it with the model.
+llama_adapter_lora * load_adapter(double file_bytes) {
+    Cookie               cookie{ ADAPTER, 0, file_bytes };
+    FILE *               file    = open_file(cookie);
+    llama_adapter_lora * adapter = llama_adapter_lora_init_from_file_ptr(model, file);
+    fclose(file);
+    if (!adapter) {
+        fail_from_log("the adapter cannot be loaded", cookie.past_end);
+    }
+    return adapter;
+}
+
+int32_t load(double file_bytes, double adapter_bytes, int32_t n_ctx, int32_t n_batch, int32_t n_threads,
+             int32_t kv_type) {
+    release();
+    forget_log();
+    listen();
+    llama_backend_init();
+    load_model(file_bytes);
+    // Before the context, which reserves memory for the steps that it adds.
+    llama_adapter_lora * adapter = adapter_bytes > 0 ? load_adapter(adapter_bytes) : nullptr;
 
     llama_context_params wish = llama_context_default_params();
     const int32_t        n_ctx_train = llama_model_n_ctx_train(model);
@@ -120,6 +147,10 @@ int32_t load(double file_bytes, int32_t n_ctx, int32_t n_batch, int32_t n_thread
     context = llama_init_from_model(model, wish);
     if (!context) {
         fail_from_log("no memory for the context");
+    }
+    float scale = 1.0f;
+    if (adapter && llama_set_adapters_lora(context, &adapter, 1, &scale) != 0) {
+        fail_from_log("the adapter cannot be used");
     }
     llama_set_abort_callback(context, asked_to_stop, nullptr);
     threads = most_threads = n_threads;
@@ -161,10 +192,11 @@ EXPORT double lilm_heap_top(void) { return (double) (uintptr_t) sbrk(0); }
 EXPORT void lilm_free(void) { release(); }
 EXPORT const char * lilm_text(void) { return text.c_str(); }
 
-EXPORT int32_t lilm_load(double file_bytes, int32_t n_ctx, int32_t n_batch, int32_t n_threads, int32_t kv_type) {
+EXPORT int32_t lilm_load(double file_bytes, double adapter_bytes, int32_t n_ctx, int32_t n_batch, int32_t n_threads,
+                         int32_t kv_type) {
     return guarded([&] {
         try {
-            return load(file_bytes, n_ctx, n_batch, n_threads, kv_type);
+            return load(file_bytes, adapter_bytes, n_ctx, n_batch, n_threads, kv_type);
         } catch (...) {
             release();
             throw;

@@ -55,16 +55,17 @@ def divergence(
     variant: str = "threads",
     threads: int = 1,
     kv_type: str = "f16",
+    lora: Path | None = None,
 ) -> Divergence:
     """Measures the divergence at the places of all `windows`, each evaluated on its own.
 
-    wasm_dir: the folder that holds `<variant>/lilm-core.*`; run in node. threads, kv_type: of both.
+    wasm_dir: the folder that holds `<variant>/lilm-core.*`; run in node. threads, kv_type, lora: of both.
     Raises LilmError for what either cannot load.
     """
     n_ctx = max(map(len, windows)) + 1
-    with Engine(gguf, n_ctx=n_ctx, threads=threads, kv_type=kv_type) as engine:
+    with Engine(gguf, n_ctx=n_ctx, threads=threads, kv_type=kv_type, lora=lora) as engine:
         native = [log_softmax(engine.logits(window)) for window in windows]
-    with Engine(gguf, n_ctx=n_ctx, threads=threads + 1, exact=True) as engine:
+    with Engine(gguf, n_ctx=n_ctx, threads=threads + 1, exact=True, lora=lora) as engine:
         exact = [log_softmax(engine.logits(window)) for window in windows]
     means = {}
     with temporary_folder("logits") as made:
@@ -73,7 +74,7 @@ def divergence(
             {"tokens": list(windows[i]), "logits": str(path), "step": step, "stride": STEPS[step]}
             for (step, i), path in files.items()
         ]
-        run_node(gguf, wasm_dir, runs, variant=variant, threads=threads, n_ctx=n_ctx, kv_type=kv_type)
+        run_node(gguf, wasm_dir, runs, lora=lora, variant=variant, threads=threads, n_ctx=n_ctx, kv_type=kv_type)
         for step, stride in STEPS.items():
             parts = []
             for i, theirs in enumerate(native):

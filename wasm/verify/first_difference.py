@@ -41,21 +41,39 @@ class Difference:
 
 
 def first_difference(
-    gguf: Path, wasm_dir: Path, tokens: Sequence[int], *, step: int, variant: str, threads: int, kv_type: str = "f16"
+    gguf: Path,
+    wasm_dir: Path,
+    tokens: Sequence[int],
+    *,
+    step: int,
+    variant: str,
+    threads: int,
+    kv_type: str = "f16",
+    lora: Path | None = None,
 ) -> Difference | None:
     """The first step that is far from native's, when `tokens` are evaluated `step` at a time; None when all are near.
+
+    lora: an adapter that both use over the model.
 
     Raises LilmError for what either cannot load.
     """
     tokens = tokens[: len(tokens) // step * step]
     n_ctx = len(tokens) + 1
-    native = _native(gguf, tokens, threads, kv_type, exact=False)
-    exact = _native(gguf, tokens, threads + 1, kv_type, exact=True)
+    native = _native(gguf, lora, tokens, threads, kv_type, exact=False)
+    exact = _native(gguf, lora, tokens, threads + 1, kv_type, exact=True)
     with temporary_folder("steps") as made:
         file, logits = made / "steps", made / "logits"
         runs = [{"tokens": list(tokens), "logits": str(logits), "step": step, "stride": step}]
         run_node(
-            gguf, wasm_dir, runs, variant=variant, threads=threads, n_ctx=n_ctx, kv_type=kv_type, watched=(file, NAMES)
+            gguf,
+            wasm_dir,
+            runs,
+            lora=lora,
+            variant=variant,
+            threads=threads,
+            n_ctx=n_ctx,
+            kv_type=kv_type,
+            watched=(file, NAMES),
         )
         seen: Counter[Step] = Counter()
         for key, op, weights, values in _steps(file):
@@ -71,8 +89,11 @@ def first_difference(
     return None
 
 
-def _native(gguf: Path, tokens: Sequence[int], threads: int, kv_type: str, exact: bool) -> dict[Step, Values]:
-    with Engine(gguf, n_ctx=len(tokens) + 1, threads=threads, kv_type=kv_type, exact=exact, watched=True) as engine:
+def _native(
+    gguf: Path, lora: Path | None, tokens: Sequence[int], threads: int, kv_type: str, exact: bool
+) -> dict[Step, Values]:
+    n_ctx = len(tokens) + 1
+    with Engine(gguf, n_ctx=n_ctx, threads=threads, kv_type=kv_type, exact=exact, watched=True, lora=lora) as engine:
         found: dict[Step, Values] = {}
         count: Counter[str] = Counter()
         for name, values in engine.steps(tokens, NAMES):

@@ -31,28 +31,32 @@ class Gate:
         self.kv_type, self.reporter = kv_type, reporter
         self.failures: list[LilmError] = []
 
-    def measure(self, gguf: Path, variant: str, threads: int, model: Model) -> Divergence:
-        """How far the build is from native on this file; said in a line.
+    def measure(self, gguf: Path, variant: str, threads: int, model: Model, lora: Path | None = None) -> Divergence:
+        """How far the build is from native on this file, with the adapter `lora` over it; said in a line.
 
         Raises LilmError when either cannot load it, or there is no held-out text.
         """
         core = {path.name: sha256_file(path) for path in sorted((self.out_dir / variant).iterdir())}
-        key = sha256_json([gguf.name, model.file_bytes, variant, threads, self.kv_type, core])[:16]
+        over = [sha256_file(lora)] if lora else []
+        key = sha256_json([gguf.name, model.file_bytes, variant, threads, self.kv_type, core, *over])[:16]
         kept = self.out_dir / "checkpoints" / "gate" / f"{key}.json"
         windows = self.windows(gguf, min(TOKENS, model.shape.context - 2))
         if kept.is_file():
             found = Divergence(**json.loads(kept.read_text(encoding="utf-8")))
         else:
-            found = divergence(gguf, self.out_dir, windows, variant=variant, threads=threads, kv_type=self.kv_type)
+            found = divergence(
+                gguf, self.out_dir, windows, variant=variant, threads=threads, kv_type=self.kv_type, lora=lora
+            )
+        name = f"{gguf.name} with {lora.name}" if lora else gguf.name
         self.reporter.say(
-            f"  {gguf.name} in node ({variant}): {found.wasm:.2g} nats from native llama.cpp,"
+            f"  {name} in node ({variant}): {found.wasm:.2g} nats from native llama.cpp,"
             f" which differs from itself by {found.native:.2g} ({found.tokens} tokens)"
         )
         if found.agrees:
             kept.parent.mkdir(parents=True, exist_ok=True)
             write_json(kept, asdict(found))
         else:
-            self.failures.append(self._failure(found, gguf, variant, threads, windows))
+            self.failures.append(self._failure(found, gguf, lora, variant, threads, windows))
         return found
 
     def windows(self, gguf: Path, n_tokens: int) -> list[list[int]]:
@@ -69,7 +73,13 @@ class Gate:
         return windows
 
     def _failure(
-        self, found: Divergence, gguf: Path, variant: str, threads: int, windows: list[list[int]]
+        self,
+        found: Divergence,
+        gguf: Path,
+        lora: Path | None,
+        variant: str,
+        threads: int,
+        windows: list[list[int]],
     ) -> LilmError:
         where = (
             first_difference(
@@ -80,6 +90,7 @@ class Gate:
                 variant=variant,
                 threads=threads,
                 kv_type=self.kv_type,
+                lora=lora,
             )
             for window in windows
             if len(window) >= found.step
@@ -88,7 +99,7 @@ class Gate:
         return LilmError(
             f"the {variant} build is {found.wasm:.2g} nats from native llama.cpp, which differs from itself by"
             f" {found.native:.2g} ({found.bound:.2g} are allowed), {found.step} tokens at a time; {first}",
-            where=str(gguf),
+            where=f"{gguf} with {lora}" if lora else str(gguf),
             remedy=REMEDY,
         )
 

@@ -61,6 +61,7 @@ def run_node(
     wasm_dir: Path,
     runs: Sequence[Mapping[str, object]],
     *,
+    lora: Path | None = None,
     chats: Sequence[Sequence[Message]] = (),
     variant: str = "threads",
     threads: int = 2,
@@ -74,13 +75,15 @@ def run_node(
     """Load `gguf` in node and run each of `runs`, in order, in one context.
 
     wasm_dir: the folder that holds `<variant>/lilm-core.*`. runs: each with `prompt` (text), `messages` (chat)
-    or `tokens`, and the sampling values of runtime/engine.mjs. chats: to tokenise only, up to where the answer begins.
+    or `tokens`, and the sampling values of runtime/engine.mjs. lora: an adapter to use over the model.
+    chats: to tokenise only, up to where the answer begins.
     memory: {initial_bytes, maximum_bytes} of the wasm memory; without it, it grows as needed. on_text: told the text as
     it comes. watched: a file, and what the names of the evaluation's steps must match to go into it, see run_node.mjs.
     Raises WasmError for what the runtime refuses, LilmError when node is missing or dies.
     """
     job = {
         "gguf": str(gguf.absolute()),
+        **({"lora": str(lora.absolute())} if lora else {}),
         "base": wasm_dir.absolute().as_uri() + "/",
         "variant": variant.removesuffix("-relaxed"),
         "build": variant,
