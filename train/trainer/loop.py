@@ -180,7 +180,7 @@ def train(model: torch.nn.Module, job: Job, reporter: Reporter) -> tuple[Metrics
                         best.tidy(metrics)
                 if job.observe is not None and current_rank().rank == 0:
                     job.observe(metrics, speed)
-                bar.advance(note=f"loss {entry['loss']:.3f} · {speed.spoken()}")
+                bar.advance(note=f"loss {entry['loss']:#.4g} · {speed.spoken()}")
         engine.close()
     if best is not None:
         best.put_back(named, metrics)

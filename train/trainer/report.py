@@ -55,7 +55,7 @@ def write_report(
 def _headline(steps: Sequence[Mapping[str, Any]], figures: Mapping[str, Any], unit: str) -> list[tuple[str, str]]:
     found = [(count(len(steps)), "steps")]
     if steps:
-        found.append((f"{steps[-1]['loss']:.3f}", f"loss, {unit}"))
+        found.append((f"{steps[-1]['loss']:#.4g}", f"loss, {unit}"))
     if figures.get("tokens_per_s"):
         found.append((count(round(figures["tokens_per_s"])), "tokens per second"))
     if figures.get("mfu"):
