@@ -5,6 +5,7 @@ chance. Here llama.cpp in a child gives the likelihood of each choice as it stan
 """
 
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -185,12 +186,15 @@ def likelihood(engine: Engine, n_ctx: int, context: str, continuation: str) -> t
     """(log-likelihood of the continuation after the context, nats; whether no token in it had a likelier one).
 
     Its tokens are those of both together less those of the context, whose spaces at the end belong to it, as in the
-    harness's model for transformers. BOS stands before, also where the vocabulary asks for none."""
+    harness's model for transformers; but where a token holds the end of one and the beginning of the other, from that
+    token on. BOS stands before, also where the vocabulary asks for none."""
     kept = context.rstrip()
     before = engine.tokenize(kept, add_bos=False) if kept else []
     whole = engine.tokenize(context + continuation, add_bos=False)
     room = n_ctx - 1
-    count = min(len(whole) - len(before), room)
+    count = min(len(whole) - len(os.path.commonprefix([before, whole])), room)
+    if not count:  # nothing is said
+        return 0.0, True
     found = engine.score([engine.bos_id, *whole[-room:]])
     return -float(found.nll[-count:].sum()), bool(found.best[-count:].all())
 
