@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from lilm.disk import require_space
+from lilm.export.quality.interval import value_of
+from lilm.export.quality.plan import FORMAT
 from lilm.export.recipe_json import folder_digest
 from lilm.export.talk.bed import Bed
 from lilm.export.talk.preferred import prefer
@@ -35,7 +37,11 @@ def measure_tuning(bed: Bed, generations: int, plain: Path | None = None) -> dic
         room = _bytes(bed.pretrained) * (len(ways) + MORE)
         require_space(bed.out, room, "the tuned models", "free some space, or give another --out")
         more = {} if plain is None else {"base": folder_digest(bed.folders["base"]), "plain": _digest(plain)}
-        drawn = {"generations": generations, "sampling": bed.recipe.site.sampling.model_dump(mode="json")}
+        drawn = {
+            "format": FORMAT,
+            "generations": generations,
+            "sampling": bed.recipe.site.sampling.model_dump(mode="json"),
+        }
         rows: dict[str, dict[str, Any]] = {}
         for name, way in ways.items():
             bed.reporter.say(way.title)
@@ -64,7 +70,7 @@ def _figures(rows: dict[str, dict[str, Any]], dpo: dict[str, Any]) -> dict[str, 
         f"answer_bpb_{key}": rows[name]["answer_bpb"] if name in rows else None for name, key in NAMES.items()
     }
     found["answer_bpb_seed2023_own"] = rows[SEED]["answer_bpb_own"]
-    found |= {name: rows[OURS][name]["value"] for name in SHARES}
+    found |= {name: value_of(rows[OURS][name]) for name in SHARES}
     found |= {f"dpo_preferred_{when}": dpo[when]["all"] for when in ("before", "after")}
     return {**found, "dpo_bpb_rise": round(dpo["answer_bpb"] / rows[OURS]["answer_bpb"] - 1, 4)}
 
