@@ -5,7 +5,6 @@ chance. Here llama.cpp in a child gives the likelihood of each choice as it stan
 """
 
 import logging
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lilm.errors import LilmError
+from lilm.export.bench.measure import equal_tokens
 from lilm.export.quality.choice_files import read_choices
 from lilm.llamacpp.engine import Engine
 from lilm.pipeline.hashing import sha256_file
@@ -192,7 +192,7 @@ def likelihood(engine: Engine, n_ctx: int, context: str, continuation: str) -> t
     before = engine.tokenize(kept, add_bos=False) if kept else []
     whole = engine.tokenize(context + continuation, add_bos=False)
     room = n_ctx - 1
-    count = min(len(whole) - len(os.path.commonprefix([before, whole])), room)
+    count = min(len(whole) - equal_tokens(before, whole), room)
     if not count:  # nothing is said
         return 0.0, True
     found = engine.score([engine.bos_id, *whole[-room:]])

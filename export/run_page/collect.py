@@ -1,13 +1,12 @@
 """What the stages of a run left behind, read for its page; what is not there, or not a number, is left out."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lilm.errors import LilmError
-from lilm.export.stage import FULL, gguf_name
-from lilm.gguf_parts import whole_stem
+from lilm.export.quality.exported import is_of_export
 from lilm.json_file import read_json_object
 from lilm.pipeline.artifact import Manifest, read_manifest
 from lilm.pipeline.stage import QUANT_REPORT, STAGES
@@ -77,23 +76,6 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _quant(folder: Path, export: Manifest | None) -> dict[str, Any] | None:
     match _read(folder / QUANT_REPORT).get("models"):
-        case [{"files": [*rows]} as model, *_] if export is not None and _measured(rows) == _exported(export):
+        case [{"files": [*rows]} as model, *_] if export is not None and is_of_export(rows, export):
             return dict(model)
     return None
-
-
-def _measured(rows: Iterable[Any]) -> set[str]:
-    """The hashes of the run's own quantised files, or of their parts."""
-    own = [row for row in rows if isinstance(row, dict) and not row.get("control") and row.get("quant") != FULL]
-    parts = [row.get("parts_sha256") for row in own]
-    found = [some if isinstance(some, list) else [row.get("sha256")] for row, some in zip(own, parts, strict=True)]
-    return {str(sha256) for some in found for sha256 in some}
-
-
-def _exported(export: Manifest) -> set[str]:
-    full = Path(gguf_name(FULL)).stem
-    return {
-        entry["sha256"]
-        for name, entry in export.outputs.items()
-        if Path(name).match("model-*.gguf") and whole_stem(Path(name)) != full
-    }
