@@ -9,7 +9,8 @@ from lilm.errors import LilmError
 from lilm.export.quality.exported import is_of_export
 from lilm.json_file import read_json_object
 from lilm.pipeline.artifact import Manifest, read_manifest
-from lilm.pipeline.stage import QUANT_REPORT, STAGES
+from lilm.pipeline.stage import QUANT_REPORT, STAGES, stage_named
+from lilm.pipeline.work import changed_setting
 from lilm.recipe import Recipe, load_recipe
 
 REPORT = "report.json"
@@ -18,13 +19,15 @@ REPORT = "report.json"
 @dataclass(frozen=True)
 class RunFigures:
     """manifests: of the finished stages, in their order. reports: their report.json, {} where a stage has none, and of
-    a bench that measured another export. quant: the model of `lilm bench quant`'s report, where that measured all files
-    of this very export, and no others."""
+    a bench that measured another export. outdated: why a stage's folder is not what this recipe makes now of what lies
+    there, by stage. quant: the model of `lilm bench quant`'s report, where that measured all files of this very export,
+    and no others."""
 
     folder: Path
     recipe: Recipe
     manifests: Mapping[str, Manifest]
     reports: Mapping[str, dict[str, Any]]
+    outdated: Mapping[str, str]
     quant: dict[str, Any] | None
 
     @property
@@ -56,7 +59,23 @@ def read_run(folder: Path) -> RunFigures:
     reports = {name: _read(folder / name / REPORT) for name in manifests}
     if "bench" in manifests and not manifests["bench"].is_from(manifests.get("export")):
         reports["bench"] = {}
-    return RunFigures(folder, recipe, manifests, reports, _quant(folder, manifests.get("export")))
+    quant = _quant(folder, manifests.get("export"))
+    return RunFigures(folder, recipe, manifests, reports, _outdated(recipe, manifests), quant)
+
+
+def _outdated(recipe: Recipe, manifests: Mapping[str, Manifest]) -> dict[str, str]:
+    """Stages are asked in their order: what was made from an outdated folder is outdated with it."""
+    found: dict[str, str] = {}
+    for name, manifest in manifests.items():
+        changed = changed_setting(stage_named(name), recipe, manifest)
+        read = [one for one in manifest.inputs if one in manifests]
+        other = next((one for one in read if not manifest.is_from(manifests[one])), None)
+        before = next((one for one in read if one in found), None)
+        if changed:
+            found[name] = changed
+        elif other or before:
+            found[name] = f"made from another {other}" if other else f"{before} is out of date"
+    return found
 
 
 def number(values: Any, *names: str) -> float | None:
