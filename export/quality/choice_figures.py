@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from lilm.export.quality.interval import change_of, difference_of, mean_of, share_of
+from lilm.export.quality.interval import Estimate, change_of, difference_of, mean_of, share_of
 
 Answers = Mapping[str, Sequence[float]]
 """Of one task, of each question: "acc", "acc_norm" (see harness.ask_choices), "margin"."""
@@ -32,7 +32,7 @@ def _one(found: Answers, full: Answers) -> dict[str, Any]:
         "questions": len(mine),
         "metric": metric,
         "accuracy": share_of(int(mine.sum()), len(mine)),
-        "change": change_of(lost, won, len(mine)).as_json(),
+        "change": (Estimate(0, 0, 0, 0) if found is full else change_of(lost, won, len(mine))).as_json(),
         "lost": lost,
         "won": won,
         "margin": mean_of(margins, each).as_json(),
