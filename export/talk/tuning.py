@@ -13,7 +13,8 @@ from lilm.export.talk.preferred import prefer
 from lilm.export.talk.ways import BEFORE, OURS, SEED, TRL, VECTOR, available, taught
 from lilm.export.talk.worth import answer_bits, own_answers
 from lilm.kept import kept
-from lilm.pipeline.hashing import sha256_file
+from lilm.pipeline.hashing import sha256_file, sha256_json
+from lilm.pipeline.made_by import code_of
 from lilm.pipeline.runner import locked
 
 SHARES = ("ends_by_eos", "in_language", "loops")
@@ -32,7 +33,7 @@ def measure_tuning(bed: Bed, generations: int, plain: Path | None = None) -> dic
     bed.out.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     with locked(bed.out):
-        of = bed.decides()
+        of = {**bed.decides(), "code": sha256_json(code_of(__name__))}
         ways = available(bed, plain)
         room = _bytes(bed.pretrained) * (len(ways) + MORE)
         require_space(bed.out, room, "the tuned models", "free some space, or give another --out")
