@@ -101,7 +101,7 @@ def share_among(found: Sequence[bool], groups: Sequence[Hashable]) -> Share:
     if clusters == 1 or count in (0, total):
         return share_of(count, total, clusters)
     of = np.array([numbers[group] for group in groups])
-    sums, counts = np.bincount(of, np.array(found, np.float64)), np.bincount(of).astype(np.float64)
+    sums, counts = (np.bincount(of, each).astype(np.float64) for each in (np.array(found, np.float64), np.ones(total)))
     rate, se = count / total, mean_of(sums, counts).se
     worth = rate * (1 - rate) / (se * se) * (NORMAL / student(clusters - 1)) ** 2 if se else float(total)
     return share_of(count, total, min(float(total), worth))
