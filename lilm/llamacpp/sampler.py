@@ -64,6 +64,8 @@ class Sampler(Closing):
         """Returns the token that comes after what the model read last."""
         logits = self._model.last_logits()
         self._model.characters.mask(logits, self._state)
+        if self._schema is not None:  # which takes a special token for the letters of its name, and counts them
+            logits[self._model.silent] = -np.inf
         token = self._drawn(logits)
         self._state = self._model.characters.after(self._state, token)
         return token

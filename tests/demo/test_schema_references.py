@@ -120,3 +120,15 @@ def test_a_text_in_an_answer_is_json_whatever_the_model_likes(http: httpx.Client
         assert got.status_code == 200, got.text
         answer = json.loads(got.json()["choices"][0]["message"]["content"])
         assert all(type(one) is str for one in answer.values()), answer
+
+
+def test_a_text_has_as_many_letters_as_it_must(http: httpx.Client) -> None:
+    """A special token in it is no letter: it writes nothing."""
+    text = {"type": "string", "minLength": 4, "maxLength": 8}
+    for seed in range(12):
+        asked = {"type": "json_schema", "json_schema": {"schema": record({"a": text, "b": text, "c": text})}}
+        messages = [{"role": "user", "content": "むかし"}]
+        body = {"messages": messages, "response_format": asked, "temperature": 50, "seed": seed, "max_tokens": 120}
+        got = http.post("v1/chat/completions", json={**body, "top_p": 1})
+        answer = json.loads(got.json()["choices"][0]["message"]["content"])
+        assert all(4 <= len(one) <= 8 for one in answer.values()), answer
