@@ -30,6 +30,7 @@ def make_hub_folder(run: Path, out_dir: Path, repo: str, reporter: Reporter) -> 
     """
     for stage in ("finetune", "export"):
         _check_done(run, stage)
+    _check_made_of_it(run)
     recipe = load_recipe(str(run / "lilm.toml"))
     report = json.loads((run / "export" / "report.json").read_text(encoding="utf-8"))
     bench = _bench(run, reporter)
@@ -61,6 +62,16 @@ def _check_done(run: Path, stage: str) -> None:
         raise LilmError(f"stage {stage} is not done", where=str(run), remedy=remedy)
     if broken := changed_output(run / stage, manifest):
         raise LilmError(f"{broken} is not what stage {stage} wrote", where=str(run / stage), remedy=remedy)
+
+
+def _check_made_of_it(run: Path) -> None:
+    """The GGUF files, the model for transformers beside them and the base that the card names are of one make."""
+    export = read_manifest(run / "export")
+    for name in ("finetune", "base"):
+        made = read_manifest(run / name)
+        if export is not None and made is not None and name in export.inputs and not export.is_from(made):
+            remedy = f"run `{command('run', '--run', run, '--to', 'export')}`"
+            raise LilmError(f"stage export was made from another {name} than lies there", where=str(run), remedy=remedy)
 
 
 def _bench(run: Path, reporter: Reporter) -> dict[str, Any] | None:

@@ -9,11 +9,13 @@ from lilm.pipeline.hashing import sha256_json, write_json
 
 
 def read_kept(path: Path, of: Any) -> Any:
-    """The value that `keep` wrote at `path` for the same `of`; None when there is none, or it was of something else."""
-    if not path.is_file():
+    """The value that `keep` wrote at `path` for the same `of`; None when there is none that can be read, or it was of
+    something else."""
+    try:
+        found = json.loads(path.read_bytes())
+        return found["value"] if found["fingerprint"] == sha256_json(of) else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    found = json.loads(path.read_text(encoding="utf-8"))
-    return found["value"] if found["fingerprint"] == sha256_json(of) else None
 
 
 def keep(path: Path, of: Any, value: Any) -> None:

@@ -4,12 +4,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lilm.demo.api.errors import ApiError
+from lilm.demo.api.pattern import in_json
+from lilm.demo.api.references import DEFINITIONS, ONE, SEVERAL, apart, found_at
 
 COUNTS = ("minItems", "maxItems", "minLength", "maxLength")
 MOST = 1_000  # of what COUNTS count: the grammar names each one
-ONE = ("items", "additionalProperties")  # their value is a schema
-SEVERAL = ("oneOf", "anyOf", "allOf", "prefixItems")  # a list of schemas
-DEFINITIONS = ("$defs", "definitions")
 NAMED = ("properties", *DEFINITIONS)  # schemas by name
 PLAIN = ("type", "const", "enum", "required", "pattern", "$ref")
 SAYINGS = ("title", "description", "default", "examples", "format", "deprecated", "$schema", "$id", "$comment")
@@ -26,8 +25,8 @@ OF_PART = ("type", "properties", "required")  # what the converter takes from a 
 def checked_schema(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     """A schema that allows nothing that this one forbids, of which the converter follows every word.
 
-    A list of types, of which it follows the types alone, becomes one schema for each. Raises ApiError naming a keyword
-    that no answer would be held to.
+    A list of types, of which it follows the types alone, becomes one schema for each; definitions get other names (see
+    references). Raises ApiError naming a keyword that no answer would be held to.
     """
     waiting: list[Any] = [schema]
     while waiting:
@@ -41,7 +40,7 @@ def checked_schema(schema: Mapping[str, Any]) -> Mapping[str, Any]:
             raise _refusal(f"{unknown} is not supported")
         for key in one:
             waiting += _inner(key, one[key])
-    followed: dict[str, Any] = _followed(schema, schema)
+    followed: dict[str, Any] = apart(_followed(schema, schema), lambda ref: _refusal(f"$ref {ref} names nothing"))
     return followed
 
 
@@ -129,6 +128,8 @@ def _of_type(bound: Mapping[str, Any], name: Any) -> dict[str, Any]:
         raise _refusal(f"required names {missing}, which is none of properties")
     if name == "array":
         found = _of_array(found)
+    if isinstance(found.get("pattern"), str):
+        found["pattern"] = in_json(found["pattern"])
     lengths = [key for key in found if key in ("minLength", "maxLength")]
     if lengths and ("pattern" in found or found.get("format") in FORMATS):
         raise _refusal(f"{lengths[0]} beside {'pattern' if 'pattern' in found else 'format'} is not supported")
@@ -188,11 +189,7 @@ def _all_of(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Any:
 
 def _target(part: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
     """The part, or what its $ref names."""
-    found: Any = part
-    if isinstance(part, dict) and "$ref" in part:
-        found = root
-        for name in str(part["$ref"]).removeprefix("#/").split("/"):
-            found = found.get(name) if isinstance(found, dict) else None
+    found = found_at(part["$ref"], root) if isinstance(part, dict) and "$ref" in part else part
     if not isinstance(found, dict):
         raise _refusal("a part of allOf is no object with properties")
     return found

@@ -1,7 +1,7 @@
 """Quality of one GGUF file: bits per byte, divergence from the full file, and what it writes."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from lilm.llamacpp.engine import Engine, Score
 from lilm.recipe import BenchConfig
 
 DIGITS = 6
-LEAST_WINDOWS = 3  # for an interval: of one nothing is known, of two next to nothing (Student's t: 12.7 errors)
+LEAST_DOCUMENTS = 3  # for an interval: of one nothing is known, of two next to nothing (Student's t: 12.7 errors)
 
 
 @dataclass
@@ -33,19 +33,27 @@ class Clock:
 
 
 def clustered_error(values: list[NDArray[np.float64]]) -> float | None:
-    """Standard error of the mean of all values, when those in one array (a window) depend on each other; None of fewer
-    than LEAST_WINDOWS, which are too little to tell.
+    """Standard error of the mean of all values, when those in one array (a document) depend on each other; None of
+    fewer than LEAST_DOCUMENTS, which are too little to tell.
 
-    The ratio estimator's: the square root of the sum of squared residual sums of the windows, divided by the count
+    The ratio estimator's: the square root of the sum of squared residual sums of the documents, divided by the count
     (Cochran, Sampling Techniques, chapter 6).
     """
-    if len(values) < LEAST_WINDOWS:
+    if len(values) < LEAST_DOCUMENTS:
         return None
-    count = sum(len(window) for window in values)
-    mean = sum(float(window.sum()) for window in values) / count
-    residuals = [float((window - mean).sum()) for window in values]
+    count = sum(len(one) for one in values)
+    mean = sum(float(one.sum()) for one in values) / count
+    residuals = [float((one - mean).sum()) for one in values]
     correction = len(values) / (len(values) - 1)
     return math.sqrt(correction * sum(value * value for value in residuals)) / count
+
+
+def by_document(values: list[NDArray[np.float64]], document: Sequence[int]) -> list[NDArray[np.float64]]:
+    """The values of each window, those of one document together: windows of a long one are as alike as any."""
+    found: dict[int, list[NDArray[np.float64]]] = {}
+    for one, number in zip(values, document, strict=True):
+        found.setdefault(number, []).append(one)
+    return [np.concatenate(some) for some in found.values()]
 
 
 def summarise(scores: list[Score], excerpts: Excerpts) -> dict[str, Any]:
@@ -60,7 +68,7 @@ def summarise(scores: list[Score], excerpts: Excerpts) -> dict[str, Any]:
     same = [score.same_top for score in scores if score.same_top is not None]
     if not divergences:
         return {**figures, "kld_mean": None, "kld_se": None, "kld_p99": None, "top1_agreement": None}
-    together, error = np.concatenate(divergences), clustered_error(divergences)
+    together, error = np.concatenate(divergences), clustered_error(by_document(divergences, excerpts.document))
     return {
         **figures,
         "kld_mean": round(float(together.mean()), DIGITS),
@@ -107,7 +115,7 @@ def write_samples(
 
 
 def equal_tokens(ids: list[int], reference: list[int]) -> int:
-    """How many tokens two continuations share before they part."""
+    """How many tokens two texts share before they part."""
     for count, (one, other) in enumerate(zip(ids, reference, strict=False)):
         if one != other:
             return count

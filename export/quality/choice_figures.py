@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from lilm.export.quality.interval import difference_of, mean_of, share_of
+from lilm.export.quality.interval import Estimate, change_of, difference_of, mean_of, share_of
 
 Answers = Mapping[str, Sequence[float]]
 """Of one task, of each question: "acc", "acc_norm" (see harness.ask_choices), "margin"."""
@@ -27,13 +27,14 @@ def _one(found: Answers, full: Answers) -> dict[str, Any]:
     mine, theirs = np.array(found[metric]), np.array(full[metric])
     margins, before = np.array(found["margin"]), np.array(full["margin"])
     each = np.ones(len(mine))
+    lost, won = (int(((one == 1) & (other == 0)).sum()) for one, other in ((theirs, mine), (mine, theirs)))
     return {
         "questions": len(mine),
         "metric": metric,
         "accuracy": share_of(int(mine.sum()), len(mine)),
-        "change": difference_of(mine, theirs, each).as_json(),
-        "lost": int(((theirs == 1) & (mine == 0)).sum()),
-        "won": int(((theirs == 0) & (mine == 1)).sum()),
+        "change": (Estimate(0, 0, 0, 0) if found is full else change_of(lost, won, len(mine))).as_json(),
+        "lost": lost,
+        "won": won,
         "margin": mean_of(margins, each).as_json(),
         "margin_change": difference_of(margins, before, each).as_json(),
     }

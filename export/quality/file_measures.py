@@ -107,13 +107,17 @@ class FileMeasures:
     def _threads(self) -> int:
         return self.run.recipe.threads
 
+    def _made_of(self, file: Measured) -> dict[str, Any]:
+        """What decides every figure: another llama.cpp rounds, draws and cuts text otherwise."""
+        return {"format": FORMAT, "llama_cpp_python": llama_cpp_python_version(), "file": file.sha256}
+
     def _path(self, file: Measured, part: Part) -> Path:
         return self.out / "kept" / f"{file.path.stem}.{part.name}.json"
 
     def _part(self, name: str, file: Measured, of: Mapping[str, Any], cost: int, make: Callable[[], Any]) -> Part:
-        """A part that is of this machine, with this llama.cpp."""
-        machine = {"cpu": processor(), "llama_cpp_python": llama_cpp_python_version(), "threads": self._threads}
-        return Part(name, {"format": FORMAT, "file": file.sha256, **machine, **of}, cost, lambda _: make())
+        """A part that is of this machine."""
+        machine = {"cpu": processor(), "threads": self._threads}
+        return Part(name, {**self._made_of(file), **machine, **of}, cost, lambda _: make())
 
     @cached_property
     def _build(self) -> dict[str, str]:
@@ -125,8 +129,7 @@ class FileMeasures:
         passages = self.texts.passages
         reference = None if file.method == REFERENCE else self.run.full
         of = {
-            "format": FORMAT,
-            "file": file.sha256,
+            **self._made_of(file),
             "reference": reference.sha256 if reference else None,
             "text": [[one.name, one.sha256] for one in passages],
             "threads": self._threads,
@@ -142,8 +145,7 @@ class FileMeasures:
     def _written(self, file: Measured) -> Part:
         sampling, seed = self.run.recipe.site.sampling, self.run.recipe.seed
         of = {
-            "format": FORMAT,
-            "file": file.sha256,
+            **self._made_of(file),
             "text": [one.sha256 for one in self.texts.short()],
             "chats": sha256_json(self.texts.chats.chats[: self.plan.generations]),
             "sampling": sampling.model_dump(),
@@ -189,14 +191,14 @@ class FileMeasures:
             return {"file": f"{target.parent.name}/{target.name}", "questions": len(found)}
 
         cost = GENERATED * self.n_predict * len(self.questions)
-        return Part("answers", {"format": FORMAT, "file": file.sha256, **of}, cost, measure)
+        return Part("answers", {**self._made_of(file), **of}, cost, measure)
 
     def _choices(self, file: Measured) -> Part:
         asked = [[task.name, task.questions, task.of] for task in self.tasks]
         of = {
-            "format": FORMAT,
-            "file": file.sha256,
+            **self._made_of(file),
             "tasks": asked,
+            "language": self.run.recipe.language,
             "n_ctx": self.texts.n_ctx,
             "threads": self._threads,
         }

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lilm.errors import LilmError
+from lilm.export.bench.measure import equal_tokens
 from lilm.export.quality.choice_files import read_choices
 from lilm.llamacpp.engine import Engine
 from lilm.pipeline.hashing import sha256_file
@@ -185,12 +186,15 @@ def likelihood(engine: Engine, n_ctx: int, context: str, continuation: str) -> t
     """(log-likelihood of the continuation after the context, nats; whether no token in it had a likelier one).
 
     Its tokens are those of both together less those of the context, whose spaces at the end belong to it, as in the
-    harness's model for transformers. BOS stands before, also where the vocabulary asks for none."""
+    harness's model for transformers; but where a token holds the end of one and the beginning of the other, from that
+    token on. BOS stands before, also where the vocabulary asks for none."""
     kept = context.rstrip()
     before = engine.tokenize(kept, add_bos=False) if kept else []
     whole = engine.tokenize(context + continuation, add_bos=False)
     room = n_ctx - 1
-    count = min(len(whole) - len(before), room)
+    count = min(len(whole) - equal_tokens(before, whole), room)
+    if not count:  # nothing is said
+        return 0.0, True
     found = engine.score([engine.bos_id, *whole[-room:]])
     return -float(found.nll[-count:].sum()), bool(found.best[-count:].all())
 

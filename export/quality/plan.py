@@ -6,7 +6,7 @@ from typing import Any
 
 from lilm.errors import LilmError
 
-FORMAT = 1  # of what is kept; another one is measured again
+FORMAT = 2  # of what is kept; another one is measured again
 SKIPPABLE = ("generations", "speed", "browser")
 
 

@@ -14,6 +14,7 @@ from lilm.gguf_file import open_gguf
 from lilm.llamacpp.engine import Engine, Score
 from lilm.llamacpp.head import head_of
 from lilm.pipeline.hashing import sha256_json
+from lilm.wasm.source import llama_cpp_python_version
 
 LARGEST = 16e9  # bytes of states; where they would take more, the F16 file is decoded again for each file
 SPARE = 1e9  # bytes that are left free on the disk
@@ -34,7 +35,7 @@ class Reference:
     @property
     def path(self) -> Path:
         """Of the states, whole or not there."""
-        of = [self.full.sha256, [one.sha256 for one in self.passages], self.threads]
+        of = [self.full.sha256, [one.sha256 for one in self.passages], self.threads, llama_cpp_python_version()]
         return self.folder / f"states-{sha256_json(of)[:16]}.f16"
 
     @property

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from lilm.export.quality.chats import Chat
-from lilm.export.quality.interval import share_of
+from lilm.export.quality.interval import Share, share_among
 from lilm.export.quality.passages import Passages
 from lilm.llamacpp.engine import Drawn, Engine
 from lilm.recipe import SamplingConfig
@@ -34,7 +34,7 @@ class Beginning:
 
 @dataclass(frozen=True)
 class Written:
-    """One text: what is wrong with it, and the text itself."""
+    """One text: what is wrong with it, and the text itself. wrong_language: None where the scripts do not tell."""
 
     kind: str
     prompt: str
@@ -42,7 +42,7 @@ class Written:
     tokens: int
     ended: bool
     loops: bool
-    wrong_language: bool
+    wrong_language: bool | None
     broken: bool
 
 
@@ -112,7 +112,7 @@ def judge(beginning: Beginning, prompt: str, drawn: Drawn) -> Written:
         len(drawn.ids),
         drawn.ended,
         loops=is_loop(drawn.ids),
-        wrong_language=bool(beginning.script and script and script != beginning.script),
+        wrong_language=script != beginning.script if beginning.script and script else None,
         broken=REPLACEMENT in drawn.text,
     )
 
@@ -146,14 +146,20 @@ def _script(letter: str) -> str:
 
 
 def rates(texts: Sequence[Written]) -> dict[str, Any]:
-    """How many texts have each of KINDS, with intervals, in all and by kind of text."""
+    """How many texts have each of KINDS, with intervals, in all and by kind of text. wrong_language: of those whose
+    script tells; None where none does, as of two languages in one script."""
     by_kind = {kind: [one for one in texts if one.kind == kind] for kind in dict.fromkeys(one.kind for one in texts)}
 
     def shares(some: Sequence[Written]) -> dict[str, Any]:
-        counts = {name: share_of(sum(getattr(one, name) for one in some), len(some)) for name in KINDS}
-        return {**counts, "ended": share_of(sum(one.ended for one in some), len(some))}
+        return {name: share_with(some, name) for name in (*KINDS, "ended")}
 
     return {**shares(texts), "by_kind": {kind: shares(some) for kind, some in by_kind.items()}}
+
+
+def share_with(texts: Sequence[Written], name: str, wanted: bool = True) -> Share | None:
+    """The share of texts whose `name` is `wanted`, of those of which it is known, texts of one beginning together."""
+    known = [(getattr(one, name), (one.kind, one.prompt)) for one in texts if getattr(one, name) is not None]
+    return share_among([value is wanted for value, _ in known], [prompt for _, prompt in known]) if known else None
 
 
 def as_json(texts: Sequence[Written]) -> list[dict[str, Any]]:

@@ -1,16 +1,16 @@
 """What the stages of a run left behind, read for its page; what is not there, or not a number, is left out."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lilm.errors import LilmError
-from lilm.export.stage import FULL, gguf_name
-from lilm.gguf_parts import whole_stem
+from lilm.export.quality.exported import is_of_export
 from lilm.json_file import read_json_object
 from lilm.pipeline.artifact import Manifest, read_manifest
-from lilm.pipeline.stage import QUANT_REPORT, STAGES
+from lilm.pipeline.stage import QUANT_REPORT, STAGES, stage_named
+from lilm.pipeline.work import changed_setting
 from lilm.recipe import Recipe, load_recipe
 
 REPORT = "report.json"
@@ -19,13 +19,15 @@ REPORT = "report.json"
 @dataclass(frozen=True)
 class RunFigures:
     """manifests: of the finished stages, in their order. reports: their report.json, {} where a stage has none, and of
-    a bench that measured another export. quant: the model of `lilm bench quant`'s report, where that measured all files
-    of this very export, and no others."""
+    a bench that measured another export. outdated: why a stage's folder is not what this recipe makes now of what lies
+    there, by stage. quant: the model of `lilm bench quant`'s report, where that measured all files of this very export,
+    and no others."""
 
     folder: Path
     recipe: Recipe
     manifests: Mapping[str, Manifest]
     reports: Mapping[str, dict[str, Any]]
+    outdated: Mapping[str, str]
     quant: dict[str, Any] | None
 
     @property
@@ -57,7 +59,23 @@ def read_run(folder: Path) -> RunFigures:
     reports = {name: _read(folder / name / REPORT) for name in manifests}
     if "bench" in manifests and not manifests["bench"].is_from(manifests.get("export")):
         reports["bench"] = {}
-    return RunFigures(folder, recipe, manifests, reports, _quant(folder, manifests.get("export")))
+    quant = _quant(folder, manifests.get("export"))
+    return RunFigures(folder, recipe, manifests, reports, _outdated(recipe, manifests), quant)
+
+
+def _outdated(recipe: Recipe, manifests: Mapping[str, Manifest]) -> dict[str, str]:
+    """Stages are asked in their order: what was made from an outdated folder is outdated with it."""
+    found: dict[str, str] = {}
+    for name, manifest in manifests.items():
+        changed = changed_setting(stage_named(name), recipe, manifest)
+        read = [one for one in manifest.inputs if one in manifests]
+        other = next((one for one in read if not manifest.is_from(manifests[one])), None)
+        before = next((one for one in read if one in found), None)
+        if changed:
+            found[name] = changed
+        elif other or before:
+            found[name] = f"made from another {other}" if other else f"{before} is out of date"
+    return found
 
 
 def number(values: Any, *names: str) -> float | None:
@@ -77,23 +95,6 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _quant(folder: Path, export: Manifest | None) -> dict[str, Any] | None:
     match _read(folder / QUANT_REPORT).get("models"):
-        case [{"files": [*rows]} as model, *_] if export is not None and _measured(rows) == _exported(export):
+        case [{"files": [*rows]} as model, *_] if export is not None and is_of_export(rows, export):
             return dict(model)
     return None
-
-
-def _measured(rows: Iterable[Any]) -> set[str]:
-    """The hashes of the run's own quantised files, or of their parts."""
-    own = [row for row in rows if isinstance(row, dict) and not row.get("control") and row.get("quant") != FULL]
-    parts = [row.get("parts_sha256") for row in own]
-    found = [some if isinstance(some, list) else [row.get("sha256")] for row, some in zip(own, parts, strict=True)]
-    return {str(sha256) for some in found for sha256 in some}
-
-
-def _exported(export: Manifest) -> set[str]:
-    full = Path(gguf_name(FULL)).stem
-    return {
-        entry["sha256"]
-        for name, entry in export.outputs.items()
-        if Path(name).match("model-*.gguf") and whole_stem(Path(name)) != full
-    }

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from lilm.commands import command
 from lilm.disk import write_atomic
 from lilm.export.run_page.collect import RunFigures, read_run
 from lilm.export.run_page.quality import base_language_sentence, quality_rows, shipped
@@ -45,8 +46,14 @@ def run_page(run: RunFigures) -> str:
         drops=drops(run),
         broken=broken(run),
         samples=_samples(run, advice[0].file if advice else ""),
-        others=[(page, words) for page, words in OTHER_PAGES if (run.folder / page).is_file()],
+        others=[(page, _of_which(run, page, words)) for page, words in OTHER_PAGES if (run.folder / page).is_file()],
+        again=command("run", "--run", run.folder),
     )
+
+
+def _of_which(run: RunFigures, page: str, words: str) -> str:
+    stale = page.startswith("quant/") and run.quant is None
+    return f"{words}: of other files than the export has now" if stale else words
 
 
 def _samples(run: RunFigures, chosen: str) -> list[dict[str, Any]]:

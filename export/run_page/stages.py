@@ -14,11 +14,13 @@ RULES = 8  # that are named
 
 @dataclass(frozen=True)
 class StageRow:
-    """seconds: of the last try, where it was resumed. page: address of the stage's own page, "" where it has none."""
+    """outdated: why it would be made again, "" where it would not. seconds: of the last try, where it was resumed.
+    page: address of the stage's own page, "" where it has none."""
 
     name: str
     done: bool
     words: str
+    outdated: str
     seconds: float
     resumed: bool
     bytes: int
@@ -34,7 +36,16 @@ def stage_rows(run: RunFigures) -> list[StageRow]:
         size_of = run.size(stage.name) if done else 0
         resumed = done and bool(run.manifests[stage.name].measurements.get("resumed"))
         found.append(
-            StageRow(stage.name, done, words or stage.summary, run.seconds(stage.name), resumed, size_of, page)
+            StageRow(
+                stage.name,
+                done,
+                words or stage.summary,
+                run.outdated.get(stage.name, ""),
+                run.seconds(stage.name),
+                resumed,
+                size_of,
+                page,
+            )
         )
     return found
 

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from lilm.devices import processor
 from lilm.errors import LilmError
+from lilm.export.quality.interval import value_of
 from lilm.export.quality.opened import check_run
 from lilm.export.talk.answers import measure_answers, offered_file
 from lilm.export.talk.borders import asked, compare
@@ -91,7 +92,8 @@ def measure(
             rows[name] = measure_format(model, talk, attacks(model, injections, seed), found)
     reporter.console.print(_table(rows))
     for one in answers:
-        shares = ", ".join(f"{key} {one[key]['value']:.1%}" for key in ("ends_by_eos", "in_language", "loops"))
+        known = {key: value_of(one[key]) for key in ("ends_by_eos", "in_language", "loops")}
+        shares = ", ".join(f"{key} {'–' if value is None else f'{value:.1%}'}" for key, value in known.items())
         reporter.say(f"  {one['run']}, {one['file']}, {one['answers']} answers: {shares}")
     if tuned:
         reporter.console.print(tuning_table(tuned))

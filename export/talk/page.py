@@ -8,6 +8,7 @@ from rich import box
 from rich.table import Table
 
 from lilm.disk import write_atomic
+from lilm.export.quality.interval import value_of
 from lilm.progress import clock
 from lilm.report.markdown import plain, table
 
@@ -61,7 +62,7 @@ def _rows(figures: Mapping[str, Any]) -> list[tuple[str, ...]]:
             row["title"],
             f"{row['answer_bpb']:.3f}",
             f"{row['answer_bpb_own']:.3f}" if "answer_bpb_own" in row else "",
-            *(_share(row[name]["value"]) for name in ("ends_by_eos", "in_language", "loops")),
+            *(_share(value_of(row[name])) for name in ("ends_by_eos", "in_language", "loops")),
             "–" if row["seconds"] is None else f"{row['seconds']:,.0f}",
         )
         for row in figures["ways"].values()

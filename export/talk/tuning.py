@@ -5,13 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from lilm.disk import require_space
+from lilm.export.quality.interval import value_of
+from lilm.export.quality.plan import FORMAT
 from lilm.export.recipe_json import folder_digest
 from lilm.export.talk.bed import Bed
 from lilm.export.talk.preferred import prefer
 from lilm.export.talk.ways import BEFORE, OURS, SEED, TRL, VECTOR, available, taught
 from lilm.export.talk.worth import answer_bits, own_answers
 from lilm.kept import kept
-from lilm.pipeline.hashing import sha256_file
+from lilm.pipeline.hashing import sha256_file, sha256_json
+from lilm.pipeline.made_by import code_of
 from lilm.pipeline.runner import locked
 
 SHARES = ("ends_by_eos", "in_language", "loops")
@@ -30,12 +33,16 @@ def measure_tuning(bed: Bed, generations: int, plain: Path | None = None) -> dic
     bed.out.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     with locked(bed.out):
-        of = bed.decides()
+        of = {**bed.decides(), "code": sha256_json(code_of(__name__))}
         ways = available(bed, plain)
         room = _bytes(bed.pretrained) * (len(ways) + MORE)
         require_space(bed.out, room, "the tuned models", "free some space, or give another --out")
         more = {} if plain is None else {"base": folder_digest(bed.folders["base"]), "plain": _digest(plain)}
-        drawn = {"generations": generations, "sampling": bed.recipe.site.sampling.model_dump(mode="json")}
+        drawn = {
+            "format": FORMAT,
+            "generations": generations,
+            "sampling": bed.recipe.site.sampling.model_dump(mode="json"),
+        }
         rows: dict[str, dict[str, Any]] = {}
         for name, way in ways.items():
             bed.reporter.say(way.title)
@@ -64,7 +71,7 @@ def _figures(rows: dict[str, dict[str, Any]], dpo: dict[str, Any]) -> dict[str, 
         f"answer_bpb_{key}": rows[name]["answer_bpb"] if name in rows else None for name, key in NAMES.items()
     }
     found["answer_bpb_seed2023_own"] = rows[SEED]["answer_bpb_own"]
-    found |= {name: rows[OURS][name]["value"] for name in SHARES}
+    found |= {name: value_of(rows[OURS][name]) for name in SHARES}
     found |= {f"dpo_preferred_{when}": dpo[when]["all"] for when in ("before", "after")}
     return {**found, "dpo_bpb_rise": round(dpo["answer_bpb"] / rows[OURS]["answer_bpb"] - 1, 4)}
 

@@ -9,8 +9,7 @@ from lilm.devices import prepare_torch
 from lilm.documents import read_texts
 from lilm.errors import LilmError
 from lilm.export.gguf_writer import write_gguf
-from lilm.export.quality.interval import share_of
-from lilm.export.quality.written import Written, beginnings, script_of, write
+from lilm.export.quality.written import Written, beginnings, script_of, share_with, write
 from lilm.export.talk.bed import Bed
 from lilm.llamacpp.engine import Engine
 from lilm.train.base.model_folder import load_llama
@@ -65,10 +64,10 @@ def own_answers(bed: Bed, folder: Path, label: str, count: int) -> dict[str, Any
 
 
 def shares(written: Sequence[Written]) -> Mapping[str, Any]:
-    """How many answers end by themselves, are in the question's language, and go in circles; with intervals."""
-    counts = {
-        "ends_by_eos": sum(one.ended for one in written),
-        "in_language": sum(not one.wrong_language for one in written),
-        "loops": sum(one.loops for one in written),
+    """How many answers end by themselves, are in the question's language, and go in circles; with intervals.
+    in_language: of those whose script tells, None where none does."""
+    return {
+        "ends_by_eos": share_with(written, "ended"),
+        "in_language": share_with(written, "wrong_language", wanted=False),
+        "loops": share_with(written, "loops"),
     }
-    return {name: share_of(found, len(written)) for name, found in counts.items()}

@@ -136,7 +136,7 @@ def _seen_from(path: str, folder: Path) -> str:
     """A relative path as the recipe in `folder` names it; others stay."""
     if path.startswith("~") or Path(path).is_absolute():
         return path
-    return Path(os.path.relpath(path, folder)).as_posix()
+    return Path(os.path.relpath(Path(path).absolute(), folder.resolve())).as_posix()  # as a recipe is read
 
 
 def _write(folder: Path, text: str) -> Path:

@@ -131,6 +131,11 @@ class Vocabulary:
     def characters(self) -> Characters:
         return Characters(self.piece(token) for token in range(self.n_vocab))
 
+    @cached_property
+    def silent(self) -> NDArray[np.int64]:
+        """Tokens that write nothing and end nothing, as most special ones."""
+        return np.array([at for at in range(self.n_vocab) if not self.piece(at) and not self.is_end(at)], np.int64)
+
     def is_end(self, token: int) -> bool:
         return bool(llama.llama_vocab_is_eog(self.vocab, token))
 

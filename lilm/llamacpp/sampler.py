@@ -14,6 +14,13 @@ from lilm.closing import Closing
 from lilm.llamacpp.characters import BETWEEN
 from lilm.llamacpp.native import Model, NativeError
 
+# Of the converter's rules for a character of a text: without this a text may hold a line end or, by a pattern, the
+# quote that ends it, and what is written is no JSON. llama.cpp's own converter leaves them out.
+RAW = {
+    r'char ::= [^"\\] |': r'char ::= [^"\\\x7F\x00-\x1F] |',
+    r"dot ::= [^\x0A\x0D]": r'dot ::= [^"\\\x7F\x00-\x1F]',
+}
+
 
 class Sampler(Closing):
     """Draws tokens in the order of llama.cpp's own tools. Temperature 0 takes the best token. Only what makes whole
@@ -57,6 +64,8 @@ class Sampler(Closing):
         """Returns the token that comes after what the model read last."""
         logits = self._model.last_logits()
         self._model.characters.mask(logits, self._state)
+        if self._schema is not None:  # which takes a special token for the letters of its name, and counts them
+            logits[self._model.silent] = -np.inf
         token = self._drawn(logits)
         self._state = self._model.characters.after(self._state, token)
         return token
@@ -101,9 +110,11 @@ def _best(candidates: _Candidates, *samplers: Any) -> int:
 
 def _grammar(schema: Mapping[str, Any], model: Model) -> Any:
     try:
-        grammar = json_schema_to_gbnf(json.dumps(schema))
+        grammar = "\n" + json_schema_to_gbnf(json.dumps(schema))
     except Exception as error:  # the converter raises whatever an odd schema makes it stumble over
         raise NativeError(f"the JSON schema cannot be followed ({type(error).__name__}: {error})") from error
+    for raw, escaped in RAW.items():
+        grammar = grammar.replace(f"\n{raw}", f"\n{escaped}")
     sampler = llama.llama_sampler_init_grammar(model.vocab, grammar.encode(errors="replace"), b"root")
     if not sampler:
         raise NativeError("the JSON schema cannot be followed: llama.cpp does not take the grammar made of it")

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import active_children, get_context
 from typing import Any, Literal, Protocol, TypeVar
@@ -66,6 +67,12 @@ class _Pool:
         try:
             for future in as_completed(futures):
                 yield futures[future], future.result()
+        except BrokenProcessPool as error:
+            raise LilmError(
+                "the system ended a process at work, as it does where memory runs out",
+                where="corpus.workers",
+                remedy="set it to fewer, or corpus.memory_mb to less; the same command goes on with what is done",
+            ) from error
         except (Exception, GeneratorExit):  # not Ctrl-C: the pool's thread fails on cancelled futures of dead workers
             for future in futures:
                 future.cancel()

@@ -21,10 +21,11 @@ from lilm.pipeline.packages import check_packages
 from lilm.pipeline.stage import STAGES, Context, Stage, stage_named
 from lilm.pipeline.work import Work, why_again, work_of
 from lilm.progress import Reporter, clock
-from lilm.recipe import Recipe, recipe_toml
+from lilm.recipe import Recipe, load_recipe, recipe_toml
 from lilm.temporary import remove_orphans
 
 WORK = ".work"  # unfinished stage folders, inside the run folder
+RECIPE = "lilm.toml"  # the run's own copy
 LOG = "lilm.log"  # what the screen said, with times
 LOCK = ".lock"  # every run folder has one, from its first moment on
 CHECKPOINTS = "checkpoints"  # a stage's resume state; never part of its output
@@ -198,10 +199,34 @@ def chosen_stages(first: str | None, last: str | None) -> list[Stage]:
 
 
 def remember(recipe: Recipe, path: Path) -> None:
-    """Keep the recipe in the run folder, so that later commands need only --run; unchanged is not touched."""
-    text = recipe_toml(recipe)
-    if not path.is_file() or path.read_bytes() != text.encode():  # whatever it holds
-        write_atomic(path, text)
+    """Keep the recipe in the run folder, so that later commands need only --run; a file that says the same already is
+    not touched: it may be the user's own, with comments."""
+    if not path.is_file() or _said_in(path) != recipe:  # whatever it holds
+        write_atomic(path, recipe_toml(recipe))
+
+
+def _said_in(path: Path) -> Recipe | None:
+    """None for what is no recipe."""
+    try:
+        return load_recipe(path)
+    except LilmError:
+        return None
+
+
+def require_own_folder(recipe: Recipe, run_dir: Path) -> None:
+    """Raises LilmError where `remember` would write over a recipe that no run left: `lilm init` wrote it, or somebody,
+    and its comments are nowhere else."""
+    path = run_dir / RECIPE
+    if not path.is_file() or (run_dir / LOCK).is_file():
+        return
+    found = _said_in(path)
+    if found == recipe or (found is not None and path.read_bytes() == recipe_toml(found).encode()):
+        return
+    raise LilmError(
+        "a recipe lies there that is another one and no run's own copy: it would be written over",
+        where=str(path),
+        remedy="give another folder by --run, or that recipe by --recipe",
+    )
 
 
 def run_stages(
@@ -229,13 +254,15 @@ def run_stages(
     vocabulary = run_dir / "base", run_dir / "tokenizer"
     if all(stage.name != "tokenizer" for stage in stages):  # else it may be made anew
         check_stages("check_vocabulary", stages, recipe, context, *vocabulary)
-    created = not run_dir.exists()
+    require_own_folder(recipe, run_dir)
+    created, held = not run_dir.exists(), False
     run_dir.mkdir(parents=True, exist_ok=True)
     ran: list[str] = []
     try:
         with locked(run_dir):
+            held = True
             remove_orphans()
-            remember(recipe, run_dir / "lilm.toml")
+            remember(recipe, run_dir / RECIPE)
             would = would_run(recipe, run_dir, stages, context, any_code)
             certain = [one for one in stages if force or (would[one.name] or "").startswith(CERTAINLY)]
             check_stages("check_remote", certain, recipe, context)
@@ -247,7 +274,7 @@ def run_stages(
                 )
                 reporter.in_all = forecast.left
                 if len(stages) > 1 and not forecast.knows_training:
-                    plan = command("plan", "here", "--recipe", run_dir / "lilm.toml")
+                    plan = command("plan", "here", "--recipe", run_dir / RECIPE)
                     reporter.say(f"how long it takes is not known on this machine yet; to reckon it: {plan}")
             for stage in stages:
                 if run_stage(stage, recipe, run_dir, context, force, any_code, forecast):
@@ -262,7 +289,7 @@ def run_stages(
                     check_stages("check_vocabulary", stages, recipe, context, *vocabulary)
     except LilmError as error:
         reporter.write_log(f"lilm: {error.line()}")
-        if created and not ran and not any((run_dir / WORK).glob("*")):
+        if created and held and not ran and not any((run_dir / WORK).glob("*")):
             reporter.log = None
             shutil.rmtree(run_dir)
         raise

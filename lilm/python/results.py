@@ -81,6 +81,10 @@ class Run:
         if export is None:
             return ()
         measured = bench is not None and bench.manifest.is_from(export.manifest)
+        for stage in (export, *((bench,) if bench is not None and measured else ())):
+            if "files" not in stage.report:
+                what, remedy = "no files in it", "run that stage again"
+                raise LilmError(what, where=str(stage.folder / "report.json"), remedy=remedy)
         rows = bench.report["files"] if bench is not None and measured else []
         quality = {row["name"]: row["quality"] for row in rows}
         return tuple(

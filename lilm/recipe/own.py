@@ -6,8 +6,8 @@ from typing import Any
 
 from lilm.errors import LilmError
 from lilm.recipe.files import CODES
-from lilm.recipe.latin import LATIN
 from lilm.report.languages import language_name
+from lilm.vocabulary.latin import LATIN
 
 SMOLLM2 = "HuggingFaceTB/SmolLM2-135M-Instruct"
 _CODE = re.compile("[a-z]{2,3}")

@@ -27,6 +27,11 @@ def test_a_user_error_comes_through_whole(workers: int) -> None:
     assert caught.value.line().startswith("--recipe: no shipped recipe 'quikstart' — use one of: quickstart")
 
 
+def test_a_worker_that_the_system_ended_is_one_line() -> None:
+    with executor("local", 2) as pool, pytest.raises(LilmError, match=r"the system ended a process.*corpus\.memory_mb"):
+        list(pool.run(os._exit, [9, 9]))
+
+
 def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
     script = tmp_path / "parent.py"
     script.write_text(

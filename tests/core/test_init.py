@@ -42,6 +42,13 @@ def test_a_recipe_of_ones_own(texts: Path, capsys: pytest.CaptureFixture[str]) -
     )
 
 
+def test_a_folder_behind_a_link_finds_the_text(texts: Path) -> None:
+    (texts.parent / "far" / "away").mkdir(parents=True)
+    Path("near").symlink_to("far/away")
+    write_own(Path("near/mine"), None, None, "texts", None)
+    assert Path(written("near/mine").corpus.sources[0].path).resolve() == texts
+
+
 def test_it_trains_as_the_shipped_recipe_for_ones_own_text(texts: Path) -> None:
     write_own(Path("mine"), "x", None, "texts", None)
     mine, shipped = (one.model_dump() for one in (written("mine"), load_recipe("smollm2-ja")))

@@ -6,7 +6,7 @@ import pytest
 
 from lilm.cli.options import load_run
 from lilm.errors import LilmError
-from lilm.pipeline.runner import LOCK, remember
+from lilm.pipeline.runner import LOCK, remember, require_own_folder
 from lilm.recipe import load_recipe, recipe_text, recipe_toml, shipped_recipes
 from lilm.recipe.files import parse_recipe
 
@@ -129,6 +129,28 @@ def test_a_recipe_of_the_users_with_an_unknown_key_names_the_known_ones(tmp_path
     path = remembered(tmp_path / "run", "sampling = 3\n").rename(tmp_path / "lilm.toml")
     with pytest.raises(LilmError, match=r"unknown key tokenizer\.sampling \(found 3\) — known here: .*pieces"):
         load_run(str(path), None)
+
+
+def test_a_recipe_of_the_users_in_the_run_folder_is_not_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "lilm.toml"
+    text = "# mine\n" + recipe_text("quickstart")
+    path.write_text(text, encoding="utf-8")
+    recipe, folder = load_run("", tmp_path)
+    require_own_folder(recipe, folder)
+    remember(recipe, path)
+    assert path.read_text(encoding="utf-8") == text, "it says the same, with its comments"
+
+    other = load_recipe("quickstart", {"seed": 7})
+    with pytest.raises(LilmError, match="it would be written over"):
+        require_own_folder(other, tmp_path)
+    path.write_text("name = ", encoding="utf-8")
+    with pytest.raises(LilmError, match="it would be written over"):
+        require_own_folder(recipe, tmp_path)
+    path.write_text(recipe_toml(recipe), encoding="utf-8")
+    require_own_folder(other, tmp_path)  # a run's copy, without the hidden file: it was copied
+    (tmp_path / LOCK).touch()
+    path.write_text(text, encoding="utf-8")
+    require_own_folder(other, tmp_path)
 
 
 def test_a_copy_that_is_no_text_is_written_again(tmp_path: Path) -> None:

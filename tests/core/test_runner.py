@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
 from types import ModuleType
@@ -165,6 +166,23 @@ def test_stages_are_chosen_by_name(fake: Fake, tmp_path: Path, reporter: Reporte
 def test_two_runs_do_not_share_a_folder(fake: Fake, tmp_path: Path, reporter: Reporter) -> None:
     with runner.locked(tmp_path), pytest.raises(LilmError, match="another lilm"):
         go(tmp_path, reporter)
+
+
+def test_who_comes_second_leaves_the_new_folder_of_the_first(
+    fake: Fake, tmp_path: Path, reporter: Reporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+
+    @contextmanager
+    def taken(folder: Path) -> Iterator[None]:  # between the look whether it is there and the lock
+        (folder / "lilm.log").write_text("of the first")
+        raise LilmError("another lilm works in this run folder")
+        yield
+
+    monkeypatch.setattr(runner, "locked", taken)
+    with pytest.raises(LilmError, match="another lilm"):
+        go(run, reporter)
+    assert (run / "lilm.log").is_file()
 
 
 def test_other_code_runs_again_unless_it_may_be_any(

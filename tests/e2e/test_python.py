@@ -8,6 +8,8 @@ import pytest
 
 import lilm
 from lilm.errors import LilmError
+from lilm.pipeline.artifact import Manifest
+from lilm.recipe import recipe_text
 
 FEW = {"corpus.sources.0.limit": 120, "corpus.sources.1.limit": 80}
 
@@ -98,3 +100,11 @@ def test_errors_are_those_of_the_command_line(tmp_path: Path) -> None:
     with pytest.raises(lilm.LilmError):
         lilm.open_model(tmp_path / "no.gguf")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_report_that_is_gone_is_said(tmp_path: Path) -> None:
+    (tmp_path / "lilm.toml").write_text(recipe_text("quickstart"), encoding="utf-8")
+    (tmp_path / "export").mkdir()
+    Manifest("export", "key", {}, {}, {}, (), {}).write(tmp_path / "export")
+    with pytest.raises(lilm.LilmError, match=r"export/report\.json: no files in it — run that stage again"):
+        _ = lilm.open_run(tmp_path).files

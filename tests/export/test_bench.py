@@ -18,9 +18,10 @@ from lilm.cli.benchmarks import run_benchmark
 from lilm.documents import write_documents
 from lilm.errors import LilmError
 from lilm.export.bench.excerpts import choose
-from lilm.export.bench.measure import clustered_error, equal_tokens
+from lilm.export.bench.measure import clustered_error, equal_tokens, summarise
 from lilm.export.bench.stage import run
 from lilm.export.bench.table import quality_table
+from lilm.llamacpp.engine import Score
 from lilm.pipeline.artifact import Artifact
 from lilm.pipeline.hashing import sha256_file
 from lilm.pipeline.stage import Context, Stage
@@ -149,7 +150,21 @@ def test_error_of_dependent_values_is_larger() -> None:
     mixed = [np.tile([0.0, 1.0], 25) for _ in range(4)]
     assert clustered_error(alike) == pytest.approx(np.std([0, 1, 0, 1], ddof=1) / 2)
     assert clustered_error(mixed) == pytest.approx(0)
-    assert clustered_error(alike[:2]) is None, "two windows tell next to nothing, one nothing at all"
+    assert clustered_error(alike[:2]) is None, "two documents tell next to nothing, one nothing at all"
+
+
+def test_windows_of_one_document_are_not_as_many_documents() -> None:
+    texts = [letter * 40 for letter in "abcd"]
+    excerpts = choose(texts, letters, 1, n_ctx=11, eval_tokens=640)
+    assert excerpts.documents == 4 and [excerpts.document.count(number) for number in range(4)] == [4] * 4
+    levels = {ord(letter): value for letter, value in zip("abcd", (0.0, 1.0, 0.0, 1.0), strict=True)}
+    scores = [
+        Score(*[np.full(10, levels[window[1]])] * 2, np.full(10, levels[window[1]]), np.ones(10, np.bool_), 0.0)  # type: ignore[arg-type]
+        for window in excerpts.windows
+    ]
+    assert summarise(scores, excerpts)["kld_se"] == pytest.approx(np.std([0, 1, 0, 1], ddof=1) / 2, abs=1e-6)
+    one = choose(["x" * 1000], letters, 1, n_ctx=11, eval_tokens=1600)
+    assert len(one.windows) == 10 and summarise(scores[:10], one)["kld_se"] is None
 
 
 def test_little_held_out_text_is_said_instead_of_a_narrow_interval(

@@ -31,12 +31,12 @@ def quant_run(folder: Path, documents: str = "same", chats: str = "same", **rest
     return write(folder, "quant", {"models": [model]})
 
 
-def bench_run(folder: Path, text: str = "same") -> Path:
+def bench_run(folder: Path, text: str = "same", documents: int = 9) -> Path:
     figures = {"bits_per_byte": 1.5, "kld_mean": 0.02, "kld_se": 0.001, "kld_p99": 0.1, "top1_agreement": 0.9}
     quality = {"ja": figures, "en": figures}
-    on = {"documents": 9, "tokens": 100, "bytes": 300, "windows": 3, "sha256": text}
+    on = {"documents": documents, "tokens": 100, "bytes": 300, "windows": 3, "sha256": text}
     files = [{"name": "model-Q4_0.gguf", "quant": "Q4_0", "bytes": 17_000_000, "quality": quality}]
-    (folder / "export").mkdir(parents=True)
+    (folder / "export").mkdir(parents=True, exist_ok=True)
     export = Manifest("export", "key", {}, {}, {}, (), {})
     export.write(folder / "export")
     (folder / "bench").mkdir()
@@ -82,12 +82,38 @@ def test_where_one_run_lacks_the_richer_report_both_are_compared_by_the_other(tm
         compare_runs(quant_run(tmp_path / "three"), bench_run(tmp_path / "four"))
 
 
+def test_of_few_documents_an_interval_is_wider_than_two_standard_errors(tmp_path: Path) -> None:
+    for documents, errors in ((3, 4.303), (1000, 1.962)):
+        folders = [bench_run(tmp_path / f"{name}{documents}", documents=documents) for name in ("one", "two")]
+        figures = compare_runs(*folders).files[0].by_kind["ja"]
+        assert figures.high == pytest.approx(0.02 + errors * 0.001, abs=1e-5)
+
+
+def test_files_that_were_exported_since_are_not_compared_by_the_measurement_before(tmp_path: Path) -> None:
+    one, other = quant_run(tmp_path / "one"), quant_run(tmp_path / "two")
+
+    def exported(*quants: str) -> None:
+        hashes = {f"model-{row['quant']}.gguf": row["sha256"] for row in ROWS}
+        outputs = {
+            f"model-{quant}.gguf": {"bytes": 1, "mtime_ns": 1, "sha256": hashes.get(f"model-{quant}.gguf", "new")}
+            for quant in quants
+        }
+        (one / "export").mkdir(exist_ok=True)
+        Manifest("export", "key", {}, {}, outputs, (), {}).write(one / "export")
+
+    exported("Q8_0", "Q4_0")
+    assert compare_runs(one, other).source == "quant/report.json"
+    exported("Q8_0", "Q4_K_M")
+    with pytest.raises(LilmError, match=r"one: nothing is measured there: it has no quant/report\.json"):
+        compare_runs(one, other)
+
+
 def test_figures_of_another_export_are_not_compared(tmp_path: Path) -> None:
     one, other = bench_run(tmp_path / "one"), bench_run(tmp_path / "two")
     compare_runs(one, other)
     outputs = {"model-Q4_0.gguf": {"bytes": 1, "mtime_ns": 1, "sha256": "new"}}
     Manifest("export", "key", {}, {}, outputs, (), {}).write(one / "export")
-    with pytest.raises(LilmError, match=r"one: nothing is measured there: .*no bench/report\.json of its export"):
+    with pytest.raises(LilmError, match=r"one: nothing is measured there: .*nor a bench/report\.json, of its export"):
         compare_runs(one, other)
 
 

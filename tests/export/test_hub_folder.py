@@ -152,6 +152,17 @@ def test_figures_of_other_files_are_left_out(run: Path, tmp_path: Path) -> None:
     assert "hf download OWNER/NAME" in card
 
 
+def test_files_of_another_model_than_the_one_beside_them_are_not_published(run: Path, tmp_path: Path) -> None:
+    finetune = finish(run / "finetune", "finetune")
+    finish(run / "export", "export", {"finetune": finetune.digest, "base": "of before"})
+    make_hub_folder(run, tmp_path / "one", "", Reporter(quiet=True))  # without a finished base stage nothing is known
+    (run / "finetune" / "report.json").write_text('{"taught": "again"}')
+    finish(run / "finetune", "finetune")
+    with pytest.raises(LilmError, match="stage export was made from another finetune than lies there"):
+        make_hub_folder(run, tmp_path / "two", "", Reporter(quiet=True))
+    assert not (tmp_path / "two").exists()
+
+
 def test_what_holds_something_stays_and_what_is_not_done_is_said(run: Path, tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine").write_text("")

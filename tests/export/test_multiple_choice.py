@@ -13,7 +13,7 @@ from lilm.export.gguf_writer import write_gguf
 from lilm.export.quality.choice_figures import choice_figures
 from lilm.export.quality.choice_files import read_choices
 from lilm.export.quality.harness import ask_choices, likelihood, open_tasks
-from lilm.llamacpp.engine import Engine
+from lilm.llamacpp.engine import Engine, Score
 from lilm.train.tokenizer.hf import write_tokenizer
 from lilm.vocabulary.sentencepiece import read_proto
 
@@ -82,6 +82,33 @@ def test_of_a_long_question_the_end_is_read(model: Path) -> None:
     with Engine(model / "model-f16.gguf", n_ctx=64, threads=1) as engine:
         value, _ = likelihood(engine, 64, "猫がマットの上に座った。" * 40, "犬")
         assert np.isfinite(value) and value < 0
+
+
+class Joined:
+    """Cuts into "答え", "：", letters, but "：「" is one token; each token costs as many nats as its number."""
+
+    bos_id = 1
+    pieces = ("", "<s>", "答え", "：", "：「", "東", "西", "」")
+
+    def tokenize(self, text: str, *, add_bos: bool) -> list[int]:
+        ids = []
+        while text:
+            piece = max((one for one in self.pieces if one and text.startswith(one)), key=len)
+            ids.append(self.pieces.index(piece))
+            text = text[len(piece) :]
+        return ids
+
+    def score(self, tokens: list[int]) -> Score:
+        nats = np.array(tokens[1:], np.float64)
+        return Score(nats, np.ones(len(nats), np.bool_), None, None, 0.0)
+
+
+def test_a_choice_whose_first_letter_joins_the_question_s_last_one_counts_from_that_token() -> None:
+    engine: Any = Joined()
+    assert likelihood(engine, 64, "答え：", "東")[0] == -5
+    assert likelihood(engine, 64, "答え：", "「東」")[0] == -(4 + 5 + 7)
+    assert likelihood(engine, 64, "答え：", "「")[0] == -4, "not the whole question"
+    assert likelihood(engine, 64, "答え：", "") == (0.0, True)
 
 
 def test_lost_and_won_are_pairs_with_the_f16_file() -> None:

@@ -196,8 +196,10 @@ def test_answers_to_questions_that_training_left_are_judged(run: Path) -> None:
     options = {"inputs": 1, "injections": 1, "generations": 4, "skip": "node,chromium,crowd"}
     (found,) = run_benchmark("chat", Reporter(quiet=True), runs=[run], **options)["answers"]
     assert found["file"] == "model-Q4_0.gguf" and found["held_out"] and found["answers"] == 4
-    for name in ("ends_by_eos", "in_language", "loops"):
+    for name in ("ends_by_eos", "loops"):
         assert found[name]["of"] == 4 and 0 <= found[name]["value"] <= 1
+    told = found["in_language"]  # of a random model's few letters a script may tell nothing
+    assert told is None or (0 < told["of"] <= 4 and 0 <= told["value"] <= 1)
     with pytest.raises(LilmError, match="no such folder"):
         run_benchmark("chat", Reporter(quiet=True), runs=[run / "nowhere"], **options)
 
@@ -252,9 +254,17 @@ def test_speeds_are_measured_again_on_another_machine(
         assert measures.left(file) == all_three
     with monkeypatch.context() as other:
         other.setattr(file_measures, "llama_cpp_python_version", lambda: "0.0.1")
-        assert measures.left(file) == all_three
+        assert measures.left(file) == sum(part.cost for part in measures.parts(file)), "all of it, by another llama.cpp"
     (measures.run.folder / "wasm" / "lilm-core.wasm").write_bytes(b"two")
     assert dataclasses.replace(measures).left(file) == file_measures.PAGE, "another build of the same size"
+
+
+def test_what_is_kept_and_cannot_be_read_is_measured_again(kept: tuple[FileMeasures, Measured]) -> None:
+    measures, file = kept
+    for spoilt in (b"", b"[1]", b'{"value": 1}', b"\xff"):
+        for path in (measures.out / "kept").glob("*.speed.json"):
+            path.write_bytes(spoilt)
+        assert measures.left(file) == file_measures.SPEED
 
 
 def test_free_texts_are_written_again_for_another_context_or_script(kept: tuple[FileMeasures, Measured]) -> None:

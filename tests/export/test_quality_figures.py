@@ -10,11 +10,20 @@ import pytest
 
 from lilm.errors import LilmError
 from lilm.export.bench.measure import clustered_error
-from lilm.export.quality.interval import difference_of, mean_of, quantile_of, share_of, student
+from lilm.export.quality.interval import (
+    change_of,
+    difference_of,
+    mean_of,
+    quantile_of,
+    share_among,
+    share_of,
+    student,
+)
 from lilm.export.quality.passages import SHORT, long_passages, ordered, short_passages
 from lilm.export.quality.questions import read_questions
 from lilm.export.quality.ratios import KEYS, ratios
-from lilm.export.quality.written import Beginning, is_loop, judge, script_of
+from lilm.export.quality.written import Beginning, Written, is_loop, judge, rates, script_of
+from lilm.export.talk.worth import shares
 from lilm.llamacpp.engine import Drawn, Engine
 from lilm.llamacpp.probabilities import kl_divergence, log_softmax
 
@@ -64,6 +73,49 @@ def test_a_share_of_none_is_not_sure_to_be_none() -> None:
     assert [student(degrees) for degrees in (3, 10, 1000)] == pytest.approx([3.182, 2.228, 1.962], rel=0.01)
 
 
+def test_the_interval_of_a_quantile_of_few_documents_knows_that_they_are_few() -> None:
+    generator = np.random.default_rng(3)
+    truth, held = -math.log(0.01), 0
+    document = np.repeat(np.arange(2), 200)
+    for _ in range(60):
+        values = generator.exponential(1.0, 400) * np.repeat(generator.uniform(0.8, 1.2, 2), 200)
+        found = quantile_of(values, document, 0.99)
+        held += found.low <= truth <= found.high
+    assert held >= 54, "the draws alone held it in every third"
+
+
+def test_many_texts_of_few_beginnings_are_not_as_many_trials() -> None:
+    generator = np.random.default_rng(4)
+    held = 0
+    for _ in range(200):
+        loops = generator.random((4, 50)) < generator.beta(1, 4, 4)[:, None]
+        low, high = share_among(loops.ravel().tolist(), np.repeat(np.arange(4), 50).tolist())["ci95"]  # type: ignore[misc]
+        held += low <= 0.2 <= high
+    assert held >= 180, "as 200 trials it was held in every second"
+    assert share_among([True, False, True], "abc") == share_of(2, 3)
+    assert share_among([False] * 200, ["a", "b"] * 100)["ci95"] == share_of(0, 2)["ci95"]
+    assert share_among([True, False] * 100, ["a"] * 200)["count"] == 100
+
+
+def test_no_change_in_a_few_questions_is_not_none_for_sure() -> None:
+    low, high = change_of(0, 0, 20).as_json()["ci95"]  # type: ignore[misc]
+    assert low < -0.05 and high > 0.05
+    many = change_of(30, 10, 1000)
+    assert many.value == -0.02 and -0.035 < many.low < -0.02 < many.high < -0.006
+
+
+def test_a_language_that_no_script_tells_is_no_share_of_none() -> None:
+    def text(number: int, wrong: bool | None) -> Written:
+        return Written("de", f"{number}", "x", 1, True, False, wrong, False)
+
+    found = rates([text(number, None) for number in range(9)])
+    assert found["wrong_language"] is None and found["by_kind"]["de"]["wrong_language"] is None
+    assert found["loops"]["of"] == 9
+    some = [text(0, True), text(1, False), text(2, None)]
+    assert rates(some)["wrong_language"]["of"] == 2
+    assert shares(some)["in_language"]["value"] == 0.5 and shares(some[2:])["in_language"] is None
+
+
 def test_short_windows_take_the_beginnings_of_many_documents_and_count_their_bytes() -> None:
     texts = ordered(["あ" * 3000, *(f"{number:03}" + "b" * 600 for number in range(20)), "c" * 10])
     found = short_passages("ja", texts, letters, 1, 4000)
@@ -108,16 +160,16 @@ def test_a_loop_says_one_thing_at_its_end_three_times(ids: list[int], loops: boo
 def test_a_text_in_another_script_or_with_broken_characters_is_told() -> None:
     beginning = Beginning("ja", [1, 2], script_of("むかしむかし、あるところに"))
 
-    def told(text: str) -> tuple[bool, bool]:
+    def told(text: str) -> tuple[bool | None, bool]:
         written = judge(beginning, "", Drawn((1, 2, 3), text, True))
         return written.wrong_language, written.broken
 
     assert told("おじいさんが山へ行きました。OK") == (False, False)
     assert told("Once upon a time there was a cat.") == (True, False)
-    assert told("1 + 2 = 3") == (False, False)
+    assert told("1 + 2 = 3") == (None, False), "no letters, no language"
     assert told("おじい\ufffdさんが山へ行きました。") == (False, True)
     nowhere = Beginning("fr", [1], "")
-    assert not judge(nowhere, "", Drawn((1,), "Once upon a time there was", True)).wrong_language
+    assert judge(nowhere, "", Drawn((1,), "Once upon a time there was", True)).wrong_language is None
 
 
 def test_score_in_parts_says_what_all_logits_at_once_say(random_export: Path) -> None:

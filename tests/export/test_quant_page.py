@@ -46,10 +46,13 @@ ALL = [FULL, Q8, Q6, Q4_K, Q4_0, Q3]
         ([FULL, Q8, row("A", 20.0, 0.01, (0.006, 0.001), 0.002)], None, ("Q8_0", True, "A", ("A",))),
         # sure to be over it in one language, whatever the other one says
         ([FULL, Q8, row("A", 20.0, 0.01, (0.005, 0.02), 0.002)], None, ("Q8_0", True, "A", ())),
+        # one that is smaller and nearer in Japanese costs too much English: what keeps both is shipped, not F16
+        ([FULL, row("big", 20.0, 0.012, (0.004, 0.003)), row("A", 18.0, 0.01, (0.003, 0.02))], None,
+         ("big", True, "A", ())),
         # none keeps it, and the next one is as near as can be told
         ([FULL, Q4_0, row("B", 16.0, 0.0405, (0.02, 0.02))], {"Q4_0", "B"}, ("Q4_0", False, "B", ("B",))),
     ],
-)
+)  # fmt: skip
 def test_the_rule(files: list[dict[str, Any]], fitting: set[str] | None, expected: tuple[Any, ...]) -> None:
     names = {one["name"] for one in files if fitting is None or one["quant"] in fitting}
     found = choose(report(files), names)

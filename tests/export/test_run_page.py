@@ -168,3 +168,34 @@ def test_no_run_no_page(tmp_path: Path) -> None:
         write_run_page(tmp_path)
     with pytest.raises(LilmError, match="no report in it"):
         find_pages(tmp_path)
+
+
+def test_a_stage_that_this_recipe_would_make_anew_is_said_to_be_out_of_date(run: Path) -> None:
+    assert read_run(run).outdated == {} and "Out of date" not in words(run_page(read_run(run)))
+    recipe = (run / "lilm.toml").read_text(encoding="utf-8")
+    for name, inputs in (("pretrain", ()), ("finetune", ("pretrain",)), ("export", ("finetune",))):
+        path = run / name / "manifest.json"
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest["inputs"] = {one: read_manifest(run / one).digest for one in inputs}  # type: ignore[union-attr]
+        manifest["config"] = {"seed": 0}
+        path.write_text(json.dumps(manifest), encoding="utf-8")
+    stage(run, "bench", REPORTS["bench"])
+    assert read_run(run).outdated == {}
+    stage(run, "pretrain", REPORTS["pretrain"], "another model")
+    found = read_run(run).outdated
+    assert found == {
+        "finetune": "made from another pretrain",
+        "export": "finetune is out of date",
+        "bench": "export is out of date",
+    }
+    said = words(run_page(read_run(run)))
+    assert "Out of date: finetune, export, bench." in said and "out of date (made from another pretrain): 4,000" in said
+    (run / "lilm.toml").write_text(recipe.replace("seed = 0", "seed = 1"), encoding="utf-8")
+    assert read_run(run).outdated["finetune"] == "seed is 1, it was 0"
+
+
+def test_a_page_of_other_files_is_linked_as_such(run: Path) -> None:
+    (run / "quant").mkdir()
+    (run / "quant" / "report.html").write_text("")
+    said = words(run_page(read_run(run)))
+    assert "quant/report.html : what each file is worth: of other files than the export has now" in said

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from rich.console import Console
 from lilm.chat import CHAT_TEMPLATE
 from lilm.errors import LilmError
 from lilm.export.gguf_writer import write_gguf
+from lilm.pipeline.runner import locked
 from lilm.progress import Reporter
 from lilm.train.pretrain.bench import seed_loop
 from lilm.train.real import by_seed_loop, runs, table
@@ -138,6 +140,20 @@ def test_what_is_done_is_not_trained_again(
     elsewhere = replace(plan, choose_rates=False, skip=plan.skip | {"files"}, markdown=None, json_file=None)
     again = compare(elsewhere, Reporter(Console(quiet=True)))
     assert again["contenders"] == figures["contenders"]
+
+
+def test_a_contender_of_other_code_is_another_one(plan: Plan, patched: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an older LiLM's contender came to is none of this one's figures."""
+    contenders, _ = table.chosen("")
+    trial: Any = SimpleNamespace(label="ours")
+    monkeypatch.setattr(runs, "_decides", lambda _: {"recipe": 1})
+    found = []
+    for code in ({"a": "1"}, {"a": "1"}, {"a": "2"}):
+        monkeypatch.setattr(runs, "code_of", lambda module, code=code: {**code, "of": module})
+        found.append(runs.Runs(None, contenders, 1.0, 1.0)._decides(trial))  # type: ignore[arg-type]
+    assert found[0] == found[1] != found[2]
+    with locked(plan.root), pytest.raises(LilmError, match="another lilm works in this run folder"):
+        compare(plan, Reporter(Console(quiet=True)))
 
 
 def test_the_page_holds_the_figures_and_keeps_what_was_written_by_hand(plan: Plan, figures: dict[str, Any]) -> None:

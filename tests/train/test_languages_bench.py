@@ -11,6 +11,7 @@ import pytest
 
 from lilm.errors import LilmError
 from lilm.pipeline.hashing import sha256_file
+from lilm.pipeline.runner import locked
 from lilm.progress import Reporter
 from lilm.recipe.corpus import DedupConfig
 from lilm.train.languages import bench, debian
@@ -150,6 +151,12 @@ def test_figures_of_a_language_are_kept_for_the_next_time(
     small.clear()
     assert bench.measure(reporter, tmp_path / "kept", "vi") == figures
     assert small == {}, "nothing was read again"
+
+
+def test_two_at_once_do_not_share_a_folder(small: dict[str, int], tmp_path: Path, reporter: Reporter) -> None:
+    (tmp_path / "kept").mkdir()
+    with locked(tmp_path / "kept"), pytest.raises(LilmError, match="another lilm works in this run folder"):
+        bench.measure(reporter, tmp_path / "kept", "vi")
 
 
 def test_what_is_not_there_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch, reporter: Reporter) -> None:

@@ -11,6 +11,7 @@ from lilm.errors import LilmError
 from lilm.kept import kept
 from lilm.pipeline.hashing import write_json
 from lilm.pipeline.made_by import code_of
+from lilm.pipeline.runner import locked
 from lilm.pipeline.stage import Context
 from lilm.progress import Reporter
 from lilm.recipe import CorpusConfig, RulesConfig, TokenizerConfig
@@ -52,6 +53,13 @@ def measure(
     chosen = _chosen(kinds)
     root = run_dir or cache_dir() / "bench-languages"
     root.mkdir(parents=True, exist_ok=True)
+    with locked(root):  # each language is made in one and the same folder
+        return _measured(chosen, root, reporter, markdown, json_file)
+
+
+def _measured(
+    chosen: Sequence[Language], root: Path, reporter: Reporter, markdown: Path | None, json_file: Path | None
+) -> dict[str, Any]:
     packages = find_packages(list(dict.fromkeys(name for one in (ENGLISH, *chosen) for name in one.packages())))
     base = _base(root, reporter)
     code = code_of(__name__)

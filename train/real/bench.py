@@ -13,6 +13,7 @@ from lilm.kept import kept
 from lilm.memory import PeakMemory
 from lilm.pipeline.artifact import read_manifest
 from lilm.pipeline.hashing import write_json
+from lilm.pipeline.runner import locked
 from lilm.progress import Reporter
 from lilm.train.real.bed import LANGUAGES, bench_recipe, make_bed
 from lilm.train.real.checks import compare_ids
@@ -91,6 +92,12 @@ def measure(
 
 def compare(plan: Plan, reporter: Reporter) -> dict[str, Any]:
     """Does as `measure`, with any base."""
+    plan.root.mkdir(parents=True, exist_ok=True)
+    with locked(plan.root):  # two at once would slow each other down, and write the same files
+        return _compared(plan, reporter)
+
+
+def _compared(plan: Plan, reporter: Reporter) -> dict[str, Any]:
     contenders, derived = chosen(plan.variants)
     own = plan.root / "own"
     started = time.monotonic()

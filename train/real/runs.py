@@ -5,6 +5,8 @@ from dataclasses import asdict
 from typing import Any
 
 from lilm.kept import keep, kept, read_kept
+from lilm.pipeline.hashing import sha256_json
+from lilm.pipeline.made_by import code_of
 from lilm.progress import clock
 from lilm.train.real.bed import Bed, overlaid
 from lilm.train.real.contender import Outcome, Speed, Trial
@@ -38,7 +40,7 @@ class Runs:
         wanted: dict[str, Trial] = {}
         for name in self.contenders:
             trial = self.final_trial(name)
-            known = read_kept(self._speed_file(name), _without_rate(trial))
+            known = read_kept(self._speed_file(name), self._without_rate(trial))
             if known is None:
                 wanted[name] = trial
             else:
@@ -50,7 +52,7 @@ class Runs:
                 if name not in found or speed.step_seconds < found[name].step_seconds:
                     found[name] = speed
         for name, trial in wanted.items():
-            keep(self._speed_file(name), _without_rate(trial), asdict(found[name]))
+            keep(self._speed_file(name), self._without_rate(trial), asdict(found[name]))
         return found
 
     def choose_rates(self, speeds: Mapping[str, Speed]) -> Tried:
@@ -81,25 +83,33 @@ class Runs:
         for name, one in derived.items():
             trial = self.final_trial(OURS)
             path = self.bed.root / "contenders" / f"{name}.json"
-            of = {"ours": ours.as_json(), **_decides(trial)}
+            of = {"ours": ours.as_json(), **_decides(trial), "code": _code(one.derive)}
             done(name, Outcome.of(kept(path, of, lambda one=one, trial=trial: one.derive(trial, ours).as_json())))  # type: ignore[misc]
 
     def _outcome(self, trial: Trial, speed: Speed, seconds: float) -> Outcome:
         steps = speed.steps_in(seconds)
-        of = {**_decides(trial), "steps": list(steps), "choosing": trial.choosing}
+        of = {**self._decides(trial), "steps": list(steps), "choosing": trial.choosing}
         way = self.contenders[trial.label].way()
         found = kept(trial.folder / "outcome.json", of, lambda: way.train(trial, steps).as_json())
         return speed.timed(Outcome.of(found), steps)
+
+    def _decides(self, trial: Trial) -> dict[str, Any]:
+        """Another LiLM's contender is another one."""
+        return {**_decides(trial), "code": _code(type(self.contenders[trial.label].way()))}
+
+    def _without_rate(self, trial: Trial) -> dict[str, Any]:
+        return overlaid(self._decides(trial), {"pretrain": {"stage2": {"lr": 0}}})
 
     def _speed_file(self, name: str) -> Any:
         return self.bed.root / "speeds" / f"{name}.json"
 
 
 def _decides(trial: Trial) -> dict[str, Any]:
-    """All that decides what comes of a trial, its steps apart."""
+    """All that decides what comes of a trial, its steps and the code apart."""
     recipe = trial.recipe.model_dump(mode="json", include={"seed", "threads", "tokenizer", "pretrain"})
     return {"contender": trial.label, **trial.bed.digests(), **recipe}
 
 
-def _without_rate(trial: Trial) -> dict[str, Any]:
-    return overlaid(_decides(trial), {"pretrain": {"stage2": {"lr": 0}}})
+def _code(made_by: Any) -> str:
+    """Hash of all code that a class or function needs."""
+    return sha256_json(code_of(made_by.__module__))

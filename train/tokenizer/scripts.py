@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import regex
 
 from lilm.errors import LilmError
-from lilm.recipe.latin import LATIN
+from lilm.vocabulary.latin import LATIN
 
 # fmt: off
 SCRIPTS = (

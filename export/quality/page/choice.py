@@ -24,9 +24,10 @@ class Choice:
 
 
 def choose(model: Mapping[str, Any], fitting: Collection[str]) -> Choice:
-    """The smallest file of those that fit and are not beaten whose bits per byte are at most BOUND more than F16's, in
-    each language; where there is none, of those that fit the one of least KL divergence.
+    """The smallest file of those that fit whose bits per byte are at most BOUND more than F16's, in each language;
+    where there is none, of those that fit the one of least KL divergence.
 
+    A smaller file that is nearer in the language learnt, but costs too much in the other, does not stand in its way.
     model: of the report. fitting: names of files. What was made only to compare with is never chosen.
     """
     learnt = model["languages"][0]
@@ -34,9 +35,9 @@ def choose(model: Mapping[str, Any], fitting: Collection[str]) -> Choice:
     candidates = front(files, learnt)
     if not candidates:
         return Choice(None)
-    keeping = [row for row in candidates if _keeps(row, model)]
+    keeping = sorted((row for row in files if _keeps(row, model)), key=lambda row: _order(row, learnt))
     chosen = keeping[0] if keeping else candidates[-1]
-    below = candidates[: candidates.index(chosen)]
+    below = [row for row in candidates if row["mb"] < chosen["mb"]]
     smaller = below[-1] if below else None
     if keeping:
         unsure = [row for row in (*below, chosen) if _is_unsure(row, model)]
@@ -48,10 +49,14 @@ def choose(model: Mapping[str, Any], fitting: Collection[str]) -> Choice:
 def front(files: Sequence[Row], kind: str) -> list[Row]:
     """The files that no other one beats in both megabytes and KL divergence on that kind of text, smallest first."""
     found: list[Row] = []
-    for row in sorted(files, key=lambda row: (row["mb"], divergence(row, kind), row["quant"])):
+    for row in sorted(files, key=lambda row: _order(row, kind)):
         if not found or divergence(row, kind) < divergence(found[-1], kind):
             found.append(row)
     return found
+
+
+def _order(row: Row, kind: str) -> tuple[float, float, str]:
+    return row["mb"], divergence(row, kind), row["quant"]
 
 
 def divergence(row: Row, kind: str) -> float:

@@ -7,12 +7,13 @@ from typing import Any
 
 from lilm.commands import command
 from lilm.errors import LilmError
+from lilm.export.quality.exported import is_of_export
+from lilm.export.quality.interval import student
 from lilm.json_file import read_json_object
 from lilm.pipeline.artifact import read_manifest
 from lilm.report.languages import language_name
 
 QUANT, BENCH = Path("quant") / "report.json", Path("bench") / "report.json"
-NORMAL = 1.96  # standard errors in half of a 95% interval, for the stage `bench`, which has no interval
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Comparison:
 
 
 def compare_runs(one: Path, other: Path) -> Comparison:
-    """Reads both runs' quant/report.json, else both runs' bench/report.json, where that is of what is exported now.
+    """Reads both runs' quant/report.json, else both runs' bench/report.json, where these are of what is exported now.
 
     Raises LilmError when they have no report of the same kind, when their languages differ, and when the held-out text
     of a language does: their figures cannot be compared then.
@@ -103,9 +104,9 @@ def _source(one: Path, other: Path) -> Path:
             return source
     for folder in (one, other):
         if not any(_has(folder, source) for source in (QUANT, BENCH)):
-            what = "nothing is measured there: it has no quant/report.json, and no bench/report.json of its export"
+            what = "nothing is measured there: it has no quant/report.json, nor a bench/report.json, of its export"
             raise LilmError(what, where=str(folder), remedy=command("bench", "quant", folder))
-    lacking = one if not (one / QUANT).is_file() else other
+    lacking = other if _has(one, QUANT) else one
     what = (
         "the runs were not measured in the same way: this one has no quant/report.json, the other no bench/report.json"
     )
@@ -115,8 +116,13 @@ def _source(one: Path, other: Path) -> Path:
 def _has(folder: Path, source: Path) -> bool:
     if not (folder / source).is_file():
         return False
-    bench = read_manifest(folder / "bench")
-    return source == QUANT or (bench is not None and bench.is_from(read_manifest(folder / "export")))
+    bench, export = read_manifest(folder / "bench"), read_manifest(folder / "export")
+    if source == BENCH:
+        return bench is not None and bench.is_from(export)
+    match read_json_object(folder / source).get("models"):
+        case [{"files": [*rows]}, *_]:
+            return export is None or is_of_export(rows, export)  # a report may be kept without its files
+    return True  # no report, which is said when it is read
 
 
 def _labels(one: Path, other: Path) -> tuple[str, str]:
@@ -162,17 +168,19 @@ def _figures(figures: Mapping[str, Any]) -> Figures:
 
 
 def _of_bench(report: Mapping[str, Any], label: str) -> ReadRun:
+    """The stage `bench` tells standard errors; of a few documents more of them are 95%."""
+    documents = {lang: one["documents"] for lang, one in report["measured_on"].items()}
     files = []
     for row in report["files"]:
         by_kind = {}
         for lang, figures in row["quality"].items():
-            kld, error = figures["kld_mean"], figures["kld_se"]
-            low, high = (None, None) if error is None else (kld - NORMAL * error, kld + NORMAL * error)
+            kld, error, few = figures["kld_mean"], figures["kld_se"], documents[lang] < 2
+            reach = None if error is None or few else student(documents[lang] - 1) * error
+            low, high = (None, None) if reach is None else (kld - reach, kld + reach)
             by_kind[lang] = Figures(figures["bits_per_byte"], kld, low, high)
         files.append(File(label, row["quant"], row["bytes"] / 1e6, by_kind, None, False))
     text = {lang: one["sha256"] for lang, one in report["measured_on"].items()}
     cut = {lang: f"{one['bytes']} {one['tokens']}" for lang, one in report["measured_on"].items()}
-    documents = {lang: one["documents"] for lang, one in report["measured_on"].items()}
     return ReadRun(label, tuple(report["languages"]), tuple(files), text, cut, documents)
 
 

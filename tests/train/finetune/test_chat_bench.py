@@ -14,7 +14,7 @@ from lilm.errors import LilmError
 from lilm.export.talk.bed import Bed, open_bed
 from lilm.export.talk.page import tuning_table, write_page
 from lilm.export.talk.preferred import KINDS, make_pairs
-from lilm.export.talk.tuning import NAMES, SHARES, measure_tuning
+from lilm.export.talk.tuning import NAMES, measure_tuning
 from lilm.export.talk.ways import SEED, TRL, VECTOR, available
 from lilm.export.talk.worth import answer_bits
 from lilm.progress import Reporter
@@ -65,7 +65,8 @@ def test_each_way_has_its_figures(figures: dict[str, Any], bed: Bed) -> None:
     assert figures["answer_bpb_after"] < figures["answer_bpb_seed2023"]
     assert figures["answer_bpb_seed2023_own"] != figures["answer_bpb_seed2023"]
     for row in figures["ways"].values():
-        assert row["seconds"] > 0 and all(row[name]["of"] == ANSWERS for name in SHARES)
+        assert row["seconds"] > 0 and row["ends_by_eos"]["of"] == row["loops"]["of"] == ANSWERS
+        assert row["in_language"] is None or 0 < row["in_language"]["of"] <= ANSWERS, "of those whose script tells"
     assert figures["chats"]["tested_bytes"] == sum(chat.answer_bytes for chat in bed.tested)
 
 
