@@ -65,6 +65,61 @@ def test_whole_turns_are_dropped_oldest_first_and_the_system_message_stays() -> 
     ]
 
 
+def test_how_many_turns_go_is_found_in_few_tries() -> None:
+    """Each turn that went was one more try: a chat of 400 turns took 40 seconds, in which nothing stopped it."""
+    script = """
+    const { fitTurns } = await import(`${RUNTIME}/turns.mjs`);
+    const say = (role) => ({ role, content: "x".repeat(10) });
+    const chat = Array.from({ length: 2001 }, (_, at) => say(at % 2 ? "assistant" : "user"));
+    const found = [];
+    for (const n_ctx of [16, 64, 200, 20000, 30000]) {
+      let tries = 0;
+      const tokenize = (messages) => (tries++, [...messages.map(({ content }) => content).join("")]);
+      const { tokens, dropped_turns } = fitTurns(chat, tokenize, n_ctx, 10);
+      found.push([tokens.length, dropped_turns, tries < 14]);
+    }
+    answer(found);
+    """
+    assert node(script) == [
+        [10, 1000, True],
+        [50, 998, True],
+        [190, 991, True],
+        [19990, 1, True],
+        [20010, 0, True],
+    ]
+
+
+def test_a_file_s_name_is_read_from_any_place() -> None:
+    places = {
+        "https://example.org/a/model%201.gguf?x=/y#z": "model 1.gguf",
+        "https://example.org/100%.gguf": "100%.gguf",
+        "file:///a/b%25.gguf": "b%.gguf",
+        "/a/b%20c.gguf": "b%20c.gguf",
+        "C:\\models\\a.gguf": "a.gguf",
+        "a.gguf": "a.gguf",
+    }
+    script = f"""
+    const {{ fileName }} = await import(`${{RUNTIME}}/file_name.mjs`);
+    answer({json.dumps(list(places))}.map(fileName));
+    """
+    assert node(script) == list(places.values())
+
+
+def test_kept_models_are_listed_while_others_are_deleted() -> None:
+    """Another tab may delete one between the look at the folder and the look at the file."""
+    script = """
+    const journal = JSON.stringify({ name: "m", url: "u", bytes: 2, piece_bytes: 1, tag: "" }) + "\\n11";
+    const gone = { getFile: async () => { throw new DOMException("not there", "NotFoundError"); } };
+    const here = { getFile: async () => new Blob([journal]) };
+    const folder = { async *entries() { yield* [["a.journal", gone], ["b.journal", here]]; } };
+    const root = { getDirectoryHandle: async () => folder };
+    Object.defineProperty(globalThis, "navigator", { value: { storage: { getDirectory: async () => root } } });
+    const { listKept } = await import(`${RUNTIME}/kept.mjs`);
+    answer(await listKept());
+    """
+    assert node(script) == [{"key": "b", "name": "m", "url": "u", "bytes": 2, "tag": "", "complete": True}]
+
+
 def test_speed_is_that_of_the_last_seconds() -> None:
     script = """
     const { metered } = await import(`${RUNTIME}/progress.mjs`);

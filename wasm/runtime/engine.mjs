@@ -5,6 +5,7 @@ import { yieldToMessages } from "./yield_to_messages.mjs";
 import { chooseBuild, makeCore, planMemory } from "./core.mjs";
 import { LilmError } from "./errors.mjs";
 import { Glue } from "./glue.mjs";
+import { checkSampling } from "./options.mjs";
 import { metered } from "./progress.mjs";
 import { DEFAULTS } from "./sampling.mjs";
 import { openReader } from "./source.mjs";
@@ -205,9 +206,19 @@ export class Engine {
    * @param {{role: string, content: string}[]} messages
    */
   tokenizeChat(messages) {
+    messages.forEach(({ content }, at) => {
+      if (typeof content === "string") return;
+      throw new LilmError("unsupported", `the content of message ${at + 1} is no text but ${JSON.stringify(content)}`);
+    });
     const last = messages.at(-1);
     const isBegun = last?.role === "assistant";
-    const asked = this.#glue.tokens("lilm_tokenize_chat", JSON.stringify(isBegun ? messages.slice(0, -1) : messages));
+    // UTF-8 has no half characters, which JavaScript's texts can end in where one was cut off.
+    const asked = this.#glue.tokens(
+      "lilm_tokenize_chat",
+      JSON.stringify(isBegun ? messages.slice(0, -1) : messages, (_, value) =>
+        typeof value === "string" ? value.replace(/\p{Surrogate}/gu, "\uFFFD") : value,
+      ),
+    );
     return isBegun ? [...asked, ...this.#tokenizeOn(last.content)] : asked;
   }
 
@@ -223,6 +234,11 @@ export class Engine {
   }
 
   detokenize(/** @type {number[]} */ ids) {
+    const { n_vocab } = this.#info;
+    const odd = ids.find((id) => !(Number.isInteger(id) && id >= 0 && id < n_vocab));
+    if (odd !== undefined) {
+      throw new LilmError("unsupported", `${odd} is no token: the model's have the numbers 0 to ${n_vocab - 1}`);
+    }
     const decoder = new TextDecoder();
     return ids.map((id) => decoder.decode(this.#glue.piece(id), { stream: true })).join("") + decoder.decode();
   }
@@ -243,9 +259,10 @@ export class Engine {
    * @param {OnText} onText @param {OnId} [onId] @returns {Promise<import("./lilm.mjs").Result>}
    */
   async #generate(prompt, wishes, onText, onId) {
-    // An option that is undefined, as of a form's empty field, is one that was not given.
-    const given = Object.fromEntries(Object.entries(wishes).filter(([, value]) => value !== undefined));
-    const sampling = { ...DEFAULTS, seed: crypto.getRandomValues(new Uint32Array(1))[0], ...given };
+    const seed = crypto.getRandomValues(new Uint32Array(1))[0];
+    const sampling = { ...DEFAULTS, seed, ...checkSampling(wishes) };
+    const { n_ctx, n_vocab } = this.#info;
+    const { repeat_last_n } = sampling;
     /** @type {import("./lilm.mjs").Result} */
     const result = {
       text: "",
@@ -272,11 +289,12 @@ export class Engine {
       this.#glue.call(
         "lilm_sampler",
         sampling.temperature,
-        sampling.top_k,
+        Math.min(sampling.top_k, n_vocab),
         sampling.top_p,
         sampling.min_p,
         sampling.repeat_penalty,
-        sampling.repeat_last_n,
+        // llama.cpp's tools know what -1 means, its library does not; and it keeps room for as many as it is told.
+        repeat_last_n < 0 ? n_ctx : Math.min(repeat_last_n, n_ctx),
         sampling.seed >>> 0,
       );
       while (result.tokens !== sampling.n_predict) {
