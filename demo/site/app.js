@@ -163,16 +163,16 @@ async function loadModel(entry) {
 }
 
 /**
- * Ask `text`, in the place of an earlier message where one is given; gives whether it was taken.
- * @param {string} text @param {number | null} [place]
+ * Ask `text`, in the place of an earlier question where one is given; gives whether it was taken.
+ * @param {string} text @param {import("./composer.js").Edited | null} [edited]
  */
-function ask(text, place = null) {
+function ask(text, edited = null) {
   if (answering.isWriting || !text.trim()) return false;
   if (text.length > LIMITS.text) {
     showError({ kind: "context_full" }); // of any model; and it could not be kept
     return false;
   }
-  void chat.ask(text.trim(), place);
+  void chat.ask(text.trim(), edited);
   answer();
   return true;
 }
@@ -241,7 +241,10 @@ function connect() {
   composer = new Composer({ onSend: ask });
   engine.addEventListener("died", modelDied);
   chat.addEventListener("changed", () => renderChat(!view.follow));
-  chat.addEventListener("copied", () => showNotice(t("copied_elsewhere"), "hint"));
+  chat.addEventListener("copied", () => {
+    composer.follow(chat.talk.id);
+    showNotice(t("copied_elsewhere"), "hint");
+  });
   chat.addEventListener("lost", (event) => {
     const { message } = /** @type {CustomEvent<Error>} */ (event).detail;
     showNotice(t("noRoomToKeep", { message }), "error");
