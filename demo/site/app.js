@@ -63,6 +63,7 @@ const CURABLE = ["network", "truncated", "wrong_hash", "out_of_memory", "worker_
 /** @type {TalksView} */ let talks;
 /** @type {Settings} */ let settings;
 /** @type {Composer} */ let composer;
+let loads = 0; // how many were begun
 /** @type {(() => void) | null} */ let takeUpdate = null; // lets a new version of the page take over, once one waits
 
 async function start() {
@@ -132,6 +133,7 @@ async function changeModel(entry) {
 
 /** Load `entry`, with progress; gives whether it is ready. @param {Entry} entry */
 async function loadModel(entry) {
+  const own = ++loads;
   hideNotice();
   loading.show(entry.label);
   try {
@@ -147,7 +149,7 @@ async function loadModel(entry) {
     showContext(chat.version?.context ?? 0, engine.model?.info.n_ctx);
     return true;
   } catch (thrown) {
-    if (engine.state === "loading") return false; // another one was chosen meanwhile
+    if (own !== loads) return false; // another one was chosen meanwhile, or a second wish for this one tells it
     const error = /** @type {Partial<import("./engine.js").LilmError>} */ (thrown);
     const again = () => (chat.waitsForAnswer ? answer() : loadModel(entry));
     const gone = entry.local ? error.kind !== "aborted" : NO_MODEL.includes(error.kind ?? "");
@@ -158,7 +160,7 @@ async function loadModel(entry) {
     else showError(error, CURABLE.includes(error.kind ?? "") ? again : undefined);
     return false;
   } finally {
-    if (engine.state !== "loading") loading.hide();
+    if (own === loads) loading.hide();
   }
 }
 
@@ -199,9 +201,13 @@ function stop() {
   if (engine.state === "loading") engine.cancelLoad();
 }
 
-/** Open a conversation, or begin one; an answer being written ends and is kept. @param {Talk} [talk] */
+/**
+ * Open a conversation, or begin one; an answer being written ends and is kept, a model that comes without one goes on
+ * coming.
+ * @param {Talk} [talk]
+ */
 async function openTalk(talk) {
-  stop();
+  if (answering.isWriting) stop();
   await answering.done;
   await chat.flush();
   hideNotice();

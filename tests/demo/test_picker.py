@@ -86,3 +86,31 @@ def test_on_a_phone_the_picker_needs_no_sideways_scrolling(open_page: Open) -> N
     assert page.evaluate(
         "[...document.querySelectorAll('#models, #plot')].every((node) => node.scrollWidth <= node.clientWidth)"
     )
+
+
+def test_the_model_that_comes_instead_of_another_shows_its_progress(open_page: Open) -> None:
+    page = open_page()
+    page.evaluate("globalThis.loadHeld = true")
+    for place in (0, 1):
+        page.click("#open-models")
+        page.click(f"#model-list label >> nth={place}")
+        page.click("#load")
+        expect(page.locator("#loading-text")).to_contain_text("of 4.0 MB")
+    page.wait_for_timeout(300)  # the first one has ended by then
+    assert page.is_visible("#loading-bar") and page.is_visible("#loading-cancel")
+    page.evaluate("globalThis.loadHeld = false")
+    expect(page.locator("#loading")).to_be_hidden()
+    assert page.inner_text("#model-label") == "Q8_0"
+
+
+def test_a_model_that_is_loaded_is_not_given_up_for_a_new_chat(open_page: Open) -> None:
+    page = open_page()
+    page.evaluate("globalThis.loadHeld = true")
+    page.click("#open-models")
+    page.click("#load")
+    expect(page.locator("#loading")).to_be_visible()
+    page.click("#new-chat")
+    page.wait_for_timeout(300)
+    assert page.is_visible("#loading")
+    page.evaluate("globalThis.loadHeld = false")
+    expect(page.locator("#model-dot")).to_have_attribute("data-state", "ready")
