@@ -73,7 +73,8 @@ export class Answering {
         grow(text, tokens, seconds);
         draw(version.content);
         chat.saveSoon();
-        if (seconds > 0) showSpeed(engine.model?.info, tokens / seconds);
+        // The first token comes with the prompt: it takes no time, of which no speed can be told.
+        if (tokens > 1 && seconds > 0) showSpeed(engine.model?.info, (tokens - 1) / seconds);
       };
       const result = await engine.chat(prompt, { ...sampling(), onToken, signal: abort.signal });
       if (result.text) grow(result.text, result.tokens, result.seconds);
