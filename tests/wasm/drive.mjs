@@ -107,13 +107,15 @@ async function main() {
   /** @type {import("../../wasm/runtime/lilm.mjs").Progress[]} */ const progress = [];
   const controller = new AbortController();
   if (scenario === "abort-load") controller.abort();
-  const model = await load(gguf, {
+  const loading = load(gguf, {
     base,
     threads: 2,
     signal: controller.signal,
     onProgress: (one) => void progress.push(one),
     ...JSON.parse(options),
   });
+  if (scenario === "abort-begun-load") controller.abort();
+  const model = await loading;
   const answer = await scenarios[scenario](model);
   await model.unload();
   return { answer, progress };

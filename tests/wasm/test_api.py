@@ -122,6 +122,7 @@ def test_an_unloaded_model_says_so(base: Path, speller: Path) -> None:
 
 def test_loading_can_be_stopped_and_fails_plainly(base: Path, speller: Path, tmp_path: Path) -> None:
     assert drive(base, speller, "abort-load")["error"]["kind"] == "aborted"
+    assert drive(base, speller, "abort-begun-load")["error"]["kind"] == "aborted"
     assert drive(base, tmp_path / "nothing.gguf", "words")["error"]["kind"] == "network"
     assert drive(tmp_path, speller, "words")["error"]["kind"] == "network"
     (tmp_path / "page.gguf").write_text("<html>not found</html>")
