@@ -184,6 +184,45 @@ def test_a_part_of_a_file_that_was_not_asked_for_is_refused() -> None:
     assert nonsense.startswith("network: the server sends bytes a-b/c") and probed.startswith("network: ")
 
 
+REPLACED = """
+const { createServer } = await import("node:http");
+const { Download } = await import(`${RUNTIME}/download.mjs`);
+globalThis.FileReaderSync = undefined;
+async function download(ranges, breaks) {
+  let asked = 0;
+  const server = createServer((request, response) => {
+    const old = asked++ < 2; // what is there when it is asked for, and when the first bytes come
+    const file = Buffer.alloc(20 << 20, old ? "a" : "b");
+    const [, first, last] = /bytes=(\\d+)-(\\d+)/.exec(request.headers.range ?? "") ?? [0, 0, file.length - 1];
+    const part = ranges ? file.subarray(Number(first), Number(last) + 1) : file;
+    const headers = { ETag: old ? '"1"' : '"2"', "Content-Length": part.length };
+    if (ranges) headers["Content-Range"] = `bytes ${first}-${last}/${file.length}`;
+    response.writeHead(ranges ? 206 : 200, headers);
+    if (!breaks || !old || asked === 1) return response.end(part);
+    response.write(part.subarray(0, 12 << 20), () => setTimeout(() => response.destroy(), 300));
+  });
+  await new Promise((done) => server.listen(0, "127.0.0.1", done));
+  const url = `http://127.0.0.1:${server.address().port}/x`;
+  const options = { onProgress() {}, onSize() {}, onNotice() {} };
+  try {
+    const reader = await new Download(url, null, options).toMemory();
+    const found = [0, reader.size - 1].map((at) => (at = [at, new Uint8Array(1)], reader.read(...at), at[1][0]));
+    return String.fromCharCode(...found);
+  } catch (error) {
+    return `${error.kind}: ${error.message.replace(url, "URL")}`;
+  } finally {
+    server.close();
+    server.closeAllConnections();
+  }
+}
+answer([await download(true, false), await download(false, true)]);
+"""
+
+
+def test_a_file_that_is_replaced_while_it_comes_is_not_made_of_both() -> None:
+    assert node(REPLACED) == 2 * ["network: URL was replaced while it came; load it again"]
+
+
 def test_a_list_of_chunks_is_checked_before_it_is_used() -> None:
     script = """
     const { checkChunkList } = await import(`${RUNTIME}/chunk_list.mjs`);
