@@ -40,7 +40,7 @@ const scenarios = {
     return { first, second: await model.chat(messages, { ...GREEDY, n_predict: 8 }) };
   },
   async words(model) {
-    const ids = await model.tokenize("日本語🎉");
+    const ids = await model.tokenize("\ufeff日本語🎉");
     return { ids, text: await model.detokenize(ids), stats: await model.stats(), info: model.info };
   },
   /** Vectors of texts, between two halves of a text that goes on as if nothing had been. */

@@ -70,7 +70,7 @@ def test_a_second_turn_reuses_the_first(base: Path, endless: Path) -> None:
 
 def test_words_and_statistics(base: Path, speller: Path) -> None:
     answer = drive(base, speller, "words")["answer"]
-    assert answer["text"] == "日本語🎉"
+    assert answer["text"] == "\ufeff日本語🎉"
     stats = answer["stats"]
     assert (stats["variant"], stats["threads"], stats["n_ctx"], stats["n_batch"]) == ("threads", 2, 512, 64)
     assert stats["has_chat_template"] and stats["metadata"]["general.architecture"] == "llama"
@@ -112,7 +112,7 @@ def test_half_a_character_is_read_and_what_is_no_text_is_told(base: Path, spelle
 def test_a_file_s_name_may_have_a_percent_sign(base: Path, speller: Path, tmp_path: Path) -> None:
     odd = tmp_path / "100%.gguf"
     odd.symlink_to(speller)
-    assert drive(base, odd, "words")["answer"]["text"] == "日本語🎉"
+    assert drive(base, odd, "words")["answer"]["text"] == "\ufeff日本語🎉"
     assert drive(base, tmp_path / "0%-00001-of-00002.gguf", "words")["error"]["kind"] == "network"
 
 

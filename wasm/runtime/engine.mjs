@@ -239,7 +239,7 @@ export class Engine {
     if (odd !== undefined) {
       throw new LilmError("unsupported", `${odd} is no token: the model's have the numbers 0 to ${n_vocab - 1}`);
     }
-    const decoder = new TextDecoder();
+    const decoder = textDecoder();
     return ids.map((id) => decoder.decode(this.#glue.piece(id), { stream: true })).join("") + decoder.decode();
   }
 
@@ -273,7 +273,7 @@ export class Engine {
       seconds: 0,
       stop_reason: "length",
     };
-    const decoder = new TextDecoder(); // keeps a character that n_predict cuts to itself
+    const decoder = textDecoder(); // keeps a character that n_predict cuts to itself
     const begun = performance.now();
     let started = begun;
     const say = (/** @type {string} */ text) => {
@@ -387,4 +387,9 @@ export class Engine {
   #flag() {
     return new Int32Array(this.#glue.core.memory.buffer, this.#glue.at("lilm_abort_flag"), 1);
   }
+}
+
+/** A U+FEFF at the start is a character as any other. */
+function textDecoder() {
+  return new TextDecoder("utf-8", { ignoreBOM: true });
 }
