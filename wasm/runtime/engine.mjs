@@ -5,6 +5,7 @@ import { yieldToMessages } from "./yield_to_messages.mjs";
 import { chooseBuild, makeCore, planMemory } from "./core.mjs";
 import { LilmError } from "./errors.mjs";
 import { Glue } from "./glue.mjs";
+import { checkTokens, messagesJson, textDecoder } from "./messages.mjs";
 import { checkSampling } from "./options.mjs";
 import { metered } from "./progress.mjs";
 import { DEFAULTS } from "./sampling.mjs";
@@ -206,19 +207,9 @@ export class Engine {
    * @param {{role: string, content: string}[]} messages
    */
   tokenizeChat(messages) {
-    messages.forEach(({ content }, at) => {
-      if (typeof content === "string") return;
-      throw new LilmError("unsupported", `the content of message ${at + 1} is no text but ${JSON.stringify(content)}`);
-    });
     const last = messages.at(-1);
     const isBegun = last?.role === "assistant";
-    // UTF-8 has no half characters, which JavaScript's texts can end in where one was cut off.
-    const asked = this.#glue.tokens(
-      "lilm_tokenize_chat",
-      JSON.stringify(isBegun ? messages.slice(0, -1) : messages, (_, value) =>
-        typeof value === "string" ? value.replace(/\p{Surrogate}/gu, "\uFFFD") : value,
-      ),
-    );
+    const asked = this.#glue.tokens("lilm_tokenize_chat", messagesJson(messages, messages.length - Number(isBegun)));
     return isBegun ? [...asked, ...this.#tokenizeOn(last.content)] : asked;
   }
 
@@ -234,11 +225,7 @@ export class Engine {
   }
 
   detokenize(/** @type {number[]} */ ids) {
-    const { n_vocab } = this.#info;
-    const odd = ids.find((id) => !(Number.isInteger(id) && id >= 0 && id < n_vocab));
-    if (odd !== undefined) {
-      throw new LilmError("unsupported", `${odd} is no token: the model's have the numbers 0 to ${n_vocab - 1}`);
-    }
+    checkTokens(ids, this.#info.n_vocab);
     const decoder = textDecoder();
     return ids.map((id) => decoder.decode(this.#glue.piece(id), { stream: true })).join("") + decoder.decode();
   }
@@ -387,9 +374,4 @@ export class Engine {
   #flag() {
     return new Int32Array(this.#glue.core.memory.buffer, this.#glue.at("lilm_abort_flag"), 1);
   }
-}
-
-/** A U+FEFF at the start is a character as any other. */
-function textDecoder() {
-  return new TextDecoder("utf-8", { ignoreBOM: true });
 }
