@@ -67,13 +67,16 @@ export class Answering {
       if (engine.state !== "ready" && !(await load())) return;
       if (abort.signal.aborted) return;
       let text = "";
+      /** @type {{tokens: number, seconds: number} | undefined} */ let first;
       /** @type {import("./wasm/runtime/lilm.mjs").GenerateOptions["onToken"]} */
       const onToken = (piece, { tokens, seconds }) => {
         text += piece;
         grow(text, tokens, seconds);
         draw(version.content);
         chat.saveSoon();
-        if (seconds > 0) showSpeed(engine.model?.info, tokens / seconds);
+        first ??= { tokens, seconds }; // it came with the prompt, in no time, of which no speed can be told
+        const [more, took] = [tokens - first.tokens, seconds - first.seconds];
+        if (took > 0) showSpeed(engine.model?.info, more / took);
       };
       const result = await engine.chat(prompt, { ...sampling(), onToken, signal: abort.signal });
       if (result.text) grow(result.text, result.tokens, result.seconds);

@@ -64,6 +64,7 @@ const CURABLE = ["network", "truncated", "wrong_hash", "out_of_memory", "worker_
 /** @type {TalksView} */ let talks;
 /** @type {Settings} */ let settings;
 /** @type {Composer} */ let composer;
+let loads = 0; // how many were begun
 /** @type {(() => void) | null} */ let takeUpdate = null; // lets a new version of the page take over, once one waits
 
 async function start() {
@@ -138,6 +139,7 @@ async function changeModel(entry) {
 
 /** Load `entry`, with progress; gives whether it is ready. @param {Entry} entry */
 async function loadModel(entry) {
+  const own = ++loads;
   hideNotice();
   loading.show(entry.label);
   try {
@@ -153,7 +155,7 @@ async function loadModel(entry) {
     showContext(chat.version?.context ?? 0, engine.model?.info.n_ctx);
     return true;
   } catch (thrown) {
-    if (engine.state === "loading") return false; // another one was chosen meanwhile
+    if (own !== loads) return false; // another one was chosen meanwhile, or a second wish for this one tells it
     const error = /** @type {Partial<import("./engine.js").LilmError>} */ (thrown);
     const again = () => (chat.waitsForAnswer ? answer() : loadModel(entry));
     const gone = entry.local ? error.kind !== "aborted" : NO_MODEL.includes(error.kind ?? "");
@@ -164,21 +166,21 @@ async function loadModel(entry) {
     else showError(error, CURABLE.includes(error.kind ?? "") ? again : undefined);
     return false;
   } finally {
-    if (engine.state !== "loading") loading.hide();
+    if (own === loads) loading.hide();
   }
 }
 
 /**
- * Ask `text`, in the place of an earlier message where one is given; gives whether it was taken.
- * @param {string} text @param {number | null} [place]
+ * Ask `text`, in the place of an earlier question where one is given; gives whether it was taken.
+ * @param {string} text @param {import("./composer.js").Edited | null} [edited]
  */
-function ask(text, place = null) {
+function ask(text, edited = null) {
   if (answering.isWriting || !text.trim()) return false;
   if (text.length > LIMITS.text) {
     showError({ kind: "context_full" }); // of any model; and it could not be kept
     return false;
   }
-  void chat.ask(text.trim(), place);
+  void chat.ask(text.trim(), edited);
   answer();
   return true;
 }
@@ -205,9 +207,13 @@ function stop() {
   if (engine.state === "loading") engine.cancelLoad();
 }
 
-/** Open a conversation, or begin one; an answer being written ends and is kept. @param {Talk} [talk] */
+/**
+ * Open a conversation, or begin one; an answer being written ends and is kept, a model that comes without one goes on
+ * coming.
+ * @param {Talk} [talk]
+ */
 async function openTalk(talk) {
-  stop();
+  if (answering.isWriting) stop();
   await answering.done;
   await chat.flush();
   hideNotice();
@@ -247,7 +253,10 @@ function connect() {
   composer = new Composer({ onSend: ask });
   engine.addEventListener("died", modelDied);
   chat.addEventListener("changed", () => renderChat(!view.follow));
-  chat.addEventListener("copied", () => showNotice(t("copied_elsewhere"), "hint"));
+  chat.addEventListener("copied", () => {
+    composer.follow(chat.talk.id);
+    showNotice(t("copied_elsewhere"), "hint");
+  });
   chat.addEventListener("lost", (event) => {
     const { message } = /** @type {CustomEvent<Error>} */ (event).detail;
     showNotice(t("noRoomToKeep", { message }), "error");

@@ -4,6 +4,8 @@
 import { $ } from "./dom.js";
 import { kept, tab } from "./store.js";
 
+/** @typedef {{place: number, text: string}} Edited a question that is asked anew, as it was */
+
 const DRAFT = "lilm.draft."; // and the conversation's id
 
 /**
@@ -21,12 +23,11 @@ export function forgetDraft(id) {
 }
 
 export class Composer {
-  /** @type {number | null} */ #editing = null; // place of the message that the text replaces
+  /** @type {Edited | null} */ #editing = null; // what the text replaces
   #key = ""; // where the draft is kept
 
   /**
-   * @param {{onSend: (text: string, place: number | null) => boolean}} does place: of the message that is asked anew,
-   *   or null. Gives whether it was taken.
+   * @param {{onSend: (text: string, edited: Edited | null) => boolean}} does Gives whether it was taken.
    */
   constructor({ onSend }) {
     this.box = $("prompt");
@@ -59,7 +60,7 @@ export class Composer {
 
   /** @param {string} text @param {number} place */
   edit(text, place) {
-    this.#editing = place;
+    this.#editing = { place, text };
     $("editing").hidden = false;
     this.box.value = text;
     this.#grow();
@@ -72,13 +73,24 @@ export class Composer {
     this.reset();
   }
 
+  /** The conversation goes on as another one, and the draft with it. @param {string} id */
+  follow(id) {
+    const draft = this.#draft;
+    this.#key = DRAFT + id;
+    this.#keep(draft);
+  }
+
   /** Back from an edit to the draft. */
   reset() {
     this.#editing = null;
     $("editing").hidden = true;
-    const draft = tab.get(this.#key) ?? kept.get(this.#key); // two tabs may write two
-    this.box.value = typeof draft === "string" ? draft : "";
+    this.box.value = this.#draft;
     this.#grow();
+  }
+
+  get #draft() {
+    const draft = tab.get(this.#key) ?? kept.get(this.#key); // two tabs may write two
+    return typeof draft === "string" ? draft : "";
   }
 
   /** @param {string} draft */

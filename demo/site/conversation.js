@@ -68,11 +68,15 @@ export class Conversation extends EventTarget {
   }
 
   /**
-   * Put a question at `place`, or at the end; what stood there and behind goes.
-   * @param {string} content @param {number | null} place
+   * Put a question in the place of an earlier one, or at the end; what stood there and behind goes. Where the earlier
+   * one stands no more, since another tab has asked something else, none of that tab's words go.
+   * @param {string} content @param {import("./composer.js").Edited | null} edited
    */
-  ask(content, place) {
-    const end = place ?? this.messages.length - Number(this.waitsForAnswer); // a question never answered is replaced
+  ask(content, edited) {
+    const was = edited && this.messages[edited.place];
+    const stands = was?.role === "user" && was.content === edited?.text;
+    // A question never answered is replaced.
+    const end = stands ? edited?.place : this.messages.length - Number(this.waitsForAnswer);
     this.talk.messages = [...this.messages.slice(0, end), { role: "user", content }];
     return this.save();
   }

@@ -25,20 +25,23 @@ export class Engine extends EventTarget {
    */
   async load(entry, onProgress, onNotice) {
     if (this.model && this.entry === entry) return;
-    if (this.#loading?.entry === entry) return this.#loading.promise;
-    await this.unload();
+    const now = this.#loading;
+    if (now?.entry === entry && !now.abort.signal.aborted) return now.promise;
+    const before = this.unload();
     const abort = new AbortController();
     const { name, chunks, lora, lora_chunks } = entry;
     const options = { onProgress, onNotice, signal: abort.signal, name, chunks, lora, lora_chunks };
-    this.#loading = { entry, abort, promise: this.#load(entry, options) };
+    // Known at once: a wish for another one gives this one up also while the model before it is unloaded.
+    this.#loading = { entry, abort, promise: before.then(() => this.#load(entry, options)) };
     return this.#loading.promise;
   }
 
   /** @param {Entry} entry @param {LoadOptions & {signal: AbortSignal}} options */
   async #load(entry, options) {
     const { signal } = options;
-    this.#become("loading", entry);
     try {
+      if (signal.aborted) throw new LilmError("aborted", "the load was given up");
+      this.#become("loading", entry);
       const model = await load(entry.source, options);
       if (signal.aborted) {
         await model.unload();

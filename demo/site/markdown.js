@@ -3,6 +3,7 @@
 
 import { el } from "./dom.js";
 
+const LONGEST = 50_000; // characters; what comes behind, as an answer from a file may have, is text
 const DEEPEST = 20; // quotes and lists in each other; what lies deeper is text
 const FENCE = /^\s*(```|~~~)/;
 const HEADING = /^(#{1,6})\s+(.*)$/;
@@ -11,9 +12,10 @@ const QUOTE = /^>\s?(.*)$/;
 const ROW = /^\s*\|(.*)$/;
 const DASHES = /^\s*\|(?:\s*:?-+:?\s*\|)+\s*$/; // the line under a table's head
 const BAR = /(?<!\\)\|/; // between cells; one behind a backslash is a cell's
-// Code first: what stands in it is no emphasis. A star between letters or figures (2*3*4) is a star.
-const CODE = /(`+)(?!`)(.+?)(?<!`)\1(?!`)/;
-const STRONG = /\*\*(?=\S)(.+?)(?<=\S)\*\*/;
+// Code first: what stands in it is no emphasis. A star between letters or figures (2*3*4) is a star. What ends them is
+// looked for so far and no further.
+const CODE = /(?<!`)(`+)(?!`)(.{1,2000}?)(?<!`)\1(?!`)/;
+const STRONG = /\*\*(?=\S)(.{1,2000}?)(?<=\S)\*\*/;
 const EM = /(?<![\w*])\*(?=[^\s*])([^*\n]+?)(?<=\S)\*(?![\w*])/;
 const INLINE = new RegExp([CODE, STRONG, EM].map(({ source }) => source).join("|"), "gs");
 
@@ -24,13 +26,15 @@ const INLINE = new RegExp([CODE, STRONG, EM].map(({ source }) => source).join("|
  * @param {string} source @param {number} [depth] of quotes and lists around it
  */
 export function markdown(source, depth = 0) {
-  const lines = source.split("\n");
+  const end = source.length <= LONGEST ? source.length : source.lastIndexOf("\n", LONGEST) + 1 || LONGEST;
+  const lines = source.slice(0, end).split("\n");
   /** @type {HTMLElement[]} */ const blocks = [];
   for (let at = 0; at < lines.length;) {
     const [block, next] = readBlock(lines, at, depth);
     if (block) blocks.push(block);
     at = next;
   }
+  if (end < source.length) blocks.push(el("p", {}, source.slice(end)));
   return blocks;
 }
 

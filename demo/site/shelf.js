@@ -4,6 +4,7 @@
 
 import { newId, readTalk } from "./record.js";
 import { ownName } from "./store.js";
+import { t } from "./texts.js";
 
 /** @typedef {import("./record.js").Talk} Talk */
 
@@ -59,10 +60,11 @@ export class Shelf {
 
   /**
    * Write `talk` down, of which this tab knows `talk.revision`. Where another tab has written a later one it stays, and
-   * this becomes a conversation of its own. Rejects when the browser has no room.
+   * this becomes a conversation of its own. Rejects when the browser has no room, and for what could not be read again.
    * @param {Talk} talk @returns {Promise<{id: string, revision: number}>} as it was written
    */
   async put(talk) {
+    if (!readTalk(talk)) throw new Error(t("tooLong"));
     if (!this.#database) {
       const written = { id: talk.id, revision: talk.revision + 1 };
       this.#memory.set(talk.id, structuredClone({ ...talk, ...written }));

@@ -6,7 +6,7 @@
  * @typedef {import("../../wasm/runtime/lilm.mjs").LoadOptions} LoadOptions
  * @typedef {import("../../wasm/runtime/lilm.mjs").GenerateOptions} GenerateOptions
  * @typedef {import("../../wasm/runtime/lilm.mjs").Message} Message
- * @typedef {{keptModels?: {key: string}[], loadedSource?: string, killModel?: () => void, loadHeld?: boolean, heldAt?: number, lastChat?: object}} World
+ * @typedef {{keptModels?: {key: string}[], loadedSource?: string, killModel?: () => void, loadHeld?: boolean, heldAt?: number, lastChat?: object, alive?: number}} World
  */
 
 export class LilmError extends Error {
@@ -34,11 +34,12 @@ export async function load(source, { onProgress, signal }) {
   }
   world.loadedSource = String(source);
   if (source instanceof File) throw new LilmError("not_a_gguf", "not GGUF");
+  world.alive = (world.alive ?? 0) + 1;
   return {
     info: { threads: 2, n_ctx: 256 },
     stats: async () => ({ heap_bytes: 40e6 }),
     ended: new Promise((resolve) => (world.killModel = () => resolve(new LilmError("worker_died", "ended")))),
-    unload: async () => {},
+    unload: async () => void (world.alive = (world.alive ?? 0) - 1),
     /** @param {Message[]} messages @param {Required<GenerateOptions>} options */
     chat: async (messages, options) => {
       world.lastChat = { messages, temperature: options.temperature, repeat_penalty: options.repeat_penalty };

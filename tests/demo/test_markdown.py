@@ -65,6 +65,7 @@ def test_long_and_odd_text_takes_no_time(page: Any) -> None:
         "*" * 20_000,
         "`" * 20_000,
         "**a " * 5000,
+        "x " + "`" * 50_000,
         "- " * 5000,
         "> " * 2000,
         ">" * 20_000,
@@ -74,3 +75,23 @@ def test_long_and_odd_text_takes_no_time(page: Any) -> None:
         "| a |\n|---|\n" * 3000,
     ):
         assert page.evaluate(f"async (source) => (await ({SHOWN})(source)).length >= 0", source)
+
+
+MOST = 1_000_000  # characters that an answer in a file may have: it was shown after minutes, at each visit anew
+
+
+@pytest.mark.parametrize("piece", ["**a ", "x`", "`", "|a|\n|-|\n", "a\n\n", "> - a\n"])
+def test_an_answer_as_long_as_a_file_may_bring_it_is_shown_at_once(page: Any, piece: str) -> None:
+    source = (piece * (MOST // len(piece))).rstrip()
+    took, shown = page.evaluate(
+        """async (source) => {
+          const { markdown } = await import("./markdown.js");
+          const started = performance.now();
+          const whole = document.createElement("div");
+          whole.append(...markdown(source));
+          return [performance.now() - started, whole.textContent.length];
+        }""",
+        source,
+    )
+    assert took < 5000
+    assert shown > 0.9 * len(source)  # as text, what is not Markdown

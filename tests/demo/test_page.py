@@ -243,6 +243,19 @@ def test_speed_threads_and_memory_are_shown(open_page: Open) -> None:
     expect(page.locator("#speed")).to_have_text(re.compile(r"40\.0 MB memory$"))
 
 
+def test_no_speed_is_told_of_the_first_token_alone(open_page: Open) -> None:
+    """It comes with the prompt, in no time: the page told thousands of tokens per second."""
+    page = open_page()
+    hold_answers(page, 1)
+    send(page, "hello")
+    wait_for_letters(page, 1)
+    assert "tokens/s" not in page.inner_text("#speed")
+    hold_answers(page, 3)
+    wait_for_letters(page, 3)
+    expect(page.locator("#speed")).to_contain_text("100 tokens/s")
+    page.click("#stop")
+
+
 def test_a_model_that_died_is_loaded_again_by_a_click(open_page: Open) -> None:
     page = open_page()
     page.click("#open-models")

@@ -7,6 +7,8 @@ from typing import Any
 
 from playwright.sync_api import expect
 
+from tests.demo.test_page import hold_answers, send, wait_for_letters
+
 Open = Callable[..., Any]
 KEPT = [
     {"key": "k1", "name": "model-Q4_K_M.gguf", "url": "models/model-Q4_K_M.gguf", "bytes": 1000, "complete": True},
@@ -86,3 +88,67 @@ def test_on_a_phone_the_picker_needs_no_sideways_scrolling(open_page: Open) -> N
     assert page.evaluate(
         "[...document.querySelectorAll('#models, #plot')].every((node) => node.scrollWidth <= node.clientWidth)"
     )
+
+
+def test_the_model_that_comes_instead_of_another_shows_its_progress(open_page: Open) -> None:
+    page = open_page()
+    page.evaluate("globalThis.loadHeld = true")
+    for place in (0, 1):
+        page.click("#open-models")
+        page.click(f"#model-list label >> nth={place}")
+        page.click("#load")
+        expect(page.locator("#loading-text")).to_contain_text("of 4.0 MB")
+    page.wait_for_timeout(300)  # the first one has ended by then
+    assert page.is_visible("#loading-bar") and page.is_visible("#loading-cancel")
+    page.evaluate("globalThis.loadHeld = false")
+    expect(page.locator("#loading")).to_be_hidden()
+    assert page.inner_text("#model-label") == "Q8_0"
+
+
+def test_a_model_that_is_loaded_is_not_given_up_for_a_new_chat(open_page: Open) -> None:
+    page = open_page()
+    page.evaluate("globalThis.loadHeld = true")
+    page.click("#open-models")
+    page.click("#load")
+    expect(page.locator("#loading")).to_be_visible()
+    page.click("#new-chat")
+    page.wait_for_timeout(300)
+    assert page.is_visible("#loading")
+    page.evaluate("globalThis.loadHeld = false")
+    expect(page.locator("#model-dot")).to_have_attribute("data-state", "ready")
+
+
+def test_of_two_models_wished_for_while_an_answer_ends_the_last_is_loaded(open_page: Open) -> None:
+    """Both were, at the same time, and the one that came last stayed beside the other."""
+    page = open_page()
+    hold_answers(page, 4)
+    send(page, "hello")
+    wait_for_letters(page, 4)
+    page.evaluate(
+        """() => {
+          document.getElementById("open-models").click();
+          for (const place of [1, 0, 1]) {
+            document.querySelectorAll("#model-list input")[place].click();
+            document.getElementById("load").click();
+          }
+        }"""
+    )
+    expect(page.locator("#model-dot")).to_have_attribute("data-state", "ready")
+    expect(page.locator("#loading")).to_be_hidden()
+    assert page.inner_text("#model-label") == "Q8_0"
+    page.wait_for_timeout(300)
+    assert page.evaluate("globalThis.alive") == 1 and page.inner_text("#model-label") == "Q8_0"
+    assert "Q8_0" in page.evaluate("globalThis.loadedSource")
+
+
+def test_a_model_that_is_wished_for_again_while_it_comes_comes(open_page: Open) -> None:
+    """The second wish gave the first one up and then waited for that."""
+    page = open_page()
+    page.evaluate("globalThis.loadHeld = true")
+    for _ in range(2):
+        page.click("#open-models")
+        page.click("#load")
+        expect(page.locator("#loading-text")).to_contain_text("of 4.0 MB")
+    page.evaluate("globalThis.loadHeld = false")
+    expect(page.locator("#model-dot")).to_have_attribute("data-state", "ready")
+    assert page.evaluate("globalThis.alive") == 1

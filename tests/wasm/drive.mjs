@@ -1,6 +1,7 @@
-// Uses lilm.mjs as a page does, in node: `node drive.mjs RUNTIME_DIR BASE GGUF SCENARIO`; prints one JSON value.
+// Uses lilm.mjs as a page does, in node: `node drive.mjs RUNTIME_DIR BASE GGUF SCENARIO [OPTIONS]`; prints one
+// JSON value. OPTIONS: of the loading, as JSON.
 
-const [runtime, base, gguf, scenario] = process.argv.slice(2);
+const [runtime, base, gguf, scenario, options = "{}"] = process.argv.slice(2);
 /** @type {typeof import("../../wasm/runtime/lilm.mjs")} */
 const { load, LilmError } = await import(`${runtime}/lilm.mjs`);
 const GREEDY = { temperature: 0, repeat_penalty: 1 };
@@ -39,7 +40,7 @@ const scenarios = {
     return { first, second: await model.chat(messages, { ...GREEDY, n_predict: 8 }) };
   },
   async words(model) {
-    const ids = await model.tokenize("日本語🎉");
+    const ids = await model.tokenize("\ufeff日本語🎉");
     return { ids, text: await model.detokenize(ids), stats: await model.stats(), info: model.info };
   },
   /** Vectors of texts, between two halves of a text that goes on as if nothing had been. */
@@ -56,6 +57,46 @@ const scenarios = {
       long,
     };
   },
+  /** What becomes of each odd option, and that the model is of use after it. */
+  async odd(model) {
+    const odd = [
+      { n_predict: "3" }, // of a text box
+      { n_predict: NaN }, // of an empty one
+      { n_predict: 2.5 },
+      { n_predict: -2 },
+      { temperature: NaN },
+      { temperature: "warm" },
+      { top_k: 1.5 },
+      { top_p: NaN },
+      { repeat_penalty: 0 },
+      { repeat_last_n: -2 },
+      { seed: Infinity },
+    ];
+    const said = [];
+    for (const one of odd) {
+      const options = /** @type {import("../../wasm/runtime/lilm.mjs").GenerateOptions} */ (one);
+      const asked = model.complete("S", { ...GREEDY, n_predict: 5, ...options });
+      said.push(await asked.then(({ text }) => text).catch(({ kind, message }) => `${kind}: ${message}`));
+    }
+    const nulls = /** @type {object} */ ({ temperature: null, n_predict: undefined });
+    return { said, after: (await model.complete("S", { repeat_penalty: 1, top_k: 1, ...nulls })).text };
+  },
+  /** By how many of the last tokens repetition is counted. */
+  async repeats(model) {
+    const last = [0, -1, 512, 2 ** 40];
+    const options = { temperature: 0, repeat_penalty: 5, n_predict: 20 };
+    return Promise.all(last.map(async (n) => (await model.complete("S", { ...options, repeat_last_n: n })).text));
+  },
+  /** Text that ends in half a character, as one that was cut off does; and what is no text, and no token. */
+  async halves(model) {
+    const chat = (/** @type {unknown} */ content) =>
+      model
+        .chat([{ role: "user", content: /** @type {string} */ (content) }], { ...GREEDY, n_predict: 1 })
+        .then(({ prompt_tokens }) => prompt_tokens)
+        .catch(({ kind, message }) => `${kind}: ${message}`);
+    const tokens = await model.detokenize([5, 260]).catch(({ kind, message }) => `${kind}: ${message}`);
+    return [await chat("a\ud83c"), await chat("a\ufffd"), await chat(null), tokens];
+  },
   async unload(model) {
     await model.unload();
     return model.tokenize("a").catch((error) => ({ kind: error.kind, message: error.message }));
@@ -66,12 +107,15 @@ async function main() {
   /** @type {import("../../wasm/runtime/lilm.mjs").Progress[]} */ const progress = [];
   const controller = new AbortController();
   if (scenario === "abort-load") controller.abort();
-  const model = await load(gguf, {
+  const loading = load(gguf, {
     base,
     threads: 2,
     signal: controller.signal,
     onProgress: (one) => void progress.push(one),
+    ...JSON.parse(options),
   });
+  if (scenario === "abort-begun-load") controller.abort();
+  const model = await loading;
   const answer = await scenarios[scenario](model);
   await model.unload();
   return { answer, progress };

@@ -25,9 +25,10 @@ def base(wasm_dir: Path) -> Path:
     return wasm_dir
 
 
-def drive(base: Path, gguf: Path, scenario: str) -> dict[str, Any]:
+def drive(base: Path, gguf: Path, scenario: str, **options: Any) -> dict[str, Any]:
+    """options: of the loading."""
     command = ["node", str(Path(__file__).with_name("drive.mjs"))]
-    command += [runtime_dir().as_uri(), base.as_uri() + "/", str(gguf), scenario]
+    command += [runtime_dir().as_uri(), base.as_uri() + "/", str(gguf), scenario, json.dumps(options)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     answer: dict[str, Any] = json.loads(done.stdout)
@@ -69,11 +70,50 @@ def test_a_second_turn_reuses_the_first(base: Path, endless: Path) -> None:
 
 def test_words_and_statistics(base: Path, speller: Path) -> None:
     answer = drive(base, speller, "words")["answer"]
-    assert answer["text"] == "日本語🎉"
+    assert answer["text"] == "\ufeff日本語🎉"
     stats = answer["stats"]
     assert (stats["variant"], stats["threads"], stats["n_ctx"], stats["n_batch"]) == ("threads", 2, 512, 64)
     assert stats["has_chat_template"] and stats["metadata"]["general.architecture"] == "llama"
     assert answer["info"]["n_vocab"] == stats["n_vocab"] == 260
+
+
+def test_an_option_that_is_no_number_of_its_kind_is_refused(base: Path, speller: Path) -> None:
+    """They were taken for some number: a text or NaN as n_predict went on to the end of the context."""
+    answer = drive(base, speller, "odd")["answer"]
+    assert answer["said"][:2] == [
+        'unsupported: n_predict is "3", and it has to be a whole number from -1 on',
+        "unsupported: n_predict is NaN, and it has to be a whole number from -1 on",
+    ]
+    assert all(" and it has to be a" in line for line in answer["said"]), answer["said"]
+    assert answer["after"] == "a é日🎉z"
+
+
+@pytest.mark.parametrize("wrong", [{"threads": 0}, {"threads": -1}, {"n_ctx": -1}, {"n_ctx": "256"}, {"n_batch": 0}])
+def test_a_size_that_is_none_is_refused_before_the_loading(wrong: dict[str, Any], base: Path, speller: Path) -> None:
+    """Without threads to compute, the loading never ended."""
+    error = drive(base, speller, "words", **wrong)["error"]
+    assert error["kind"] == "unsupported" and error["message"].startswith(f"{next(iter(wrong))} is ")
+
+
+def test_minus_1_counts_repetition_in_the_whole_context(base: Path, endless: Path) -> None:
+    """As for llama.cpp's tools; its library takes it for 0."""
+    none, *all_of_them = drive(base, endless, "repeats")["answer"]
+    assert none == "a é日🎉zSa é日"  # 20 tokens of it
+    assert none not in all_of_them and all_of_them == 3 * all_of_them[:1]
+
+
+def test_half_a_character_is_read_and_what_is_no_text_is_told(base: Path, speller: Path) -> None:
+    half, replaced, none, tokens = drive(base, speller, "halves")["answer"]
+    assert half == replaced > 0
+    assert none == "unsupported: the content of message 1 is no text but null"
+    assert tokens == "unsupported: 260 is no token: the model's have the numbers 0 to 259"
+
+
+def test_a_file_s_name_may_have_a_percent_sign(base: Path, speller: Path, tmp_path: Path) -> None:
+    odd = tmp_path / "100%.gguf"
+    odd.symlink_to(speller)
+    assert drive(base, odd, "words")["answer"]["text"] == "\ufeff日本語🎉"
+    assert drive(base, tmp_path / "0%-00001-of-00002.gguf", "words")["error"]["kind"] == "network"
 
 
 def test_an_unloaded_model_says_so(base: Path, speller: Path) -> None:
@@ -82,6 +122,7 @@ def test_an_unloaded_model_says_so(base: Path, speller: Path) -> None:
 
 def test_loading_can_be_stopped_and_fails_plainly(base: Path, speller: Path, tmp_path: Path) -> None:
     assert drive(base, speller, "abort-load")["error"]["kind"] == "aborted"
+    assert drive(base, speller, "abort-begun-load")["error"]["kind"] == "aborted"
     assert drive(base, tmp_path / "nothing.gguf", "words")["error"]["kind"] == "network"
     assert drive(tmp_path, speller, "words")["error"]["kind"] == "network"
     (tmp_path / "page.gguf").write_text("<html>not found</html>")

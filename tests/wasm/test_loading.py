@@ -65,6 +65,61 @@ def test_whole_turns_are_dropped_oldest_first_and_the_system_message_stays() -> 
     ]
 
 
+def test_how_many_turns_go_is_found_in_few_tries() -> None:
+    """Each turn that went was one more try: a chat of 400 turns took 40 seconds, in which nothing stopped it."""
+    script = """
+    const { fitTurns } = await import(`${RUNTIME}/turns.mjs`);
+    const say = (role) => ({ role, content: "x".repeat(10) });
+    const chat = Array.from({ length: 2001 }, (_, at) => say(at % 2 ? "assistant" : "user"));
+    const found = [];
+    for (const n_ctx of [16, 64, 200, 20000, 30000]) {
+      let tries = 0;
+      const tokenize = (messages) => (tries++, [...messages.map(({ content }) => content).join("")]);
+      const { tokens, dropped_turns } = fitTurns(chat, tokenize, n_ctx, 10);
+      found.push([tokens.length, dropped_turns, tries < 14]);
+    }
+    answer(found);
+    """
+    assert node(script) == [
+        [10, 1000, True],
+        [50, 998, True],
+        [190, 991, True],
+        [19990, 1, True],
+        [20010, 0, True],
+    ]
+
+
+def test_a_file_s_name_is_read_from_any_place() -> None:
+    places = {
+        "https://example.org/a/model%201.gguf?x=/y#z": "model 1.gguf",
+        "https://example.org/100%.gguf": "100%.gguf",
+        "file:///a/b%25.gguf": "b%.gguf",
+        "/a/b%20c.gguf": "b%20c.gguf",
+        "C:\\models\\a.gguf": "a.gguf",
+        "a.gguf": "a.gguf",
+    }
+    script = f"""
+    const {{ fileName }} = await import(`${{RUNTIME}}/file_name.mjs`);
+    answer({json.dumps(list(places))}.map(fileName));
+    """
+    assert node(script) == list(places.values())
+
+
+def test_kept_models_are_listed_while_others_are_deleted() -> None:
+    """Another tab may delete one between the look at the folder and the look at the file."""
+    script = """
+    const journal = JSON.stringify({ name: "m", url: "u", bytes: 2, piece_bytes: 1, tag: "" }) + "\\n11";
+    const gone = { getFile: async () => { throw new DOMException("not there", "NotFoundError"); } };
+    const here = { getFile: async () => new Blob([journal]) };
+    const folder = { async *entries() { yield* [["a.journal", gone], ["b.journal", here]]; } };
+    const root = { getDirectoryHandle: async () => folder };
+    Object.defineProperty(globalThis, "navigator", { value: { storage: { getDirectory: async () => root } } });
+    const { listKept } = await import(`${RUNTIME}/kept.mjs`);
+    answer(await listKept());
+    """
+    assert node(script) == [{"key": "b", "name": "m", "url": "u", "bytes": 2, "tag": "", "complete": True}]
+
+
 def test_speed_is_that_of_the_last_seconds() -> None:
     script = """
     const { metered } = await import(`${RUNTIME}/progress.mjs`);
@@ -127,6 +182,45 @@ def test_a_part_of_a_file_that_was_not_asked_for_is_refused() -> None:
     assert (right, halves, size) == ("2345", "2345", 10)
     assert shifted == "network: the server sends bytes 3-6/10 of URL where bytes 2-5 were asked for"
     assert nonsense.startswith("network: the server sends bytes a-b/c") and probed.startswith("network: ")
+
+
+REPLACED = """
+const { createServer } = await import("node:http");
+const { Download } = await import(`${RUNTIME}/download.mjs`);
+globalThis.FileReaderSync = undefined;
+async function download(ranges, breaks) {
+  let asked = 0;
+  const server = createServer((request, response) => {
+    const old = asked++ < 2; // what is there when it is asked for, and when the first bytes come
+    const file = Buffer.alloc(20 << 20, old ? "a" : "b");
+    const [, first, last] = /bytes=(\\d+)-(\\d+)/.exec(request.headers.range ?? "") ?? [0, 0, file.length - 1];
+    const part = ranges ? file.subarray(Number(first), Number(last) + 1) : file;
+    const headers = { ETag: old ? '"1"' : '"2"', "Content-Length": part.length };
+    if (ranges) headers["Content-Range"] = `bytes ${first}-${last}/${file.length}`;
+    response.writeHead(ranges ? 206 : 200, headers);
+    if (!breaks || !old || asked === 1) return response.end(part);
+    response.write(part.subarray(0, 12 << 20), () => setTimeout(() => response.destroy(), 300));
+  });
+  await new Promise((done) => server.listen(0, "127.0.0.1", done));
+  const url = `http://127.0.0.1:${server.address().port}/x`;
+  const options = { onProgress() {}, onSize() {}, onNotice() {} };
+  try {
+    const reader = await new Download(url, null, options).toMemory();
+    const found = [0, reader.size - 1].map((at) => (at = [at, new Uint8Array(1)], reader.read(...at), at[1][0]));
+    return String.fromCharCode(...found);
+  } catch (error) {
+    return `${error.kind}: ${error.message.replace(url, "URL")}`;
+  } finally {
+    server.close();
+    server.closeAllConnections();
+  }
+}
+answer([await download(true, false), await download(false, true)]);
+"""
+
+
+def test_a_file_that_is_replaced_while_it_comes_is_not_made_of_both() -> None:
+    assert node(REPLACED) == 2 * ["network: URL was replaced while it came; load it again"]
 
 
 def test_a_list_of_chunks_is_checked_before_it_is_used() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,29 @@ def test_what_is_missing_or_foreign_is_named(
     parts[1].unlink()
     missing = refusal(parts[0], wasm_dir)
     assert missing.kind == "network" and parts[1].name in str(missing)
+
+
+HEADERS = {
+    "an alignment of 0": ("general.alignment", 4, struct.pack("<I", 0)),
+    "an alignment of 3": ("general.alignment", 4, struct.pack("<I", 3)),
+    "an alignment of 2 GiB": ("general.alignment", 4, struct.pack("<I", 1 << 31)),
+    "arrays in arrays": ("x", 9, struct.pack("<IQ", 9, 1) * 40_000),
+    "an array of nothing known": ("x", 9, struct.pack("<IQ", 77, 5)),
+}
+
+
+@pytest.mark.parametrize("odd", HEADERS)
+def test_a_part_with_an_odd_header_is_refused_in_words(odd: str, wasm_dir: Path, tmp_path: Path) -> None:
+    def value(key: str, kind: int, data: bytes) -> bytes:
+        return struct.pack("<Q", len(key)) + key.encode() + struct.pack("<I", kind) + data
+
+    for no in range(2):
+        values = [value("split.no", 2, struct.pack("<H", no)), value("split.count", 2, struct.pack("<H", 2))]
+        values += [value("split.tensors.count", 5, struct.pack("<i", 0)), value(*HEADERS[odd])]
+        header = b"GGUF" + struct.pack("<IQQ", 3, 0, len(values)) + b"".join(values)
+        (tmp_path / f"m-{no + 1:05d}-of-00002.gguf").write_bytes(header + bytes(64))
+    error = refusal(tmp_path / "m-00001-of-00002.gguf", wasm_dir)
+    assert error.kind == "not_a_gguf" and "a part of the model" in str(error)
 
 
 LISTED = """

@@ -73,6 +73,8 @@ export class Channel {
   static async open(signal) {
     const url = new URL("worker.mjs", import.meta.url);
     const { Worker } = NODE ? await import("node:worker_threads") : globalThis;
+    // A signal that was given before this one's listener tells it no more.
+    if (signal?.aborted) throw new LilmError("aborted", "the loading was stopped");
     const channel = new Channel(new Worker(url, { type: "module" }));
     signal?.addEventListener("abort", channel.#onAbort);
     await channel.#ready();

@@ -40,6 +40,7 @@ export async function sha256(/** @type {Uint8Array} */ bytes) {
 export class Download {
   #loaded = 0;
   #control = new AbortController();
+  #tag = ""; // of the version that comes, where no list tells it
 
   /** @param {string} url @param {ChunkList | null} list @param {DownloadOptions} options */
   constructor(url, list, options) {
@@ -123,6 +124,7 @@ export class Download {
     }
     const size = list?.bytes ?? remote.size;
     if (size) this.options.onSize(size);
+    if (!list) this.#tag = remote.tag;
     return { ...remote, size };
   }
 
@@ -169,7 +171,8 @@ export class Download {
   /** @param {number} piece @param {Uint8Array} bytes to be filled @param {number} size @param {Pieces} pieces */
   async #fetchPiece(piece, bytes, size, pieces) {
     for (let tries = 1; ; tries++) {
-      await fetchRange(this.url, piece * this.#pieceBytes, bytes, this.#control.signal, (n) => this.#count(n, size));
+      const onBytes = (/** @type {number} */ n) => this.#count(n, size);
+      await fetchRange(this.url, piece * this.#pieceBytes, bytes, this.#control.signal, onBytes, this.#tag);
       if (await this.#isRight(piece, bytes)) return pieces.write(piece, bytes);
       this.#count(-bytes.length, size);
       if (tries === 2) throw this.#wrong(piece);

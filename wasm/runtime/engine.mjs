@@ -6,6 +6,8 @@ import { yieldToMessages } from "./yield_to_messages.mjs";
 import { chooseBuild, makeCore, planMemory } from "./core.mjs";
 import { LilmError } from "./errors.mjs";
 import { Glue } from "./glue.mjs";
+import { checkTokens, messagesJson, textDecoder } from "./messages.mjs";
+import { checkSampling } from "./options.mjs";
 import { metered } from "./progress.mjs";
 import { DEFAULTS } from "./sampling.mjs";
 import { openReader } from "./source.mjs";
@@ -224,7 +226,7 @@ export class Engine {
   tokenizeChat(messages) {
     const last = messages.at(-1);
     const isBegun = last?.role === "assistant";
-    const asked = this.#glue.tokens("lilm_tokenize_chat", JSON.stringify(isBegun ? messages.slice(0, -1) : messages));
+    const asked = this.#glue.tokens("lilm_tokenize_chat", messagesJson(messages, messages.length - Number(isBegun)));
     return isBegun ? [...asked, ...this.#tokenizeOn(last.content)] : asked;
   }
 
@@ -240,7 +242,8 @@ export class Engine {
   }
 
   detokenize(/** @type {number[]} */ ids) {
-    const decoder = new TextDecoder();
+    checkTokens(ids, this.#info.n_vocab);
+    const decoder = textDecoder();
     return ids.map((id) => decoder.decode(this.#glue.piece(id), { stream: true })).join("") + decoder.decode();
   }
 
@@ -260,9 +263,10 @@ export class Engine {
    * @param {OnText} onText @param {OnId} [onId] @returns {Promise<import("./lilm.mjs").Result>}
    */
   async #generate(prompt, wishes, onText, onId) {
-    // An option that is undefined, as of a form's empty field, is one that was not given.
-    const given = Object.fromEntries(Object.entries(wishes).filter(([, value]) => value !== undefined));
-    const sampling = { ...DEFAULTS, seed: crypto.getRandomValues(new Uint32Array(1))[0], ...given };
+    const seed = crypto.getRandomValues(new Uint32Array(1))[0];
+    const sampling = { ...DEFAULTS, seed, ...checkSampling(wishes) };
+    const { n_ctx, n_vocab } = this.#info;
+    const { repeat_last_n } = sampling;
     /** @type {import("./lilm.mjs").Result} */
     const result = {
       text: "",
@@ -273,7 +277,7 @@ export class Engine {
       seconds: 0,
       stop_reason: "length",
     };
-    const decoder = new TextDecoder(); // keeps a character that n_predict cuts to itself
+    const decoder = textDecoder(); // keeps a character that n_predict cuts to itself
     const begun = performance.now();
     let started = begun;
     const say = (/** @type {string} */ text) => {
@@ -289,11 +293,12 @@ export class Engine {
       this.#glue.call(
         "lilm_sampler",
         sampling.temperature,
-        sampling.top_k,
+        Math.min(sampling.top_k, n_vocab),
         sampling.top_p,
         sampling.min_p,
         sampling.repeat_penalty,
-        sampling.repeat_last_n,
+        // llama.cpp's tools know what -1 means, its library does not; and it keeps room for as many as it is told.
+        repeat_last_n < 0 ? n_ctx : Math.min(repeat_last_n, n_ctx),
         sampling.seed >>> 0,
       );
       while (result.tokens !== sampling.n_predict) {

@@ -32,19 +32,32 @@ export async function probeOnce(url, signal) {
   // Of an encoded answer content-length counts other bytes, and of a part without a total only that part's.
   const counts = response.status === 200 && !response.headers.has("content-encoding");
   const length = counts ? Number(response.headers.get("content-length") ?? 0) : 0;
-  const tag = response.headers.get("etag") ?? response.headers.get("last-modified") ?? "";
-  return { size: total ?? length, ranges, tag };
+  return { size: total ?? length, ranges, tag: tagOf(response) };
+}
+
+/** What the server identifies the version by. */
+function tagOf(/** @type {Response} */ response) {
+  return response.headers.get("etag") ?? response.headers.get("last-modified") ?? "";
+}
+
+/**
+ * A file that is replaced while it comes would be made of both.
+ * @param {string} url @param {string} was @param {string} is
+ */
+function checkVersion(url, was, is) {
+  if (was && is && was !== is) throw new LilmError("network", `${url} was replaced while it came; load it again`);
 }
 
 /**
  * Fill `into` from byte `from` on. What came before a break is not asked for again.
  * @param {string} url @param {number} from @param {Uint8Array} into @param {AbortSignal} signal
- * @param {(count: number) => void} onBytes
+ * @param {(count: number) => void} onBytes @param {string} [tag] of the version that is wanted; "" is any
  */
-export async function fetchRange(url, from, into, signal, onBytes) {
+export async function fetchRange(url, from, into, signal, onBytes, tag = "") {
   let have = 0;
   await persistently(url, signal, async (alive) => {
-    for await (const bytes of parts(url, from + have, from + into.length, signal)) {
+    const sameVersion = (/** @type {string} */ is) => checkVersion(url, tag, is);
+    for await (const bytes of parts(url, from + have, from + into.length, signal, sameVersion)) {
       if (have + bytes.length > into.length) {
         throw new LilmError("network", `the server sends more of ${url} than was asked for`);
       }
@@ -64,10 +77,12 @@ export async function fetchRange(url, from, into, signal, onBytes) {
  * @param {number} size 0 when not known
  */
 export function fetchWhole(url, signal, begin, size) {
+  let tag = ""; // pieces of the stream before a break are kept
   return persistently(url, signal, async () => {
     const take = begin();
     let have = 0;
-    for await (const bytes of parts(url, 0, 0, signal)) {
+    const sameVersion = (/** @type {string} */ is) => (checkVersion(url, tag, is), void (tag = is));
+    for await (const bytes of parts(url, 0, 0, signal, sameVersion)) {
       have += bytes.length;
       await take(bytes);
     }
@@ -97,12 +112,16 @@ async function persistently(url, signal, work) {
   }
 }
 
-/** @param {string} url @param {number} from @param {number} to 0: no range @param {AbortSignal} signal */
-async function* parts(url, from, to, signal) {
+/**
+ * @param {string} url @param {number} from @param {number} to 0: no range @param {AbortSignal} signal
+ * @param {(tag: string) => void} sameVersion throws for another one
+ */
+async function* parts(url, from, to, signal, sameVersion) {
   const { response, stop, onPart } = await request(url, from, to, signal);
   try {
     if (to && response.status !== 206) throw new Error("the server stopped sending parts of the file");
     if (to) rangeOf(url, response, from, to);
+    sameVersion(tagOf(response));
     const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader();
     for (;;) {
       const { done, value } = await reader.read();

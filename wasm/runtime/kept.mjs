@@ -45,7 +45,7 @@ export async function listKept() {
   const found = [];
   for await (const [file, handle] of place?.entries() ?? []) {
     if (!file.endsWith(".journal")) continue;
-    const journal = parse(await (await /** @type {FileSystemFileHandle} */ (handle).getFile()).text());
+    const journal = parse(await textOf(/** @type {FileSystemFileHandle} */ (handle)));
     if (!journal) continue;
     const { name, url, bytes, tag } = journal.header;
     const key = file.slice(0, -".journal".length);
@@ -53,6 +53,15 @@ export async function listKept() {
   }
   const order = (/** @type {Kept} */ { name, key }) => `${name}\n${key}`;
   return found.sort((one, other) => (order(one) < order(other) ? -1 : 1));
+}
+
+/** Of a file that another tab may delete or write at any time: then it has none. @param {FileSystemFileHandle} handle */
+async function textOf(handle) {
+  try {
+    return await (await handle.getFile()).text();
+  } catch {
+    return "";
+  }
 }
 
 /** Delete a kept model. One that is being downloaded is "in use" and stays. @param {string} key */

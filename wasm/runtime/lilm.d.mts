@@ -117,6 +117,9 @@ export type GenerateOptions = {
     top_p?: number;
     min_p?: number;
     repeat_penalty?: number;
+    /**
+     * -1 looks at the whole context.
+     */
     repeat_last_n?: number;
     /**
      * -1 goes on to the end of the context.

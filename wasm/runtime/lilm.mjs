@@ -9,7 +9,9 @@
 import { Channel } from "./channel.mjs";
 import * as core from "./core.mjs";
 import { LilmError } from "./errors.mjs";
+import { fileName } from "./file_name.mjs";
 import * as kept from "./kept.mjs";
+import { checkLoading } from "./options.mjs";
 
 export { LilmError };
 
@@ -71,7 +73,7 @@ export { LilmError };
  * @property {number} [top_p]
  * @property {number} [min_p]
  * @property {number} [repeat_penalty]
- * @property {number} [repeat_last_n]
+ * @property {number} [repeat_last_n] -1 looks at the whole context.
  * @property {number} [n_predict] -1 goes on to the end of the context.
  * @property {number} [seed]
  * @property {boolean} [ignore_eos] Go on after the token that ends a text.
@@ -132,17 +134,18 @@ const NODE = typeof process === "object" && Boolean(process.versions?.node);
  * @returns {Promise<Model>}
  */
 export async function load(source, options = {}) {
+  const { threads: most = usualThreads(), n_ctx, n_batch } = checkLoading(options);
   if (options.signal?.aborted) throw new LilmError("aborted", "the loading was stopped");
   const base = new URL(options.base ?? new URL("..", import.meta.url), NODE ? undefined : document.baseURI).href;
   const folder = base.endsWith("/") ? base : `${base}/`;
   const table = /** @type {core.Table} */ (await core.readJson(new URL("memory.json", folder).href));
   const variant = chooseVariant(table.variants ?? [], options.variant);
-  const threads = variant === "single" ? 1 : Math.min(options.threads ?? usualThreads(), table.threads);
+  const threads = variant === "single" ? 1 : Math.min(most, table.threads);
   const place = placeOf(source);
   const name = options.name ?? nameOf(place);
   const channel = await Channel.open(options.signal);
   try {
-    const { n_ctx, n_batch, keep, adapt } = options;
+    const { keep, adapt } = options;
     const lora = placeOf(options.lora);
     const files = {
       chunks: placeOf(options.chunks),
@@ -351,7 +354,7 @@ function placeOf(source) {
 /** @returns {string} */
 function nameOf(/** @type {string | Blob | Blob[] | {opfs: string}} */ place) {
   if (Array.isArray(place)) return nameOf(place[0]);
-  if (typeof place === "string") return lastPart(place);
+  if (typeof place === "string") return fileName(place);
   return "opfs" in place ? place.opfs : (/** @type {File} */ (place).name ?? "");
 }
 
@@ -359,10 +362,4 @@ function nameOf(/** @type {string | Blob | Blob[] | {opfs: string}} */ place) {
 async function askToStay() {
   const { storage } = navigator;
   if (storage.persist && !(await storage.persisted())) await storage.persist();
-}
-
-/** @returns {string} */
-function lastPart(/** @type {string} */ place) {
-  const path = /^[a-z]+:\/\//.test(place) ? new URL(place).pathname : place;
-  return decodeURIComponent(path.split(/[/\\]/).pop() ?? "");
 }

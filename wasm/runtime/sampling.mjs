@@ -8,7 +8,7 @@
  * @property {number} top_p
  * @property {number} min_p
  * @property {number} repeat_penalty
- * @property {number} repeat_last_n
+ * @property {number} repeat_last_n -1 looks at the whole context
  * @property {number} n_predict -1 goes on to the end of the context
  * @property {number} seed
  * @property {boolean} ignore_eos go on after the end token

@@ -3,6 +3,7 @@
 import { checkChunkList, readChunkList } from "./chunk_list.mjs";
 import { Download, keptReader, sha256 } from "./download.mjs";
 import { LilmError } from "./errors.mjs";
+import { fileName } from "./file_name.mjs";
 import { probeOnce } from "./http.mjs";
 import { canKeep, KeptFile, listKept, reserve } from "./kept.mjs";
 import { blobReader, pathReader } from "./reader.mjs";
@@ -64,8 +65,7 @@ async function openParts(places, options) {
       const onProgress = (/** @type {number} */ loaded, /** @type {number} */ total) =>
         options.onProgress(i * total + loaded, places.length * total); // parts are of about one size
       const onSize = (/** @type {number} */ bytes) => options.onSize(before + bytes);
-      const name =
-        typeof place === "string" ? decodeURIComponent(place.split(/[?#]/)[0].split("/").pop() ?? "") : options.name;
+      const name = typeof place === "string" ? fileName(place) : options.name;
       readers.push(await openOne(place, { ...options, name, chunks: lists?.[i] ?? null, onProgress, onSize }));
     }
     return joinParts(readers);

@@ -10,6 +10,7 @@ const PART = /-(\d{5})-of-(\d{5})(\.gguf(?:\.[^/]*)?)$/i;
 const SIZES = [1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8];
 export const [STRING, ARRAY] = [8, 9];
 const MOST_HEADER = 256 << 20; // bytes
+const MOST_ALIGNMENT = 1 << 20; // bytes; files have 32, and up to so many zeros stand between two tensors
 
 /**
  * All parts of a split file, by the address of one of them, or of what lies beside each; null when its name is not that
@@ -70,15 +71,21 @@ export class Cursor {
     if (type === STRING) return this.skip(this.u64());
     if (type === ARRAY) {
       const [of, count] = [this.u32(), this.u64()];
-      if (of !== STRING && of !== ARRAY) return this.skip(SIZES[of] * count);
+      if (of !== STRING) return this.skip(sizeOf(of) * count); // arrays have none in them, as llama.cpp has it
       for (let i = 0; i < count; i++) this.value(of);
       return undefined;
     }
-    const size = SIZES[type];
-    if (!size) throw new LilmError("not_a_gguf", `a part of the model has a value of the unknown type ${type}`);
+    const size = sizeOf(type);
     const bytes = this.take(size);
     return bytes.reduceRight((sum, byte) => sum * 256 + byte, 0);
   }
+}
+
+/** Of a value, bytes. */
+function sizeOf(/** @type {number} */ type) {
+  const size = SIZES[type];
+  if (!size) throw new LilmError("not_a_gguf", `a part of the model has a value of the unknown type ${type}`);
+  return size;
 }
 
 /** @param {Reader} reader */
@@ -111,6 +118,9 @@ function readHeader(reader) {
     tensors.push({ head, offset });
   }
   const alignment = values.get("general.alignment") ?? 32;
+  if (!(alignment <= MOST_ALIGNMENT && Number.isInteger(Math.log2(alignment)))) {
+    throw new LilmError("not_a_gguf", `a part of the model aligns its tensors to ${alignment} bytes`);
+  }
   const data = Math.ceil(cursor.at / alignment) * alignment;
   return { reader, version, values, ranges, tensors, alignment, data, bytes: Math.max(0, reader.size - data) };
 }
