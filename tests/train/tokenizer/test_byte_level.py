@@ -202,6 +202,39 @@ def test_special_tokens_at_other_ids(llama: Made, tmp_path: Path) -> None:
     assert "pieces of the base = base" in failing(check(llama, change(llama, tmp_path, swap)))
 
 
+SENTENCES = {"ja": ["昔々、ある村に猫がいました。"], "en": ["Once upon a time there was a cat."]}
+
+
+def stripping(data: dict[str, Any]) -> None:
+    """The last special token takes the spaces and line ends behind it with it."""
+    data["added_tokens"][-1]["rstrip"] = True
+
+
+def test_a_special_token_that_takes_spaces_away(llama: Made, tmp_path: Path) -> None:
+    found = failing(check(llama, change(llama, tmp_path, stripping)))
+    assert found == {"Hugging Face = llama.cpp with special tokens"}
+
+
+@pytest.mark.parametrize("kind", ["llama-bpe", "smollm"])
+def test_added_tokens_are_found_as_llamacpp_finds_them(kind: str, tmp_path: Path) -> None:
+    """It takes no spaces away beside them, and finds one that is not special inside a word too."""
+    base = write_base(tmp_path / "base", kind, SENTENCES["en"] * 20, 400)
+    path = base / "tokenizer.json"
+    data = json.loads(path.read_text())
+    stripping(data)
+    last = max(token["id"] for token in data["added_tokens"])
+    flags = {"lstrip": True, "rstrip": True, "single_word": True, "normalized": True, "special": False}
+    data["added_tokens"].append({"id": last + 1, "content": "xword", **flags})
+    path.write_text(json.dumps(data))
+    (merged := tmp_path / "merged").mkdir()
+    found = open_base(base).write_merged(SENTENCES["ja"] * 20, TokenizerConfig(pieces=20), "ja", merged, 256)
+    marked = [f"a{token['content']}  \n b" for token in data["added_tokens"]]
+    lines = {"ja": SENTENCES["ja"], "en": [*SENTENCES["en"], "an axwordy  xword  line", *marked]}
+    report = check(Made(kind, merged, base, found, lines), merged)
+    assert failing(report) == set()
+    assert report.checks["Hugging Face = llama.cpp with special tokens"].lines == len(data["added_tokens"])
+
+
 def test_a_size_that_is_no_multiple(llama: Made) -> None:
     report = check(llama, llama.folder, multiple=100)
     assert failing(report) == {"size is a multiple of 100"}
