@@ -263,6 +263,15 @@ def test_a_full_width_sign_becomes_one_piece_and_full_width_letters_stay(tmp_pat
     assert new.encode("Ａ Ｂ ｚ").ids == old.encode("Ａ Ｂ ｚ").ids
 
 
+def test_no_room_for_a_character_is_room_for_nothing(tmp_path: Path) -> None:
+    """There is one for the most frequent character, whose parts English may hold."""
+    base = write_base(tmp_path / "base", "gpt-2", SENTENCES["en"] * 20, 400)
+    (tmp_path / "merged").mkdir()
+    thai = ["กาลครั้งหนึ่งมีแมวชื่อมานี อาศัยอยู่ในป่า ทุกวันแมวเล่นสนุก"] * 4
+    found = open_base(base).write_merged(thai, TokenizerConfig(pieces=1), "th", tmp_path / "merged", 256)
+    assert found.pieces_added == 0 and found.share_left_to_bytes == 1
+
+
 def test_a_first_syllable_is_one_piece_though_the_base_has_its_space_and_first_byte(tmp_path: Path) -> None:
     """As SmolLM2's vocabulary, which cuts 「 강」 as space and EA, B0, 95."""
     syllables = "".join(f" {chr(code)}" for code in range(0xAC00, 0xD7A4, 11))
