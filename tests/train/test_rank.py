@@ -16,7 +16,7 @@ from lilm.progress import Reporter
 from lilm.recipe import Recipe, load_recipe
 from lilm.train.pretrain import rank
 from lilm.train.pretrain.inputs import open_sequences
-from lilm.train.pretrain.rank import NEEDS, rank_report
+from lilm.train.pretrain.rank import NEEDS, Trial, _lora_trials, rank_report
 from lilm.train.pretrain.rank_answer import answer
 from lilm.train.pretrain.spectrum import changes, ranks_holding
 from lilm.train.trainer.loop import Job
@@ -97,6 +97,26 @@ def test_trials_learn_as_the_stage_would(
     assert batch.input_ids.tolist() == [main.sequence(at).input_ids.tolist() for at in range(len(batch.input_ids))]
     assert first.level is not None and batch.soft is not None and first.kept_rows
     assert all(job.level is None and job.batch_at(0).soft is not None for job in others)
+
+
+def test_a_rate_that_is_too_high_for_more_rank_ends_nothing() -> None:
+    """Hours of trials are not lost: the next lower rate is tried."""
+
+    class Pilot:
+        measured = "bits"
+
+        def say(self, text: str) -> None:
+            assert "lost" in text
+
+        def lora(self, rank: int, lr: float, matrix_lr: float) -> Trial:
+            if lr * rank > 0.1 or rank > 1000:
+                raise LilmError("lost", where="LoRA")
+            return Trial(rank, lr, {"bits": 1 - lr}, 1, 1.0)
+
+    found = _lora_trials(Pilot(), [4, 64], 0.01)  # type: ignore[arg-type]
+    assert [(trial.rank, trial.lr) for trial in found] == [(4, 0.01), (64, pytest.approx(0.01 / 9))]
+    with pytest.raises(LilmError, match="lost"):
+        _lora_trials(Pilot(), [4, 2000], 0.01)  # type: ignore[arg-type]
 
 
 def test_without_new_pieces_there_are_no_rows_to_begin_with(

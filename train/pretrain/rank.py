@@ -39,6 +39,7 @@ from lilm.vocabulary.pieces import new_pieces
 
 RANKS = (8, 16, 32, 64, 128, 256)
 FACTOR = 3.0  # between learning rates that are tried
+LOWER = 5  # of such steps, after which something else is wrong
 NEEDS = ("base", "corpus", "tokenizer", "pack")
 FOLDER = "rank"
 
@@ -131,7 +132,8 @@ def _lora_trials(pilot: "_Pilot", ranks: list[int], matrix_lr: float) -> list[Tr
     best: list[Trial] = []
     rate = matrix_lr
     for rank in ranks:
-        found = {rate: pilot.lora(rank, rate, matrix_lr)}
+        rate, trial = _begun(pilot, rank, rate, matrix_lr)
+        found = {rate: trial}
         for factor in (1 / FACTOR, FACTOR) if not best else (1 / FACTOR,):
             better = True
             while better:
@@ -145,6 +147,18 @@ def _lora_trials(pilot: "_Pilot", ranks: list[int], matrix_lr: float) -> list[Tr
                 rate = next_rate if better else rate
         best.append(found[rate])
     return best
+
+
+def _begun(pilot: "_Pilot", rank: int, rate: float, matrix_lr: float) -> tuple[float, Trial]:
+    """(rate, trial) with `rate` or, where the trial is lost with it, the first lower one with which it is not: what did
+    best for less rank may be too much. Raises LilmError when `LOWER` lower ones are too much as well."""
+    for _ in range(LOWER):
+        try:
+            return rate, pilot.lora(rank, rate, matrix_lr)
+        except LilmError as error:
+            pilot.say(error.line())
+            rate /= FACTOR
+    return rate, pilot.lora(rank, rate, matrix_lr)
 
 
 class _Pilot:
