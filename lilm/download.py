@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -15,6 +16,7 @@ from lilm.progress import Reporter
 
 CHUNK = 1 << 20
 TIMEOUT = 60.0  # seconds without a byte
+_RANGE = re.compile(r"bytes (\d+)-")
 
 
 def cached_path(url: str) -> Path:
@@ -56,23 +58,26 @@ def download(url: str, sha256: str, reporter: Reporter) -> Path:
 
 
 def _mark(part: Path) -> Path:
-    """Beside an unfinished file: which version of it the server sent."""
+    """Beside an unfinished file: which version of it the server sent, and its bytes (0: it did not say)."""
     return part.with_name(part.name + ".json")
 
 
 def _fetch(url: str, part: Path, reporter: Reporter) -> None:
     """Append to `part` what it lacks. Raises OSError when the connection ends before the file does."""
     mark = _mark(part)
-    version = json.loads(mark.read_text(encoding="utf-8"))["version"] if mark.is_file() and part.is_file() else ""
+    known = json.loads(mark.read_text(encoding="utf-8")) if mark.is_file() and part.is_file() else {}
+    version = known.get("version", "")
     done = part.stat().st_size if version else 0
-    headers = {"Range": f"bytes={done}-", "If-Range": version} if done else {}
-    request = urllib.request.Request(url, headers={"User-Agent": "lilm", **headers})  # noqa: S310 - the recipe has https
-    with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310
+    if done and done == known.get("bytes"):
+        return  # all of it had come when the process ended, and the server has no byte after it
+    answer = (_rest(url, done, version) if done else None) or _asked(url, {})
+    with answer:
         if answer.status != http.client.PARTIAL_CONTENT:
-            done = 0  # another version, or a server that only sends whole files
+            part.unlink(missing_ok=True)  # before its mark says anything of another version
+            done, version = 0, ""
         left = answer.headers.get("Content-Length")
         total = done + int(left) if left is not None else 0
-        write_json(mark, {"version": answer.headers.get("ETag") or answer.headers.get("Last-Modified") or ""})
+        write_json(mark, {"version": _version(answer) or version, "bytes": total})
         with (
             part.open("ab" if done else "wb") as out,
             reporter.bar("download MB", total // CHUNK, done // CHUNK) as bar,
@@ -80,6 +85,32 @@ def _fetch(url: str, part: Path, reporter: Reporter) -> None:
             _copy(answer, out, bar, done)
     if total and part.stat().st_size != total:
         raise OSError(f"it ended after {part.stat().st_size:,} of {total:,} bytes")
+
+
+def _asked(url: str, headers: dict[str, str]) -> Any:
+    request = urllib.request.Request(url, headers={"User-Agent": "lilm", **headers})  # noqa: S310 - the recipe has https
+    return urllib.request.urlopen(request, timeout=TIMEOUT)  # noqa: S310
+
+
+def _rest(url: str, done: int, version: str) -> Any:
+    """The server's answer: what comes after `done` bytes of `version`, or a whole file; None where it has no such rest,
+    or sends that of another version, as not all know If-Range."""
+    try:
+        answer = _asked(url, {"Range": f"bytes={done}-", "If-Range": version})
+    except urllib.error.HTTPError as error:
+        if error.code != http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
+            raise
+        return None
+    found = _RANGE.match(answer.headers.get("Content-Range") or "")
+    goes_on = _version(answer) in ("", version) and (found is None or int(found[1]) == done)
+    if answer.status == http.client.PARTIAL_CONTENT and not goes_on:
+        answer.close()
+        return None
+    return answer
+
+
+def _version(answer: Any) -> str:
+    return answer.headers.get("ETag") or answer.headers.get("Last-Modified") or ""
 
 
 def _copy(answer: Any, out: Any, bar: Any, done: int) -> None:

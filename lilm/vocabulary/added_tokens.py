@@ -1,14 +1,14 @@
 """Tokens that a model's folder adds to its SentencePiece model, in files beside it, as Hugging Face numbers them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from lilm.errors import LilmError
 from lilm.json_file import read_json_object
 from lilm.llama.config import AGAIN
-from lilm.vocabulary.byte_level import CONFIG
-from lilm.vocabulary.sentencepiece import CONTROL, read_proto
+from lilm.vocabulary.byte_level import CONFIG, FILE
+from lilm.vocabulary.sentencepiece import CONTROL, NORMAL, read_proto
 
 ADDED = "added_tokens.json"
 MOST_DIGITS = 10  # of an id; Python refuses to read numbers of thousands
@@ -26,7 +26,7 @@ def read_model(path: Path) -> Any:
     proto = read_proto(path)
     names = [piece.piece for piece in proto.pieces]
     rows = _rows(path.parent)
-    for index, (name, where) in sorted(_added(path.parent).items()):
+    for index, (name, where) in sorted(_added(path.parent, proto).items()):
         if rows is not None and index >= rows:
             break
         if index < len(names) and names[index] == name:
@@ -63,12 +63,12 @@ def token_text(token: Any) -> str:
     return content if isinstance(content, str) else ""
 
 
-def complete_model(path: Path) -> None:
-    """Write the added tokens and the BOS into a tokenizer.model, for those that read nothing else; without any it
-    stays."""
+def write_whole_model(path: Path, target: Path) -> None:
+    """Write the tokenizer.model in `path` to `target`, with the added tokens and the BOS in it, for those that read
+    nothing else; without any it stays as it is."""
     whole = read_model(path)
-    if whole != read_proto(path):
-        path.write_bytes(whole.SerializeToString(deterministic=True))
+    is_whole = whole == read_proto(path)
+    target.write_bytes(path.read_bytes() if is_whole else whole.SerializeToString(deterministic=True))
 
 
 def _refused(what: str, where: Path) -> LilmError:
@@ -81,10 +81,11 @@ def _rows(folder: Path) -> int | None:
     return rows if isinstance(rows, int) else None
 
 
-def _added(folder: Path) -> dict[int, tuple[str, Path]]:
-    """Text by id, and the file that says so. Raises LilmError for what is no id, and for an id of two tokens."""
+def _added(folder: Path, proto: Any) -> dict[int, tuple[str, Path]]:
+    """Text by id, and the file that says so. proto: the model beside them. Raises LilmError for what is no id, and for
+    an id of two tokens."""
     found: dict[int, tuple[str, Path]] = {}
-    for path, name, index in _named(folder):
+    for path, name, index in _named(folder, proto):
         if not str(index).isdecimal() or len(str(index)) > MOST_DIGITS:
             raise _refused(f"the id of added token {name!r} is {index!r}", path)
         if name != name.encode(errors="replace").decode():
@@ -94,9 +95,9 @@ def _added(folder: Path) -> dict[int, tuple[str, Path]]:
     return found
 
 
-def _named(folder: Path) -> Iterator[tuple[Path, str, Any]]:
-    """(file, text, id) as the files have them."""
-    added, config = folder / ADDED, folder / CONFIG
+def _named(folder: Path, proto: Any) -> Iterator[tuple[Path, str, Any]]:
+    """(file, text, id) as the files have them. A tokenizer.json of another vocabulary than `proto` does not count."""
+    added, config, whole = folder / ADDED, folder / CONFIG, folder / FILE
     if added.is_file():
         for name, index in read_json_object(added, remedy=AGAIN).items():
             yield added, name, index
@@ -107,3 +108,18 @@ def _named(folder: Path) -> Iterator[tuple[Path, str, Any]]:
             if not isinstance(content, str):
                 raise _refused(f"added token {index} has no content", config)
             yield config, content, index
+    data = read_json_object(whole, remedy=AGAIN) if whole.is_file() else {}
+    tokens = data.get("added_tokens")  # transformers 5 writes them there alone
+    for token in tokens if isinstance(tokens, list) and _is_made_of(data, proto) else ():
+        content, index = (token.get(key) if isinstance(token, dict) else None for key in ("content", "id"))
+        if not isinstance(content, str):
+            raise _refused(f"added token {index} has no content", whole)
+        yield whole, content, index
+
+
+def _is_made_of(data: Mapping[str, Any], proto: Any) -> bool:
+    """Whether a tokenizer.json has the pieces of `proto` at their ids."""
+    model = data.get("model")
+    vocab = model.get("vocab") if isinstance(model, dict) else None
+    pieces = ((at, piece.piece) for at, piece in enumerate(proto.pieces) if piece.type == NORMAL)
+    return isinstance(vocab, dict) and all(vocab.get(name) == at for at, name in pieces)

@@ -14,6 +14,8 @@ from lilm.vocabulary.pretokenizers import detect_pre
 FILE = "tokenizer.json"
 CONFIG = "tokenizer_config.json"
 MOST_GAPS = 1000  # ids that the file leaves out, beside as many as it has
+_AS_IT_STANDS = {"lstrip": False, "rstrip": False, "single_word": False}
+"""llama.cpp takes no spaces away beside an added token, and finds it inside a word too."""
 UNUSED_NAME = "<unused_{}>"
 UNUSED_START = UNUSED_NAME.partition("{}")[0]
 REMEDY = "use a Llama whose tokenizer is a SentencePiece tokenizer.model or a byte-level BPE tokenizer.json"
@@ -23,10 +25,11 @@ REMEDY = "use a Llama whose tokenizer is a SentencePiece tokenizer.model or a by
 class ByteLevel:
     """A byte-level BPE.
 
-    data: the file's JSON. names: the text of each id, bytes written as GPT-2 does; an id that the file leaves out has
-    an unused one's. special: ids of added tokens, and whether they are control tokens. unused: ids that no text gives.
-    merges: best first. pre: what llama.cpp calls its pre-tokenizer. eos_id: the end of a text. bos_id: what stands
-    before one; where there is no BOS it is the EOS, as these models saw it between texts. has_bos: whether there is.
+    data: the file's JSON, added tokens as llama.cpp looks for them. names: the text of each id, bytes written as GPT-2
+    does; an id that the file leaves out has an unused one's. special: ids of added tokens, and whether they are control
+    tokens. unused: ids that no text gives. merges: best first. pre: what llama.cpp calls its pre-tokenizer. eos_id: the
+    end of a text. bos_id: what stands before one; where there is no BOS it is the EOS, as these models saw it between
+    texts. has_bos: whether there is.
     adds_bos: encoding puts it there. missing: names of bytes that text can hold and the vocabulary has no piece for.
     """
 
@@ -112,6 +115,7 @@ def _read(data: dict[str, Any], folder: Path, path: Path) -> ByteLevel:
     missing = tuple(
         char for byte, char in enumerate(byte_alphabet()) if byte not in NOT_IN_UTF8 and char not in model["vocab"]
     )
+    data = {**data, "added_tokens": [{**token, **_AS_IT_STANDS} for token in data.get("added_tokens") or []]}
     return ByteLevel(data, names, special, unused, merges, pre, before, eos, bos is not None, adds, missing)
 
 

@@ -14,7 +14,7 @@ from lilm.vocabulary.byte_level import (
     piece_bytes,
     read_byte_level,
 )
-from lilm.vocabulary.sentencepiece import MODEL, has_model, read_proto
+from lilm.vocabulary.sentencepiece import MODEL, has_model, processor, read_proto
 
 
 class Pieces(Protocol):
@@ -51,14 +51,14 @@ class Pieces(Protocol):
 
 
 class SentencePieces:
-    """tokenizer.model."""
+    """tokenizer.model. Every space is kept, whatever the file says, as in the merged model and in llama.cpp."""
 
     def __init__(self, path: Path) -> None:
-        import sentencepiece
-
-        self._processor = sentencepiece.SentencePieceProcessor(model_file=str(path))
+        proto = read_proto(path)
+        self._processor = processor(proto)
+        self._alone = processor(proto, add_dummy_prefix=False)
         self.names = [self._processor.id_to_piece(index) for index in range(self._processor.vocab_size())]
-        named = self.names[named_ids(path.parent, read_proto(path))[1]]
+        named = self.names[named_ids(path.parent, proto)[1]]
         own = self._processor.eos_id()
         end = text_mark(named, read_chat_template(path.parent), self._control(), self.names[own])
         self.bos_id, self.eos_id = self._processor.bos_id(), self._processor.piece_to_id(end)
@@ -71,10 +71,9 @@ class SentencePieces:
         return ids
 
     def spell(self, piece: str) -> list[int]:
-        """Without the space that SentencePiece puts in front."""
-        ids = self.encode(piece.replace("▁", " "))
-        space = self._processor.piece_to_id("▁")
-        return ids[1:] if len(ids) > 1 and ids[0] == space and not piece.startswith("▁") else ids
+        """Without the space that SentencePiece puts in front, which would merge with what follows it."""
+        ids: list[int] = self._alone.encode(piece.replace("▁", " "))
+        return ids
 
     def n_bytes(self) -> list[int]:
         """▁ is counted as itself."""

@@ -18,6 +18,7 @@ from lilm.recipe import BaseConfig, TokenizerConfig
 from lilm.train.base import stage
 from lilm.train.base.model_folder import check_model_folder, load_llama
 from lilm.train.tokenizer import stage as tokenizer_stage
+from lilm.train.tokenizer.hf import build_tokenizer
 from lilm.vocabulary.sentencepiece import UNIGRAM, read_proto
 
 WEIGHTS = "model.safetensors"
@@ -307,7 +308,7 @@ def with_rows(base: Path, rows: int) -> None:
     edit_weights(base, lambda tensors: tensors.update({EMBEDDING: torch.randn(rows, 32) / 50}))
 
 
-@pytest.mark.parametrize("file", ["added_tokens.json", "tokenizer_config.json"])
+@pytest.mark.parametrize("file", ["added_tokens.json", "tokenizer_config.json", "tokenizer.json"])
 def test_tokens_beside_a_sentencepiece_model_are_tokens(
     base: Path, pretrain_inputs: dict[str, Path], tmp_path: Path, context: Context, file: str
 ) -> None:
@@ -316,6 +317,10 @@ def test_tokens_beside_a_sentencepiece_model_are_tokens(
     decoder = {str(index): {"content": name, "special": False} for name, index in added.items()}
     beside = added if file == "added_tokens.json" else {"added_tokens_decoder": decoder}
     (base / file).write_text(json.dumps(beside), encoding="utf-8")
+    if file == "tokenizer.json":  # in which alone transformers 5 writes them
+        whole = build_tokenizer(read_proto(base / "tokenizer.model"))
+        whole.add_special_tokens(list(added))
+        whole.save(str(base / file))
     inputs = pretrain_inputs | {"base": tmp_path / "out"}
     made = tmp_path / "tokenizer"
     for folder in (inputs["base"], made):
@@ -346,6 +351,23 @@ def test_added_tokens_that_are_refused_by_name(base: Path, added: dict[str, Any]
     with_rows(base, 408)
     (base / "added_tokens.json").write_text(json.dumps(added), encoding="utf-8")
     refused(base, "added_tokens.json", part)
+
+
+@pytest.mark.parametrize(
+    ("token", "part"),
+    [
+        ({"id": 3, "content": "<|im_end|>"}, "'<|im_end|>' has id 3, and in tokenizer.model '<0x00>' has it"),
+        ({"id": True, "content": "<|im_end|>"}, "the id of added token '<|im_end|>' is True"),
+        ({"id": 400}, "added token 400 has no content"),
+        ("<|im_end|>", "added token None has no content"),
+    ],
+)
+def test_added_tokens_of_a_tokenizer_json_that_are_refused_by_name(base: Path, token: Any, part: str) -> None:
+    with_rows(base, 408)
+    data = json.loads(build_tokenizer(read_proto(base / "tokenizer.model")).to_str())
+    data["added_tokens"].append(token)
+    (base / "tokenizer.json").write_text(json.dumps(data), encoding="utf-8")
+    refused(base, "tokenizer.json", part)
 
 
 def flat(proto: Any) -> None:

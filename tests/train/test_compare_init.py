@@ -17,6 +17,7 @@ from lilm.train.base.model_folder import load_llama
 from lilm.train.pretrain import compare
 from lilm.train.pretrain.compare import compare_init
 from lilm.train.pretrain.init_distillation import Distillation
+from lilm.train.trainer.loop import Job
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +85,29 @@ def test_new_rows_alone_leave_the_base_as_it_was(
         assert torch.equal(rows_only[name][: len(value)], value), name
         assert torch.equal(again[name], start[name]), "both begin alike"
     assert any(not torch.equal(whole[name][: len(value)], value) for name, value in base.items())
+
+
+def test_trials_learn_as_the_stage_would(
+    run: Path, recipe: Recipe, reporter: Reporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rate that the recipe has found with level steps would spoil the rows without them."""
+    jobs: list[Job] = []
+    train = compare.train
+
+    def kept(model: torch.nn.Module, job: Job, reporter: Reporter) -> object:
+        jobs.append(job)
+        return train(model, job, reporter)
+
+    monkeypatch.setattr(compare, "train", kept)
+    changed = {"keep_base_rows": True, "embedding_lr_scale": 4.0, "bigrams": 0.5}
+    recipe = recipe.model_copy(update={"pretrain": recipe.pretrain.model_copy(update=changed)})
+    compare_init(run, recipe, 1, reporter, tmp_path, ["mean"])
+    rows_only, whole = jobs
+    n_old = recipe.base.scratch.vocab_size
+    assert rows_only.level is not None and whole.level is None
+    assert (rows_only.kept_rows, whole.kept_rows) == (n_old, n_old)
+    assert (rows_only.embedding_lr_scale, whole.embedding_lr_scale) == (1.0, 4.0)
+    assert all(job.batch_at(0).soft is not None for job in jobs)
 
 
 def test_a_run_that_is_not_far_enough_is_refused(recipe: Recipe, reporter: Reporter, tmp_path: Path) -> None:

@@ -7,18 +7,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from lilm.errors import LilmError
 from lilm.pipeline.hashing import sha256_file
 from lilm.pipeline.runner import chosen_stages, run_stages
 from lilm.progress import Reporter
 from lilm.recipe import Recipe
+from lilm.train.plan.calibrate import Clock
 from lilm.train.pretrain import compare_sizes as command
+from lilm.train.pretrain import pilot
 from lilm.train.pretrain.compare_sizes import compare_sizes
 from lilm.train.pretrain.crossing import crossing
 from lilm.train.pretrain.passages import bits, differences, passages
 from lilm.train.tokenizer.report.choice import choice_line, run_choice
 from lilm.train.tokenizer.report.command import report_run
+from lilm.train.trainer.batches import BatchAt
 from lilm.train.trainer.measure import bits_per_byte
 
 SIZES = (0, 150)
@@ -60,12 +64,30 @@ def test_pilots_are_trained_as_the_recipe_says_for_as_long_as_the_first(found: d
     assert none["seconds_wanted"] == some["seconds_wanted"] == found["seconds"]
     assert some["chars_per_token"]["ja"] > 2 * none["chars_per_token"]["ja"]
     assert none["chars_per_token"]["en"] == some["chars_per_token"]["en"]
-    for pilot in (none, some):
-        curve = pilot["curve"]
+    for one in (none, some):
+        curve = one["curve"]
         assert [entry["seconds"] for entry in curve] == sorted(entry["seconds"] for entry in curve)
         assert curve[-1]["bits_per_byte_ja"] < curve[0]["bits_per_byte_ja"]
-        assert curve[-1]["step"] == pilot["steps"][1]
+        assert curve[-1]["step"] == one["steps"][1]
     assert some["mb"]["Q4_0"] > none["mb"]["Q4_0"], "rows weigh"
+
+
+def test_the_speed_is_measured_of_the_steps_that_are_made(
+    run: Path, recipe: Recipe, reporter: Reporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What follows the new pieces is taught in stage 2 too, and takes its time."""
+    measured: list[bool] = []
+    steady_clock = pilot.steady_clock
+
+    def kept(model: torch.nn.Module, batch_at: BatchAt, *arguments: Any, **options: Any) -> Clock:
+        measured.append(batch_at(0).soft is not None)
+        return steady_clock(model, batch_at, *arguments, **options)
+
+    monkeypatch.setattr(pilot, "steady_clock", kept)
+    pretrain = recipe.pretrain.model_copy(update={"bigrams": 0.5})
+    changed = recipe.model_copy(update={"pretrain": pretrain})
+    compare_sizes(run, changed, reporter, [0, 150], steps=1, out_dir=tmp_path)
+    assert measured == [False, True, True], "without new pieces; stages 1 and 2"
 
 
 def test_the_best_is_the_lowest_and_the_page_says_so(found: dict[str, Any], run: Path) -> None:

@@ -17,7 +17,7 @@ from lilm.train.pretrain.init_rows import SHRINK, covariance_rows, random_rows
 from lilm.train.pretrain.init_snippets import PER_PIECE, collect_snippets
 from lilm.train.tokenizer.hf import write_tokenizer
 from lilm.train.tokenizer.merge import merge_pieces, normal_pieces, read_base
-from lilm.train.tokenizer.train import train_base_tokenizer, train_sentencepiece
+from lilm.train.tokenizer.train import Learnt, train_base_tokenizer, train_sentencepiece
 from lilm.vocabulary.pieces import SentencePieces
 from lilm.vocabulary.sentencepiece import processor, read_proto
 
@@ -112,6 +112,40 @@ def test_random_rows_are_spread_like_old_ones() -> None:
     new = random_rows(rows, 50_000, seed=1)
     assert torch.allclose(new.std(dim=0), rows.std(dim=0), rtol=0.05)
     assert torch.allclose(new.mean(dim=0), rows.mean(dim=0), atol=0.15)
+
+
+@pytest.fixture(scope="module")
+def spaced(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A base that has a piece of two spaces, as Llama has, and whose file says that such spaces are one, as Llama's
+    does not."""
+    path = tmp_path_factory.mktemp("spaced") / "base.model"
+    train_base_tokenizer([f"Once  upon a time  there was a {name}" for name in ("town", "cat", "tale")] * 5, 310, path)
+    proto = read_proto(path)
+    assert {"▁▁", "▁t"} <= {piece.piece for piece in proto.pieces}
+    proto.normalizer_spec.remove_extra_whitespaces = True
+    path.write_bytes(proto.SerializeToString())
+    return path
+
+
+def test_a_piece_is_spelt_as_it_stands(spaced: Path) -> None:
+    """A space in front would make one token of two, ▁▁, or of itself and the first letter."""
+    base = SentencePieces(spaced)
+
+    def spelt(piece: str) -> list[str]:
+        return [base.names[index] for index in base.spell(piece)]
+
+    assert spelt("▁tä") == ["▁t", "<0xC3>", "<0xA4>"]
+    assert spelt("tä") == ["t", "<0xC3>", "<0xA4>"]
+    assert spelt("▁日") == ["▁", "<0xE6>", "<0x97>", "<0xA5>"]
+    assert spelt("▁") == ["▁"]
+
+
+def test_the_base_reads_every_space_as_the_merged_model_does(spaced: Path, tmp_path: Path) -> None:
+    """What it has before training is measured on the same text as what it has after."""
+    write_tokenizer(merge_pieces(read_base(spaced), Learnt.nothing(), 0, 64).proto, tmp_path, 256)
+    merged = SentencePieces(tmp_path / "tokenizer.model")
+    for text in ("a  town ", " a   cat", "was  a\n  tale\n"):
+        assert SentencePieces(spaced).encode(text) == merged.encode(text)
 
 
 def test_a_vocabulary_without_new_pieces_changes_nothing(folder: Path) -> None:

@@ -178,6 +178,18 @@ def test_what_cannot_be_planned_is_refused_by_name() -> None:
     missing = recipe.model_copy(update={"base": recipe.base.model_copy(update={"kind": "path", "path": "/no/where"})})
     with pytest.raises(LilmError, match="no such folder"):
         plan(missing, HARDWARE["h100"])
+    odd = changed(recipe, stage2=recipe.pretrain.stage2.model_copy(update={"batch_size": 12, "micro_batch_size": 4}))
+    with pytest.raises(LilmError, match=r"stage 2: full: the 6 sequences of each of 2 devices .* micro_batch_size 4"):
+        plan(odd, HARDWARE["h100"], 2)
+
+
+def test_a_base_that_is_not_fetched_yet_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not the place in the cache where nothing lies."""
+    monkeypatch.setenv("LILM_CACHE", str(tmp_path))
+    recipe = load_recipe("tinyllama-ja")
+    base = {"kind": "gguf", "repo": "", "url": "https://example.org/model.gguf"}
+    with pytest.raises(LilmError, match=r"base\.url https://example\.org/model\.gguf: the base is not fetched yet"):
+        plan(recipe.model_copy(update={"base": recipe.base.model_copy(update=base)}), HARDWARE["h100"])
 
 
 def test_here_is_measured_and_shown() -> None:

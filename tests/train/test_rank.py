@@ -14,9 +14,12 @@ from lilm.errors import LilmError
 from lilm.pipeline.runner import chosen_stages, run_stages
 from lilm.progress import Reporter
 from lilm.recipe import Recipe, load_recipe
-from lilm.train.pretrain.rank import NEEDS, rank_report
+from lilm.train.pretrain import rank
+from lilm.train.pretrain.inputs import open_sequences
+from lilm.train.pretrain.rank import NEEDS, Trial, _lora_trials, rank_report
 from lilm.train.pretrain.rank_answer import answer
 from lilm.train.pretrain.spectrum import changes, ranks_holding
+from lilm.train.trainer.loop import Job
 
 STEPS = 3
 
@@ -72,6 +75,55 @@ def test_every_trial_begins_at_the_same_point(report: dict[str, Any], recipe: Re
     assert again["full"] == report["full"]
     assert again["lora"] == report["lora"][:1]
     assert again["changes"] == report["changes"]
+
+
+def test_trials_learn_as_the_stage_would(
+    recipe: Recipe, packed: Path, reporter: Reporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The start that they share is stage 1's: no replay, level steps, and what follows the new pieces."""
+    jobs: list[Job] = []
+    train = rank.train
+
+    def kept(model: torch.nn.Module, job: Job, reporter: Reporter) -> object:
+        jobs.append(job)
+        return train(model, job, reporter)
+
+    monkeypatch.setattr(rank, "train", kept)
+    pretrain = recipe.pretrain.model_copy(update={"bigrams": 0.5, "replay": 0.5})
+    rank_report(packed, recipe.model_copy(update={"pretrain": pretrain}), reporter, 1, ranks=(4,))
+    first, *others = jobs
+    batch = first.batch_at(0)
+    main = open_sequences(packed / "pack", recipe.language, None, batch.input_ids.shape[1], recipe.seed)
+    assert batch.input_ids.tolist() == [main.sequence(at).input_ids.tolist() for at in range(len(batch.input_ids))]
+    assert first.level is not None and batch.soft is not None and first.kept_rows
+    assert all(job.level is None and job.batch_at(0).soft is not None for job in others)
+
+
+def test_a_rate_that_is_too_high_for_more_rank_ends_nothing() -> None:
+    """Hours of trials are not lost: the next lower rate is tried."""
+
+    class Pilot:
+        measured = "bits"
+
+        def say(self, text: str) -> None:
+            assert "lost" in text
+
+        def lora(self, rank: int, lr: float, matrix_lr: float) -> Trial:
+            if lr * rank > 0.1 or rank > 1000:
+                raise LilmError("lost", where="LoRA")
+            return Trial(rank, lr, {"bits": 1 - lr}, 1, 1.0)
+
+    found = _lora_trials(Pilot(), [4, 64], 0.01)  # type: ignore[arg-type]
+    assert [(trial.rank, trial.lr) for trial in found] == [(4, 0.01), (64, pytest.approx(0.01 / 9))]
+    with pytest.raises(LilmError, match="lost"):
+        _lora_trials(Pilot(), [4, 2000], 0.01)  # type: ignore[arg-type]
+
+
+def test_without_new_pieces_there_are_no_rows_to_begin_with(
+    recipe: Recipe, packed: Path, reporter: Reporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rank, "new_pieces", lambda base, merged: [])
+    assert rank_report(packed, recipe, reporter, 1, ranks=(4,))["settings"]["stage1_steps"] == 0
 
 
 def test_a_run_that_is_not_packed_is_refused(recipe: Recipe, packed: Path, reporter: Reporter, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from lilm.pipeline.stage import Context
 from lilm.recipe import BaseConfig
 from lilm.train.base.model_folder import GENERATION, TEMPLATE, TOKENIZER, check_model_folder, tokenizer_files
 from lilm.train.base.weights_check import is_tied
-from lilm.vocabulary.added_tokens import ADDED, complete_model
+from lilm.vocabulary.added_tokens import ADDED, write_whole_model
 from lilm.vocabulary.byte_level import CONFIG, FILE
 from lilm.vocabulary.sentencepiece import has_model
 
@@ -42,7 +42,9 @@ def check(config: BaseConfig, context: Context) -> None:
 def external(config: BaseConfig, context: Context) -> dict[str, str]:
     if not config.path:
         return {}
-    files = _files(Path(config.path)) if config.kind == "path" else [Path(config.path)]
+    files = set(_files(Path(config.path))) if config.kind == "path" else {Path(config.path)}
+    whole = Path(config.path) / FILE  # read for its added tokens where another file has the pieces
+    files |= {whole} if whole.is_file() else set()
     return {str(path): f"{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in sorted(files)}
 
 
@@ -69,7 +71,7 @@ def run(config: BaseConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
     for path in files:
         shutil.copyfile(path, out_dir / path.name)
     if has_model(source):
-        complete_model(out_dir / TOKENIZER)
+        write_whole_model(source / TOKENIZER, out_dir / TOKENIZER)
     write_json(out_dir / "config.json", plain)
     origin.of_folder(config.kind, source, config.repo if config.kind == "hub" else "").write(out_dir)
     return Artifact()

@@ -112,7 +112,7 @@ def plan(
     tokens: for stage 2, instead of the recipe's steps. zero: ZeRO stage; None: the recipe's when there are several
     devices. Speed is the device's peak × its utilisation / executed FLOPs of a token, and the time in which gradients
     go round once a step: 2 (n - 1) / n of their bytes over the link (a ring), half as much again for ZeRO-3 in each
-    pass. Raises LilmError when the base's shape cannot be had, or `count` does not divide a batch.
+    pass. Raises LilmError when the base's shape cannot be had, or `count` devices cannot share a batch evenly.
     """
     shape = shape_of(recipe)
     recipe = as_trained(recipe, shape)
@@ -167,11 +167,18 @@ def _setting(
             remedy="set batch_size to a multiple",
         )
     each = optim.batch_size // count
+    micro = min(optim.micro_batch_size or each, each)
+    if each % micro:
+        raise LilmError(
+            f"the {each} sequences of each of {count} devices are no multiple of micro_batch_size {micro}",
+            where=f"pretrain, {where}",
+            remedy="change batch_size or micro_batch_size",
+        )
     return Setting(
         method=method,
         lora=recipe.pretrain.lora,
         window=recipe.pretrain.sequence_length,
-        micro_batch=min(optim.micro_batch_size or each, each),
+        micro_batch=micro,
         checkpointing=recipe.pretrain.gradient_checkpointing,
         bfloat16=recipe.pretrain.dtype == "bfloat16" and bfloat16,
         zero=zero,

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from lilm.commands import command
 from lilm.errors import LilmError
 from lilm.llama.config import CONFIG, read_llama_config
 from lilm.llama.shape import Shape
@@ -46,7 +47,14 @@ def base_config(recipe: Recipe) -> dict[str, Any]:
         from lilm.download import cached_path
         from lilm.train.base.from_gguf import gguf_config
 
-        return gguf_config(Path(base.path) if base.path else cached_path(base.url))
+        file = Path(base.path) if base.path else cached_path(base.url)
+        if base.url and not file.is_file():
+            raise LilmError(
+                "the base is not fetched yet, and nothing but its file says how large it is",
+                where=f"base.url {base.url}",
+                remedy=f"run `{command('run', '--to', 'base')}` first, which fetches it",
+            )
+        return gguf_config(file)
     known = next((config for name, config in KNOWN.items() if base.repo.startswith(name)), None)
     if known is not None:
         return known

@@ -24,12 +24,15 @@ from lilm.train.pretrain.embeddings import both_matrices
 from lilm.train.pretrain.init_distillation import Distillation
 from lilm.train.pretrain.init_model import Init, add_rows
 from lilm.train.pretrain.inputs import Tokenizers, heldout_texts, open_sequences, open_tokenizers
+from lilm.train.pretrain.teaching import NOTHING_NEW, Teaching, prepare_teaching
 from lilm.train.trainer.batches import BatchAt, mixed
 from lilm.train.trainer.loop import Job, Metrics, train
 from lilm.train.trainer.measure import bits_per_byte
+from lilm.vocabulary.pieces import new_pieces
 
 NEEDED = ("corpus", "base", "tokenizer", "pack")
 TRAINED = {"new_rows": "new rows only", "all": "all parameters"}
+STAGE = {"new_rows": 1, "all": 2}  # of pretraining, which trains so
 POINTS = 8  # measurements after the first
 
 
@@ -57,11 +60,12 @@ def compare_init(
 ) -> dict[str, Any]:
     """Train the base from each of `inits` for `steps` steps, once its new rows only and once all of it.
 
-    run_dir: a run whose stages corpus, base, tokenizer and pack are done; nothing in these is changed. Rates, batches
-    and replay are those of `recipe.pretrain` (stage 1 for the new rows, stage 2 for all), warmed up and decayed over
-    `steps`. Writes compare-init.html and compare-init.json to `out_dir` (default: RUN/reports) and returns what the
-    latter holds: steps, tokens, languages, and trials {init, trained, seconds, curve [{step, bits_per_byte_LANG}],
-    loss [nats per token of each step], and what distillation measured}. Raises LilmError when a stage is not done.
+    run_dir: a run whose stages corpus, base, tokenizer and pack are done; nothing in these is changed. Rates, batches,
+    replay, rows that keep their bits and what is taught beside the text are those of `recipe.pretrain` (stage 1 for the
+    new rows, stage 2 for all), warmed up and decayed over `steps`. Writes compare-init.html and compare-init.json to
+    `out_dir` (default: RUN/reports) and returns what the latter holds: steps, tokens, languages, and trials {init,
+    trained, seconds, curve [{step, bits_per_byte_LANG}], loss [nats per token of each step], and what distillation
+    measured}. Raises LilmError when a stage is not done.
     """
     from lilm.train.tokenizer.report.compare_page import compare_page
 
@@ -122,7 +126,7 @@ def _trials(
         trained: mixed(
             main,
             replay,
-            recipe.pretrain.replay_in(1 if trained == "new_rows" else 2),
+            recipe.pretrain.replay_in(STAGE[trained]),
             _optim(recipe, trained).batch_size,
         )
         for trained in TRAINED
@@ -135,10 +139,13 @@ def _trials(
         texts = read_texts(run_dir / "corpus", recipe.language, "train")
         began = add_rows(model, tokenizers.base, tokenizers.pieces, init, recipe.seed, texts, reporter, distillation)
         began["seconds"] = round(time.monotonic() - started, 2)
+        is_new = bool(new_pieces(tokenizers.base, tokenizers.pieces))
+        weight = recipe.pretrain.bigrams
+        teaching = prepare_teaching(model, main, len(tokenizers.base), weight) if is_new else NOTHING_NEW
         start = {name: value.clone() for name, value in model.state_dict().items()}
         for trained in TRAINED:
             model.load_state_dict(start)
-            metrics = _train(trial, model, f"{init}, {TRAINED[trained]}", trained)
+            metrics = _train(trial, model, f"{init}, {TRAINED[trained]}", trained, teaching)
             yield {**began, "trained": trained, **_curves(metrics)}
 
 
@@ -146,8 +153,8 @@ def _optim(recipe: Recipe, trained: str) -> OptimConfig:
     return recipe.pretrain.stage1 if trained == "new_rows" else recipe.pretrain.stage2
 
 
-def _train(trial: _Trial, model: LlamaForCausalLM, label: str, trained: str) -> Metrics:
-    recipe, tokenizers = trial.recipe, trial.tokenizers
+def _train(trial: _Trial, model: LlamaForCausalLM, label: str, trained: str, teaching: Teaching) -> Metrics:
+    recipe, tokenizers, stage = trial.recipe, trial.tokenizers, STAGE[trained]
     bos_id, n_old = tokenizers.base.bos_id, len(tokenizers.base)
     model.requires_grad_(trained == "all")
     for matrix in both_matrices(model):
@@ -163,13 +170,15 @@ def _train(trial: _Trial, model: LlamaForCausalLM, label: str, trained: str) -> 
         job = Job(
             label,
             _optim(recipe, trained).model_copy(update={"steps": trial.steps}),
-            trial.batches[trained],
+            teaching.batches(trial.batches[trained], stage, trial.steps),
             folder,
             recipe.pretrain.dtype,
             checkpoint_every=0,
             eval_every=max(1, trial.steps // POINTS),
             measure=measure,
-            kept_rows=n_old if trained == "new_rows" else 0,
+            kept_rows=recipe.pretrain.kept_rows(stage, n_old),
+            level=teaching.level if stage == 1 else None,
+            embedding_lr_scale=1.0 if stage == 1 else recipe.pretrain.embedding_lr_scale,
         )
         metrics, _ = train(model, job, trial.reporter)
     return metrics

@@ -185,6 +185,9 @@ class _Pilot:
         model = self._prepared(load_llama(self._folders["base"], self._device))
         texts: list[str] = []
         add_rows(model, self._tokenizers.base, self._tokenizers.pieces, "covariance", 0, texts, self._trial.reporter)
+        if self._new:  # what is taught beside the text takes time too
+            weight = self._recipe.pretrain.bigrams
+            self._teaching = prepare_teaching(model, self._main, len(self._tokenizers.base), weight)
         first = None
         if self._new and self._recipe.pretrain.stage1.steps:
             self._only_new_rows(model)
@@ -197,7 +200,7 @@ class _Pilot:
         seconds = max(1.0, CALIBRATION * self._trial.seconds)
         return steady_clock(
             trained,
-            self._batches(stage),
+            self._teaching.batches(self._batches(stage), 1, 1),  # of a weight that never falls: however long it takes
             self._optim(stage),
             self._recipe.pretrain.dtype,
             seconds,

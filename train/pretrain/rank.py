@@ -30,13 +30,16 @@ from lilm.train.pretrain.lora import merge_lora, with_lora
 from lilm.train.pretrain.rank_answer import answer
 from lilm.train.pretrain.rank_page import rank_page
 from lilm.train.pretrain.spectrum import Change, changes
+from lilm.train.pretrain.teaching import NOTHING_NEW, prepare_teaching
 from lilm.train.trainer.batches import mixed
 from lilm.train.trainer.checkpointing import recompute_activations
 from lilm.train.trainer.loop import Job, train
 from lilm.train.trainer.measure import bits_per_byte
+from lilm.vocabulary.pieces import new_pieces
 
 RANKS = (8, 16, 32, 64, 128, 256)
 FACTOR = 3.0  # between learning rates that are tried
+LOWER = 5  # of such steps, after which something else is wrong
 NEEDS = ("base", "corpus", "tokenizer", "pack")
 FOLDER = "rank"
 
@@ -129,7 +132,8 @@ def _lora_trials(pilot: "_Pilot", ranks: list[int], matrix_lr: float) -> list[Tr
     best: list[Trial] = []
     rate = matrix_lr
     for rank in ranks:
-        found = {rate: pilot.lora(rank, rate, matrix_lr)}
+        rate, trial = _begun(pilot, rank, rate, matrix_lr)
+        found = {rate: trial}
         for factor in (1 / FACTOR, FACTOR) if not best else (1 / FACTOR,):
             better = True
             while better:
@@ -143,6 +147,18 @@ def _lora_trials(pilot: "_Pilot", ranks: list[int], matrix_lr: float) -> list[Tr
                 rate = next_rate if better else rate
         best.append(found[rate])
     return best
+
+
+def _begun(pilot: "_Pilot", rank: int, rate: float, matrix_lr: float) -> tuple[float, Trial]:
+    """(rate, trial) with `rate` or, where the trial is lost with it, the first lower one with which it is not: what did
+    best for less rank may be too much. Raises LilmError when `LOWER` lower ones are too much as well."""
+    for _ in range(LOWER):
+        try:
+            return rate, pilot.lora(rank, rate, matrix_lr)
+        except LilmError as error:
+            pilot.say(error.line())
+            rate /= FACTOR
+    return rate, pilot.lora(rank, rate, matrix_lr)
 
 
 class _Pilot:
@@ -163,19 +179,24 @@ class _Pilot:
         self._heldout = heldout_texts(inputs["corpus"], languages, config.eval_bytes)
         texts = read_texts(inputs["corpus"], recipe.language, "train")
         add_rows(self.model, self._tokenizers.base, self._tokenizers.pieces, config.init, recipe.seed, texts, reporter)
+        new = new_pieces(self._tokenizers.base, self._tokenizers.pieces)
+        self._teaching = NOTHING_NEW
+        if new:
+            n_old = len(self._tokenizers.base)
+            self._teaching = prepare_teaching(self.model, self._sequences[0], n_old, config.bigrams)
         if config.gradient_checkpointing:
             recompute_activations(self.model)
         # with LoRA the recipe's rate is the adapter's, and that of whole matrices a part of it
         scale = config.lora.embedding_lr_scale if config.method == "lora" else 1.0
         self.optim = config.stage2.model_copy(update={"steps": steps, "lr": config.stage2.lr * scale})
-        self.stage1_steps = min(config.stage1.steps, steps)
+        self.stage1_steps = min(config.stage1.steps, steps) if new else 0
         self.measured = f"bits_per_byte_{recipe.language}"
         if self.stage1_steps:
             self.model.requires_grad_(False)
             for matrix in both_matrices(self.model):
                 matrix.requires_grad_(True)
             stage1 = config.stage1.model_copy(update={"steps": self.stage1_steps})
-            self._train(self.model, "new rows", stage1, kept_rows=len(self._tokenizers.base))
+            self._train(self.model, "new rows", stage1, stage=1, level=self._teaching.level)
         self._start = {name: value.detach().cpu().clone() for name, value in self.model.state_dict().items()}
 
     def say(self, text: str) -> None:
@@ -211,17 +232,19 @@ class _Pilot:
         self.model.load_state_dict(self._start)
         self.model.requires_grad_(True)
 
-    def _train(self, model: torch.nn.Module, label: str, optim: OptimConfig, **options: Any) -> None:
+    def _train(self, model: torch.nn.Module, label: str, optim: OptimConfig, stage: int = 2, **options: Any) -> None:
+        """Trains as the recipe's `stage` does. options: of Job."""
         torch.manual_seed(self._recipe.seed)
         config = self._recipe.pretrain
-        options = {"kept_rows": config.kept_rows(2, len(self._tokenizers.base))} | options
+        batches = mixed(self._sequences[0], self._sequences[1], config.replay_in(stage), optim.batch_size)
         job = Job(
             label,
             optim,
-            mixed(self._sequences[0], self._sequences[1], config.replay, optim.batch_size),
+            self._teaching.batches(batches, stage, optim.steps),
             self._work / label.replace(" ", "-"),
             config.dtype,
             checkpoint_every=optim.steps + 1,
+            kept_rows=config.kept_rows(stage, len(self._tokenizers.base)),
             **options,
         )
         train(model, job, self._reporter)

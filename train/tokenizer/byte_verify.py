@@ -59,8 +59,8 @@ def verify_byte_level(made: Candidate, base_dir: Path) -> Report:
             }
         made.on_done(name)
 
-    ends = list(dict.fromkeys(found.names[index] for index in (found.bos_id, found.eos_id)))
-    marked = [f"東京{token}\n<|user|>\nTokyo {token}{token} 12" for token in ends]
+    ends = dict.fromkeys((found.bos_id, found.eos_id, *sorted(found.special)))
+    marked = [f"東京{token} \n<|user|>\nTokyo {token}{token} 12" for token in (found.names[index] for index in ends)]
     report.check("Hugging Face = llama.cpp with special tokens").compare(
         marked, hf(marked)["input_ids"], tokenize_lines(made.gguf, marked, parse_special=True)
     )

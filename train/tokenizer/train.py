@@ -81,7 +81,10 @@ def runs(texts: Iterable[str], characters: Iterable[str]) -> Iterator[str]:
     >>> list(runs(["日本 語 in English、です"], "日本語、です"))
     ['日本 語', '、です']
     """
-    one = "[" + re.escape("".join(sorted(characters))) + "]"
+    allowed = "".join(sorted(characters))
+    if not allowed:
+        return  # as where each character of a byte-level base would need a piece that English may hold
+    one = f"[{re.escape(allowed)}]"
     pattern = re.compile(f"(?: ?{one}){{1,{MAX_RUN}}}")
     for text in texts:
         yield from pattern.findall(text)

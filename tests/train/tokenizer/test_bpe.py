@@ -170,7 +170,8 @@ def test_a_base_keeps_the_files_of_its_tokenizer(base: Path, tmp_path: Path, con
     train_base_tokenizer(ENGLISH, 290, base / "tokenizer.model")
     base_stage.run(config, {}, tmp_path / "two", context)
     assert {path.name for path in (tmp_path / "two").iterdir()} == kept - {"tokenizer.json"} | {"tokenizer.model"}
-    assert len(base_stage.external(config, context)) == len(kept - {"origin.json"}), "which the stage writes"
+    read = {Path(name).name for name in base_stage.external(config, context)}
+    assert read == kept - {"origin.json"} | {"tokenizer.model"}, "tokenizer.json too: it may have added tokens"
 
 
 def test_tiktokens_file_beside_it_is_left_alone(base: Path, tmp_path: Path, context: Context) -> None:

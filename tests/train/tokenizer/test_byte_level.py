@@ -202,6 +202,39 @@ def test_special_tokens_at_other_ids(llama: Made, tmp_path: Path) -> None:
     assert "pieces of the base = base" in failing(check(llama, change(llama, tmp_path, swap)))
 
 
+SENTENCES = {"ja": ["昔々、ある村に猫がいました。"], "en": ["Once upon a time there was a cat."]}
+
+
+def stripping(data: dict[str, Any]) -> None:
+    """The last special token takes the spaces and line ends behind it with it."""
+    data["added_tokens"][-1]["rstrip"] = True
+
+
+def test_a_special_token_that_takes_spaces_away(llama: Made, tmp_path: Path) -> None:
+    found = failing(check(llama, change(llama, tmp_path, stripping)))
+    assert found == {"Hugging Face = llama.cpp with special tokens"}
+
+
+@pytest.mark.parametrize("kind", ["llama-bpe", "smollm"])
+def test_added_tokens_are_found_as_llamacpp_finds_them(kind: str, tmp_path: Path) -> None:
+    """It takes no spaces away beside them, and finds one that is not special inside a word too."""
+    base = write_base(tmp_path / "base", kind, SENTENCES["en"] * 20, 400)
+    path = base / "tokenizer.json"
+    data = json.loads(path.read_text())
+    stripping(data)
+    last = max(token["id"] for token in data["added_tokens"])
+    flags = {"lstrip": True, "rstrip": True, "single_word": True, "normalized": True, "special": False}
+    data["added_tokens"].append({"id": last + 1, "content": "xword", **flags})
+    path.write_text(json.dumps(data))
+    (merged := tmp_path / "merged").mkdir()
+    found = open_base(base).write_merged(SENTENCES["ja"] * 20, TokenizerConfig(pieces=20), "ja", merged, 256)
+    marked = [f"a{token['content']}  \n b" for token in data["added_tokens"]]
+    lines = {"ja": SENTENCES["ja"], "en": [*SENTENCES["en"], "an axwordy  xword  line", *marked]}
+    report = check(Made(kind, merged, base, found, lines), merged)
+    assert failing(report) == set()
+    assert report.checks["Hugging Face = llama.cpp with special tokens"].lines == len(data["added_tokens"])
+
+
 def test_a_size_that_is_no_multiple(llama: Made) -> None:
     report = check(llama, llama.folder, multiple=100)
     assert failing(report) == {"size is a multiple of 100"}
@@ -228,6 +261,15 @@ def test_a_full_width_sign_becomes_one_piece_and_full_width_letters_stay(tmp_pat
     old, new = (Tokenizer.from_file(str(tmp_path / name / "tokenizer.json")) for name in ("base", "merged"))
     assert len(new.encode("！").ids) == 1 and len(old.encode("！").ids) == 3
     assert new.encode("Ａ Ｂ ｚ").ids == old.encode("Ａ Ｂ ｚ").ids
+
+
+def test_no_room_for_a_character_is_room_for_nothing(tmp_path: Path) -> None:
+    """There is one for the most frequent character, whose parts English may hold."""
+    base = write_base(tmp_path / "base", "gpt-2", SENTENCES["en"] * 20, 400)
+    (tmp_path / "merged").mkdir()
+    thai = ["กาลครั้งหนึ่งมีแมวชื่อมานี อาศัยอยู่ในป่า ทุกวันแมวเล่นสนุก"] * 4
+    found = open_base(base).write_merged(thai, TokenizerConfig(pieces=1), "th", tmp_path / "merged", 256)
+    assert found.pieces_added == 0 and found.share_left_to_bytes == 1
 
 
 def test_a_first_syllable_is_one_piece_though_the_base_has_its_space_and_first_byte(tmp_path: Path) -> None:

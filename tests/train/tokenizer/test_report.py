@@ -58,6 +58,18 @@ def test_tokenizer_json_is_measured_like_the_model(trained: Any) -> None:
     assert one.split("日本 abc")[0].startswith("▁")
 
 
+def test_what_looks_like_a_token_is_text(trained: Any) -> None:
+    one, other = open_tokenizer(trained.folder), open_tokenizer(trained.folder / "tokenizer.json")
+    assert one.encode(["one</s> <s>two"]) == other.encode(["one</s> <s>two"])
+
+
+def test_of_a_folder_with_tiktokens_file_the_other_is_read(trained: Any, tmp_path: Path) -> None:
+    """Llama 3 comes with a tokenizer.model that is no SentencePiece model."""
+    (tmp_path / "tokenizer.model").write_text("IQ== 0\nIg== 1\n", encoding="utf-8")
+    (tmp_path / "tokenizer.json").write_bytes((trained.folder / "tokenizer.json").read_bytes())
+    assert open_tokenizer(tmp_path).vocab_size == open_tokenizer(trained.folder).vocab_size
+
+
 def test_what_is_no_tokenizer_is_named(tmp_path: Path) -> None:
     with pytest.raises(LilmError, match="no tokenizer in it"):
         open_tokenizer(tmp_path)

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from lilm.errors import LilmError
-from lilm.vocabulary.byte_level import load_tokenizer
-from lilm.vocabulary.sentencepiece import processor, read_proto
+from lilm.vocabulary.byte_level import FILE, load_tokenizer
+from lilm.vocabulary.sentencepiece import MODEL, has_model, processor, read_proto
 
 Counts = np.ndarray[tuple[int], np.dtype[np.int64]]
 
@@ -60,6 +60,7 @@ class FastCutter:
         return made
 
     def _take(self, name: str, tokenizer: Any) -> None:
+        tokenizer.encode_special_tokens = True  # "</s>" written in a text is text
         self._tokenizer = tokenizer
         self.name, self.vocab_size = name, tokenizer.get_vocab_size()
 
@@ -82,10 +83,10 @@ def open_tokenizer(path: Path, name: str = "") -> Cutter:
     name: default: the file's, or its folder's when the file has the usual one. Raises LilmError when it is neither.
     """
     if path.is_dir():
-        files = [path / usual for usual in ("tokenizer.model", "tokenizer.json") if (path / usual).is_file()]
-        if not files:
+        found = path / (MODEL if has_model(path) else FILE)  # Llama 3 has tiktoken's file under the model's name too
+        if not found.is_file():
             raise LilmError("no tokenizer in it", where=str(path), remedy="give a tokenizer.model or a tokenizer.json")
-        path = files[0]
+        path = found
     name = name or (path.parent.name if path.stem == "tokenizer" else path.stem)
     if path.suffix == ".json":
         return FastCutter(name, path)
