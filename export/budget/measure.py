@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from lilm.export.block_types import BlockType
 from lilm.export.budget.groups import Group, sizes
+from lilm.export.budget.inputs import inputs_sharing
 from lilm.export.budget.probe import Probe
 from lilm.export.budget.table import Choice, Row
 from lilm.export.chunk import Matrix, dequantise_matrix, quantise_matrix
@@ -45,9 +47,17 @@ class Rounder:
         return float(columns.sum() if weights is None else columns @ weights.astype(np.float64))
 
 
-def steps_of(group: Group, by_bytes: Mapping[int, object], layers: int) -> int:
+def steps_of(group: Group, by_bytes: Mapping[int, Sequence[BlockType]], layers: int) -> int:
     """Returns how many layers are computed to measure the group: steps of the progress bar."""
-    return len(by_bytes) * (layers - group.layer + 1)
+    return sum(len(by_inputs(kinds)) for kinds in by_bytes.values()) * (layers - group.layer + 1)
+
+
+def by_inputs(kinds: Sequence[BlockType]) -> list[list[BlockType]]:
+    """Returns the types that round their inputs alike, together."""
+    found: dict[int, list[BlockType]] = {}
+    for kind in kinds:
+        found.setdefault(inputs_sharing(kind.name), []).append(kind)
+    return list(found.values())
 
 
 def measure(
@@ -61,7 +71,8 @@ def measure(
 ) -> list[Row]:
     """Returns one row for each group, in their order.
 
-    Of types in which a group has equally many bytes, only the one with the smallest error is measured. types: names of
+    Of types in which a group has equally many bytes, the nearest is taken; of those that round their inputs alike, too,
+    only the one with the smallest error is measured. types: names of
     block types. layers: how many the model has. done: the rows of the first groups, measured by a try that was stopped.
     on_row(row, steps) is called after each new row, with the steps of `steps_of`.
     """
@@ -71,13 +82,19 @@ def measure(
         by_bytes = sizes(group, found, types)
         choices = []
         for total, kinds in by_bytes.items():
-            name, (changed, error) = kinds[0].name, rounder.rounded(group.names, kinds[0].name)
-            for kind in kinds[1:]:
-                other = rounder.rounded(group.names, kind.name)
-                if other[1] < error:
-                    name, (changed, error) = kind.name, other
-            choices.append(Choice(name, total, error, probe.kld(changed, group.layer)))
+            tried = [_tried(rounder, probe, group, alike, total) for alike in by_inputs(kinds)]
+            choices.append(min(tried, key=lambda choice: choice.kld))
         rows.append(Row(group.names, tuple(choices)))
         if on_row is not None:
             on_row(rows[-1], steps_of(group, by_bytes, layers))
     return rows
+
+
+def _tried(rounder: Rounder, probe: Probe, group: Group, kinds: Sequence[BlockType], total: int) -> Choice:
+    """Of `kinds` the one with the smallest error, measured."""
+    name, (changed, error) = kinds[0].name, rounder.rounded(group.names, kinds[0].name)
+    for kind in kinds[1:]:
+        other = rounder.rounded(group.names, kind.name)
+        if other[1] < error:
+            name, (changed, error) = kind.name, other
+    return Choice(name, total, error, probe.kld(changed, group.layer, name))

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from lilm.export.budget.inputs import rounding_inputs
 from lilm.export.chunk import Matrix
 from lilm.llama.layout import layout, restore_rows
 from lilm.llama.shape import Shape
@@ -48,13 +49,13 @@ class Probe:
         """How many positions are compared."""
         return len(self._logits)
 
-    def kld(self, changed: Mapping[str, Matrix], layer: int) -> float:
+    def kld(self, changed: Mapping[str, Matrix], layer: int, kind: str = "F32") -> float:
         """Returns KL(model || model with `changed`) in nats, the mean over the compared positions.
 
         changed: new values of matrices [rows, columns], by GGUF name and in GGUF's order of rows. layer: the `layer` of
-        their group.
+        their group. kind: their type, as which their inputs are rounded.
         """
-        with torch.no_grad(), self._changed(changed):
+        with torch.no_grad(), self._changed(changed), rounding_inputs(self._multiplying(changed), kind):
             final = self._final if layer == self._shape.layers else self._picked(self._from(layer, changed))
             total = 0.0
             for part, before in zip(final.split(POSITIONS), self._logits.split(POSITIONS), strict=True):
@@ -70,6 +71,13 @@ class Probe:
         finally:
             inner.layers = torch.nn.ModuleList(self._layers)
         return result
+
+    def _multiplying(self, changed: Mapping[str, Matrix]) -> list[torch.nn.Module]:
+        """Where the matrices are multiplied by: rows of an embedding are only looked up, unless it is the output matrix
+        too."""
+        parameters = [self._model.get_parameter(self._entries[name].source) for name in changed]
+        linear = (module for module in self._model.modules() if isinstance(module, torch.nn.Linear))
+        return [module for module in linear if any(module.weight is one for one in parameters)]
 
     @contextmanager
     def _changed(self, changed: Mapping[str, Matrix]) -> Any:

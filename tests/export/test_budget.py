@@ -94,11 +94,12 @@ def test_divergence_of_small_differences_is_exact() -> None:
     assert divergences(before, before + 3).max() < 1e-10
 
 
-@pytest.mark.parametrize("model", ["random", "real"])
+@pytest.mark.parametrize(("model", "kind"), [("random", "Q4_0"), ("random", "Q6_K"), ("real", "Q4_0")])
 def test_what_is_measured_is_what_llama_cpp_says_of_such_a_file(
-    model: str, request: pytest.FixtureRequest, tmp_path: Path
+    model: str, kind: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    """Each group alone in 4 bits: the divergence of a file with these very blocks, computed by llama.cpp."""
+    """Each group alone in a type: the divergence of a file with these very blocks, computed by llama.cpp, which rounds
+    their inputs as well."""
     from lilm.export.retyped import write_retyped
 
     folder, export = (request.getfixturevalue(f"{model}_{what}") for what in ("model", "export"))
@@ -110,20 +111,14 @@ def test_what_is_measured_is_what_llama_cpp_says_of_such_a_file(
     probe = Probe(llama, shape, windows, every=1)
     rounder = Rounder(full, None, 1)
     groups = groups_of(matrices(full), shape.layers)
-    rows = measure(rounder, probe, groups, ("Q4_0", "Q8_0"), shape.layers)
+    rows = measure(rounder, probe, groups, (kind, "Q8_0"), shape.layers)
     assert [row.names for row in rows] == [group.names for group in groups]
     for row in (rows[0], rows[1], rows[len(rows) // 2], rows[-2], rows[-1]):
-        if row.choices[0].type != "Q4_0":  # rows of 172
+        if row.choices[0].type != kind:  # rows of 172
             assert row.choices == (Choice("F16", row.choices[0].bytes, 0.0, pytest.approx(0, abs=1e-9)),)
             continue
         path = tmp_path / "one.gguf"
-        types = dict.fromkeys(row.names, "F16")  # as blocks, to hold llama.cpp's own rounding of inputs apart
-
-        def rounded(tensor, kind):  # type: ignore[no-untyped-def]
-            after, _ = rounder.rounded([tensor.name], "Q4_0")
-            return after[tensor.name].astype(np.float16).view(np.uint8)
-
-        write_retyped(full, path, types, rounded)
+        write_retyped(full, path, dict.fromkeys(row.names, kind), lambda tensor, to: rounder.blocks(tensor.name, to))
         with Engine(path, n_ctx=64, threads=1, exact=True, reference=full.path) as engine:
             # the last position predicts nothing there
             klds = [engine.score([*window, 3]).kld for window in windows.tolist()]
@@ -142,3 +137,25 @@ def test_of_types_of_one_size_the_closest_is_measured(random_model: Path, random
     errors = {kind: rounder.rounded(row.names, kind)[1] for kind in TYPES}
     assert [choice.type for choice in row.choices] == [min(TYPES[:3], key=lambda kind: errors[kind]), "Q8_0"]
     assert [choice.error for choice in row.choices] == [errors[choice.type] for choice in row.choices]
+
+
+def test_types_of_one_size_that_round_inputs_otherwise_are_both_measured(
+    random_model: Path, random_export: Path
+) -> None:
+    """Q4_K's weights are nearer than Q4_0's in as many bits, but it shares a scale among more inputs: with one input
+    far larger than the others, Q4_0 is nearer to the model."""
+    shape = Shape.of(read_llama_config(random_model))
+    full = open_gguf(random_export / "model-f16.gguf")
+    llama = LlamaForCausalLM.from_pretrained(random_model, dtype=torch.float32).eval()
+    rounder = Rounder(full, None, 1)
+    group = groups_of(matrices(full), shape.layers)[-1]
+    taken = []
+    for large in (1.0, 60.0):
+        llama.model.norm.weight.data[7] = large
+        probe = Probe(llama, shape, np.random.default_rng(1).integers(3, shape.vocab, (1, 16)), every=2)
+        (row,) = measure(rounder, probe, [group], ("Q4_0", "Q4_K"), shape.layers)
+        klds = {kind: probe.kld(rounder.rounded(row.names, kind)[0], group.layer, kind) for kind in ("Q4_0", "Q4_K")}
+        (choice,) = row.choices
+        assert (choice.type, choice.kld) == (min(klds, key=lambda kind: klds[kind]), pytest.approx(min(klds.values())))
+        taken.append(choice.type)
+    assert taken == ["Q4_K", "Q4_0"]
