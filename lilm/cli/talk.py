@@ -117,7 +117,7 @@ def register(app: typer.Typer) -> None:
         min_p: MinPOption = None,
         repeat_penalty: RepeatPenaltyOption = None,
         lora: LoraOption = None,
-        force: Annotated[bool, typer.Option("--force", help="Write over --out.")] = False,
+        force: Annotated[bool, typer.Option("--force", help="Write over --out, and texts kept for it.")] = False,
     ) -> None:
         """Write a text for each of many prompts; stopped, the same command goes on.
 

@@ -110,7 +110,14 @@ def test_records_of_another_order_are_not_taken(
     monkeypatch.setattr(generating, "_record", stops_at_the_second)
     with pytest.raises(KeyboardInterrupt):
         run(chat_gguf, prompts, out)
-    records = run(chat_gguf, prompts, out, order=Order(ORDER.sampling, 12, seed=50))
+    (kept,) = tmp_path.iterdir()
+    lines = kept.read_bytes()
+    other = Order(ORDER.sampling, 12, seed=50)
+    for changed in ({"prompts": prompts, "order": other}, {"prompts": [*prompts, one_prompt("door")]}):
+        with pytest.raises(LilmError, match="it keeps 1 texts of other prompts, options or files"):
+            run(chat_gguf, out=out, **changed)
+        assert kept.read_bytes() == lines and not out.exists(), "hours of work are not lost by a slip"
+    records = run(chat_gguf, prompts, out, order=other, force=True)
     assert [record["seed"] for record in records] == [50, 51]
 
 
