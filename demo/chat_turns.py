@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 from typing import Any
 
 from lilm.errors import LilmError
@@ -39,6 +40,10 @@ CHOOSE = """() => new Promise((resolve) => {
 })"""
 
 
+ESCAPED = re.compile("&(lt|gt|amp);")  # what `shown` writes, and no other name of HTML: those are somebody's words
+LETTERS = {"lt": "<", "gt": ">", "amp": "&"}
+
+
 def shown(text: str) -> str:
     """`text` as Gradio's chat box, which takes HTML, shows it letter by letter. Half a surrogate pair, which neither
     Gradio's answers nor llama.cpp can hold, becomes a question mark."""
@@ -49,11 +54,12 @@ def plain(content: Any) -> str:
     """The text of a Gradio message: a string or a list of parts, escaped by `shown`."""
     if not isinstance(content, str):
         content = "".join(part if isinstance(part, str) else str(part.get("text", "")) for part in content)
-    return html.unescape(content)
+    return ESCAPED.sub(lambda found: LETTERS[found[1]], content)
 
 
 def turn(role: str, text: str) -> dict[str, Any]:
-    return {"role": role, "content": shown(text)}
+    """A message as a list of parts: Gradio takes a bare string for a docstring, and its indentation and tabs away."""
+    return {"role": role, "content": [{"type": "text", "text": shown(text)}]}
 
 
 def messages_of(history: list[dict[str, Any]], system: str) -> list[dict[str, str]]:

@@ -11,6 +11,17 @@ from lilm.llamacpp.messages import chat_json, system_and_turns
 MAX_BYTES = 64 * 2**20
 
 
+def _can_go(path: Path) -> bool:
+    """Whether it is an empty file or a chat."""
+    if path.is_file() and not path.stat().st_size:
+        return True
+    try:
+        Dialogue().load(path)
+    except LilmError:
+        return False
+    return path.is_file()
+
+
 class Dialogue:
     """system: what stands before the turns, "" for nothing. turns: {role, content} of user and assistant."""
 
@@ -40,7 +51,10 @@ class Dialogue:
         return None
 
     def save(self, path: Path) -> None:
-        """As {"messages": [...]}, which `lilm generate` and chat tools read. Raises LilmError where it cannot."""
+        """As {"messages": [...]}, which `lilm generate` and chat tools read. Raises LilmError where it cannot, and for
+        a file that is there and no chat: nothing else is written over."""
+        if path.exists() and not _can_go(path):
+            raise LilmError("it is there already, and no chat", where=str(path), remedy="give another file")
         try:
             write_atomic(path, chat_json(self.messages) + "\n")
         except OSError as error:

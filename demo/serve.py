@@ -10,6 +10,7 @@ from pathlib import Path
 
 import uvicorn
 from rich.console import Console
+from rich.markup import escape
 from starlette.types import ASGIApp
 
 from lilm.commands import command
@@ -132,7 +133,7 @@ def serve_lan(folder: Path, port: int = 0, open_browser: bool = False, host: str
 def _serve_until_stopped(server: Server, site: Path, console: Console, open_browser: bool) -> None:
     try:
         where = f"[link={server.url}]{server.url}[/link]"
-        console.print(f"Serving {site} at {where} · Ctrl-C stops", highlight=False)
+        console.print(f"Serving {escape(str(site))} at {where} · Ctrl-C stops", highlight=False)
         if open_browser:
             webbrowser.open(server.url)
         server.serve_forever()

@@ -12,6 +12,7 @@ from typing import TextIO
 from rich.console import Console
 
 from lilm.chat import Message
+from lilm.chat.rendering import well_formed
 from lilm.demo.dialogue import Dialogue
 from lilm.demo.meter import meter
 from lilm.errors import LilmError
@@ -140,8 +141,10 @@ class Terminal:
 
 
 def visible(text: str) -> str:
-    """`text` with U+FFFD for control characters, with which a model's bytes could command the terminal."""
-    return "".join(letter if letter in "\n\t" or not _is_control(letter) else "\ufffd" for letter in text)
+    """`text` with U+FFFD for control characters, with which a model's bytes could command the terminal, and for half a
+    surrogate pair, as which typed bytes come that are no text: no terminal can be sent one."""
+    shown = (letter if letter in "\n\t" or not _is_control(letter) else "\ufffd" for letter in text)
+    return well_formed("".join(shown))
 
 
 def _is_control(letter: str) -> bool:
@@ -209,9 +212,10 @@ def talk(model: Path, order: Order, *, system: str = "", n_ctx: int = 4096, lora
             notes.print(f"{model.stem} · /help · Ctrl-D ends", style="dim", highlight=False, markup=False)
             read = typed_lines(notes)
         else:
-            for stream in (sys.stdin, sys.stdout):
+            # a byte order mark before the first line would make a message of a command
+            for stream, encoding in ((sys.stdin, "utf-8-sig"), (sys.stdout, "utf-8")):
                 if hasattr(stream, "reconfigure"):
-                    stream.reconfigure(encoding="utf-8", errors="replace")
+                    stream.reconfigure(encoding=encoding, errors="replace")
             read = piped_lines(sys.stdin)
         with interrupted_by(engine.stop) if interactive else nullcontext():
             Terminal(engine, order, Dialogue(system), sys.stdout, notes, read, interactive).run()

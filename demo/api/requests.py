@@ -139,7 +139,10 @@ def _object(body: bytes) -> dict[str, Any]:
         raise ApiError("the body is not a JSON object")
     if is_deep(found):
         raise ApiError(f"the body is nested more than {MAX_DEPTH} deep")
-    whole: dict[str, Any] = json.loads(well_formed(json.dumps(found, ensure_ascii=False)))
+    try:
+        whole: dict[str, Any] = json.loads(well_formed(json.dumps(found, ensure_ascii=False, allow_nan=False)))
+    except ValueError as error:  # Python reads NaN, and 1e999 for infinity; a schema would have them written
+        raise ApiError("the body holds a number that JSON has none for") from error
     return whole
 
 

@@ -40,7 +40,10 @@ def checked_schema(schema: Mapping[str, Any]) -> Mapping[str, Any]:
             raise _refusal(f"{unknown} is not supported")
         for key in one:
             waiting += _inner(key, one[key])
-    followed: dict[str, Any] = apart(_followed(schema, schema), lambda ref: _refusal(f"$ref {ref} names nothing"))
+    try:
+        followed: dict[str, Any] = apart(_followed(schema, schema), lambda ref: _refusal(f"$ref {ref} names nothing"))
+    except RecursionError as error:
+        raise _refusal("too many definitions that each name the next") from error
     return followed
 
 

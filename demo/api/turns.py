@@ -14,6 +14,7 @@ from lilm.llamacpp.answers import Order, Outcome
 from lilm.llamacpp.chat import ChatEngine
 
 LONGEST_QUEUE = 100
+LONGEST_STOP = 30.0  # seconds; a grammar can keep llama.cpp busy for ever within one token, where nothing stops it
 AGAIN_SECONDS = 0.05  # the child forgets a stop that comes before its request does, so it is told until it has ended
 
 T = TypeVar("T")
@@ -32,7 +33,8 @@ class OneModel:
         self._waiting = 0
 
     async def answer(self, asked: str | list[Message], order: Order) -> AsyncGenerator[str | Outcome, None]:
-        """Pieces of text and last the outcome. Closed or cancelled, it stops the model and ends once that is free.
+        """Pieces of text and last the outcome. Closed or cancelled, it stops the model and ends once that is free; one
+        that does not stop goes, and the next answer loads it anew.
 
         A caller who takes the pieces slowly keeps no one waiting. Raises ApiError when too many wait, and what
         ChatEngine.write raises.
@@ -64,9 +66,12 @@ class OneModel:
                 yield one
         finally:
             left.set()
+            patient_until = loop.time() + LONGEST_STOP
             while not written.done():
                 self.engine.stop()
                 await asyncio.wait({written}, timeout=AGAIN_SECONDS)
+                if loop.time() > patient_until and not written.done():
+                    await loop.run_in_executor(None, self.engine.close)
 
 
 def _write(begin: Callable[[], Any], tell: Callable[[str | Outcome | Exception], None], left: threading.Event) -> None:

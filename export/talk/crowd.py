@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import psutil
 from lilm.errors import LilmError
 from lilm.export.talk.visitors import FAULTS, GREEDY, N_PREDICT, PATIENCE, WILD, Raw, asks
 from lilm.llamacpp.chat import ChatEngine
+from lilm.llamacpp.client import WORKER
 from lilm.memory import resident
 from lilm.progress import Reporter
 from lilm.recipe import SamplingConfig
@@ -29,7 +30,6 @@ WORDS = ("The cat", "The mat", "The door", "むかし", "海", "こんにちは�
 LONG, SHORT = 1024, 16  # tokens
 LEAVES = 3  # visitors who leave in an answer, one after another
 ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
-WORKER = "chat_worker"
 
 
 def questions(count: int) -> list[str]:
@@ -207,8 +207,12 @@ def _plain(content: Any) -> str:
 
 
 def _workers(process: psutil.Process) -> set[int]:
-    children = process.children(recursive=True)
-    return {child.pid for child in children if any(WORKER in part for part in child.cmdline())}
+    """The processes in which its models are."""
+    found: set[int] = set()
+    for child in process.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+            found |= {child.pid for part in child.cmdline() if WORKER in part}
+    return found
 
 
 def _megabytes(process: psutil.Process) -> float:

@@ -103,7 +103,7 @@ def register(app: typer.Typer) -> None:
         model: Annotated[Path, typer.Argument(metavar="MODEL.gguf", help="A GGUF file.")],
         out: Annotated[Path, typer.Option("--out", help="JSON Lines: prompt, text, tokens, finish_reason, seed.")],
         prompts: Annotated[
-            Path | None, typer.Argument(metavar="PROMPTS", help="A prompt a line, or .jsonl with prompt or messages.")
+            Path | None, typer.Argument(metavar="PROMPTS", help="A prompt a line; .jsonl or .json: prompt or messages.")
         ] = None,
         prompt: Annotated[str | None, typer.Option("--prompt", help="One prompt, in place of PROMPTS.")] = None,
         chat: Annotated[bool, typer.Option("--chat", help="Prompts are questions, by the file's template.")] = False,
@@ -117,7 +117,7 @@ def register(app: typer.Typer) -> None:
         min_p: MinPOption = None,
         repeat_penalty: RepeatPenaltyOption = None,
         lora: LoraOption = None,
-        force: Annotated[bool, typer.Option("--force", help="Write over --out.")] = False,
+        force: Annotated[bool, typer.Option("--force", help="Write over --out, and texts kept for it.")] = False,
     ) -> None:
         """Write a text for each of many prompts; stopped, the same command goes on.
 

@@ -1,7 +1,9 @@
 """A conversation with an open model: the file's own template makes tokens of it.
 Imported in the child only, as `native` is."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from llama_cpp import llama_cpp as llama
 
@@ -13,6 +15,8 @@ from lilm.llamacpp.native import Model, NativeError
 from lilm.llamacpp.sliding import newest
 
 CONTROL = llama.LLAMA_TOKEN_ATTR_CONTROL | llama.LLAMA_TOKEN_ATTR_UNKNOWN
+LOOSE = llama.LLAMA_TOKEN_ATTR_USER_DEFINED
+MARK = re.compile(r"[^\w\s].*\w.*[^\w\s]", re.DOTALL)  # as <|user|>, and neither a word nor white space nor punctuation
 
 
 class Conversation:
@@ -33,8 +37,11 @@ class Conversation:
         self._vocabulary = ChatVocabulary(
             {model.text(at): at for at in special},
             model.bos_id if llama.llama_vocab_get_add_bos(vocab) else None,
-            lambda text: model.tokenize(text, add_bos=False, parse_special=False),
+            self._encoded,
         )
+        # Tokens that are not special are found in any text, the marks among them that some files do not call special.
+        loose = (at for at in range(model.n_vocab) if llama.llama_vocab_get_attr(vocab, at) & LOOSE)
+        self._loose = {text: at for at in loose if MARK.fullmatch(text := model.text(at))}
         tokens = {"bos_token": model.text(model.bos_id), "eos_token": model.eos_token}
         try:
             self._template = ChatTemplate(template.decode(), tokens, "the file")
@@ -44,9 +51,28 @@ class Conversation:
     def ids(self, messages: Sequence[Message]) -> list[int]:
         """Tokens of a chat up to where the answer begins. Raises NativeError when the template refuses it."""
         try:
-            return self._vocabulary.ids(self._template.prompt(messages))
+            parts = self._template.prompt(messages)
         except TemplateFailure as error:
             raise NativeError(error.what) from error
+        own = {part.text for part in parts if not part.typed}
+        marks = {text: at for text, at in self._loose.items() if any(text in one for one in own)}
+        if not marks:
+            return self._vocabulary.ids(parts)
+        control = {**self._vocabulary.control, **marks}
+        return replace(self._vocabulary, control=control, encode=lambda text: self._as_words(text, marks)).ids(parts)
+
+    def _encoded(self, text: str) -> list[int]:
+        return self.model.tokenize(text, add_bos=False, parse_special=False)
+
+    def _as_words(self, text: str, marks: Mapping[str, int]) -> list[int]:
+        """Tokens of a text in which the template's marks that are not special are words: cut after its first character,
+        none is found. Raises NativeError where a tokenizer would put a space before each part."""
+        inside = "|".join(f"(?<={re.escape(mark[0])})(?={re.escape(mark[1:])})" for mark in marks)
+        parts = re.split(inside, text)
+        if len(parts) > 1 and llama.llama_vocab_type(self.model.vocab) != llama.LLAMA_VOCAB_TYPE_BPE:
+            mark = next(mark for mark in marks if mark in text)
+            raise NativeError(f"{mark} stands in it, with which a turn begins or ends: this file takes it for no text")
+        return [token for part in parts for token in self._encoded(part)]
 
     def prompt(self, messages: Sequence[Message], n_predict: int, slide: bool = True) -> tuple[list[int], int]:
         """Returns (ids, messages left out). The oldest exchanges go when there is no room for them and a short answer.

@@ -33,9 +33,9 @@ def generate(
 
     The n-th prompt (from 0) has the seed order.seed + n, and its text depends on nothing else that was asked. A prompt
     that the model cannot take has finish_reason "refused" and the reason as "error". Records are kept in `out`.kept
-    until the last is there, and are taken from there when the same is asked for again. force: write over `out`.
-    Returns how many were refused. Raises LilmError when `out` is there, or cannot be written, before any work, and when
-    the model cannot be used.
+    until the last is there, and are taken from there when the same is asked for again. force: write over `out`, and
+    over what is kept of something else. Returns how many were refused. Raises LilmError when either is there, or `out`
+    cannot be written, before any work, and when the model cannot be used.
     """
     if out.exists() and not force:
         raise LilmError("it is there already", where=str(out), remedy="give another --out, or --force to write it anew")
@@ -52,7 +52,7 @@ def generate(
             "given": [prompt.given for prompt in prompts],
         }
         kept = out.with_name(out.name + ".kept")
-        lines = _begin(kept, sha256_json(made_of))
+        lines = _begin(kept, sha256_json(made_of), force)
         if lines:
             reporter.say(f"  {len(lines)} of {len(prompts)} texts are there already")
         bar = reporter.bar("texts", len(prompts), len(lines))
@@ -69,11 +69,18 @@ def generate(
     return sum(json.loads(line)["finish_reason"] == "refused" for line in lines)
 
 
-def _begin(kept: Path, fingerprint: str) -> list[str]:
-    """The whole records that a stopped run of the same left in `kept`, which then has them and no torn one."""
+def _begin(kept: Path, fingerprint: str, force: bool) -> list[str]:
+    """The whole records that a stopped run of the same left in `kept`, which then has them and no torn one.
+
+    Raises LilmError for a file of other records, which may have taken hours, unless they may go by `force`.
+    """
     head = json.dumps({"fingerprint": fingerprint})
     found = kept.read_text(encoding="utf-8", errors="replace").split("\n")[:-1] if kept.is_file() else []
     lines = list(takewhile(_is_json, found[1:])) if found[:1] == [head] else []
+    if len(found) > 1 and found[0] != head and not force:
+        what = f"it keeps {len(found) - 1} texts of other prompts, options or files"
+        remedy = "ask for the same again to go on with them; or give another --out, or --force to lose them"
+        raise LilmError(what, where=str(kept), remedy=remedy)
     try:
         write_atomic(kept, "".join(line + "\n" for line in (head, *lines)))
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Prompts for `lilm generate`: lines of text, or JSON Lines."""
+"""Prompts for `lilm generate`: lines of text, JSON Lines, or JSON."""
 
 import json
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from lilm.disk import read_utf8
 from lilm.errors import LilmError
 from lilm.llamacpp.messages import checked_messages
 
-JSON_LINES = (".jsonl", ".ndjson")
+JSON, JSON_LINES = ".json", (".jsonl", ".ndjson")
 KEYS = ("id", "prompt", "messages")
 AS = 'write {"prompt": a text} or {"messages": [{"role", "content"}, …]}, each with an "id" if you like'
 
@@ -26,19 +26,36 @@ class Prompt:
 
 
 def read_prompts(path: Path, chat: bool = False, system: str = "") -> list[Prompt]:
-    """Of a file in UTF-8: a prompt a line, blank lines left out, or JSON Lines by its name (.jsonl, .ndjson).
+    """Of a file in UTF-8: a prompt a line, blank lines left out, or by its name JSON Lines (.jsonl, .ndjson), or JSON
+    (.json): one record, as a saved chat is, or a list of them; or lines, as some call them too.
 
     chat: prompts are questions to a chat model, after `system` if there is one. Raises LilmError naming the line that
     is none, before anything is made of the others.
     """
-    lines = [(number, line.rstrip("\r")) for number, line in enumerate(read_utf8(path).split("\n"), 1) if line.strip()]
-    if path.suffix in JSON_LINES:
-        prompts = [_of_record(line, f"{path}, line {number}", chat, system) for number, line in lines]
+    text, kind = read_utf8(path), path.suffix.lower()
+    lines = [(number, line.rstrip("\r")) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    if kind in (JSON, *JSON_LINES):
+        records = _whole(text, path) if kind == JSON else None
+        if records is None:
+            places = [(f"{path}, line {number}", line) for number, line in lines]
+            records = [(where, _parsed(line, where)) for where, line in places]
+        prompts = [_of_record(record, where, chat, system) for where, record in records]
     else:
         prompts = [one_prompt(line, chat, system) for _, line in lines]
     if not prompts:
         raise LilmError("no prompt in it", where=str(path), remedy="write one a line")
     return prompts
+
+
+def _whole(text: str, path: Path) -> list[tuple[str, Any]] | None:
+    """(where it stands, what should be a record) of a file that is one JSON value; None for another."""
+    try:
+        found = _parsed(text, str(path))
+    except LilmError:
+        return None
+    if isinstance(found, list):
+        return [(f"{path}, entry {number}", one) for number, one in enumerate(found, 1)]
+    return [(str(path), found)]
 
 
 def one_prompt(text: str, chat: bool = False, system: str = "") -> Prompt:
@@ -53,12 +70,16 @@ def _chat_of(text: str, system: str) -> Iterator[Message]:
     yield {"role": "user", "content": text}
 
 
-def _of_record(line: str, where: str, chat: bool, system: str) -> Prompt:
+def _parsed(text: str, where: str) -> Any:
     try:
-        found = json.loads(line)
+        found = json.loads(text)
         json.dumps(found, ensure_ascii=False).encode()  # half a surrogate pair could not be written
     except (ValueError, RecursionError) as error:
         raise LilmError(f"not JSON ({error})", where=where, remedy=AS) from error
+    return found
+
+
+def _of_record(found: Any, where: str, chat: bool, system: str) -> Prompt:
     if not isinstance(found, dict) or ("prompt" in found) == ("messages" in found):
         raise LilmError("neither a prompt nor messages, or both", where=where, remedy=AS)
     given = {key: found[key] for key in KEYS if key in found}

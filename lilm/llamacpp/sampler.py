@@ -29,7 +29,8 @@ class Sampler(Closing):
     sampling: SamplingConfig's values. schema: a JSON schema that the text follows; tokens that break it are never
     drawn, and where it is fulfilled only an end-of-text token is left. A token is drawn without it first, and again
     among those that it allows only when it forbids that one, as in llama.cpp's tools: to ask it about each token of a
-    vocabulary takes longer than to compute their logits. Raises NativeError for one that llama.cpp cannot follow.
+    vocabulary takes longer than to compute their logits. Raises NativeError for one that llama.cpp cannot follow, and
+    where none of the tokens is allowed.
     """
 
     def __init__(
@@ -78,7 +79,11 @@ class Sampler(Closing):
         alone = _Candidates(np.array([token]), np.zeros(1))
         llama.llama_sampler_apply(self._schema, alone.reference)
         if not np.isfinite(alone.data["logit"][0]):
-            token = _best(_Candidates(np.arange(len(logits)), logits), self._schema, self._chain)
+            allowed = _Candidates(np.arange(len(logits)), logits)
+            llama.llama_sampler_apply(self._schema, allowed.reference)
+            if not np.isfinite(allowed.data["logit"]).any():
+                raise NativeError("the JSON schema asks here for characters that this model cannot write")
+            token = _best(allowed, self._chain)
         for sampler in (self._schema, self._chain):
             llama.llama_sampler_accept(sampler, token)
         return token

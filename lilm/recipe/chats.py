@@ -13,10 +13,12 @@ class ChatSourceConfig(Section):
     format: Literal["auto", "chats", "messages", "utterances", "sharegpt", "alpaca", "oasst", "hub"] = "auto"
     """auto: what the first record of the file is, which is said; messages: entries with [{role, content}] in `field`,
     as OpenAI's; utterances: with [{name, text}]; sharegpt: with conversations of {from, value}; alpaca: with
-    instruction, input or context, output or response; oasst: OpenAssistant's message trees, nested, or as rows with
-    message_id and parent_id; hub: a dataset, whose form is told as for auto; chats: made by LiLM.
+    instruction, input or context, output or response, and history, what was said before; oasst: OpenAssistant's message
+    trees, nested, or as rows with message_id and parent_id; hub: a dataset, whose form is told as for auto; chats: made
+    by LiLM.
     A file is JSONL, JSON or Parquet, also packed. An entry may have a `system` text. Chats in which no assistant
-    answers are left out and counted."""
+    answers are left out and counted, and so is what follows an answer of weight 0, as OpenAI's files have it, with
+    that answer."""
     path: str = ""
     """File or glob (`**` allowed), relative to the recipe."""
     repo: str = ""

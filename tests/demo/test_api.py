@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from lilm.demo.api import turns
 from lilm.demo.api.serve import api_server
 from lilm.llamacpp.chat import ChatEngine
 from lilm.recipe import SamplingConfig
@@ -148,6 +149,10 @@ def test_an_answer_follows_all_that_stands_beside_a_list_of_types(http: httpx.Cl
         ({"enum": ["a"], "type": "integer"}, "no value of enum"),
         ({"allOf": [{"type": "string"}, SCHEMA]}, "a part of allOf"),
         ({"type": ["array", "null"], "minItems": 1}, "minItems without items"),
+        (
+            {"$ref": "#/$defs/0", "$defs": {str(at): {"$ref": f"#/$defs/{(at + 1) % 2000}"} for at in range(2000)}},
+            "each name the next",
+        ),
     ],
 )
 def test_what_no_answer_would_be_held_to_is_refused(http: httpx.Client, schema: dict[str, Any], said: str) -> None:
@@ -218,6 +223,8 @@ def test_a_mistake_is_told_and_the_next_is_answered(
         ("POST", "v1/chat/completions", b'{"messages": [', 400),
         ("POST", "v1/chat/completions", b"\xff\xfe", 400),
         ("POST", "v1/chat/completions", b"[]", 400),
+        ("POST", "v1/chat/completions", b'{"messages": [], "response_format": {"const": NaN}}', 400),
+        ("POST", "v1/completions", b'{"prompt": "a", "user": 1e999}', 400),
         ("POST", "v1/chat/completions", b"[" * 100_000, 400),
         ("POST", "v1/chat/completions", b'{"messages": ' + b"[" * 200 + b"]" * 200 + b"}", 400),
         ("POST", "v1/completions", b" " * 9_000_000, 413),
@@ -288,3 +295,26 @@ def test_a_caller_who_leaves_frees_the_model(slow: httpx.Client, stream: bool, w
     left = time.monotonic()
     assert chat(slow, max_tokens=8).status_code == 200
     assert time.monotonic() - left < FREED + alone
+
+
+@pytest.mark.parametrize("schema", [{"enum": ["\ufffd"]}, {"type": "string", "pattern": "^\ufffd$"}])
+def test_a_schema_of_characters_that_are_not_drawn_is_refused_and_not_broken(
+    http: httpx.Client, schema: dict[str, Any]
+) -> None:
+    wanted = {"type": "json_schema", "json_schema": {"schema": schema}}
+    got = chat(http, response_format=wanted)
+    assert got.status_code == 400 and "characters that this model cannot write" in got.json()["error"]["message"]
+    assert '"error"' in chat(http, response_format=wanted, stream=True).text
+    assert chat(http, max_tokens=2).status_code == 200
+
+
+def test_a_caller_who_leaves_frees_a_model_that_cannot_be_stopped(
+    http: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """llama.cpp looks for what this pattern allows next until the end of days."""
+    monkeypatch.setattr(turns, "LONGEST_STOP", 0.2)
+    endless = {"type": "json_schema", "json_schema": {"schema": {"type": "string", "pattern": "^(a?){1000}$"}}}
+    with pytest.raises(httpx.ReadTimeout):
+        body = {"messages": HELLO, "max_tokens": 24, "response_format": endless}
+        http.post("v1/chat/completions", json=body, timeout=2)
+    assert chat(http, max_tokens=2).status_code == 200

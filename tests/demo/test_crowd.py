@@ -5,6 +5,7 @@ LILM_CROWD_SECONDS makes it longer; `pytest --log-cli-level=INFO` shows the figu
 
 import logging
 import os
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from lilm.demo.chat import launch
 from lilm.errors import LilmError
 from lilm.export.talk.crowd import chat_server, expected_answers, freed, measure_crowd, questions, visit
 from lilm.export.talk.visitors import Raw
+from lilm.llamacpp.client import WORKER
 from lilm.progress import Reporter
 
 SECONDS = float(os.environ.get("LILM_CROWD_SECONDS", "10"))
@@ -51,6 +53,17 @@ def test_answers_that_are_lost_or_somebody_elses_are_seen(chat: str, chat_gguf: 
     swapped = [*expected[1:], expected[0]]
     figures = visit(chat, psutil.Process(), texts, swapped, 1, 0.1, reporter)
     assert len(set(expected)) == 3 and figures["mixed"] == figures["answers"] >= 3
+
+
+@pytest.mark.parametrize("chat", ["chat_gguf"], indirect=True)
+def test_a_model_s_process_that_dies_is_counted(chat: str, reporter: Reporter) -> None:
+    """Whatever its answers were: the next one has a new process."""
+    (model,) = (one for one in psutil.Process().children() if any(WORKER in part for part in one.cmdline()))
+    killed = threading.Timer(0.3, model.kill)
+    killed.start()
+    figures = visit(chat, psutil.Process(), ["The cat"], ["?"], 1, 1.0, reporter)
+    killed.join()
+    assert figures["worker_deaths"] == 1
 
 
 @pytest.mark.parametrize("chat", ["slow_gguf"], indirect=True)

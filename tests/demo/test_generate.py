@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from lilm.demo.dialogue import Dialogue
 from lilm.errors import LilmError
 from lilm.llamacpp import generate as generating
 from lilm.llamacpp.answers import Order
@@ -36,6 +37,32 @@ def test_lines_and_records_are_read_alike(tmp_path: Path) -> None:
         [head, {"role": "user", "content": "むかし"}],
     ]
     assert [prompt.given for prompt in of_records] == asked
+
+
+def test_a_file_of_json_is_records_and_not_lines_of_text(tmp_path: Path) -> None:
+    saved, listed, upper = (tmp_path / name for name in ("chat.json", "list.json", "P.JSONL"))
+    dialogue = Dialogue("Be kind.")
+    dialogue.ask("むかし")
+    dialogue.save(saved)
+    assert [prompt.asked for prompt in read_prompts(saved)] == [dialogue.messages]
+    records = [{"prompt": "a"}, {"messages": dialogue.messages}]
+    listed.write_text(json.dumps(records, indent=1), encoding="utf-8-sig")
+    upper.write_text("\n".join(map(json.dumps, records)), encoding="utf-8")
+    for path in (listed, upper):
+        assert [prompt.asked for prompt in read_prompts(path)] == ["a", dialogue.messages]
+    for text, why in (
+        ("[", "not JSON"),
+        ("[{}]", "entry 1: neither a prompt"),
+        ("3", "neither"),
+        ("[]", "no prompt in"),
+    ):
+        listed.write_text(text)
+        with pytest.raises(LilmError, match=why):
+            read_prompts(listed)
+    dialogue.answered("はい。")
+    dialogue.save(saved)
+    with pytest.raises(LilmError, match="the last message is not the user's"):
+        read_prompts(saved)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +137,14 @@ def test_records_of_another_order_are_not_taken(
     monkeypatch.setattr(generating, "_record", stops_at_the_second)
     with pytest.raises(KeyboardInterrupt):
         run(chat_gguf, prompts, out)
-    records = run(chat_gguf, prompts, out, order=Order(ORDER.sampling, 12, seed=50))
+    (kept,) = tmp_path.iterdir()
+    lines = kept.read_bytes()
+    other = Order(ORDER.sampling, 12, seed=50)
+    for changed in ({"prompts": prompts, "order": other}, {"prompts": [*prompts, one_prompt("door")]}):
+        with pytest.raises(LilmError, match="it keeps 1 texts of other prompts, options or files"):
+            run(chat_gguf, out=out, **changed)
+        assert kept.read_bytes() == lines and not out.exists(), "hours of work are not lost by a slip"
+    records = run(chat_gguf, prompts, out, order=other, force=True)
     assert [record["seed"] for record in records] == [50, 51]
 
 

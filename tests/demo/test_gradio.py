@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lilm.demo.chat import build_chat, launch
-from lilm.demo.chat_turns import plain, shown
+from lilm.demo.chat_turns import loaded, plain, shown, turn
 from lilm.errors import LilmError
 from lilm.recipe import SamplingConfig
 
@@ -144,6 +144,21 @@ def test_marks_of_html_are_shown_and_not_obeyed() -> None:
     text = "<img src=x onerror=alert(1)> & </b>"
     assert "<" not in shown(text)
     assert plain(shown(text)) == plain([{"type": "text", "text": shown(text)}]) == text
+
+
+@pytest.mark.parametrize("text", ["def f(x):\n    if x:\n\t\treturn 1", "  a\n\n  b\n", "\n\ta\tb"])
+def test_indentation_and_tabs_come_through_the_chat_box(text: str) -> None:
+    import gradio as gr
+
+    box = gr.Chatbot()
+    for history in ([turn("user", text)], loaded(json.dumps({"messages": [{"role": "user", "content": text}]}))[0]):
+        (there_and_back,) = box.preprocess(box.postprocess(history))
+        assert plain(there_and_back["content"]) == text
+
+
+@pytest.mark.parametrize("typed", ["http://x/?a=1&copy=2", "&nbsp;&eacute; &#12354;", "&notit;"])
+def test_names_of_html_that_are_typed_stay_as_they_are(typed: str) -> None:
+    assert plain(typed) == plain(shown(typed)) == typed  # edited in place, a message comes as it is typed
 
 
 def test_a_corrupt_file_is_an_error_before_the_server_starts(tmp_path: Path) -> None:

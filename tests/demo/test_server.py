@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from lilm.demo import serve as own_server
 from lilm.demo.hosts import is_for_us, names_of
 from lilm.demo.serve import site_server
 from lilm.errors import LilmError
@@ -147,6 +148,19 @@ def test_a_busy_port_is_an_error_and_without_one_the_next_is_taken(site: Path) -
 def test_a_port_that_is_none_is_an_error(site: Path) -> None:
     with pytest.raises(LilmError, match="70000 is no port"):
         site_server(site, 70_000)
+
+
+@pytest.mark.parametrize("name", ["[draft]", "a[/b]"])
+def test_a_folder_s_brackets_are_no_markup(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / name
+    folder.mkdir(parents=True)
+    monkeypatch.setattr(own_server, "site_folder", lambda _: folder)
+    monkeypatch.setattr(own_server.Server, "serve_forever", lambda self: self.listener.close())
+    monkeypatch.setenv("COLUMNS", "1000")
+    own_server.serve(folder)
+    assert f"Serving {folder} at http://127.0.0.1:" in capsys.readouterr().out
 
 
 def test_a_folder_without_a_site_is_told_how_to_get_one(tmp_path: Path) -> None:

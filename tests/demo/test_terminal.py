@@ -30,10 +30,14 @@ class Talk:
     """A chat whose lines are known before. said: the answers; told: the notes; messages: of the chat at its end."""
 
     def __init__(
-        self, engine: ChatEngine, lines: list[str], interactive: bool = True, sampling: object = GREEDY
+        self,
+        engine: ChatEngine,
+        lines: list[str],
+        interactive: bool = True,
+        sampling: object = GREEDY,
     ) -> None:
         waiting = iter(lines)
-        out, notes = io.StringIO(), io.StringIO()
+        out, notes = io.StringIO(), io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
         order = Order(sampling.model_dump(), N_PREDICT, seed=3)  # type: ignore[attr-defined]
         self.dialogue = Dialogue()
         console = Console(file=notes, width=200)
@@ -42,7 +46,8 @@ class Talk:
             return begun + next(waiting) if begun else next(waiting, None)
 
         Terminal(engine, order, self.dialogue, out, console, read, interactive).run()
-        self.said, self.told = out.getvalue(), notes.getvalue()
+        notes.seek(0)
+        self.said, self.told = out.getvalue(), notes.read()
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +130,27 @@ def test_a_saved_chat_goes_on_where_it_was(engine: ChatEngine, tmp_path: Path) -
     assert "3 messages" in again.told
 
 
+def test_a_chat_is_saved_over_a_chat_and_over_nothing_else(engine: ChatEngine, tmp_path: Path) -> None:
+    chat, empty, other = (tmp_path / name for name in ("chat.json", "empty.json", "thesis.txt"))
+    empty.touch()
+    other.write_text("years of work")
+    talk = Talk(engine, ["むかし", f"/save {chat}", "The cat", f"/save {chat}", f"/save {empty}", f"/save {other}"])
+    assert json.loads(chat.read_text(encoding="utf-8"))["messages"] == talk.dialogue.messages
+    assert empty.read_bytes() == chat.read_bytes() and other.read_text() == "years of work"
+    assert "thesis.txt: it is there already, and no chat" in talk.told
+    for special in (tmp_path, Path(os.devnull)):
+        with pytest.raises(LilmError):
+            talk.dialogue.save(special)
+    assert Path(os.devnull).is_char_device()
+
+
+def test_bytes_that_are_no_text_end_no_chat(engine: ChatEngine, tmp_path: Path) -> None:
+    typed = b"/caf\xe9".decode(errors="surrogateescape")  # as a terminal of another encoding sends it
+    talk = Talk(engine, [typed, typed[1:], f"/save {tmp_path}/{typed[1:]}"])
+    assert "no such command" in talk.told and "/caf\ufffd\n" in talk.told, "told, and where it was saved"
+    assert len(talk.dialogue.turns) == 2
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"messages": 1}', '{"messages": [{"role": "x", "content": ""}]}'])
 def test_what_is_no_chat_is_told_and_the_chat_stays(engine: ChatEngine, tmp_path: Path, text: str) -> None:
     file = tmp_path / "chat.json"
@@ -170,14 +196,14 @@ def command(model: Path, *options: str) -> list[str]:
 
 def test_through_a_pipe_there_are_answers_alone(chat_gguf: Path) -> None:
     asked = command(chat_gguf, "--temp", "0", "--n-predict", "8")
-    runs = [
-        subprocess.run(asked, input=text, capture_output=True) for text in ("むかし\n".encode(), b"\xff\n/nonsense\n")
-    ]
+    inputs = "むかし\n".encode(), b"\xff\n/nonsense\n", b"\xef\xbb\xbf/quit\n"
+    runs = [subprocess.run(asked, input=text, capture_output=True) for text in inputs]
     assert runs[0].returncode == 0
     answer = runs[0].stdout.decode()
     assert answer.endswith("\n") and answer.strip() and not answer.startswith("> ") and "\x1b" not in answer
     assert b"context " in runs[0].stderr and b"\x1b" not in runs[0].stderr
     assert runs[1].returncode == 2 and b"no such command" in runs[1].stderr.splitlines()[-1]
+    assert (runs[2].returncode, runs[2].stdout) == (0, b""), "a byte order mark makes no message of a command"
 
 
 def test_ctrl_c_stops_the_answer_and_ctrl_d_the_program(slow_gguf: Path) -> None:

@@ -5,12 +5,13 @@ from typing import Any, NamedTuple
 
 from lilm.errors import LilmError
 from lilm.recipe import ChatSourceConfig
-from lilm.train.finetune.messages import shown
+from lilm.train.finetune.messages import ROLES, shown
 
 FIELDS = ("messages", "conversations", "conversation", "utterances", "dialogue", "turns")
 SPEAKER = "interlocutor_id"  # of talk between people, who have no roles
 TURN_KEYS = (("role", "content"), ("from", "value"), ("name", "text"), ("role", "text"), (SPEAKER, "text"))
 QUESTION, GIVEN, ANSWER = ("instruction",), ("input", "context"), ("output", "response")  # Alpaca's, Dolly's
+HISTORY = "history"  # what was said before Alpaca's instruction, in [question, answer] pairs
 REMEDY = "set the `format` that the file has; for messages and hub also `field`"
 
 
@@ -81,9 +82,18 @@ def turns_of(entry: Mapping[str, Any], form: Form, where: str) -> Any:
     else:
         wanted = repr(form.field) if form.kind == "turns" else "'instruction' and 'output'"
         raise LilmError(f"no {wanted} in it (found {shown(', '.join(entry))})", where=where, remedy=REMEDY)
-    if isinstance(messages, list) and system is not None:
+    if isinstance(messages, list) and system is not None and not _begins_with(system, messages, form):
         return [{form.role: "system", form.text: system}, *messages]
     return messages
+
+
+def _begins_with(system: Any, messages: list[Any], form: Form) -> bool:
+    """Whether the system message that stands beside the messages is the first of them too: it would be read twice."""
+    first = messages[0] if messages else None
+    if not isinstance(first, dict) or ROLES.get(str(first.get(form.role))) != "system":
+        return False
+    there = first.get(form.text)
+    return there == system or (isinstance(there, str) and isinstance(system, str) and there.strip() == system.strip())
 
 
 def _is_alpaca(entry: Mapping[str, Any]) -> bool:
@@ -96,7 +106,16 @@ def _one_exchange(entry: Mapping[str, Any], form: Form, where: str) -> list[dict
         raise LilmError(f"an input that is {shown(given)}", where=where, remedy="input is a string, or left out")
     question = "\n".join(text for text in (entry["instruction"], given) if text)
     answer = next(entry[key] for key in ANSWER if key in entry)
-    return [{form.role: "user", form.text: question}, {form.role: "assistant", form.text: answer}]
+    before = entry.get(HISTORY) or []
+    if not isinstance(before, list) or any(not isinstance(pair, list | tuple) or len(pair) != 2 for pair in before):
+        what, remedy = f"a {HISTORY} that is {shown(before)}", "write [[question, answer], …], or leave it out"
+        raise LilmError(what, where=where, remedy=remedy)
+    roles = "user", "assistant"
+    return [
+        {form.role: role, form.text: text}
+        for pair in (*before, (question, answer))
+        for role, text in zip(roles, pair, strict=True)
+    ]
 
 
 def _with_roles(messages: list[Any], where: str) -> list[Any]:

@@ -40,7 +40,7 @@ def tokenise_chat(messages: Sequence[Message], turns: Turns, vocabulary: ChatVoc
         prompt = vocabulary.ids(asked)
         answered = vocabulary.ids([*before, words, Part(after[: end[1]] if end else "", False)])
         start = next((at for at, (one, other) in enumerate(zip(prompt, answered, strict=False)) if one != other), None)
-        for at in range(len(prompt) if start is None else start, len(answered)):
+        for at in range(max(1, len(prompt) if start is None else start), len(answered)):  # nothing is before the first
             labels[at - 1] = ids[at]
     return TokenisedChat(ids, labels)
 

@@ -26,6 +26,7 @@ TOOLS = (*CALLS, "tool", "function", "observation", "function_response", "tool_r
 TEXT_PARTS = ("text", "input_text", "output_text")
 LONGEST = 1_000_000  # characters of a chat; a longer one takes gigabytes to tokenise
 SHOWN = 60  # characters of what was found
+WEIGHT = "weight"  # of an answer in OpenAI's files: 0 for one that is there to be read, and not to be learnt
 MOST_TOOLS = 20  # names of tools that are told apart
 OTHER_TOOLS = "calls of other tools"
 
@@ -42,7 +43,8 @@ def to_messages(value: Any, role_key: str, text_key: str, where: str, left_out: 
     """The messages of one conversation up to its last answer; none, counted in left_out, when nothing can be learnt.
 
     What one role says in several messages is one turn of several lines. An empty answer ends the conversation, and so
-    does a call of a tool, for which no chat format here has a place; the tool is named in left_out.
+    does one of weight 0, since every answer is learnt here, and a call of a tool, for which no chat format here has a
+    place; the tool is named in left_out.
     Raises LilmError naming `where`.
     """
     if not isinstance(value, list):
@@ -51,7 +53,8 @@ def to_messages(value: Any, role_key: str, text_key: str, where: str, left_out: 
         )
     messages: list[Message] = []
     tool = next((at for at, item in enumerate(value) if _is_of_tool(item, role_key)), None)
-    for item in value[:tool]:
+    unlearnt = next((at for at, item in enumerate(value[:tool]) if _has_no_weight(item, role_key)), None)
+    for item in value[: tool if unlearnt is None else unlearnt]:
         role, text = _turn(item, role_key, text_key, where)
         if messages and messages[-1]["role"] == role:
             text = messages.pop()["content"] + "\n" + text
@@ -61,7 +64,9 @@ def to_messages(value: Any, role_key: str, text_key: str, where: str, left_out: 
     messages = [message for message in messages[:empty] if message["content"] or message["role"] != "system"]
     while messages and messages[-1]["role"] != "assistant":
         messages.pop()
-    if tool is not None:
+    if unlearnt is not None:
+        left_out["answers of weight 0, with what follows them"] += 1
+    elif tool is not None:
         _count_calls(value[tool:], role_key, text_key, left_out)
     elif not answered:
         left_out["chats without an assistant's turn"] += 1
@@ -106,6 +111,11 @@ def _is_of_tool(item: Any, role_key: str) -> bool:
     return isinstance(item, dict) and bool(
         item.get(role_key) in TOOLS or item.get("tool_calls") or item.get("function_call")
     )
+
+
+def _has_no_weight(item: Any, role_key: str) -> bool:
+    role = ROLES.get(str(item.get(role_key))) if isinstance(item, dict) else None
+    return role == "assistant" and item.get(WEIGHT) == 0
 
 
 def _count_calls(items: Iterable[Any], role_key: str, text_key: str, left_out: Counter[str]) -> None:

@@ -43,7 +43,7 @@ def read_pairs(path: Path, left_out: Counter[str] | None = None) -> Iterator[Pai
         place, entry = one
         answers = [_answer(entry, key, place) for key in ("chosen", "rejected")]
         asked = _asked(entry, answers[0])
-        if _ends_answered(asked) and any(len(answer) == 1 for answer in answers):
+        if _ends_answered(asked) and any(_turn(answer[0])[0] == "assistant" for answer in answers):
             missing["pairs whose prompt ends in an answer"] += 1
             continue
         chosen, rejected = (_chat(entry.get("system"), asked, answer, place, missing) for answer in answers)
@@ -86,8 +86,13 @@ def _asked(entry: Mapping[str, Any], chosen: Sequence[Any]) -> Any:
 
 
 def _ends_answered(asked: Any) -> bool:
-    last = asked[-1] if isinstance(asked, list) and asked else None
-    return isinstance(last, dict) and ROLES.get(str(last.get("role", last.get("from")))) == "assistant"
+    return isinstance(asked, list) and bool(asked) and _turn(asked[-1])[0] == "assistant"
+
+
+def _turn(message: Any) -> tuple[str | None, str | None]:
+    """(role, words) of what should be a message."""
+    role = message.get("role", message.get("from")) if isinstance(message, dict) else None
+    return ROLES.get(str(role)), _words(message)
 
 
 def _words(message: Any) -> str | None:
@@ -95,12 +100,24 @@ def _words(message: Any) -> str | None:
     return text.strip() if isinstance(text, str) else None
 
 
+def _whole(asked: Any, answer: list[Any], where: str) -> list[Any]:
+    """The chat up to the answer's end. The answer may be what comes after `asked`, or repeat the end of it, or all."""
+    if not isinstance(asked, list):
+        if len(answer) == 1:
+            raise LilmError(f"no prompt but {shown(asked)}", where=where, remedy=REMEDY)
+        return answer
+    said, begun = [_turn(message) for message in asked], [_turn(message) for message in answer]
+    sizes = range(min(len(said), len(begun) - 1), 0, -1)
+    if again := next((size for size in sizes if said[-size:] == begun[:size]), 0):
+        return [*asked[:-again], *answer]
+    role, last = begun[0][0], said[-1][0] if said else None
+    goes_on = len(answer) == 1 or role == "assistant" or (role == "user" and last == "system")
+    return [*asked, *answer] if goes_on else answer
+
+
 def _chat(system: Any, asked: Any, answer: list[Any], where: str, left_out: Counter[str]) -> list[Message]:
     """What was asked, after the system message that may stand beside it, and the answer."""
-    if len(answer) == 1:
-        if not isinstance(asked, list):
-            raise LilmError(f"no prompt but {shown(asked)}", where=where, remedy=REMEDY)
-        answer = [*asked, *answer]
+    answer = _whole(asked, answer, where)
     keys = ("from", "value") if isinstance(answer[0], dict) and "from" in answer[0] else ("role", "content")
     first = dict(zip(keys, ("system", system), strict=True))
     if system is not None and answer[0] != first:

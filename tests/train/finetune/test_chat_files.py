@@ -85,6 +85,19 @@ def test_what_teaches_nothing_is_left_out_and_counted(tmp_path: Path) -> None:
     }
 
 
+def test_an_answer_that_is_not_to_be_learnt_ends_its_chat_and_is_counted(tmp_path: Path) -> None:
+    unlearnt, weighted = {**ANSWERED, "content": "赤い。", "weight": 0}, {**ANSWERED, "weight": 1}
+    chats = [
+        [ASKED, weighted, ASKED, unlearnt, ASKED, weighted],
+        [ASKED, unlearnt, ASKED, ANSWERED],
+        [{**ASKED, "weight": 0}, {**ANSWERED, "weight": None}],
+    ]
+    path = written(tmp_path / "a.jsonl", *({"messages": chat} for chat in chats))
+    left_out: Counter[str] = Counter()
+    assert messages(source(path), left_out) == [[ASKED, ANSWERED]] * 2
+    assert dict(left_out) == {"answers of weight 0, with what follows them": 2}
+
+
 def lines(*entries: Any) -> bytes:
     return "".join(json.dumps(entry) + "\n" for entry in entries).encode()
 

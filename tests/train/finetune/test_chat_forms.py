@@ -79,6 +79,7 @@ def trees() -> list[dict[str, Any]]:
             {"interlocutor_id": "A", "text": "空は？"}, {"interlocutor_id": "B", "text": "青い。"}]}, "{interlocutor"),
         ({"instruction": "空は？", "input": "", "output": "青い。"}, "instruction and answer"),
         ({"instruction": "空は？", "context": "", "response": "青い。", "category": "qa"}, "instruction and answer"),
+        ({"instruction": "空は？", "output": "青い。", "history": None}, "instruction and answer"),
         ({"message_id": "1", "role": "prompter", "text": "空は？", "replies": [
             {"message_id": "2", "role": "assistant", "text": "青い。", "replies": []}]}, "OpenAssistant trees"),
     ],
@@ -167,6 +168,34 @@ def test_calls_of_tools_are_named_and_what_comes_before_is_learnt(tmp_path: Path
     reader = opened(written(tmp_path / "sharegpt.jsonl", shared))
     assert said(reader) == [["短く。", "空は？", "青い。"]]
     assert reader.left_out == {"calls of the tool 'weather'": 1}
+
+
+@pytest.mark.parametrize("file", ["a.jsonl", "a.parquet"])
+def test_what_was_said_before_an_instruction_is_read(tmp_path: Path, file: str) -> None:
+    entry = {"instruction": "and Italy?", "output": "Rome", "history": [["France?", "Paris"]], "system": "Be short."}
+    if file.endswith("parquet"):
+        pq.write_table(pa.Table.from_pylist([entry]), tmp_path / file)
+    else:
+        written(tmp_path / file, entry)
+    (chat,) = opened(tmp_path / file)
+    assert [one["content"] for one in chat.messages] == ["Be short.", "France?", "Paris", "and Italy?", "Rome"]
+
+
+@pytest.mark.parametrize("history", ["France? Paris", [["France?"]], [{"France?": "Paris"}], 7])
+def test_a_history_that_is_no_pairs_is_named(tmp_path: Path, history: Any) -> None:
+    path = written(tmp_path / "a.jsonl", {"instruction": "and Italy?", "output": "Rome", "history": history})
+    with pytest.raises(LilmError, match="a history that is") as caught:
+        list(opened(path))
+    assert caught.value.where == f"{path}:1"
+
+
+@pytest.mark.parametrize("role", ["system", "developer"])
+def test_a_system_message_that_stands_beside_the_messages_too_is_read_once(tmp_path: Path, role: str) -> None:
+    first = {"role": role, "content": "短く。 "}
+    (same,) = opened(written(tmp_path / "a.jsonl", {"messages": [first, ASKED, ANSWERED], "system": "短く。"}))
+    assert same.messages == [{"role": "system", "content": "短く。"}, ASKED, ANSWERED]
+    (other,) = opened(written(tmp_path / "b.jsonl", {"messages": [first, ASKED, ANSWERED], "system": "丁寧に。"}))
+    assert other.messages[0]["content"] == "丁寧に。\n短く。"
 
 
 def test_several_files_by_a_glob(tmp_path: Path) -> None:

@@ -82,6 +82,31 @@ def test_no_answer_is_learnt_twice_in_one(tmp_path: Path, entry: dict[str, Any])
     assert left_out == {"pairs whose prompt ends in an answer": 1}
 
 
+FIRST, SECOND = {"role": "user", "content": "海は？"}, {"role": "assistant", "content": "広い。"}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "before"),
+    [
+        ([FIRST], [SECOND, ASKED]),  # the answer goes on from the prompt, over several turns
+        ([SYSTEM, FIRST], [SECOND, ASKED]),
+        ([SYSTEM, FIRST, SECOND, ASKED], [ASKED]),  # it repeats the prompt's end
+        ([SYSTEM, FIRST, SECOND, ASKED], [FIRST, SECOND, ASKED]),
+        ([SYSTEM], [FIRST, SECOND, ASKED]),
+        ([SYSTEM, FIRST], [SYSTEM, FIRST, SECOND, ASKED]),  # or holds it whole
+        ("海は？", [FIRST, SECOND, ASKED]),
+        (None, [FIRST, SECOND, ASKED]),
+    ],
+)
+def test_nothing_of_a_prompt_is_lost_beside_answers_of_several_messages(
+    tmp_path: Path, prompt: Any, before: list[dict[str, str]]
+) -> None:
+    entry = {"prompt": prompt, "chosen": [*before, ANSWERED], "rejected": [*before, WORSE]}
+    (pair,) = read_pairs(written(tmp_path / "pairs.jsonl", entry))
+    head = [SYSTEM] if isinstance(prompt, list) and SYSTEM in prompt else []
+    assert (pair.asked, pair.chosen[-1], pair.rejected[-1]) == ([*head, FIRST, SECOND, ASKED], ANSWERED, WORSE)
+
+
 def test_pairs_that_the_format_has_no_place_for_are_named_before_any_stage(
     tune_inputs: dict[str, Path], chat_file: Path, tmp_path: Path
 ) -> None:

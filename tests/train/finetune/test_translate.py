@@ -20,6 +20,7 @@ from lilm.errors import LilmError
 from lilm.progress import Reporter
 from lilm.recipe import ChatSourceConfig
 from lilm.train.finetune.sources import read_chats
+from lilm.train.finetune.translate.pairs import read_pairs
 from lilm.train.finetune.translate.run import Order, translate
 from lilm.train.finetune.translate.summary import Summary
 from tests.train.finetune.fake_translator import Fake, is_back, rightly, serving, text_of, to_kana
@@ -182,9 +183,25 @@ def test_a_chat_that_fails_keeps_its_old_translation_or_is_left_out(fake: Fake, 
     assert len(fake.asked) == asked
 
 
+def test_without_ids_a_chat_s_old_translation_is_that_of_its_own_record(tmp_path: Path) -> None:
+    def asked(text: str, answer: str = "Yes, it is.") -> list[dict[str, str]]:
+        return [{"role": "user", "content": text}, {"role": "assistant", "content": answer}]
+
+    empty = asked("nobody answers", "")  # left out, in each file another record
+    here = write(tmp_path / "en.jsonl", empty, *(asked(text) for text in ("one", "two", "three")))
+    there = write(tmp_path / "ja.jsonl", *(asked(text, "はい。") for text in ("〇", "一", "二")), empty)
+    here, there = (ChatSourceConfig(name=path.stem, path=str(path)) for path in (here, there))
+    read = read_pairs(here, there, "ja", "en").pairs
+    assert [(pair.original[0]["content"], pair.old and pair.old[0]["content"]) for pair in read] == [
+        ("one", "一"),
+        ("two", "二"),
+        ("three", None),
+    ]
+
+
 def test_sets_that_do_not_belong_together_are_refused(fake: Fake, tmp_path: Path) -> None:
     data = write(tmp_path / "en.jsonl", TALK, GAS)
-    for old, why in (([HOWLER], "1 chats for 2"), ([HOWLER * 2, TALK[:0] + HOWLER * 2], "none of its chats")):
+    for old, why in (([HOWLER], "1 records for 2"), ([HOWLER * 2, TALK[:0] + HOWLER * 2], "none of its chats")):
         with pytest.raises(LilmError, match=why):
             run(fake, data, old=str(write(tmp_path / "ja.jsonl", *old)))
     assert not fake.asked

@@ -1,9 +1,9 @@
 """The chats that are translated, each with its old translation where there is one."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from lilm.chat import Message
 from lilm.errors import LilmError
@@ -16,6 +16,8 @@ from lilm.train.finetune.sources import source_entries
 IDS = ("id", "index", "conversation_id", "message_tree_id", "message_id")  # of a record, the first that it has
 FAILED = "ng_translation"  # marks what is to be translated again, and is no reason to leave it out here
 TREES = ("tree", "rows")
+
+_Key = TypeVar("_Key", bound=Hashable)
 
 
 class Pair(NamedTuple):
@@ -49,10 +51,9 @@ def read_pairs(source: ChatSourceConfig, old: ChatSourceConfig | None, language:
         olds = _matched(read, _read(old, language), old.path or old.repo)
     elif read.kind in TREES:
         again = _read(source, language)
-        olds = [chat.messages for chat in again.chats] if len(again.chats) == len(read.chats) else []
+        olds = _of_the_same(read.places, again.places, again.chats)
     else:
-        olds = []
-    olds = [*olds, *[None] * (len(read.chats) - len(olds))]
+        olds = [None] * len(read.chats)
     pairs = []
     for chat, other in zip(read.chats, olds, strict=True):
         fits = other is not None and other != chat.messages and _roles(other) == _roles(chat.messages)
@@ -68,8 +69,12 @@ def read_pairs(source: ChatSourceConfig, old: ChatSourceConfig | None, language:
 
 @dataclass(frozen=True)
 class _Read:
+    """places, ids: of each chat, the number and the name of the record that it is from. records: how many there are."""
+
     chats: list[Chat]
-    ids: list[tuple[str, int] | None]
+    places: list[int]
+    ids: list[str | None]
+    records: int
     kind: str
     described: str
     left_out: Counter[str]
@@ -77,9 +82,10 @@ class _Read:
 
 def _read(source: ChatSourceConfig, language: str) -> _Read:
     ids: dict[str, str] = {}
+    places: dict[str, int] = {}
 
     def noted() -> Iterator[Entry]:
-        for entry in source_entries(source):
+        for number, entry in enumerate(source_entries(source)):
             if isinstance(entry, LilmError):
                 yield entry
                 continue
@@ -87,17 +93,20 @@ def _read(source: ChatSourceConfig, language: str) -> _Read:
             name = next((record[key] for key in IDS if isinstance(record.get(key), str | int)), None)
             if name is not None:
                 ids[where] = str(name)
+            places[where] = number
             yield where, _without_marks(record)
 
     reader = ChatReader(source, noted(), language)
     chats = list(reader)
-    seen: defaultdict[str, int] = defaultdict(int)
-    keys: list[tuple[str, int] | None] = []
-    for chat in chats:
-        name = ids.get(chat.where)
-        keys.append(None if name is None else (name, seen[name]))
-        seen[name or ""] += 1
-    return _Read(chats, keys, reader.form.kind if reader.form else "", reader.described(), reader.left_out)
+    return _Read(
+        chats,
+        [places[chat.where] for chat in chats],
+        [ids.get(chat.where) for chat in chats],
+        reader.records,
+        reader.form.kind if reader.form else "",
+        reader.described(),
+        reader.left_out,
+    )
 
 
 def _without_marks(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,16 +115,29 @@ def _without_marks(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _matched(read: _Read, old: _Read, where: str) -> Sequence[list[Message] | None]:
     """The old chat of each."""
-    by_id = {key: chat.messages for key, chat in zip(old.ids, old.chats, strict=True)}
-    if None not in by_id and None not in read.ids:
-        return [by_id.get(key) for key in read.ids]
-    if len(old.chats) != len(read.chats):
+    if None not in old.ids and None not in read.ids:
+        return _of_the_same(read.ids, old.ids, old.chats)
+    if old.records != read.records:
         raise LilmError(
-            f"{len(old.chats)} chats for {len(read.chats)}, and no ids in both to tell which is whose",
+            f"{old.records} records for {read.records}, and no ids in both to tell which is whose",
             where=where,
             remedy=f"give each record the same {IDS[0]!r} in both files, or the same chats in the same order",
         )
-    return [chat.messages for chat in old.chats]
+    return _of_the_same(read.places, old.places, old.chats)
+
+
+def _of_the_same(wanted: Sequence[_Key], given: Sequence[_Key], chats: Sequence[Chat]) -> list[list[Message] | None]:
+    """For each of `wanted`, the records of chats, the messages of the chat that is of the same one; None where there is
+    none, or where another number of chats is of it, as of those one is missing, and nothing tells which."""
+    made: defaultdict[_Key, list[list[Message]]] = defaultdict(list)
+    for key, chat in zip(given, chats, strict=True):
+        made[key].append(chat.messages)
+    counts, seen = Counter(wanted), Counter[_Key]()
+    found: list[list[Message] | None] = []
+    for key in wanted:
+        found.append(made[key][seen[key]] if len(made[key]) == counts[key] else None)
+        seen[key] += 1
+    return found
 
 
 def _roles(messages: Sequence[Message]) -> list[str]:
