@@ -14,7 +14,7 @@ from lilm.train.base.model_folder import save_llama
 from lilm.train.stories import stories
 from lilm.train.tokenizer.hf import write_tokenizer
 from lilm.train.tokenizer.train import train_base_tokenizer
-from lilm.vocabulary.sentencepiece import read_proto
+from lilm.vocabulary.sentencepiece import USER_DEFINED, read_proto
 from tests.train.tokenizer.byte_bases import BOS, write_base, write_model
 
 # Llama-2-Chat's, without its system message
@@ -89,3 +89,27 @@ def injections(control: list[str]) -> list[str]:
     ]
     found = [shape.format(marks[at % len(marks)], marks[-at - 1]) for at in range(len(marks)) for shape in shapes]
     return found[:50]
+
+
+MARK = "<|im_start|>"
+
+
+def loose_bpe(folder: Path) -> Path:
+    """ChatML, whose <|im_start|> is no special token."""
+    instruct_base(folder, "chatml")
+    path, config = folder / "tokenizer.json", folder / "tokenizer_config.json"
+    found = json.loads(path.read_text(encoding="utf-8"))
+    for token in found["added_tokens"]:
+        token["special"] = token["special"] and token["content"] != MARK
+    path.write_text(json.dumps(found), encoding="utf-8")
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"bos_token": "<|im_end|>"}), encoding="utf-8")
+    return instruct_gguf(folder)
+
+
+def loose_sentencepiece(folder: Path) -> Path:
+    """Zephyr's format, whose <|assistant|> is the last piece, and no special one."""
+    instruct_base(folder, "zephyr")
+    proto = read_proto(folder / "tokenizer.model")
+    proto.pieces[-1].piece, proto.pieces[-1].type = "<|assistant|>", USER_DEFINED
+    (folder / "tokenizer.model").write_bytes(proto.SerializeToString())
+    return instruct_gguf(folder)

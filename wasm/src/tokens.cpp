@@ -4,6 +4,7 @@
 #include "chat.h"
 
 #include <algorithm>
+#include <cctype>
 
 namespace lilm {
 
@@ -42,6 +43,11 @@ struct Special {
     llama_token id;
 };
 
+void longest_first(std::vector<Special> & found) {
+    std::sort(found.begin(), found.end(),
+              [](const Special & a, const Special & b) { return a.text.size() > b.text.size(); });
+}
+
 // The tokens that text must not become, longest first.
 std::vector<Special> specials() {
     const llama_vocab *  vocab = llama_model_get_vocab(model);
@@ -52,9 +58,79 @@ std::vector<Special> specials() {
             found.push_back({ llama_vocab_get_text(vocab, id), id });
         }
     }
-    std::sort(found.begin(), found.end(),
-              [](const Special & a, const Special & b) { return a.text.size() > b.text.size(); });
+    longest_first(found);
     return found;
+}
+
+// Of the first character, UTF-8.
+size_t character(const std::string & of, size_t at = 0) {
+    const unsigned char first = of[at];
+    return first < 0xc0 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+}
+
+bool is_sign(const std::string & one) {
+    if (one.size() == 1) {
+        return std::ispunct((unsigned char) one[0]) && one[0] != '_';
+    }
+    return one.compare(0, 2, "\xe3\x80") == 0 || one.compare(0, 2, "\xef\xbc") == 0;  // CJK's, and wide ones
+}
+
+// As <|user|>, and neither a word nor white space nor punctuation.
+bool is_mark(const std::string & word) {
+    size_t last = word.size();
+    while (last > 0 && ((unsigned char) word[last - 1] & 0xc0) == 0x80) {
+        last--;
+    }
+    if (word.empty() || last <= character(word) || !is_sign(word.substr(0, character(word))) ||
+        !is_sign(word.substr(last - 1))) {
+        return false;
+    }
+    return std::any_of(word.begin() + character(word), word.begin() + last - 1,
+                       [](unsigned char byte) { return std::isalnum(byte) || byte == '_' || byte >= 0x80; });
+}
+
+// The marks in the template's own text that the file does not call special: tokenisers find them in any text.
+std::vector<Special> loose_marks(const std::vector<ChatPart> & parts) {
+    const llama_vocab *  vocab = llama_model_get_vocab(model);
+    std::vector<Special> found;
+    for (llama_token id = 0; id < llama_vocab_n_tokens(vocab); id++) {
+        if (!(llama_vocab_get_attr(vocab, id) & LLAMA_TOKEN_ATTR_USER_DEFINED)) {
+            continue;
+        }
+        const std::string word = llama_vocab_get_text(vocab, id);
+        if (is_mark(word) && std::any_of(parts.begin(), parts.end(), [&](const ChatPart & part) {
+                return !part.typed && part.text.find(word) != std::string::npos;
+            })) {
+            found.push_back({ word, id });
+        }
+    }
+    return found;
+}
+
+// Text in which `marks` are words: cut after its first character, none is found.
+void tokenize_words(const std::string & words, const std::vector<Special> & marks) {
+    std::vector<size_t> cuts;
+    for (const Special & mark : marks) {
+        for (size_t at = words.find(mark.text); at != std::string::npos; at = words.find(mark.text, at + 1)) {
+            if (llama_vocab_type(llama_model_get_vocab(model)) != LLAMA_VOCAB_TYPE_BPE) {
+                // Others put a space before each part.
+                throw Failure("unsupported", mark.text + " stands in it, with which a turn begins or ends: this file takes it for no text");
+            }
+            cuts.push_back(at + character(words, at));
+        }
+    }
+    cuts.push_back(words.size());
+    std::sort(cuts.begin(), cuts.end());
+    std::vector<llama_token> ids;
+    size_t                   begin = 0;
+    for (size_t cut : cuts) {
+        if (cut > begin) {
+            tokenize(words.substr(begin, cut - begin), false, false);
+            ids.insert(ids.end(), tokens.begin(), tokens.end());
+            begin = cut;
+        }
+    }
+    tokens = ids;
 }
 
 // Does the template begin with BOS, white space aside?
@@ -73,12 +149,15 @@ bool writes_bos(const std::vector<ChatPart> & parts, const std::string & bos) {
 // The chat's tokens, as lilm/chat/tokens.py makes them: special ones in the template's own text, and what is between
 // them in stretches, words and all, without looking for special ones.
 void tokenize(const std::vector<ChatPart> & parts) {
-    const auto               known = specials();
+    const auto               marks = loose_marks(parts);
+    auto                     known = specials();
+    known.insert(known.end(), marks.begin(), marks.end());
+    longest_first(known);
     std::vector<llama_token> ids;
     std::string              stretch, own;
     const auto end_stretch = [&] {
         if (!stretch.empty()) {
-            tokenize(stretch, false, false);
+            tokenize_words(stretch, marks);
             ids.insert(ids.end(), tokens.begin(), tokens.end());
             stretch.clear();
         }
