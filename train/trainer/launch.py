@@ -31,6 +31,7 @@ from lilm.train.trainer.relay import replay
 
 WORKER = "lilm.train.trainer.worker"
 POLL_SECONDS = 0.2
+HANDED_ON = ("seed", "threads", "language", "base_language")  # of the context: what is no JSON, no training reads
 _ENDED = re.compile(
     r"^\s*rank\s*:\s*(\d+) .*\n\s*exitcode\s*:\s*(-?\d+)", re.MULTILINE
 )  # torchrun's list of who failed
@@ -80,7 +81,7 @@ def launch(
         "config": config.model_dump(mode="json"),
         "inputs": {name: str(path.resolve()) for name, path in inputs.items()},
         "out_dir": str(out_dir.resolve()),
-        "context": {name: value for name, value in vars(context).items() if name != "reporter"},
+        "context": {name: getattr(context, name) for name in HANDED_ON},
     }
     write_json(folder / "spec.json", spec)
     for name in ("alive", "progress.jsonl"):
