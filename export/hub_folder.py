@@ -38,11 +38,12 @@ def make_hub_folder(run: Path, out_dir: Path, repo: str, reporter: Reporter) -> 
     origin = read_origin(run / "base") or of_recipe(recipe.base)
     card = Card(recipe, repo, origin, report, bench, template or "")
     files = _files(run, report)
-    out_dir.parent.mkdir(parents=True, exist_ok=True)
-    here = out_dir.parent.stat().st_dev
+    place = out_dir.resolve().parent
+    place.mkdir(parents=True, exist_ok=True)
+    here = place.stat().st_dev
     copied = [path for path in files.values() if path.suffix not in LINKED or path.stat().st_dev != here]
     needed = sum(path.stat().st_size for path in copied)
-    require_space(out_dir.parent, needed, "the folder for the hub", "give one on the run's disk, where files are links")
+    require_space(place, needed, "the folder for the hub", "give one on the run's disk, where files are links")
     with filling(out_dir) as work:
         for name, path in files.items():
             (work / name).parent.mkdir(exist_ok=True)
