@@ -44,7 +44,7 @@ def pip_download(package: str, release: str, target: Path, options: Sequence[str
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     with temporary_folder("cache", target.parent) as part:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        command = [sys.executable, "-P", "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
         command += [*options, "--dest", str(part), f"{package}=={release}"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         got = part / target.name

@@ -176,6 +176,19 @@ def test_a_context_that_a_recipe_makes_reaches_the_processes(
     assert again == replace(context, place=None, licences=())
 
 
+def test_files_of_the_users_folder_are_none_of_pythons(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, context: Context
+) -> None:
+    (tmp_path / "calendar.py").write_text("raise SystemExit('the user has a calendar')\n")
+    monkeypatch.chdir(tmp_path)
+    told = json.dumps({"measurements": {}, "volatile": []})
+    answer = (
+        "import calendar, pathlib, sys; pathlib.Path(sys.argv[1]).with_name('artifact.json').write_text(sys.argv[2])"
+    )
+    monkeypatch.setattr(launch, "start_command", lambda distributed, spec: [sys.executable, "-c", answer, spec, told])
+    launch.launch("pretrain", config(), DistributedConfig(processes=2, zero=0), {}, tmp_path / "out", context)
+
+
 def test_a_batch_that_cannot_be_shared_is_refused_by_name(context: Context) -> None:
     with pytest.raises(LilmError, match=r"pretrain\.stage1: batch_size 4 is not a multiple of 3 processes"):
         stage.check(config(processes=3, zero=0), context)
