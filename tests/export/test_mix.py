@@ -182,6 +182,9 @@ def test_measurements_of_other_text_are_not_used_again(
     made: tuple[dict[str, Any], Path], random_model: Path, corpus: Path, calm: Context, tmp_path: Path
 ) -> None:
     (tmp_path / "calibration").mkdir()
+    mine = [tmp_path / name for name in ("mine.gguf", "film.mp4.part", "calibration/notes.txt")]
+    for path in mine:
+        path.write_text("mine")
     for name in ("imatrix.gguf", "sensitivity.json"):
         (tmp_path / "calibration" / name).write_bytes((made[1].parent / "calibration" / name).read_bytes())
     keys = {"target_mb": 1.9, "sensitivity_tokens": 384, "mix_types": ("Q8_0", "Q4_0"), "imatrix": False}
@@ -191,6 +194,7 @@ def test_measurements_of_other_text_are_not_used_again(
     assert set(report["files"][-1]["tensor_types"]) == {"F32", "Q4_0", "Q8_0"}
     assert list(report["calibration"]) == ["sensitivity"]
     assert not (tmp_path / "calibration" / "imatrix.gguf").exists()
+    assert all(path.read_text() == "mine" for path in mine), "what somebody put beside them stays"
 
 
 def test_too_small_a_target_says_the_smallest(random_model: Path, corpus: Path, calm: Context, tmp_path: Path) -> None:
