@@ -30,6 +30,18 @@ def check(config: WasmConfig, context: Context) -> None:
     check_memory64(all_variants(config), find_toolchain())
 
 
+def check_base(config: WasmConfig, base: Path, context: Context) -> None:
+    """Raises LilmError for a cache that a model of this base's shape cannot have."""
+    from lilm.fit.model import read_model
+    from lilm.fit.parts import check_cache
+    from lilm.llama.config import read_llama_config
+    from lilm.llama.shape import Shape
+
+    if config.kv_type != "f16":
+        shape = Shape.of(read_llama_config(base)) if base.is_dir() else read_model(base).shape
+        check_cache(shape, config.kv_type, "wasm.kv_type")
+
+
 def external(config: WasmConfig, context: Context) -> dict[str, str]:
     """The builds' keys: another compiler or other sources mean other bytes."""
     from lilm.pipeline.hashing import sha256_file
