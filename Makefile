@@ -40,12 +40,14 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	@$(PIP) -c constraints.txt 'lilm[dev]'
 	@touch $@
 
-# Debian's packages; asked for only when missing, installed only when allowed.
+# Debian's packages; asked for only when missing under every name and in every place where LiLM looks, installed only when
+# allowed.
 tools:
-	@missing=""; \
-	command -v emcc >/dev/null || [ -n "$$EMSDK" ] || missing="$$missing emscripten"; \
-	command -v chromium >/dev/null || missing="$$missing chromium"; \
-	command -v node >/dev/null || missing="$$missing nodejs"; \
+	@missing=""; has() { for one; do command -v "$$one" >/dev/null && return; done; return 1; }; \
+	has emcc "$${LILM_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/lilm}/toolchain/bin/emcc" || [ -n "$$EMSDK" ] \
+	  || missing="$$missing emscripten"; \
+	has chromium chromium-browser google-chrome || missing="$$missing chromium"; \
+	has node nodejs || missing="$$missing nodejs"; \
 	command -v patch >/dev/null || missing="$$missing patch"; \
 	[ -z "$$missing" ] && exit 0; \
 	if [ "$$(id -u)" = 0 ]; then sudo=""; elif sudo -n true 2>/dev/null; then sudo="sudo"; else \

@@ -14,8 +14,10 @@ from lilm.export.recipe_json import NAME as RECIPE
 from lilm.export.recipe_json import READ
 from lilm.origin import of_recipe, read_origin
 from lilm.pipeline.artifact import changed_output, files_below, own_files, read_manifest
+from lilm.pipeline.stage import stage_named
+from lilm.pipeline.work import changed_setting
 from lilm.progress import Reporter
-from lilm.recipe import load_recipe
+from lilm.recipe import Recipe, load_recipe
 from lilm.report.units import size
 
 GENERATION = "generation_config.json"
@@ -26,23 +28,26 @@ def make_hub_folder(run: Path, out_dir: Path, repo: str, reporter: Reporter) -> 
     """Fill `out_dir`, which is not there or empty: GGUF files, the Hugging Face model, recipe.json and README.md.
 
     repo: OWNER/NAME, for the card. Nothing is uploaded. Raises LilmError when the run's model is not exported, or is no
-    longer what it was, and when `out_dir` holds something; nothing is then written.
+    longer what it was, when its recipe says something else than it was made with, and when `out_dir` holds something;
+    nothing is then written.
     """
     for stage in ("finetune", "export"):
         _check_done(run, stage)
     _check_made_of_it(run)
     recipe = load_recipe(str(run / "lilm.toml"))
+    _check_told(run, recipe)
     report = json.loads((run / "export" / "report.json").read_text(encoding="utf-8"))
     bench = _bench(run, reporter)
     template = read_chat_template(run / "finetune")
     origin = read_origin(run / "base") or of_recipe(recipe.base)
     card = Card(recipe, repo, origin, report, bench, template or "")
     files = _files(run, report)
-    out_dir.parent.mkdir(parents=True, exist_ok=True)
-    here = out_dir.parent.stat().st_dev
+    place = out_dir.resolve().parent
+    place.mkdir(parents=True, exist_ok=True)
+    here = place.stat().st_dev
     copied = [path for path in files.values() if path.suffix not in LINKED or path.stat().st_dev != here]
     needed = sum(path.stat().st_size for path in copied)
-    require_space(out_dir.parent, needed, "the folder for the hub", "give one on the run's disk, where files are links")
+    require_space(place, needed, "the folder for the hub", "give one on the run's disk, where files are links")
     with filling(out_dir) as work:
         for name, path in files.items():
             (work / name).parent.mkdir(exist_ok=True)
@@ -72,6 +77,16 @@ def _check_made_of_it(run: Path) -> None:
         if export is not None and made is not None and name in export.inputs and not export.is_from(made):
             remedy = f"run `{command('run', '--run', run, '--to', 'export')}`"
             raise LilmError(f"stage export was made from another {name} than lies there", where=str(run), remedy=remedy)
+
+
+def _check_told(run: Path, recipe: Recipe) -> None:
+    """The card tells language, base, texts and licence by the recipe: by that which the run was made with, then. What
+    the texts' own licences are decides no file, and may be told later."""
+    for name in ("corpus", "base", "finetune", "export"):
+        made = read_manifest(run / name)
+        if made is not None and (changed := changed_setting(stage_named(name), recipe, made)):
+            remedy = f"set it back, or run `{command('run', '--run', run, '--to', 'export')}`"
+            raise LilmError(f"{changed} when stage {name} ran", where=str(run / "lilm.toml"), remedy=remedy)
 
 
 def _bench(run: Path, reporter: Reporter) -> dict[str, Any] | None:

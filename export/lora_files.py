@@ -11,6 +11,7 @@ from lilm.export.gguf_writer import write_gguf
 from lilm.export.lora import WithoutAdapter, read_adapter, write_adapter
 from lilm.export.quantise import quantise
 from lilm.export.recipe_json import NAME, full_entry, recipe_json
+from lilm.export.stage import remove_models
 from lilm.gguf_parts import ADAPTER, BASE, LORA, parts_of
 from lilm.origin import read_origin
 from lilm.pipeline.hashing import write_json
@@ -28,8 +29,7 @@ def write_lora(
     """
     model, folder = inputs["finetune"], out_dir / LORA
     folder.mkdir(exist_ok=True)
-    for leftover in folder.iterdir():
-        leftover.unlink()
+    remove_models(folder, f"{BASE}-", Path(ADAPTER).stem)
     require_space(out_dir, needed, "the adapter's base", "free some space, or set export.adapter = false")
     adapter = read_adapter(inputs["pretrain"] / "adapter")
     origin = read_origin(inputs["base"])

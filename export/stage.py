@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lilm.disk import require_space
 from lilm.errors import LilmError
-from lilm.gguf_parts import parts_of
+from lilm.gguf_parts import MODEL, parts_of
 from lilm.pipeline.artifact import Artifact
 from lilm.pipeline.hashing import write_json
 from lilm.pipeline.stage import Context
@@ -43,7 +43,15 @@ def check_vocabulary(config: ExportConfig, base: Path, tokenizer: Path, context:
 
 def gguf_name(quant: str) -> str:
     """File name of one type; the full file's is `model-f16.gguf`."""
-    return f"model-{'f16' if quant == FULL else quant}.gguf"
+    return f"{MODEL}-{'f16' if quant == FULL else quant}.gguf"
+
+
+def remove_models(folder: Path, *beginnings: str) -> None:
+    """Delete the GGUF files that a try that was killed has left in `folder`, whole or not; what somebody put there has
+    another name, and stays."""
+    for beginning in beginnings:
+        for leftover in (*folder.glob(f"{beginning}*.gguf"), *folder.glob(f"{beginning}*.gguf.part")):
+            leftover.unlink()
 
 
 def run(config: ExportConfig, inputs: Mapping[str, Path], out_dir: Path, context: Context) -> Artifact:
@@ -66,8 +74,7 @@ def run(config: ExportConfig, inputs: Mapping[str, Path], out_dir: Path, context
     sides = [entry.shape for entry in layout(shape)]
     whole_rows = all(side[-1] % SUPER_BLOCK == 0 for side in sides if len(side) > 1)
     _require(config, inputs, shape, context)
-    for leftover in (*out_dir.glob("*.gguf"), *out_dir.glob("*.part")):
-        leftover.unlink()
+    remove_models(out_dir, f"{MODEL}-")
     target = target_bytes(config, shape, context.place)
     mixes = config.has_budget + sum(one.quant == MIX for one in config.learned)
     written: list[QuantType] = [*config.quants, *(one.quant for one in config.learned if one.quant != "mix")]

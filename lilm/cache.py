@@ -13,14 +13,27 @@ from lilm.temporary import temporary_folder
 
 def cache_dir() -> Path:
     """Where downloads, sources and builds are kept between runs: $LILM_CACHE, or the user's cache folder."""
-    own = os.environ.get("LILM_CACHE")
-    return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lilm"
+    return _folder("LILM_CACHE", "XDG_CACHE_HOME", ".cache")
 
 
 def state_dir() -> Path:
     """Where what belongs to this user and machine is kept, as keys are: $LILM_STATE, or the user's state folder."""
-    own = os.environ.get("LILM_STATE")
-    return Path(own) if own else Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "lilm"
+    return _folder("LILM_STATE", "XDG_STATE_HOME", ".local/state")
+
+
+def _folder(own: str, users: str, usual: str) -> Path:
+    """Absolute: compilers run in folders of their own, and what is built here holds its path."""
+    given = os.environ.get(own)
+    return (Path(given) if given else Path(os.environ.get(users) or Path.home() / usual) / "lilm").absolute()
+
+
+def put_in_place(new: Path, place: Path) -> None:
+    """Move a finished folder to where it is kept, unless another process was first: its own is the same then."""
+    try:
+        new.rename(place)
+    except OSError:
+        if not place.is_dir():
+            raise
 
 
 def pip_download(package: str, release: str, target: Path, options: Sequence[str] = ()) -> None:
@@ -31,14 +44,15 @@ def pip_download(package: str, release: str, target: Path, options: Sequence[str
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     with temporary_folder("cache", target.parent) as part:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        command = [sys.executable, "-P", "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
         command += [*options, "--dest", str(part), f"{package}=={release}"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         got = part / target.name
         if done.returncode != 0 or not got.is_file():
-            lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["no answer"]
+            said = done.stderr.splitlines()
+            why = next((line for line in said if line.startswith("ERROR")), said[-1] if said else "no answer")
             raise LilmError(
-                f"pip cannot download {target.name} of {package} {release} ({lines[0]})",
+                f"pip cannot download {target.name} of {package} {release} ({why})",
                 remedy=f"connect to the package index, or put the file at {target}",
             )
         got.replace(target)

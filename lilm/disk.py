@@ -44,10 +44,15 @@ def filling(folder: Path) -> Iterator[Path]:
     """Yields an empty folder beside `folder`, which takes its name when the block ends, or goes when it fails: nobody
     sees a folder half filled. What was left of a killed one is deleted first.
 
-    Raises LilmError when `folder` is there and holds something.
+    Raises LilmError when `folder` is there and holds something, or cannot be replaced.
     """
+    given, folder = folder, folder.resolve()  # a link to a folder stays a link
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise LilmError("it holds something already", where=str(folder), remedy="delete it, or give another by --out")
+        raise LilmError("it holds something already", where=str(given), remedy="delete it, or give another by --out")
+    if folder == Path.cwd() or os.path.ismount(folder):
+        what = "the folder that you are in" if folder == Path.cwd() else "a disk of its own"
+        remedy = "give a folder by --out that is not there yet"
+        raise LilmError(f"it is {what}, and would be replaced whole", where=str(given), remedy=remedy)
     folder.parent.mkdir(parents=True, exist_ok=True)
     work = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(work, ignore_errors=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from lilm.cache import cache_dir
+from lilm.cache import cache_dir, put_in_place
 from lilm.errors import LilmError
 from lilm.pipeline.hashing import sha256_file, sha256_json
 from lilm.progress import Reporter
@@ -195,8 +195,7 @@ def install(out: Path, folder: Path) -> None:
             shutil.copyfile(path, new / path.name)
         script = new / "lilm-core.js"
         script.write_text(script.read_text(encoding="utf-8").replace(*OWN_ADDRESS), encoding="utf-8")
-        if not folder.is_dir():
-            new.rename(folder)
+        put_in_place(new, folder)
 
 
 def configure(toolchain: Toolchain, variant: Variant, stack_bytes: int, source: Path, work: Path) -> None:

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from pathlib import Path
 
-from lilm.cache import cache_dir, check_sha256, pip_download
+from lilm.cache import cache_dir, check_sha256, pip_download, put_in_place
 from lilm.errors import LilmError
 from lilm.pipeline.hashing import sha256_file, sha256_json
 from lilm.pipeline.stage import LLAMA_CPP_LICENSE
@@ -103,7 +103,7 @@ def prepare_source() -> tuple[Path, str]:
             extract(sdist, new)
             for patch in patch_files():
                 apply_patch(new, patch)
-            new.rename(tree)
+            put_in_place(new, tree)
     return tree, key
 
 

@@ -30,6 +30,18 @@ def check(config: WasmConfig, context: Context) -> None:
     check_memory64(all_variants(config), find_toolchain())
 
 
+def check_base(config: WasmConfig, base: Path, context: Context) -> None:
+    """Raises LilmError for a cache that a model of this base's shape cannot have."""
+    from lilm.fit.model import read_model
+    from lilm.fit.parts import check_cache
+    from lilm.llama.config import read_llama_config
+    from lilm.llama.shape import Shape
+
+    if config.kv_type != "f16":
+        shape = Shape.of(read_llama_config(base)) if base.is_dir() else read_model(base).shape
+        check_cache(shape, config.kv_type, "wasm.kv_type")
+
+
 def external(config: WasmConfig, context: Context) -> dict[str, str]:
     """The builds' keys: another compiler or other sources mean other bytes."""
     from lilm.pipeline.hashing import sha256_file
@@ -63,12 +75,10 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
     copy_runtime(out_dir / "runtime")
     copy_license(out_dir)
 
-    export = inputs["export"]  # below it an importance matrix may be, which is a GGUF file and no model
-    ggufs = [path for path in own_files(export) if path.suffix == ".gguf" and path.parent == export]
-    models = {path.name: read_model(path) for path in ggufs if not is_later_part(path)}
+    export = inputs["export"]
+    models, bases = ({path.name: read_model(path) for path in paths} for paths in exported(export))
     quantised = _quantised(export, models)
     smallest = quantised[0]
-    bases = {path.name: read_model(path) for path in (export / LORA).glob(f"{BASE}-*.gguf") if not is_later_part(path)}
     measured: list[tuple[Path, Model, Path | None]] = [(gguf, models[gguf.name], None) for gguf in quantised]
     if bases:
         base = _quantised(export / LORA, bases)[0]
@@ -149,6 +159,14 @@ def run(config: WasmConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
     report = {"emcc": compiler, "n_ctx": config.n_ctx, "builds": builds, "memory": table["models"]}
     write_json(out_dir / "report.json", report)
     return Artifact(measurements)
+
+
+def exported(export: Path) -> tuple[list[Path], list[Path]]:
+    """(models, the bases of an adapter) that the export stage made, each by its first part. Below its folder an
+    importance matrix may be too, which is a GGUF file and no model."""
+    firsts = [path for path in own_files(export) if path.suffix == ".gguf" and not is_later_part(path)]
+    bases = [path for path in firsts if path.parent == export / LORA and path.name.startswith(f"{BASE}-")]
+    return [path for path in firsts if path.parent == export], bases
 
 
 def _quantised(folder: Path, models: "Mapping[str, Model]") -> list[Path]:

@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from lilm.cache import put_in_place
 from lilm.errors import LilmError
 from lilm.progress import Reporter
 from lilm.temporary import temporary_folder
@@ -44,7 +45,7 @@ def fetch_toolchain(folder: Path, reporter: Reporter) -> Path:
                     run(["dpkg-deb", "-x", str(deb), str(new / "root")], "dpkg-deb")
                     bar.advance()
             set_up(new, folder)
-            new.rename(folder)
+            put_in_place(new, folder)
     emcc = fetched_emcc(folder)
     if emcc is None:
         raise LilmError("no Emscripten in this folder", where=str(folder), remedy="delete it and start again")

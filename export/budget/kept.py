@@ -1,7 +1,6 @@
 """Keeps measurements on the disk as they are made: after a kill, the next try goes on from them."""
 
 import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +14,7 @@ class Kept:
     """The measurements in `folder`.
 
     made_from: a hash of all that they depend on. is_ours: the folder held measurements with the same hash, and `rows`
-    has them; otherwise the folder was emptied. imatrix: where the importance matrix belongs.
+    has them; otherwise both files were deleted. imatrix: where the importance matrix belongs.
     """
 
     def __init__(self, folder: Path, made_from: str) -> None:
@@ -27,8 +26,9 @@ class Kept:
         if self.is_ours:
             self.rows = [Row.of(one) for one in table["rows"]]
         else:
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
+            folder.mkdir(exist_ok=True)
+            for old in (self._table, self.imatrix):
+                old.unlink(missing_ok=True)
 
     def add(self, rows: Sequence[Row]) -> None:
         """Append `rows`, and write all rows to the disk."""

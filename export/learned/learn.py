@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from lilm.devices import prepare_torch
+from lilm.errors import LilmError
 from lilm.export.full_model import load_full
 from lilm.export.learned.begin import begin
 from lilm.export.learned.engine import DistilEngine, narrow
 from lilm.export.learned.kept import KeptText
+from lilm.export.learned.kinds import KINDS
 from lilm.export.learned.rounding import rounded
 from lilm.export.learned.start import StartFile
 from lilm.export.learned.student import Student
@@ -72,11 +74,13 @@ def learn(
     training text in `pack`. Types and metadata are those of `start`. log: a folder for the curves.
 
     Checkpoints go beside the log, so that a killed run goes on. The bytes depend on the inputs, the seed and the number
-    of threads. Raises LilmError for text that is too little or another model's, and when learning diverges.
+    of threads. Raises LilmError for text that is too little or another model's, for a file of other types than are
+    learnt, and when learning diverges.
     """
     shape = Shape.of(read_llama_config(source))
     texts = open_texts(config, source, pack, shape, context)
     file = StartFile(start, shape)
+    _check_types(file, config)
     device = prepare_torch(context.seed, context.threads)
     teacher = load_full(source, device)
     teacher.set_attn_implementation(SDPA)
@@ -86,7 +90,8 @@ def learn(
     student = Student(teacher, file, config.codes)
     stock = kept.measured(student.get_base_model())
     context.reporter.say(f"  llama.cpp's {config.quant}: {_spoken(stock)}")
-    bfloat16, first = config.dtype == "bfloat16", texts.first(config.rounding_tokens)
+    bfloat16 = config.dtype == "bfloat16"
+    first = texts.first(config.rounding_tokens) if file.learns(of_layers=True) else []
     if first:
         with context.reporter.bar(f"round {config.quant}", shape.layers) as bar:
             begin(student.get_base_model(), student.to_round(teacher), first, bfloat16, context.threads, bar.advance)
@@ -122,6 +127,16 @@ def learn(
     tokens = (config.steps * config.batch_size * texts.window, len(first) * texts.window)
     volatile = tuple(f"{log.name}/{name}" for name in logbook.end())
     return Learned(config.quant, config.steps, *tokens, stock, before, after, tuple(student.kept), volatile, exact)
+
+
+def _check_types(file: StartFile, config: LearnedConfig) -> None:
+    """Raises LilmError when nothing of the file would be another. Embedding and output are not rounded."""
+    if not file.learns(of_layers=not config.steps):
+        raise LilmError(
+            f"no matrix {'' if config.steps else 'of its layers '}has a type whose blocks are learnt",
+            where=str(file.path),
+            remedy=f"take it out of export.learned, or make it of {', '.join(KINDS)} (export.mix_types)",
+        )
 
 
 def _only_rounded(

@@ -12,7 +12,7 @@ from lilm.export.full_model import as_full
 from lilm.export.learned.begin import ToRound, begin
 from lilm.export.learned.blocks import Parts
 from lilm.export.learned.kinds import Kind
-from lilm.export.learned.start import StartFile, stored
+from lilm.export.learned.start import LAYERS, StartFile, stored
 from lilm.llama.layout import Entry
 from lilm.llama.weights import Weights
 from lilm.train.trainer.batches import Batch
@@ -45,7 +45,7 @@ def rounded(
     chosen: dict[str, ToRound] = {}
     for entry in file.entries:
         kind = file.kind(entry)
-        if kind is not None and entry.source.startswith("model.layers."):
+        if kind is not None and entry.source.startswith(LAYERS):
             chosen[entry.source] = ToRound(kind, partial(full, entry), partial(take, entry, kind))
     begin(model, chosen, batches, bfloat16, threads, on_layer)
     return blocks

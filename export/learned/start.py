@@ -16,6 +16,8 @@ from lilm.gguf_file import open_gguf
 from lilm.llama.layout import Entry, layout, permute_rows
 from lilm.llama.shape import Shape
 
+LAYERS = "model.layers."  # how the names of what is in them begin
+
 
 class StartFile:
     """A quantised file of a Llama. entries: its tensors."""
@@ -33,6 +35,13 @@ class StartFile:
     def kind(self, entry: Entry) -> Kind | None:
         """What blocks a matrix has; None: such as are not learnt, or it is no matrix."""
         return KINDS.get(self._file.tensors[entry.target].type.name) if len(entry.shape) > 1 else None
+
+    def learns(self, of_layers: bool) -> bool:
+        """Whether it has a matrix whose blocks are learnt, in its layers or at all."""
+        return any(
+            self.kind(entry) is not None and (entry.source.startswith(LAYERS) or not of_layers)
+            for entry in self.entries
+        )
 
     def _rows(self, entry: Entry) -> Bytes:
         rows = np.array(self._file.rows(self._file.tensors[entry.target]))

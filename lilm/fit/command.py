@@ -18,6 +18,7 @@ from lilm.fit.known.devices import find_device, load_devices
 from lilm.fit.known.types import slow_types
 from lilm.fit.model import Model, read_model
 from lilm.fit.needs import parts_on
+from lilm.fit.parts import check_cache
 from lilm.gguf_parts import is_later_part
 from lilm.pipeline.artifact import own_files
 from lilm.report.units import count, size
@@ -29,10 +30,12 @@ def show_fit(path: Path, device: str, n_ctx: int, use: Use, console: Console) ->
     """Print the table for a file, or for the files of a run's folder, and answer its figures. device: one of
     known/devices.toml, or "" for all. n_ctx: one more context, or 0.
 
-    Raises LilmError for what is no model, and for an unknown device.
+    Raises LilmError for what is no model, for an unknown device, and for a cache that the model cannot have.
     """
     devices = [_device(device)] if device else list(load_devices().values())
     models = {file.name: read_model(file) for file in find_files(path)}
+    for model in models.values():
+        check_cache(model.shape, use.kv_type, "--kv-type")
     lines = slow_lines(devices, models)
     if path.is_dir():
         rows = fit_matrix(devices, models, use)

@@ -4,11 +4,13 @@ from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
+from lilm.errors import LilmError
 from lilm.fit.model import Model, round_up
 from lilm.llama.shape import Shape
 
 CTX_STEP = 256  # llama.cpp rounds n_ctx up to a multiple
 KV_BYTES = {"f16": 2.0, "q8_0": 34 / 32}  # of a value
+KV_BLOCKS = {"f16": 1, "q8_0": 32}  # values that lie together
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,17 @@ class Parts:
 def context_length(shape: Shape, n_ctx: int) -> int:
     """The context that the runtime makes when asked for `n_ctx`: no more than the model was trained with."""
     return round_up(min(n_ctx, shape.context), CTX_STEP)
+
+
+def check_cache(shape: Shape, kv_type: str, where: str) -> None:
+    """Raises LilmError where llama.cpp makes no context of this type: its blocks do not divide a head's numbers."""
+    block = KV_BLOCKS[kv_type]
+    if shape.head_dim % block:
+        raise LilmError(
+            f"{kv_type} has blocks of {block} numbers, which do not divide the model's heads of {shape.head_dim}",
+            where=where,
+            remedy="use f16 for keys and values",
+        )
 
 
 def longest_context(shape: Shape, fits: Callable[[int], bool]) -> int:

@@ -10,6 +10,7 @@ from lilm.recipe.training import OptimConfig
 QuantType = Literal["Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q4_0", "IQ4_NL"]
 BlockName = Literal["Q8_0", "Q6_K", "Q5_K", "Q4_K", "Q4_0", "IQ4_NL", "Q5_1", "Q5_0", "Q4_1", "IQ4_XS", "Q3_K", "Q2_K"]
 MIX = "mix"  # the file of the budget
+BUDGETS = ("target_mb", "bits_per_weight", "device")  # keys that say how large that file may be
 LEARNED = "-learned"  # after the name of the file that learning begins with
 FileType = Literal[
     QuantType,
@@ -108,7 +109,7 @@ class ExportConfig(Section):
 
     @model_validator(mode="after")
     def _has_one_target(self) -> "ExportConfig":
-        given = [key for key in ("target_mb", "bits_per_weight", "device") if getattr(self, key)]
+        given = [key for key in BUDGETS if getattr(self, key)]
         if len(given) > 1:
             raise ValueError(f"{' and '.join(given[:2])} are both given: one of them decides")
         if self.device:
@@ -148,5 +149,5 @@ class ExportConfig(Section):
 
     def exported_as(self, name: str) -> str:
         """What reports and files call one of `files`: mix-100MB, mix-4.5bpw-learned, mix-iphone-safari, Q4_0."""
-        size = f"{self.target_mb:g}MB" if self.target_mb else self.device or f"{self.bits_per_weight:g}bpw"
+        size = f"{self.target_mb:.10g}MB" if self.target_mb else self.device or f"{self.bits_per_weight:.10g}bpw"
         return f"{MIX}-{size}{name.removeprefix(MIX)}" if name.startswith(MIX) else name

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from lilm.errors import LilmError
 from lilm.export.block_types import FAST
+from lilm.export.gguf_writer import write_gguf
 from lilm.fit.browser import Use
 from lilm.fit.command import show_fit
 from lilm.fit.device import Device, Place
@@ -25,10 +26,11 @@ from lilm.fit.model import Model, read_model
 from lilm.fit.needs import available_bytes, longest_on, needed_bytes, room_for_weights
 from lilm.llama.shape import Shape
 from lilm.pipeline.place import place_of
-from lilm.pipeline.stage import stage_named
+from lilm.pipeline.stage import Context, stage_named
 from lilm.pipeline.work import stage_config
-from lilm.recipe import ExportConfig
+from lilm.recipe import ExportConfig, WasmConfig
 from lilm.recipe.files import parse_recipe
+from lilm.wasm.stage import check_base
 from tests.conftest import quickstart_without_budget
 
 KERNELS = Path(__file__).resolve().parents[2] / "wasm" / "src" / "kernels" / "mul_mat.c"
@@ -223,3 +225,18 @@ def test_a_device_with_less_than_the_context_takes_has_no_room() -> None:
     tiny = Device("tiny", "", "", 0, "tab", 30, "https://", "2026", "low")
     assert room_for_weights(Place(tiny, USE, 2048), SMALL.shape) == 0
     assert longest_on(tiny, SMALL, USE) == 0
+
+
+def test_a_cache_whose_blocks_do_not_divide_the_heads_is_refused_before_any_work(
+    shared_data: Path, tmp_path: Path, context: Context
+) -> None:
+    """llama.cpp makes none, and a run learnt it when all was trained."""
+    folder = shared_data / "model" / "stories260K-hf"  # heads of 8 numbers
+    write_gguf(folder, tmp_path / "model.gguf", ("en",))
+    for base in (folder, tmp_path / "model.gguf"):
+        check_base(WasmConfig(), base, context)
+        with pytest.raises(LilmError, match=r"q8_0 has blocks of 32 numbers.* heads of 8") as caught:
+            check_base(WasmConfig(kv_type="q8_0"), base, context)
+        assert caught.value.where == "wasm.kv_type"
+    with pytest.raises(LilmError, match="heads of 8"):
+        show_fit(tmp_path / "model.gguf", "", 0, replace(USE, kv_type="q8_0"), Console(file=StringIO()))

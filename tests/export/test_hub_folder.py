@@ -39,8 +39,10 @@ def recipe(**changed: Any) -> Recipe:
     return parse_recipe(text, "lilm.toml", Path("/"))
 
 
-def finish(folder: Path, stage: str, inputs: dict[str, str] | None = None) -> Manifest:
-    manifest = Manifest(stage, "0", {}, inputs or {}, describe_outputs(folder, ()), (), {})
+def finish(
+    folder: Path, stage: str, inputs: dict[str, str] | None = None, config: dict[str, Any] | None = None
+) -> Manifest:
+    manifest = Manifest(stage, "0", config or {}, inputs or {}, describe_outputs(folder, ()), (), {})
     manifest.write(folder)
     return manifest
 
@@ -160,6 +162,31 @@ def test_files_of_another_model_than_the_one_beside_them_are_not_published(run: 
     finish(run / "finetune", "finetune")
     with pytest.raises(LilmError, match="stage export was made from another finetune than lies there"):
         make_hub_folder(run, tmp_path / "two", "", Reporter(quiet=True))
+    assert not (tmp_path / "two").exists()
+
+
+def test_a_card_tells_what_the_files_were_made_with(run: Path, tmp_path: Path) -> None:
+    """Their own key says the licence too; the texts' licences are in no file."""
+    for name in ("corpus", "finetune", "export"):
+        (run / name).mkdir(exist_ok=True)
+        finish(run / name, name, config=stage_config(stage_named(name), recipe(told=True)))
+    text = recipe_toml(recipe(told=True))
+    told = text.replace('license = ""', 'license = "mit"', 1)  # of a text
+    assert told != text
+    (run / "lilm.toml").write_text(told, encoding="utf-8")
+    make_hub_folder(run, tmp_path / "one", "", Reporter(quiet=True))
+    for old, new, said in (
+        ('license = "cc-by-sa-4.0"', 'license = "mit"', r"export\.license is 'mit', it was 'cc-by-sa-4.0' when stage"),
+        (
+            'name = "stories-ja"',
+            'name = "other"',
+            r"corpus\.sources\[0\]\.name is 'other', it was 'stories-ja' when stage",
+        ),
+    ):
+        (run / "lilm.toml").write_text(text.replace(old, new, 1), encoding="utf-8")
+        with pytest.raises(LilmError, match=said) as caught:
+            make_hub_folder(run, tmp_path / "two", "", Reporter(quiet=True))
+        assert caught.value.where == str(run / "lilm.toml")
     assert not (tmp_path / "two").exists()
 
 

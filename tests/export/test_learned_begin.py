@@ -13,16 +13,28 @@ from lilm.export.learned.compensate import compensated, spread
 from lilm.export.learned.divergence import summed_divergence
 from lilm.export.learned.formats import decode, encode
 from lilm.export.learned.kinds import KINDS, Kind
+from lilm.export.learned.learn import learn
 from lilm.export.learned.matrix import LearntMatrix
 from lilm.export.learned.memory import needed
+from lilm.export.matrices import read_matrix
+from lilm.export.retyped import write_retyped
 from lilm.export.stage import run as run_export
 from lilm.gguf_file import open_gguf
 from lilm.llama.shape import Shape
 from lilm.recipe import ExportConfig, LearnedConfig
-from tests.export.test_learned import N_CTX, config, divergence, one_thread, real_pack, shakespeare, write_pack
+from tests.export.test_learned import (
+    N_CTX,
+    config,
+    divergence,
+    one_thread,
+    random_pack,
+    real_pack,
+    shakespeare,
+    write_pack,
+)
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
-__all__ = ["real_pack"]  # a fixture
+__all__ = ["random_pack", "real_pack"]  # fixtures
 
 TINYLLAMA = Shape(51_520, 2048, 5632, 22, 32, 4, 64, tied=False, context=2048)
 
@@ -117,3 +129,25 @@ def test_nothing_stays_on_the_cpu(kind: Kind) -> None:
     hidden = torch.empty(5, 512, device="meta", requires_grad=True)
     loss = summed_divergence(hidden, weight, torch.empty(5, 512, device="meta"), weight)  # takes the gradient too
     assert loss.device.type == "meta"
+
+
+def test_a_file_of_types_whose_blocks_are_not_learnt_is_refused(
+    random_model: Path, random_pack: Path, random_export: Path, tmp_path: Path
+) -> None:
+    """As a budget may choose them, or llama.cpp for rows that 256 does not divide."""
+    full = open_gguf(random_export / "model-f16.gguf")
+    names = [name for name, tensor in full.tensors.items() if len(tensor.shape) > 1]
+    start, target = tmp_path / "start.gguf", tmp_path / "learnt.gguf"
+
+    def try_it(vocabulary: str, steps: int) -> str:
+        types = {name: "Q5_0" if name.startswith("blk.") else vocabulary for name in names}
+        write_retyped(full, start, types, lambda tensor, kind: quantise_matrix(read_matrix(full, tensor), kind))
+        wanted = config("Q4_0", steps=steps, rounding_tokens=256)
+        return learn(wanted, random_model, random_pack, start, target, tmp_path / f"log-{steps}", one_thread()).note
+
+    for vocabulary, steps, what in (("Q8_0", 0, "no matrix of its layers"), ("Q5_0", 2, "no matrix")):
+        with pytest.raises(LilmError, match=f"{what} has a type whose blocks are learnt") as caught:
+            try_it(vocabulary, steps)
+        assert caught.value.where == str(start) and "Q4_K" in (caught.value.remedy or "")
+        assert not target.exists()
+    assert try_it("Q8_0", 2).startswith("blocks learnt in 2 steps"), "embedding and output learn, and none is rounded"

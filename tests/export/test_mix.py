@@ -20,10 +20,12 @@ from lilm.export.calibration import choose_calibration, digest
 from lilm.export.chunk import dequantise_matrix
 from lilm.export.imatrix.file import read_imatrix
 from lilm.export.matrices import matrices
+from lilm.export.memory import require_measuring
 from lilm.export.mix import check_target
+from lilm.export.recipe_json import FileEntry
 from lilm.export.remake import remake
 from lilm.export.retyped import retyped_bytes
-from lilm.export.stage import check_base, check_vocabulary, run
+from lilm.export.stage import check_base, check_vocabulary, gguf_name, run
 from lilm.fit.browser import page_use
 from lilm.fit.device import Place
 from lilm.fit.known.devices import find_device
@@ -180,6 +182,9 @@ def test_measurements_of_other_text_are_not_used_again(
     made: tuple[dict[str, Any], Path], random_model: Path, corpus: Path, calm: Context, tmp_path: Path
 ) -> None:
     (tmp_path / "calibration").mkdir()
+    mine = [tmp_path / name for name in ("mine.gguf", "film.mp4.part", "calibration/notes.txt")]
+    for path in mine:
+        path.write_text("mine")
     for name in ("imatrix.gguf", "sensitivity.json"):
         (tmp_path / "calibration" / name).write_bytes((made[1].parent / "calibration" / name).read_bytes())
     keys = {"target_mb": 1.9, "sensitivity_tokens": 384, "mix_types": ("Q8_0", "Q4_0"), "imatrix": False}
@@ -189,6 +194,7 @@ def test_measurements_of_other_text_are_not_used_again(
     assert set(report["files"][-1]["tensor_types"]) == {"F32", "Q4_0", "Q8_0"}
     assert list(report["calibration"]) == ["sensitivity"]
     assert not (tmp_path / "calibration" / "imatrix.gguf").exists()
+    assert all(path.read_text() == "mine" for path in mine), "what somebody put beside them stays"
 
 
 def test_too_small_a_target_says_the_smallest(random_model: Path, corpus: Path, calm: Context, tmp_path: Path) -> None:
@@ -261,6 +267,27 @@ def test_a_device_sets_the_size(random_model: Path, corpus: Path, calm: Context,
     with pytest.raises(LilmError, match=r"iphone-safari leaves .* the base alone has") as caught:
         check_base(ExportConfig(device="iphone-safari"), random_model, dataclasses.replace(calm, place=less))
     assert caught.value.where == "export.device"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "name"),
+    [
+        ("target_mb", 1_000_000, "mix-1000000MB"),
+        ("target_mb", 0.5, "mix-0.5MB"),
+        ("bits_per_weight", 4.25, "mix-4.25bpw"),
+        ("device", "iphone-safari", "mix-iphone-safari"),
+    ],
+)
+def test_a_budgets_file_has_a_plain_name_and_what_it_wants_is_said_of_its_key(
+    monkeypatch: pytest.MonkeyPatch, key: str, value: Any, name: str
+) -> None:
+    config = ExportConfig.model_validate({**CONFIG, key: value})
+    assert config.exported_as("mix") == name
+    FileEntry(name=gguf_name(name), bytes=1, sha256="0" * 64)
+    monkeypatch.setattr("lilm.export.memory.free_memory", lambda: 0)
+    with pytest.raises(LilmError, match="measuring the types of a budget wants") as caught:
+        require_measuring(Shape(384, 256, 512, 3, 8, 2, 32, tied=False, context=256), config)
+    assert caught.value.where == f"export.{key}"
 
 
 def test_rows_that_no_block_divides_stay_half_floats(

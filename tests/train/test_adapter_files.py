@@ -129,10 +129,13 @@ def test_training_after_the_adapter_is_noticed(trained: dict[str, Path], tmp_pat
     tensors["model.layers.1.mlp.up_proj.weight"] *= 1.1
     save_file(tensors, later / "model.safetensors", {"format": "pt"})
     out = tmp_path / "out"
-    out.mkdir()
+    (out / "lora" / "mine").mkdir(parents=True)
+    for name in ("mine.gguf", "base-f16.gguf.part"):
+        (out / "lora" / name).write_bytes(b"")
     with pytest.raises(LilmError, match=r"not all that changed model\.layers\.1\.mlp\.up_proj"):
         run_export(CONFIG, {**trained, "finetune": later}, out, quiet())
-    assert not list(out.glob("lora/*.gguf"))
+    left = {path.name for path in (out / "lora").iterdir()}
+    assert left == {"mine", "mine.gguf"}, "what somebody put there stays, what a try left goes"
 
 
 def test_what_is_no_adapter_is_refused(exported: Path, tmp_path: Path) -> None:

@@ -60,3 +60,12 @@ def test_a_broken_run_goes_on_to_the_same_bits(together: Path, zero: int) -> Non
     whole, resumed = read(together, f"whole-{zero}"), read(together, f"resumed-{zero}")
     assert resumed["metrics"] == whole["metrics"]
     assert resumed["weights"] == whole["weights"]
+
+
+@pytest.mark.parametrize("zero", [0, 1, 2, 3])
+def test_the_model_ends_with_the_best_weights(together: Path, zero: int) -> None:
+    found, whole = read(together, f"best-{zero}"), read(together, f"whole-{zero}")
+    first, best, last = curve(found, "bits_per_byte_en")
+    assert found["measured"] == pytest.approx(best, abs=1e-6)
+    assert min(abs(best - last), abs(best - first)) > 1e-3
+    assert whole["measured"] == pytest.approx(last, abs=1e-6)

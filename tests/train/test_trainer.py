@@ -1,6 +1,7 @@
 """The loop repeats itself bit by bit, also over a kill; what is frozen stays; documents do not see each other."""
 
 import math
+import shutil
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,21 @@ def test_a_checkpoint_cut_in_half_is_not_used(tmp_path: Path, reporter: Reporter
     again = tiny()
     train(again, job(tmp_path / "a"), reporter)
     assert all(torch.equal(value, weights(again)[name]) for name, value in weights(whole).items())
+
+
+def test_a_copy_that_somebody_keeps_beside_the_checkpoints_stays_and_is_none(
+    tmp_path: Path, reporter: Reporter
+) -> None:
+    first = job(tmp_path / "kept", steps=4)
+    whole, _ = train(tiny(), first, reporter)
+    kept = shutil.copytree(tmp_path / "kept" / "step-00000004", tmp_path / "kept" / "step-00000004-before-the-weekend")
+    (tmp_path / "kept" / "step-notes.txt").write_text("mine")
+    again, _ = train(tiny(seed=1), first, reporter)
+    assert again == whole
+    train(tiny(), job(tmp_path / "kept", steps=8), reporter)
+    assert (kept / "weights.safetensors").is_file()
+    names = {path.name for path in (tmp_path / "kept").iterdir()}
+    assert names == {"step-00000008", kept.name, "step-notes.txt"}
 
 
 def test_micro_batches_change_nothing_but_rounding(tmp_path: Path, reporter: Reporter) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ from rich.console import Console
 from safetensors.torch import load_file
 
 from lilm.errors import LilmError
+from lilm.pipeline.explain import make_context
 from lilm.pipeline.stage import Context
 from lilm.progress import Reporter
-from lilm.recipe import DistributedConfig, NewRowsOptimConfig, OptimConfig, PretrainConfig
+from lilm.recipe import DistributedConfig, NewRowsOptimConfig, OptimConfig, PretrainConfig, load_recipe
 from lilm.train.pretrain import stage
+from lilm.train.trainer import launch
 
 TOGETHER = {"processes": 2, "zero": 3}
 
@@ -152,6 +155,38 @@ def test_a_process_that_crashes_is_named_with_what_it_died_of(
     with pytest.raises(LilmError, match=r"rank-[01]\.log: training process [01] failed: KeyError: 'pack'") as caught:
         stage.run(config(processes=2, zero=0), inputs, tmp_path, context)
     assert "Traceback" in Path(str(caught.value.where)).read_text()
+
+
+@pytest.mark.parametrize("device", ["", "iphone-safari"])
+def test_a_context_that_a_recipe_makes_reaches_the_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str
+) -> None:
+    """With the licences that a recipe tells, and the device that its budget is for."""
+    answer = "import pathlib, sys; pathlib.Path(sys.argv[1]).with_name('artifact.json').write_text(sys.argv[2])"
+    told = json.dumps({"measurements": {"steps": 1}, "volatile": []})
+    monkeypatch.setattr(launch, "start_command", lambda distributed, spec: [sys.executable, "-c", answer, spec, told])
+    recipe = load_recipe("quickstart")
+    recipe = recipe.model_copy(update={"export": recipe.export.model_copy(update={"device": device})})
+    context = make_context(recipe, Reporter(Console(quiet=True)))
+    assert context.licences
+    found = launch.launch("pretrain", config(), DistributedConfig(processes=2, zero=0), {}, tmp_path, context)
+    assert found.measurements == {"steps": 1}
+    spec = json.loads(next(tmp_path.glob("checkpoints/launch-*/spec.json")).read_text())
+    again = Context(**spec["context"], reporter=context.reporter)
+    assert again == replace(context, place=None, licences=())
+
+
+def test_files_of_the_users_folder_are_none_of_pythons(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, context: Context
+) -> None:
+    (tmp_path / "calendar.py").write_text("raise SystemExit('the user has a calendar')\n")
+    monkeypatch.chdir(tmp_path)
+    told = json.dumps({"measurements": {}, "volatile": []})
+    answer = (
+        "import calendar, pathlib, sys; pathlib.Path(sys.argv[1]).with_name('artifact.json').write_text(sys.argv[2])"
+    )
+    monkeypatch.setattr(launch, "start_command", lambda distributed, spec: [sys.executable, "-c", answer, spec, told])
+    launch.launch("pretrain", config(), DistributedConfig(processes=2, zero=0), {}, tmp_path / "out", context)
 
 
 def test_a_batch_that_cannot_be_shared_is_refused_by_name(context: Context) -> None:

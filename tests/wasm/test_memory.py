@@ -18,10 +18,12 @@ from lilm.fit.browser import Use
 from lilm.fit.model import Model, read_model
 from lilm.fit.parts import context_length
 from lilm.llama.shape import Shape
+from lilm.pipeline.artifact import Manifest, describe_outputs
 from lilm.wasm.javascript import runtime_dir
 from lilm.wasm.limits import usable_bytes
 from lilm.wasm.memory import MIB, memory_rows, plan_memory
 from lilm.wasm.memory_report import memory_report
+from lilm.wasm.stage import exported
 from lilm.wasm.verify.node import WasmError, run_node
 
 SHAPES = {
@@ -193,3 +195,18 @@ def test_a_broken_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.gguf").write_bytes(b"GGUF\3\0\0\0" + b"\0" * 9)
     with pytest.raises(LilmError, match=r"x\.gguf: truncated GGUF"):
         read_model(tmp_path / "x.gguf")
+
+
+def test_models_are_those_that_the_export_made(tmp_path: Path) -> None:
+    """Not what somebody put beside them: it may be anything."""
+    names = ("model-f16.gguf", "model-Q4_0-00001-of-00002.gguf", "model-Q4_0-00002-of-00002.gguf")
+    names += ("calibration/imatrix.gguf", "lora/adapter.gguf", "lora/base-Q8_0.gguf", "lora/base-f16.gguf")
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    Manifest("export", "0", {}, {}, describe_outputs(tmp_path, ()), (), {}).write(tmp_path)
+    for name in ("model-mine.gguf", "lora/base-mine.gguf"):
+        (tmp_path / name).write_bytes(b"")
+    models, bases = exported(tmp_path)
+    assert [path.name for path in models] == ["model-Q4_0-00001-of-00002.gguf", "model-f16.gguf"]
+    assert [path.name for path in bases] == ["base-Q8_0.gguf", "base-f16.gguf"]

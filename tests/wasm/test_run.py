@@ -107,6 +107,16 @@ def test_what_cannot_be_run_is_told_by_name(program: Path, speller: Path, tmp_pa
         run_wasi(program, speller, ["S" * 300], GREEDY, 256)
 
 
+def test_files_of_the_users_folder_are_none_of_pythons(
+    speller: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("wasmtime")
+    (tmp_path / "wasmtime.py").write_text("raise SystemExit('the user has one too')\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(LilmError, match=r"none\.wasm"):
+        run_wasi(tmp_path / "none.wasm", speller, ["S"])
+
+
 def test_without_its_packages_wasi_says_what_to_install(monkeypatch: pytest.MonkeyPatch, speller: Path) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(LilmError, match=r"wasmtime is not installed.*lilm\[wasi\]"):

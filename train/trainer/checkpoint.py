@@ -1,6 +1,7 @@
 """Checkpoints that survive a kill: written beside, hashed, renamed; the newest whole one wins."""
 
 import json
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from lilm.pipeline.hashing import sha256_file, write_json
 from lilm.train.trainer.engine import MOMENTS, Named, State
 
 STATE, WEIGHTS, OPTIMIZER = "state.json", "weights.safetensors", "optimizer.safetensors"
+_NAME = re.compile(r"step-(?P<step>[0-9]{8,})(\.part)?")
 HEADERS = 1 << 20  # room for the names in the files and for the metrics
 
 
@@ -54,9 +56,15 @@ def save_checkpoint(folder: Path, step: int, state: State, tokenizer_sha256: str
     write_json(part / STATE, {"step": step, "tokenizer_sha256": tokenizer_sha256, "hashes": hashes, "extra": extra})
     shutil.rmtree(final, ignore_errors=True)  # a damaged one of that step, from which nothing could go on
     part.rename(final)
-    for old in folder.glob("step-*"):
+    for old in _ours(folder):
         if old != final:
             shutil.rmtree(old)
+
+
+def _ours(folder: Path) -> list[Path]:
+    """Checkpoints, also unfinished ones, oldest first; what somebody put beside them, as a copy of one, is none."""
+    named = ((found, path) for path in folder.glob("step-*") if (found := _NAME.fullmatch(path.name)) and path.is_dir())
+    return [path for _, path in sorted(named, key=lambda one: (int(one[0]["step"]), one[1].name))]
 
 
 def _plain(tensors: Named) -> Named:
@@ -74,7 +82,7 @@ def _is_whole(folder: Path) -> bool:
 
 def newest_step(folder: Path) -> int | None:
     """The step of the newest checkpoint whose files are those that were written, or None."""
-    steps = sorted(path for path in folder.glob("step-*") if path.suffix != ".part")
+    steps = [path for path in _ours(folder) if path.suffix != ".part"]
     return next((int(path.name.removeprefix("step-")) for path in reversed(steps) if _is_whole(path)), None)
 
 

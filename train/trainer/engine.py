@@ -42,7 +42,7 @@ class Engine(Protocol):
         ...
 
     def close(self) -> None:
-        """The model holds whole trained parameters again, as before the engine was made."""
+        """The model holds whole trained parameters again, as before the engine was made; they may be other objects."""
         ...
 
 

@@ -20,6 +20,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import lilm
 from lilm.errors import LilmError
 from lilm.pipeline.artifact import Artifact
 from lilm.pipeline.hashing import write_json
@@ -31,6 +32,7 @@ from lilm.train.trainer.relay import replay
 
 WORKER = "lilm.train.trainer.worker"
 POLL_SECONDS = 0.2
+HANDED_ON = ("seed", "threads", "language", "base_language")  # of the context: what is no JSON, no training reads
 _ENDED = re.compile(
     r"^\s*rank\s*:\s*(\d+) .*\n\s*exitcode\s*:\s*(-?\d+)", re.MULTILINE
 )  # torchrun's list of who failed
@@ -80,19 +82,13 @@ def launch(
         "config": config.model_dump(mode="json"),
         "inputs": {name: str(path.resolve()) for name, path in inputs.items()},
         "out_dir": str(out_dir.resolve()),
-        "context": {name: value for name, value in vars(context).items() if name != "reporter"},
+        "context": {name: getattr(context, name) for name in HANDED_ON},
     }
     write_json(folder / "spec.json", spec)
     for name in ("alive", "progress.jsonl"):
         (folder / name).touch()
     context.reporter.say(f"  {rank_count(distributed)} processes; logs in {folder}")
-    # beside the interpreter are ninja and the launchers; a batch job's OpenMP would spin while it waits for others
-    environment = {
-        **os.environ,
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
-        "OMP_NUM_THREADS": str(context.threads),
-        "OMP_WAIT_POLICY": "passive",
-    }
+    environment = {**os.environ, **_environment(context.threads)}
     command = start_command(distributed, folder / "spec.json")
     with (folder / "launcher.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, stdin=subprocess.DEVNULL)
@@ -105,6 +101,20 @@ def launch(
         found = json.loads((folder / "artifact.json").read_text(encoding="utf-8"))
         return Artifact(found["measurements"], tuple(found["volatile"]))
     raise _failure(folder, process.returncode)
+
+
+def _environment(threads: int) -> dict[str, str]:
+    """Beside the interpreter are ninja and the launchers; a batch job's OpenMP would spin while it waits for others. No
+    file of the working folder, as a json.py of the user's, is imported in place of Python's."""
+    here = Path(lilm.__file__).resolve().parent.parent
+    paths = [os.environ.get("PYTHONPATH", ""), str(here) if here == Path.cwd() else ""]  # LiLM itself may lie there
+    return {
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+        "PYTHONSAFEPATH": "1",
+        "OMP_NUM_THREADS": str(threads),
+        "OMP_WAIT_POLICY": "passive",
+    }
 
 
 def _said(folder: Path, process: "subprocess.Popen[bytes]") -> Iterator[list[Any]]:

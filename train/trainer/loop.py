@@ -183,7 +183,8 @@ def train(model: torch.nn.Module, job: Job, reporter: Reporter) -> tuple[Metrics
                 bar.advance(note=f"loss {entry['loss']:#.4g} · {speed.spoken()}")
         engine.close()
     if best is not None:
-        best.put_back(named, metrics)
+        whole = dict(model.named_parameters())  # ZeRO leaves others than those that learnt
+        best.put_back({name: whole[name] for name in named}, metrics)
     model.eval()
     return metrics, speed.tokens_per_s
 

@@ -5,7 +5,7 @@ import subprocess
 import tarfile
 from pathlib import Path
 
-from lilm.cache import cache_dir
+from lilm.cache import cache_dir, put_in_place
 from lilm.errors import LilmError
 from lilm.pipeline.hashing import sha256_file
 from lilm.temporary import temporary_folder
@@ -45,5 +45,5 @@ def wllama() -> Path:
                 if member is None:
                     raise LilmError(f"no {name} in it", where=f"{PACKAGE} {VERSION}", remedy="try again")
                 (new / target).write_bytes(member.read())
-        new.rename(folder)
+        put_in_place(new, folder)
     return folder

@@ -43,6 +43,9 @@ def build_wasi(reporter: Reporter) -> Path:
             copied = work / "src"  # one build folder may serve several installations of LiLM
             for name, path in ours.items():
                 _copy_changed(path, copied / name)
+            for kernel in (copied / "kernels").iterdir():
+                if f"kernels/{kernel.name}" not in ours:
+                    kernel.unlink()  # of another LiLM: cmake would take it
             _configure(zig, copied, source, work)
             _compile(zig, work, reporter)
             program.parent.mkdir(exist_ok=True)

@@ -1,7 +1,7 @@
 """Runs the WASI program in this process, which sees one folder: the model's. A process of its own, since wasmtime holds
-it until the program ends.
+it until the program ends. Its arguments, after that of `lilm.child`:
 
-  python -m lilm.wasm.wasi.child PROGRAM MODEL N_CTX N_PREDICT TEMPERATURE TOP_K TOP_P MIN_P REPEAT_PENALTY SEED
+  PROGRAM MODEL N_CTX N_PREDICT TEMPERATURE TOP_K TOP_P MIN_P REPEAT_PENALTY SEED
 """
 
 import sys
@@ -10,7 +10,11 @@ from pathlib import Path
 import wasmtime
 
 
-def main(program: str, model: str, *values: str) -> int:
+def main() -> None:
+    sys.exit(_run(*sys.argv[2:]))
+
+
+def _run(program: str, model: str, *values: str) -> int:
     config = wasmtime.Config()
     config.cache = True  # compiled code, in wasmtime's own cache folder
     engine = wasmtime.Engine(config)
@@ -33,7 +37,3 @@ def main(program: str, model: str, *values: str) -> int:
         print(f"error: {str(trap).splitlines()[0]}", file=sys.stderr)  # noqa: T201
         return 1
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))

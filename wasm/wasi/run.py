@@ -4,13 +4,13 @@ import importlib.util
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
+from lilm.child import child_command
 from lilm.errors import LilmError
 from lilm.llamacpp.engine import check_gguf
 from lilm.wasm.wasi.build import INSTALL
@@ -59,7 +59,7 @@ def run_wasi(
     check_gguf(gguf)
     one = sampling
     values = (one.n_predict, one.temperature, one.top_k, one.top_p, one.min_p, one.repeat_penalty, one.seed)
-    command = [sys.executable, "-m", "lilm.wasm.wasi.child", str(program), str(gguf.absolute()), str(n_ctx)]
+    command = [*child_command("lilm.wasm.wasi.child"), str(program), str(gguf.absolute()), str(n_ctx)]
     command += map(str, values)
     with subprocess.Popen(
         command,
