@@ -25,12 +25,12 @@ from lilm.train.corpus.blocks import (
 )
 from lilm.train.corpus.language import other_language
 from lilm.train.corpus.normalise import normalise_all
-from lilm.train.corpus.pieces import pieces
+from lilm.train.corpus.reading.clean import cleaned
 from lilm.train.corpus.reading.contamination import EvaluationNgrams
-from lilm.train.corpus.rules import mask_pii, refusals, without_boilerplate
+from lilm.train.corpus.rules import refusals
 from lilm.train.corpus.sample import sample
 from lilm.train.corpus.score import Scorer
-from lilm.train.corpus.sources import Bad, Identified, Shard, Skip, read
+from lilm.train.corpus.sources import Bad, Identified, Item, Shard, Skip, read_as
 from lilm.train.corpus.tally import Tally, utf8_size
 
 BATCH = 256  # records judged at once
@@ -129,8 +129,8 @@ def work_shard(task: ShardTask) -> ShardReport:
     rows: list[int] = []
     ids: list[tuple[int, str, str]] = []
     kept = _Documents([], [], [])
-    for batch in _batches(task, tally, drops, ids):
-        _judge(task, batch, kept, tally, drops)
+    for source, batch in _batches(task, tally, drops, ids):
+        _judge(task, source, batch, kept, tally, drops)
         if kept.size >= BLOCK_BYTES:
             rows.append(_write_block(task, len(rows), kept, tally))
             kept = _Documents([], [], [])
@@ -163,19 +163,23 @@ def blocks_of(task: ShardTask, report: ShardReport, first: int) -> Iterator[Bloc
 
 def _batches(
     task: ShardTask, tally: Tally, drops: list[tuple[str, ...]], ids: list[tuple[int, str, str]]
-) -> Iterator[list[tuple[int, str]]]:
-    """(number of the record, raw text) of what the shard holds; broken input and forbidden text are counted, and
-    records that have ids are noted."""
-    source, items = task.source, read(task.shard, task.source, task.seed)
+) -> Iterator[tuple[SourceConfig, list[tuple[int, str]]]]:
+    """(number of the record, raw text) of what the shard holds, with the source as these were read, all of one format;
+    broken input and forbidden text are counted, and records that have ids are noted."""
+    source, items = task.source, read_as(task.shard, task.source, task.seed)
     if task.most:
         items = islice(items, task.most)
     batch: list[tuple[int, str]] = []
-    for number, item in enumerate(_timed(items, tally)):
-        tally.record(source.name)
+    for number, (known, item) in enumerate(_timed(items, tally)):
+        if batch and known.format != source.format:
+            yield source, batch
+            batch = []
+        source = known
+        tally.record(source.name, item.records if isinstance(item, Bad) else 1)
         if isinstance(item, Bad):
             if task.config.bad_input == "stop":
                 raise item.error()
-            tally.broken(source.name, item.where, item.what)
+            tally.broken(source.name, item.where, item.what, item.records)
             continue
         if isinstance(item, Skip):
             _drop(task, task.id(number), item.rule, item.reason, item.text, tally, drops)
@@ -184,42 +188,42 @@ def _batches(
             ids.append((number, item.id, item.where))
         batch.append((number, item))
         if len(batch) == BATCH:
-            yield batch
+            yield source, batch
             batch = []
     if batch:
-        yield batch
+        yield source, batch
 
 
-def _timed(items: Iterator[Any], tally: Tally) -> Iterator[Any]:
+def _timed(items: Iterator[tuple[SourceConfig, Item]], tally: Tally) -> Iterator[tuple[SourceConfig, Item]]:
     """The items, with the time that reading takes."""
     while True:
         with tally.timed("read", 0):
-            item = next(items, None)
-        if item is None:
+            found = next(items, None)
+        if found is None:
             return
-        if isinstance(item, str):
-            tally.sizes["read"] += utf8_size(item)
-        yield item
+        if isinstance(found[1], str):
+            tally.sizes["read"] += utf8_size(found[1])
+        yield found
 
 
 def _judge(
-    task: ShardTask, batch: list[tuple[int, str]], kept: _Documents, tally: Tally, drops: list[tuple[str, ...]]
+    task: ShardTask,
+    source: SourceConfig,
+    batch: list[tuple[int, str]],
+    kept: _Documents,
+    tally: Tally,
+    drops: list[tuple[str, ...]],
 ) -> None:
-    """Adds to `kept` what the rules leave of a batch of raw texts."""
-    source, config = task.source, task.config
+    """Adds to `kept` what the rules leave of a batch of raw texts. source: as they were read."""
+    config = task.config
     size = sum(utf8_size(text) for _, text in batch)
     tally.count(source.name, "read", len(batch), size)
     with tally.timed("normalise", size):
         normal = normalise_all([text for _, text in batch], source.lang, config.punctuation)
     with tally.timed("filter", size):
-        if source.is_web:
-            normal = [without_boilerplate(text, config.rules).text for text in normal]
-        if config.rules.mask_pii:
-            normal = [mask_pii(text)[0] for text in normal]
         documents = [
             (record, piece + 1 if len(parts) > 1 else 0, part)
-            for (record, _), text in zip(batch, normal, strict=True)
-            for parts in [pieces(text, config.max_chars)]
+            for (record, _), parts in zip(batch, cleaned(normal, source, config), strict=True)
             for piece, part in enumerate(parts)
         ]
         texts = [text for _, _, text in documents]

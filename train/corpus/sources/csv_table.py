@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lilm.recipe import SourceConfig
 from lilm.train.corpus.sources import base
-from lilm.train.corpus.sources.base import Bad, Damaged, Identified, Item
+from lilm.train.corpus.sources.base import Bad, Damaged, Item, identified
 from lilm.train.corpus.sources.decoding import decoded
 from lilm.train.corpus.sources.files import read_bytes, unpacked_suffix
 
@@ -45,7 +45,7 @@ def read_file(path: Path, source: SourceConfig) -> Iterator[Item]:
                 yield Bad(where, f"{len(row)} columns, not {len(names)}", remedy)
             elif row[column].strip():
                 name = row[own] if own is not None and own < len(row) else None
-                yield Identified(row[column], name, where) if name else row[column]
+                yield identified(row[column], name, where)
     except csv.Error as error:
         raise Damaged(f"{path}:{rows.line_num}", f"not CSV ({error})", "mend or delete that row") from error
 
