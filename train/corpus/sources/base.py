@@ -55,7 +55,7 @@ Item = str | Skip | Bad
 def identified(text: str, own: object, where: str) -> str:
     """The text with its record's own id. None, NaN and blank text stand where a record has none: such records do not
     repeat each other."""
-    name = "" if own is None or own != own else str(own)  # noqa: PLR0124 - NaN alone is not itself
+    name = "" if own is None or own != own else str(own)
     return Identified(text, name, where) if name.strip() else text
 
 
