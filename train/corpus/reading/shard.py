@@ -33,6 +33,7 @@ from lilm.train.corpus.sources import Bad, Identified, Item, Shard, Skip, read_a
 from lilm.train.corpus.tally import Tally, utf8_size
 
 BATCH = 256  # records judged at once
+BATCH_CHARS = 4_000_000  # or fewer, as soon as they have so many characters: a record may be 64 MB long
 BLOCK_BYTES = 32_000_000  # UTF-8 of a block's documents
 DROP_COLUMNS = ("id", "source", "lang", "rule", "reason", "text")
 ID_COLUMNS = {"record": pl.UInt64, "id": pl.String, "where": pl.String}
@@ -169,10 +170,11 @@ def _batches(
     if task.most:
         items = islice(items, task.most)
     batch: list[tuple[int, str]] = []
+    held = 0  # characters of the batch
     for number, (known, item) in enumerate(_timed(items, tally)):
-        if batch and known.format != source.format:
+        if batch and (len(batch) == BATCH or held >= BATCH_CHARS or known.format != source.format):
             yield source, batch
-            batch = []
+            batch, held = [], 0
         source = known
         tally.record(source.name, item.records if isinstance(item, Bad) else 1)
         if isinstance(item, Bad):
@@ -186,9 +188,7 @@ def _batches(
         if isinstance(item, Identified):
             ids.append((number, item.id, item.where))
         batch.append((number, item))
-        if len(batch) == BATCH:
-            yield source, batch
-            batch = []
+        held += len(item)
     if batch:
         yield source, batch
 

@@ -13,6 +13,7 @@ from lilm.train.corpus.score import train_models
 from lilm.train.corpus.sources import read_as, shards
 
 BATCH = 256
+BATCH_CHARS = 4_000_000  # or fewer texts, as soon as they have so many characters
 
 
 def score_models(config: CorpusConfig, seed: int, folder: Path, reporter: Reporter) -> dict[str, Path]:
@@ -40,9 +41,19 @@ def _good(config: CorpusConfig, seed: int, source: SourceConfig) -> Iterator[lis
     read = (found for shard in shards(source) for found in read_as(shard, source, seed))
     texts = ((known, item) for known, item in read if isinstance(item, str))
     for _, some in groupby(texts, key=lambda found: found[0].format):
-        while batch := list(islice(some, BATCH)):
+        while batch := list(_few(some)):
             known = batch[0][0]
             normal = normalise_all([text for _, text in batch], known.lang, config.punctuation)
             parts = [part for made in cleaned(normal, known, config) for part in made]
             refused = refusals(parts, known.lang, config.rules, known.is_web)
             yield [part for part, why in zip(parts, refused, strict=True) if why is None]
+
+
+def _few(texts: Iterator[tuple[SourceConfig, str]]) -> Iterator[tuple[SourceConfig, str]]:
+    """The next texts of a batch."""
+    held = 0
+    for known, text in islice(texts, BATCH):
+        yield known, text
+        held += len(text)
+        if held >= BATCH_CHARS:
+            return
