@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from lilm.disk import writable
+
 SAMPLES = 20
 STEPS = ("read", "normalised", "filtered", "exact_deduplicated", "near_deduplicated", "written")
 
@@ -48,7 +50,7 @@ class Tally:
         entry["bad"] += records
         if len(entry["samples"]) < SAMPLES:
             several = {"records": records} if records > 1 else {}
-            entry["samples"].append({"where": where, "what": what, **several})
+            entry["samples"].append({"where": writable(where), "what": writable(what), **several})
 
     def record(self, source: str, records: int = 1) -> None:
         """Records read, broken or not."""

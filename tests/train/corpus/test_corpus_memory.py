@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from lilm.train.corpus import _native
@@ -18,7 +19,8 @@ from lilm.train.corpus.duplicates.clusters import cluster_figures
 from lilm.train.corpus.duplicates.find import find_duplicates
 from lilm.train.corpus.duplicates.minhash import band_hashes, clusters, groups, verified_pairs
 from lilm.train.corpus.normalise import normalise_all
-from lilm.train.corpus.reading import shard, trusted
+from lilm.train.corpus.reading import rows, shard, trusted
+from lilm.train.corpus.reading.rows import write_rows
 from lilm.train.corpus.records import Sorter, group_firsts, read_records, save_columns, write_records
 from lilm.train.corpus.sample import sample
 from lilm.train.corpus.sources import shards, source_of
@@ -214,6 +216,7 @@ import resource, sys
 from pathlib import Path
 import numpy as np
 import polars as pl
+import pyarrow as pa
 from lilm.train.corpus.blocks import Block, Blocks, save_array
 from lilm.train.corpus.duplicates.find import find_duplicates
 
@@ -278,3 +281,17 @@ def test_millions_of_documents_take_no_more_memory(tmp_path: Path) -> None:
     exact, near, kept_ones = map(int, done.stdout.split())
     assert exact == documents // 10
     assert near + exact + kept_ones == documents and kept_ones == documents // 4
+
+
+def test_rows_are_written_as_they_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is dropped of one large compressed file, and its ids."""
+    monkeypatch.setattr(rows, "HELD", 4)
+    for count in (0, 3, 4, 11):
+        with write_rows(tmp_path / "a.parquet", {"number": pa.uint64(), "text": pa.string()}) as writer:
+            for number in range(count):
+                writer.append((number, f"行{number}"))
+            assert writer.count == count and not (tmp_path / "a.parquet").exists()
+        frame = pl.read_parquet(tmp_path / "a.parquet")
+        assert frame.rows() == [(number, f"行{number}") for number in range(count)]
+        assert frame.schema == {"number": pl.UInt64, "text": pl.String}
+        (tmp_path / "a.parquet").unlink()

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from lilm.disk import writable
 from lilm.errors import LilmError
 from lilm.json_file import AGAIN, MAX_DEPTH, is_deep, is_text
 from lilm.pipeline.hashing import write_json
@@ -91,7 +92,7 @@ def write_evaluation(patterns: Sequence[str], size: int, path: Path) -> None:
             parts.append(np.stack([hashes, np.full_like(hashes, number)]))
     whole = np.concatenate(parts, axis=1)
     whole = whole[:, np.lexsort((whole[1], whole[0]))]
-    write_json(path.with_suffix(".json"), {"size": size, "names": [file.name for file in files]})
+    write_json(path.with_suffix(".json"), {"size": size, "names": [writable(file.name) for file in files]})
     save_array(path, whole)
 
 

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from lilm.pipeline.hashing import write_json
 from lilm.recipe import CorpusConfig, SourceConfig
 from lilm.train.corpus.blocks import (
     PIECE_BITS,
     Block,
+    Column,
     content_hashes,
     make_keys,
     make_ranks,
@@ -26,6 +28,7 @@ from lilm.train.corpus.language import other_language
 from lilm.train.corpus.normalise import normalise_all
 from lilm.train.corpus.reading.clean import cleaned
 from lilm.train.corpus.reading.contamination import EvaluationNgrams
+from lilm.train.corpus.reading.rows import HELD, Rows, write_rows
 from lilm.train.corpus.rules import refusals
 from lilm.train.corpus.sample import sample
 from lilm.train.corpus.score import Scorer
@@ -36,7 +39,7 @@ BATCH = 256  # records judged at once
 BATCH_CHARS = 4_000_000  # or fewer, as soon as they have so many characters: a record may be 64 MB long
 BLOCK_BYTES = 32_000_000  # UTF-8 of a block's documents
 DROP_COLUMNS = ("id", "source", "lang", "rule", "reason", "text")
-ID_COLUMNS = {"record": pl.UInt64, "id": pl.String, "where": pl.String}
+ID_COLUMNS = {"record": pa.uint64(), "id": pa.string(), "where": pa.string()}
 
 
 @dataclass(frozen=True)
@@ -119,32 +122,57 @@ class _Documents:
     size: int = 0
 
 
+class _Ids:
+    """The records that have an id of their own, and the hashes of these."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._names: list[str] = []
+        self._hashes = [np.empty(0, dtype=np.uint64)]
+
+    def note(self, record: int, item: Identified) -> None:
+        self._rows.append((record, item.id, item.where))
+        self._names.append(item.id)
+        if len(self._names) == HELD:
+            self._hash()
+
+    def _hash(self) -> None:
+        self._hashes.append(content_hashes(self._names)[0])
+        self._names = []
+
+    def hashes(self) -> Column:
+        """Of all of them, [ids]."""
+        self._hash()
+        return np.concatenate(self._hashes)
+
+
 def work_shard(task: ShardTask) -> ShardReport:
     """Returns what `task.report` says. Done work is read back. Raises LilmError for what the reader cannot go on
     from."""
     if task.report.is_file():
         return task.read_report()
     tally = Tally()
-    drops: list[tuple[str, ...]] = []
     rows: list[int] = []
-    ids: list[tuple[int, str, str]] = []
     kept = _Documents([], [], [])
-    for source, batch in _batches(task, tally, drops, ids):
-        _judge(task, source, batch, kept, tally, drops)
-        if kept.size >= BLOCK_BYTES:
-            rows.append(_write_block(task, len(rows), kept, tally))
-            kept = _Documents([], [], [])
+    drops_file = task.folder / f"{task.name}.drops.parquet"
+    with (
+        write_rows(drops_file, dict.fromkeys(DROP_COLUMNS, pa.string())) as drops,
+        write_rows(task.ids, ID_COLUMNS) as identified,
+    ):
+        ids = _Ids(identified)
+        for source, batch in _batches(task, tally, drops, ids):
+            _judge(task, source, batch, kept, tally, drops)
+            if kept.size >= BLOCK_BYTES:
+                rows.append(_write_block(task, len(rows), kept, tally))
+                kept = _Documents([], [], [])
     if kept.texts:
         rows.append(_write_block(task, len(rows), kept, tally))
-    frame = pl.DataFrame(drops, schema=dict.fromkeys(DROP_COLUMNS, pl.String), orient="row")
-    save_frame(task.folder / f"{task.name}.drops.parquet", frame)
-    if ids:
-        save_frame(task.ids, pl.DataFrame(ids, schema=ID_COLUMNS, orient="row"))
-        save_array(task.marks, content_hashes([name for _, name, _ in ids])[0])
+    if identified.count:
+        save_array(task.marks, ids.hashes())
     report = ShardReport(
         rows=rows,
         rewritten=None,
-        ids=len(ids),
+        ids=identified.count,
         tally=tally,
         peak_memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         bytes=sum(path.stat().st_size for path in task.folder.glob(f"{task.name}*")),
@@ -162,7 +190,7 @@ def blocks_of(task: ShardTask, report: ShardReport, first: int) -> Iterator[Bloc
 
 
 def _batches(
-    task: ShardTask, tally: Tally, drops: list[tuple[str, ...]], ids: list[tuple[int, str, str]]
+    task: ShardTask, tally: Tally, drops: Rows, ids: _Ids
 ) -> Iterator[tuple[SourceConfig, list[tuple[int, str]]]]:
     """(number of the record, raw text) of what the shard holds, with the source as these were read, all of one format;
     broken input and forbidden text are counted, and records that have ids are noted."""
@@ -186,7 +214,7 @@ def _batches(
             _drop(task, task.id(number), item.rule, item.reason, item.text, tally, drops)
             continue
         if isinstance(item, Identified):
-            ids.append((number, item.id, item.where))
+            ids.note(number, item)
         batch.append((number, item))
         held += len(item)
     if batch:
@@ -211,7 +239,7 @@ def _judge(
     batch: list[tuple[int, str]],
     kept: _Documents,
     tally: Tally,
-    drops: list[tuple[str, ...]],
+    drops: Rows,
 ) -> None:
     """Adds to `kept` what the rules leave of a batch of raw texts. source: as they were read."""
     config = task.config
@@ -267,9 +295,7 @@ def _contaminated(text: str, evaluation: Path, tally: Tally) -> tuple[str, str] 
     return "contaminated", f"「{passage}」 stands in {name}"
 
 
-def _drop(
-    task: ShardTask, name: str, rule: str, reason: str, text: str, tally: Tally, drops: list[tuple[str, ...]]
-) -> None:
+def _drop(task: ShardTask, name: str, rule: str, reason: str, text: str, tally: Tally, drops: Rows) -> None:
     beginning = sample(text)
     tally.drop(rule, name, reason, beginning, utf8_size(text))
     drops.append((name, task.source.name, task.source.lang, rule, reason, beginning))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from lilm.disk import writable
 from lilm.errors import LilmError
 
 MB = 1 << 20
@@ -56,7 +57,7 @@ def identified(text: str, own: object, where: str) -> str:
     """The text with its record's own id. None, NaN and blank text stand where a record has none: such records do not
     repeat each other."""
     name = "" if own is None or own != own else str(own)
-    return Identified(text, name, where) if name.strip() else text
+    return Identified(text, writable(name), writable(where)) if name.strip() else text
 
 
 class Damaged(Exception):
