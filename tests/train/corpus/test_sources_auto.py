@@ -55,6 +55,7 @@ FILES: dict[str, tuple[bytes, str]] = {
         ),
         "mediawiki",
     ),
+    "LINES.JSONL.GZ": (gzip.compress(json.dumps({"text": JAPANESE}).encode() + b"\n"), "jsonl"),
     "table.csv": (f'id,text\n1,{JAPANESE.strip()}\n2,\n3,"犬、\n""猫"""\n'.encode(), "csv"),
     "table.tsv": (f"text\tid\n{JAPANESE.strip()}\t1\n".encode("cp932"), "csv"),
 }

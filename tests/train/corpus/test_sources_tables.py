@@ -112,6 +112,11 @@ def test_all_rows_that_are_lost_count(tmp_path: Path, context: Context) -> None:
         made(recipe, tmp_path / "out", context)
 
 
+def test_what_a_column_s_name_holds_separates_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text('"id; of; the row",text\n1,"一、二; 三, 四"\n')
+    assert read(source(tmp_path / "a.csv", "csv")) == ["一、二; 三, 四"]
+
+
 @pytest.mark.parametrize("own", ["", " ", None, float("nan")])
 @pytest.mark.parametrize("format", ["jsonl", "csv", "parquet"])
 def test_records_without_an_id_do_not_repeat_each_other(tmp_path: Path, format: str, own: object) -> None:

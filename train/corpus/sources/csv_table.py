@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from lilm.train.corpus.sources.files import read_bytes, unpacked_suffix
 
 SEPARATORS = ("\t", ";", ",")  # the one that stands most often in the first row; a comma where none does
 SHOWN = 20  # columns in a message
+HEAD = 1 << 16  # characters, in which the first row ends
+_QUOTED = re.compile(r'"[^"]*"')  # what a name holds separates nothing
 
 
 def read_file(path: Path, source: SourceConfig) -> Iterator[Item]:
@@ -26,7 +29,7 @@ def read_file(path: Path, source: SourceConfig) -> Iterator[Item]:
     if not text.strip():
         return
     csv.field_size_limit(base.RECORD_LIMIT)  # Python's own 128 KB are less than many a document has
-    first = text.split("\n", 1)[0]
+    first = _QUOTED.sub("", text[:HEAD]).split("\n", 1)[0]
     tabs = unpacked_suffix(path) == ".tsv" and not any(map(first.count, SEPARATORS))
     separator = "\t" if tabs else max(reversed(SEPARATORS), key=first.count)
     rows = csv.reader(io.StringIO(text), delimiter=separator, strict=True)
