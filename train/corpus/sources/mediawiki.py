@@ -30,7 +30,8 @@ def read_file(path: Path, source: SourceConfig) -> Iterator[Item]:
                     dropped |= {(element.text or "").lower()}
                 continue
             if element.findtext("{*}ns", "0") == "0" and element.find("{*}redirect") is None:
-                text = plain_text(element.findtext("{*}revision/{*}text") or "", dropped)
+                revisions = element.findall("{*}revision/{*}text")  # the newest stands last in a dump with history
+                text = plain_text((revisions[-1].text if revisions else "") or "", dropped)
                 if text:
                     page = element.findtext("{*}id") if source.id_field else None
                     yield identified(text, page, f"{path}, page with id {page}")
