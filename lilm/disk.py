@@ -67,6 +67,16 @@ def filling(folder: Path) -> Iterator[Path]:
         raise
 
 
+def writable(text: str) -> str:
+    """The text without halves of surrogate pairs, which no file can hold: JSON may have them, and the names of files
+    that are no UTF-8, as archives of Windows unpack to.
+
+    >>> writable("\ud800!")
+    '\\\\ud800!'
+    """
+    return text.encode(errors="backslashreplace").decode()
+
+
 def read_utf8(path: Path) -> str:
     """The text of a file that somebody wrote, without a byte order mark; line ends stay.
 

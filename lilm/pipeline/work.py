@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lilm.disk import writable
 from lilm.pipeline.artifact import MANIFEST, Manifest, changed_output, read_manifest
 from lilm.pipeline.hashing import sha256_file, sha256_json
 from lilm.pipeline.made_by import changed_code, code_of
@@ -61,7 +62,8 @@ def stage_inputs(stage: Stage, recipe: Recipe, run_dir: Path, context: Context) 
     inputs |= {name: sha256_file(path) for name, path in stage.found_beside(run_dir).items()}
     external = getattr(stage.load(), "external", None)
     if external is not None:
-        inputs["external"] = external(getattr(recipe, stage.name), context)
+        marks: dict[str, str] = external(getattr(recipe, stage.name), context)
+        inputs["external"] = {writable(name): mark for name, mark in marks.items()}
     return inputs
 
 

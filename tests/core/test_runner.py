@@ -1,6 +1,7 @@
 """The runner: done is skipped, changed is rerun and nothing else, failed leaves the folder as it was."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,7 +29,7 @@ class Fake:
         self.fail: Exception | None = None
         self.dropped: tuple[str, ...] = ()
         self.refused = "none"
-        self.source = "v1"
+        self.file, self.source = "file", "v1"
 
     def module(self, name: str) -> ModuleType:
         module = ModuleType(f"fake_{name}")
@@ -47,7 +48,7 @@ class Fake:
             return Artifact({"figure": 1}, volatile=("log",))
 
         def external(config: object, context: Context) -> dict[str, str]:
-            return {"file": self.source} if name == "corpus" else {}
+            return {self.file: self.source} if name == "corpus" else {}
 
         def check_vocabulary(config: object, base: Path, tokenizer: Path, context: Context) -> None:
             if name == "export" and self.refused in (tokenizer / "out").read_text():
@@ -106,6 +107,15 @@ def test_a_changed_key_reruns_what_depends_on_it(fake: Fake, tmp_path: Path, rep
 
 def test_a_changed_source_file_reruns(fake: Fake, tmp_path: Path, reporter: Reporter) -> None:
     go(tmp_path, reporter)
+    fake.source = "v2"
+    assert go(tmp_path, reporter) == ["corpus", "tokenizer", "export", "bench"]
+
+
+def test_files_whose_names_are_no_utf_8(fake: Fake, tmp_path: Path, reporter: Reporter) -> None:
+    """As archives of Windows unpack to: names in CP932."""
+    fake.file = os.fsdecode("猫.txt".encode("cp932"))
+    assert go(tmp_path, reporter) == ["base", "corpus", "tokenizer", "export", "bench"]
+    assert go(tmp_path, reporter) == []
     fake.source = "v2"
     assert go(tmp_path, reporter) == ["corpus", "tokenizer", "export", "bench"]
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from lilm.train.corpus.punctuation import ENDS
 
+MOST_MARKS = 32  # of one letter; Unicode's stream-safe format has 30 at most
 _SENTENCE = re.compile(rf"(?<=[{ENDS}])(?=[^{ENDS}」』）)\"'])")
 
 
@@ -43,11 +44,17 @@ def _parts(text: str, max_chars: int) -> list[str]:
 
 def _slices(sentence: str, max_chars: int) -> Iterator[str]:
     """A long sentence in slices that end behind a space, where one has any in its second half: Thai, whose sentences
-    have no mark, puts one between them. No slice begins with a mark of the letter before it."""
-    while len(sentence) > max_chars:
-        end = sentence.rfind(" ", max_chars // 2, max_chars) + 1 or max_chars
-        while end > 1 and unicodedata.category(sentence[end]).startswith("M"):
-            end -= 1
-        yield sentence[:end]
-        sentence = sentence[end:]
-    yield sentence
+    have no mark, puts one between them. No slice begins with a mark of the letter before it, but where that has more
+    than MOST_MARKS."""
+    start = 0
+    while len(sentence) - start > max_chars:
+        found = sentence.rfind(" ", start + max_chars // 2, start + max_chars) + 1 or start + max_chars
+        least = max(start + 1, found - MOST_MARKS)
+        end = next((at for at in range(found, least - 1, -1) if not _is_mark(sentence[at])), found)
+        yield sentence[start:end]
+        start = end
+    yield sentence[start:]
+
+
+def _is_mark(character: str) -> bool:
+    return unicodedata.category(character).startswith("M")

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from lilm.disk import writable
+
 SAMPLES = 20
 STEPS = ("read", "normalised", "filtered", "exact_deduplicated", "near_deduplicated", "written")
 
@@ -43,15 +45,16 @@ class Tally:
         if len(entry["samples"]) < SAMPLES:
             entry["samples"].append({"id": document, "reason": reason, "text": text})
 
-    def broken(self, source: str, where: str, what: str) -> None:
+    def broken(self, source: str, where: str, what: str, records: int = 1) -> None:
         entry = self._input(source)
-        entry["bad"] += 1
+        entry["bad"] += records
         if len(entry["samples"]) < SAMPLES:
-            entry["samples"].append({"where": where, "what": what})
+            several = {"records": records} if records > 1 else {}
+            entry["samples"].append({"where": writable(where), "what": writable(what), **several})
 
-    def record(self, source: str) -> None:
-        """One record read, broken or not."""
-        self._input(source)["records"] += 1
+    def record(self, source: str, records: int = 1) -> None:
+        """Records read, broken or not."""
+        self._input(source)["records"] += records
 
     def _input(self, source: str) -> dict[str, Any]:
         return self.bad.setdefault(source, {"records": 0, "bad": 0, "samples": []})

@@ -1,5 +1,6 @@
 """However many documents there are, what is held of them is bounded; and the answer is that of holding them all."""
 
+import json
 import random
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from lilm.train.corpus import _native
@@ -16,8 +18,13 @@ from lilm.train.corpus.boilerplate.frequent import count_hashes, kept, save_freq
 from lilm.train.corpus.duplicates.clusters import cluster_figures
 from lilm.train.corpus.duplicates.find import find_duplicates
 from lilm.train.corpus.duplicates.minhash import band_hashes, clusters, groups, verified_pairs
+from lilm.train.corpus.normalise import normalise_all
+from lilm.train.corpus.reading import rows, shard, trusted
+from lilm.train.corpus.reading.rows import write_rows
 from lilm.train.corpus.records import Sorter, group_firsts, read_records, save_columns, write_records
 from lilm.train.corpus.sample import sample
+from lilm.train.corpus.sources import shards, source_of
+from tests.train.corpus.made import LOOSE, config, english_houses
 
 BIG = 1 << 28
 RANKS = (1.5, 2.0, 3.0)
@@ -209,6 +216,7 @@ import resource, sys
 from pathlib import Path
 import numpy as np
 import polars as pl
+import pyarrow as pa
 from lilm.train.corpus.blocks import Block, Blocks, save_array
 from lilm.train.corpus.duplicates.find import find_duplicates
 
@@ -237,6 +245,29 @@ print(copies.exact.shape[1], copies.near.shape[1], len(np.unique(copies.near[1])
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux alone bounds a process's own memory so")
+def test_long_texts_are_judged_a_few_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """256 novels or archives of a forum would take gigabytes."""
+    texts = english_houses(60)
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    recipe = config(
+        {"name": "a", "lang": "en", "path": str(tmp_path / "a.jsonl")}, rules=LOOSE, score={"trusted": ["a"]}
+    )
+    together: list[int] = []
+
+    def noted(texts: list[str], *keys: str) -> list[str]:
+        together.append(sum(map(len, texts)))
+        return normalise_all(texts, *keys)
+
+    for module in (shard, trusted):
+        monkeypatch.setattr(module, "BATCH_CHARS", 2_000)
+        monkeypatch.setattr(module, "normalise_all", noted)
+    [source] = recipe.sources
+    task = shard.ShardTask(0, shards(source)[0], source_of(shards(source)[0], source), recipe, 0, tmp_path)
+    assert sum(shard.work_shard(task).rows) == 60
+    assert [text.strip() for text in trusted._trusted(recipe, 0, "en")] == [text.strip() for text in texts]
+    assert sum(together) == 2 * sum(map(len, texts)) and max(together) < 3_000
+
+
 def test_millions_of_documents_take_no_more_memory(tmp_path: Path) -> None:
     """A limit on what the process may allocate: 90 MB beyond what one block has taken."""
     documents = 1_000_000
@@ -250,3 +281,17 @@ def test_millions_of_documents_take_no_more_memory(tmp_path: Path) -> None:
     exact, near, kept_ones = map(int, done.stdout.split())
     assert exact == documents // 10
     assert near + exact + kept_ones == documents and kept_ones == documents // 4
+
+
+def test_rows_are_written_as_they_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is dropped of one large compressed file, and its ids."""
+    monkeypatch.setattr(rows, "HELD", 4)
+    for count in (0, 3, 4, 11):
+        with write_rows(tmp_path / "a.parquet", {"number": pa.uint64(), "text": pa.string()}) as writer:
+            for number in range(count):
+                writer.append((number, f"行{number}"))
+            assert writer.count == count and not (tmp_path / "a.parquet").exists()
+        frame = pl.read_parquet(tmp_path / "a.parquet")
+        assert frame.rows() == [(number, f"行{number}") for number in range(count)]
+        assert frame.schema == {"number": pl.UInt64, "text": pl.String}
+        (tmp_path / "a.parquet").unlink()

@@ -1,6 +1,7 @@
 """Records whose id stood before: counted, named, left out, also over a kill."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,25 @@ def test_a_repeated_id_is_broken_input(repeating: CorpusConfig, tmp_path: Path, 
     assert (steps["normalised"]["documents"], steps["filtered"]["documents"], steps["written"]["documents"]) == (
         300, 298, 298,
     )  # fmt: skip
+
+
+def test_ids_and_file_names_that_no_file_can_hold(tmp_path: Path, context: Context) -> None:
+    """A name in CP932, as archives of Windows unpack to, and half a surrogate pair."""
+    path = tmp_path / os.fsdecode("猫.jsonl".encode("cp932"))
+    ids = ["\ud800", *range(298), "\ud800"]
+    lines = [json.dumps({"text": text, "id": own}) for text, own in zip(japanese_houses(300), ids, strict=True)]
+    path.write_text("\n".join([*lines, "broken"]))
+    write_records(tmp_path / "en.json", english_houses(4), [None] * 4)
+    recipe = config(
+        {"name": "ja", "lang": "ja", "path": f"{tmp_path}/*.jsonl"},
+        {"name": "en", "lang": "en", "path": str(tmp_path / "en.json")},
+        rules=LOOSE,
+        dedup={"near": 1},
+    )
+    bad = report_of(made(recipe, tmp_path / "out", context))["bad"]["ja"]
+    where = str(path).encode(errors="backslashreplace").decode()
+    assert bad["bad"] == 2 and [one["where"] for one in bad["samples"]] == [f"{where}:301", f"{where}:300"]
+    assert "'\\\\ud800' stands already" in bad["samples"][1]["what"]
 
 
 def test_a_repeated_id_may_stop_it(repeating: CorpusConfig, tmp_path: Path, context: Context) -> None:

@@ -226,6 +226,14 @@ def test_pieces_lose_nothing_and_keep_the_limit(limit: int) -> None:
     assert min(map(len, made[:-1])) > limit / 10
 
 
+def test_pieces_of_one_letter_with_endless_marks_are_made_at_once() -> None:
+    """Three quarters of an hour, once: each slice was one mark, found from the end of the longest that may be."""
+    text = "a" + "\u0301" * 400_000
+    made = pieces(text, 20_000)
+    assert "".join(made) == text and max(map(len, made)) <= 20_000
+    assert pieces("あ" * 19 + "か\u3099" + "い" * 19, 20) == ["あ" * 19, "か\u3099" + "い" * 18, "い"]
+
+
 def test_pieces_end_where_lines_or_sentences_end() -> None:
     lines = [f"{number}行目には少し文章があります。" for number in range(40)]
     assert all(piece.endswith("。") for piece in pieces("\n".join(lines), 100))

@@ -233,6 +233,20 @@ def test_boilerplate_lines_are_taken_out_of_documents(small: CorpusConfig, tmp_p
     assert found["samples"] == [{"text": banner, "documents": 40}]
 
 
+def test_boilerplate_lines_are_counted_in_their_own_language(
+    small: CorpusConfig, tmp_path: Path, context: Context
+) -> None:
+    """Also where there are more than the samples tell."""
+    banners = "\n".join(f"{number}番目のお知らせを無断で転載することはできません。" for number in range(25))
+    texts = [f"{text}{banners}\n" for text in japanese_houses(40)]
+    (tmp_path / "ja.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    dedup = small.dedup.model_copy(update={"line_documents": 20, "substring_chars": 0, "near": 1})
+    out = made(small.model_copy(update={"dedup": dedup}), tmp_path / "out", context)
+    found = {lang: entry["boilerplate_lines"] for lang, entry in report_of(out)["languages"].items()}
+    assert (found["ja"]["lines"], found["ja"]["removed"]) == (25, 25 * 40)
+    assert (found["en"]["lines"], found["en"]["removed"]) == (0, 0)
+
+
 def test_what_is_one_text_without_boilerplate_is_kept_once_and_never_held_out_too(
     small: CorpusConfig, tmp_path: Path, context: Context
 ) -> None:

@@ -230,6 +230,26 @@ def test_questions_are_found_whatever_their_file_is_called(tmp_path: Path, name:
     assert EvaluationNgrams.load(tmp_path / "eval.npy").find(f"ところで、{question}と聞かれた。") is not None
 
 
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85", "\x7f"])
+@pytest.mark.parametrize("name", ["a.jsonl", "a.txt"])
+def test_a_line_of_json_ends_where_json_lets_it_end(tmp_path: Path, name: str, separator: str) -> None:
+    question = f"日本で一番高い山は富士山で、{separator}その次に高い山は何という山でしょうか。"
+    lines = [json.dumps({"question": text}, ensure_ascii=False) for text in (question, "短い。")]
+    (tmp_path / name).write_text("\r\n".join(lines), encoding="utf-8", newline="")
+    write_evaluation([str(tmp_path / name)], 20, tmp_path / "eval.npy")
+    assert EvaluationNgrams.load(tmp_path / "eval.npy").find(question) is not None
+
+
+def test_a_question_that_begins_with_an_address_is_looked_for(tmp_path: Path) -> None:
+    question = "に書かれている、日本で二番目に高い山は何という山でしょうか。"
+    page = f"https://example.org/{'x' * 40}"
+    (tmp_path / "eval.json").write_text(json.dumps([page + question, f"{page} {'y' * 40}"]))
+    write_evaluation([str(tmp_path / "eval.json")], 20, tmp_path / "eval.npy")
+    grams = EvaluationNgrams.load(tmp_path / "eval.npy")
+    assert grams.find(question) is not None and grams.find("y" * 30) is not None
+    assert grams.find(page) is None
+
+
 def test_a_text_that_begins_like_json_is_text(tmp_path: Path) -> None:
     line = "[1] 日本で一番高い山は富士山で、その次に高い山は北岳です。"
     (tmp_path / "notes.txt").write_text(f"{line}\n", encoding="utf-8")

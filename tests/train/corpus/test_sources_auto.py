@@ -8,11 +8,15 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from lilm.documents import read_texts
 from lilm.errors import LilmError
+from lilm.pipeline.stage import Context
 from lilm.recipe import SourceConfig
+from lilm.train.corpus.reading.trusted import _trusted
 from lilm.train.corpus.sources import Bad, check_source, shards, source_of
 from lilm.train.corpus.sources.detect import REFUSED, detect
 from tests.train.corpus.conftest import JAPANESE, read, source
+from tests.train.corpus.made import LOOSE, config, english_houses, japanese_houses, made
 
 AOZORA = (
     "吾輩は猫である\n夏目漱石\n\n"
@@ -51,6 +55,7 @@ FILES: dict[str, tuple[bytes, str]] = {
         ),
         "mediawiki",
     ),
+    "LINES.JSONL.GZ": (gzip.compress(json.dumps({"text": JAPANESE}).encode() + b"\n"), "jsonl"),
     "table.csv": (f'id,text\n1,{JAPANESE.strip()}\n2,\n3,"犬、\n""猫"""\n'.encode(), "csv"),
     "table.tsv": (f"text\tid\n{JAPANESE.strip()}\t1\n".encode("cp932"), "csv"),
 }
@@ -66,6 +71,42 @@ def test_each_kind_is_read_as_what_it_is(tmp_path: Path, name: str) -> None:
     assert items and all(isinstance(item, str) and not isinstance(item, Bad) for item in items), items
     assert any("吾輩は猫である" in str(item) for item in items)
     assert not any(mark in str(item) for item in items for mark in ("わがはい", "［＃", "<p>", "底本"))
+
+
+def test_pages_among_other_files_are_pages_with_a_limit_too(tmp_path: Path, context: Context) -> None:
+    """All files of a source that has a limit are read as one."""
+    folder = tmp_path / "all"
+    folder.mkdir()
+    for number, text in enumerate(english_houses(30)):
+        (folder / f"{number:02}.txt").write_text(text + "1200 comments\n")
+    lines = [*english_houses(31)[30].splitlines(), "1200 comments", "Continue reading"]
+    (folder / "15.html").write_text(f"<html><body><article>{''.join(f'<p>{one}</p>' for one in lines)}")
+    (tmp_path / "ja.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in japanese_houses(4)))
+    found = []
+    for limit in (0, 1000):
+        recipe = config(
+            {"name": "en", "lang": "en", "path": str(folder), "limit": limit},
+            {"name": "ja", "lang": "ja", "path": str(tmp_path / "ja.jsonl")},
+            rules=LOOSE | {"min_web_chars": 50, "menu_lines": 0},
+            dedup={"near": 1},
+        )
+        out = made(recipe, tmp_path / f"out-{limit}", context)
+        found.append(sorted(text for split in ("train", "heldout") for text in read_texts(out, "en", split)))
+    assert found[0] == found[1]
+    assert sum("1200 comments" in text for text in found[1]) == 30
+
+
+def test_scores_are_learnt_from_pages_without_their_menus(tmp_path: Path) -> None:
+    lines = [*english_houses(1)[0].splitlines(), "1200 comments"]
+    (tmp_path / "a.html").write_text(f"<html><body><article>{''.join(f'<p>{one}</p>' for one in lines)}")
+    recipe = config(
+        {"name": "en", "lang": "en", "path": str(tmp_path / "*.html")},
+        rules=LOOSE | {"min_web_chars": 50, "min_words": 0},
+        score={"trusted": ["en"]},
+        max_chars=200,
+    )
+    texts = list(_trusted(recipe, 0, "en"))
+    assert len(texts) > 2 and "".join("".join(texts).split()) == "".join(english_houses(1)[0].split())
 
 
 def test_parquet_and_a_web_archive(tmp_path: Path) -> None:

@@ -38,6 +38,12 @@ PAGES = (
 )
 
 
+def test_of_a_page_with_its_history_the_newest_text_is_read(tmp_path: Path) -> None:
+    older = "".join(f"<revision><id>{at}</id><text>{at}番目の版。</text></revision>" for at in (1, 2))
+    (tmp_path / "history.xml").write_bytes(dump(dump_page("今の版。", more=older)))
+    assert read(source(tmp_path / "history.xml", "mediawiki")) == ["今の版。"]
+
+
 @pytest.mark.parametrize("name", ["a.xml", "a.xml.bz2"])
 def test_articles_of_a_dump(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(bz2.compress(dump(*PAGES)) if name.endswith("2") else dump(*PAGES))

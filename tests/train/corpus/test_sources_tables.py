@@ -1,6 +1,7 @@
 """Tables of others: Parquet files and datasets of the hub."""
 
 import gzip
+import json
 from pathlib import Path
 
 import polars as pl
@@ -9,9 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from lilm.errors import LilmError
+from lilm.pipeline.stage import Context
 from lilm.train.corpus.sources import Bad, Identified
 from lilm.train.corpus.sources.hub import check_hub
 from tests.train.corpus.conftest import JAPANESE, read, source
+from tests.train.corpus.made import config, english_houses, made
 
 TEXTS = [f"{JAPANESE}{number}" for number in range(300)]
 
@@ -80,6 +83,53 @@ def test_a_broken_page_takes_few_rows_with_it(tmp_path: Path, monkeypatch: pytes
     good = [item for item in items if isinstance(item, str)]
     assert 1 <= len(bad) <= 3 and all("rows " in one.where and "broken" in one.what for one in bad)
     assert len(good) > 200 and good == [text for text in TEXTS if text in set(good)]
+
+
+def test_a_row_that_is_no_utf_8_takes_no_other_with_it(tmp_path: Path) -> None:
+    rows = [text.encode() for text in TEXTS[:9]]
+    rows[3] = b"\xff" + rows[3]
+    ids = [str(number).encode() for number in range(9)]
+    ids[5] = b"\xff"
+    unchecked = [pa.StringArray.from_buffers(9, *pa.array(one, pa.binary()).buffers()[1:]) for one in (ids, rows)]
+    pq.write_table(pa.table(unchecked, names=["id", "text"]), tmp_path / "a.parquet")
+    items = read(source(tmp_path / "a.parquet", "parquet"))
+    bad = {number: item for number, item in enumerate(items) if isinstance(item, Bad)}
+    assert set(bad) == {3, 5} and bad[3].where.endswith("row 3") and "0xff is not UTF-8" in bad[3].what
+    assert [item for item in items if isinstance(item, str)] == [TEXTS[at] for at in range(9) if at not in bad]
+
+
+def test_all_rows_that_are_lost_count(tmp_path: Path, context: Context) -> None:
+    """A broken page of many rows is not one broken record."""
+    for name, texts in (("a", english_houses(40)), ("b", english_houses(80)[40:])):
+        pl.DataFrame({"text": texts}).write_parquet(tmp_path / f"{name}.parquet", statistics=False)
+    data = bytearray((tmp_path / "a.parquet").read_bytes())
+    data[60:100] = b"x" * 40
+    (tmp_path / "a.parquet").write_bytes(data)
+    recipe = config({"name": "rows", "lang": "en", "format": "parquet", "path": f"{tmp_path}/*.parquet"}, max_bad=0.1)
+    with pytest.raises(
+        LilmError, match=r"of 80 records of source rows 40 are broken: a\.parquet, rows 0 to 39 \([^…]*$"
+    ):
+        made(recipe, tmp_path / "out", context)
+
+
+def test_what_a_column_s_name_holds_separates_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text('"id; of; the row",text\n1,"一、二; 三, 四"\n')
+    assert read(source(tmp_path / "a.csv", "csv")) == ["一、二; 三, 四"]
+
+
+@pytest.mark.parametrize("own", ["", " ", None, float("nan")])
+@pytest.mark.parametrize("format", ["jsonl", "csv", "parquet"])
+def test_records_without_an_id_do_not_repeat_each_other(tmp_path: Path, format: str, own: object) -> None:
+    rows = [{"id": own, "text": text} for text in TEXTS[:2]]
+    path = tmp_path / f"a.{format}"
+    if format == "jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    elif format == "csv":
+        path.write_text("id,text\n" + "".join(f'{"" if own != own else own or ""},"{row["text"]}"\n' for row in rows))
+    else:
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    items = read(source(path, format))
+    assert items == TEXTS[:2] and not any(isinstance(item, Identified) for item in items)
 
 
 def test_whatever_is_damaged_is_named_and_nothing_panics(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -18,14 +18,14 @@ def test_a_folder_with_brackets_in_its_name_is_that_folder(tmp_path: Path, patte
     assert read(source(folder / "texts [ja]" / pattern)) == [JAPANESE]
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp932", "euc_jp", "iso2022_jp"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "cp932", "euc_jp", "iso2022_jp"])
 def test_encodings_are_detected(tmp_path: Path, encoding: str) -> None:
     text = JAPANESE * 3 + "①㈱" * (encoding == "cp932")
     (tmp_path / "a.txt").write_bytes(text.encode(encoding))
     assert read(source(tmp_path / "a.txt")) == [text]
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp932", "euc_jp"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "cp932", "euc_jp"])
 def test_encodings_are_detected_with_a_separator(tmp_path: Path, encoding: str) -> None:
     text = "■".join([JAPANESE, "亜", JAPANESE]) + "ソ|||表"  # the second byte of ソ and 表 in CP932 is a backslash
     (tmp_path / "a.txt").write_bytes(text.encode(encoding))
@@ -114,3 +114,9 @@ def test_missing_and_empty_sources(
 def test_an_empty_file_among_others_holds_nothing(tmp_path: Path, format: str) -> None:
     (tmp_path / "a").touch()
     assert [item for item in read(source(tmp_path / "a", format)) if isinstance(item, str)] == []
+
+
+def test_utf_32_is_not_read_as_utf_16(tmp_path: Path) -> None:
+    """Which has the same first bytes: what lies beyond 16 bits was lost."""
+    (tmp_path / "a.txt").write_bytes("𠮷野家の😀。".encode("utf-32"))
+    assert read(source(tmp_path / "a.txt")) == ["𠮷野家の😀。"]

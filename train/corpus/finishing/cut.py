@@ -52,6 +52,11 @@ class CutTask:
         return self.folder / f"{self.block.name}.json"
 
     @property
+    def marks(self) -> Path:
+        """Hashes of the different lines that were taken out, uint64 [lines]."""
+        return self.folder / f"{self.block.name}.marks.npy"
+
+    @property
     def left(self) -> Block:
         """What is left of the block; its rows and numbers are not known yet."""
         documents, keys = (self.folder / f"{self.block.name}{ending}" for ending in (".parquet", ".npy"))
@@ -60,13 +65,14 @@ class CutTask:
 
 @dataclass(frozen=True)
 class CutReport:
-    """rows: documents left. lines, passages: what was taken out of them."""
+    """rows: documents left. lines, passages: what was taken out of them. marks: file of the hashes of those lines."""
 
     lang: str
     rows: int
     tally: Tally
     lines: Removed
     passages: Removed
+    marks: Path
 
 
 def cut_all(work: Work, blocks: Blocks, copies: Copies, boilerplate: Boilerplate) -> tuple[Blocks, list[CutReport]]:
@@ -109,7 +115,7 @@ def cut_block(task: CutTask) -> CutReport:
     task.block.documents.unlink(missing_ok=True)
     found = json.loads(task.report.read_text(encoding="utf-8"))
     lines, passages = Removed(**found["lines"]), Removed(**found["passages"])
-    return CutReport(task.block.lang, found["rows"], Tally(**found["tally"]), lines, passages)
+    return CutReport(task.block.lang, found["rows"], Tally(**found["tally"]), lines, passages, task.marks)
 
 
 def _cut(task: CutTask) -> dict[str, Any]:
@@ -118,7 +124,7 @@ def _cut(task: CutTask) -> dict[str, Any]:
     drops = Drops(task.block, texts)
     rows = np.flatnonzero(drops.copies(task.exact, task.near, task.blocks)).tolist()
     whole = [texts[row] for row in rows]
-    lines, passages = _without_boilerplate(task, texts, rows)
+    lines, passages, marks = _without_boilerplate(task, texts, rows)
     changed = [texts[row] != before for row, before in zip(rows, whole, strict=True)]
     left: list[int] = []
     for row, is_other in zip(rows, changed, strict=True):
@@ -131,6 +137,7 @@ def _cut(task: CutTask) -> dict[str, Any]:
         save_frame(task.left.documents, pl.DataFrame({"text": [texts[row] for row in left]}))
         save_array(task.left.keys, _keys(task, texts, others)[:, left])
     drops.save(task.drops)
+    save_array(task.marks, np.array(sorted(marks), dtype=np.uint64))
     return {
         "rows": len(left),
         "tally": drops.tally.as_json(),
@@ -150,12 +157,12 @@ def _keys(task: CutTask, texts: Sequence[str], changed: Sequence[int]) -> Keys:
     return keys
 
 
-def _without_boilerplate(task: CutTask, texts: list[str], rows: Sequence[int]) -> tuple[Removed, Removed]:
-    """Take boilerplate out of `texts`, in these rows. Returns what went: lines and other passages."""
-    lines, passages = Removed(), Removed()
+def _without_boilerplate(task: CutTask, texts: list[str], rows: Sequence[int]) -> tuple[Removed, Removed, set[int]]:
+    """Take boilerplate out of `texts`, in these rows. Returns what went: lines, other passages, hashes of the lines."""
+    lines, passages, marks = Removed(), Removed(), set[int]()
     found, config = task.boilerplate, task.config
     if found.lines is None:
-        return lines, passages
+        return lines, passages, marks
     frequent = frozenset(np.load(kept(counts_of(found.lines, task.block)))[0].tolist())
     runs: list[list[tuple[int, int, int]]] = [[] for _ in rows]
     if found.passages is not None:
@@ -167,6 +174,7 @@ def _without_boilerplate(task: CutTask, texts: list[str], rows: Sequence[int]) -
         texts[row], gone, cut = without_frequent(texts[row], frequent, config.dedup.line_chars, spans)
         for passage, mark in gone:
             lines.add(passage, mark)
+            marks.add(mark)
         for passage, documents in cut:
             passages.add(passage, documents)
-    return lines, passages
+    return lines, passages, marks

@@ -47,7 +47,7 @@ def corpus_report(
                 **_repeats(held.passages[lang], [report.seen for report in mine]),
             },
             "near_duplicates": clusters.get(lang, NO_CLUSTERS),
-            "boilerplate_lines": _lines([one.lines for one in cut if one.lang == lang], frequent),
+            "boilerplate_lines": _lines([one for one in cut if one.lang == lang], frequent),
             "boilerplate_passages": _passages([one.passages for one in cut if one.lang == lang]),
             "score": _score(cuts[lang], mine) if lang in cuts else None,
         }
@@ -89,16 +89,15 @@ def _repeats(passages: Path, seen: Sequence[Path]) -> dict[str, float]:
     }
 
 
-def _lines(found: Sequence[Removed], frequent: Path | None) -> dict[str, Any]:
+def _lines(found: Sequence[CutReport], frequent: Path | None) -> dict[str, Any]:
+    """lines: how many different ones were taken out."""
     samples: dict[str, int] = {}
     for one in found:
-        samples.update(one.samples)
+        samples.update(one.lines.samples)
     hashes, documents = np.load(frequent, mmap_mode="r") if frequent is not None else np.empty((2, 0), dtype=np.uint64)
     counted = {text: int(documents[np.searchsorted(hashes, np.uint64(mark))]) for text, mark in samples.items()}
-    return {
-        "lines": len(set(samples.values())) if len(hashes) <= SAMPLES else len(hashes),
-        **_removed(found, counted),
-    }
+    marks = np.unique(np.concatenate([np.empty(0, dtype=np.uint64), *(np.load(one.marks) for one in found)]))
+    return {"lines": len(marks), **_removed([one.lines for one in found], counted)}
 
 
 def _passages(found: Sequence[Removed]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from lilm.disk import writable
 from lilm.errors import LilmError
 from lilm.json_file import AGAIN, MAX_DEPTH, is_deep, is_text
 from lilm.pipeline.hashing import write_json
@@ -27,6 +28,8 @@ _BITS = 24  # of the filter that spares most look-ups
 _MASK = np.uint64((1 << _BITS) - 1)
 JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
 _NOT_LETTERS = re.compile(r"[\W_]+")
+_LINE_END = re.compile(r"\r\n|\n|\r")  # and no other: JSON may hold U+2028 or U+0085 in a string
+_ADDRESS = re.compile(r"https?://[!-~]*")
 
 
 def fold(text: str) -> str:
@@ -89,12 +92,13 @@ def write_evaluation(patterns: Sequence[str], size: int, path: Path) -> None:
             parts.append(np.stack([hashes, np.full_like(hashes, number)]))
     whole = np.concatenate(parts, axis=1)
     whole = whole[:, np.lexsort((whole[1], whole[0]))]
-    write_json(path.with_suffix(".json"), {"size": size, "names": [file.name for file in files]})
+    write_json(path.with_suffix(".json"), {"size": size, "names": [writable(file.name) for file in files]})
     save_array(path, whole)
 
 
 def evaluation_entries(file: Path) -> Iterator[str]:
-    """Every string of a JSON or JSONL file, packed or not, but keys and URLs; every line of another.
+    """Every string of a JSON or JSONL file, packed or not, but keys and a URL at a string's beginning; every line of
+    another.
 
     A file is JSON that is named so, or that is otherwise named and can be read as such.
     """
@@ -106,13 +110,13 @@ def evaluation_entries(file: Path) -> Iterator[str]:
         raise error.bad.error() from error
     named = unpacked_suffix(file) in JSON_SUFFIXES
     if not named and text.lstrip()[:1] not in ("{", "["):
-        yield from text.splitlines()
+        yield from _LINE_END.split(text)
         return
     try:
         found = _parsed(text)
     except ValueError as error:
         if not named:
-            yield from text.splitlines()
+            yield from _LINE_END.split(text)
             return
         raise LilmError(f"not JSON ({error})", where=str(file), remedy=AGAIN) from error
     except RecursionError as error:
@@ -128,13 +132,13 @@ def _parsed(text: str) -> Any:
     try:
         return [json.loads(text)]
     except ValueError:  # many a .json has an object in each line
-        return [json.loads(line) for line in text.splitlines() if line.strip()]
+        return [json.loads(line) for line in _LINE_END.split(text) if line.strip()]
 
 
 def _strings(value: Any) -> Iterator[str]:
     if isinstance(value, str):
-        if not value.startswith(("http://", "https://")):
-            yield value
+        address = _ADDRESS.match(value)
+        yield value[address.end() :] if address else value  # a question may begin with the page that it is about
     elif isinstance(value, dict):
         for item in value.values():
             yield from _strings(item)

@@ -13,7 +13,7 @@ from lilm.train.corpus.reading.earlier import earlier_block, earlier_tasks, sign
 from lilm.train.corpus.reading.repeated import REMEDY, without_repeated
 from lilm.train.corpus.reading.shard import ShardReport, ShardTask, blocks_of, work_shard
 from lilm.train.corpus.sources import shards, source_of
-from lilm.train.corpus.sources.registry import enough, listed
+from lilm.train.corpus.sources.registry import SHOWN, enough
 from lilm.train.corpus.tally import Tally
 from lilm.train.corpus.work import Work
 
@@ -93,5 +93,7 @@ def _check_input(config: CorpusConfig, tally: Tally) -> None:
 
 def broken_input(entry: Mapping[str, Any]) -> str:
     """Where it is and what it is, of a source in Tally.bad: the first ten and a count."""
-    names = [f"{Path(one['where']).name} ({one['what']})" for one in entry["samples"]]
-    return listed(names + ["…"] * (entry["bad"] - len(names)))
+    shown = entry["samples"][:SHOWN]
+    more = entry["bad"] - sum(one.get("records", 1) for one in shown)
+    names = ", ".join(f"{Path(one['where']).name} ({one['what']})" for one in shown)
+    return names + (f" and {more} more" if more > 0 else "")

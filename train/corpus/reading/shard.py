@@ -7,16 +7,17 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from lilm.pipeline.hashing import write_json
 from lilm.recipe import CorpusConfig, SourceConfig
 from lilm.train.corpus.blocks import (
     PIECE_BITS,
     Block,
+    Column,
     content_hashes,
     make_keys,
     make_ranks,
@@ -25,18 +26,20 @@ from lilm.train.corpus.blocks import (
 )
 from lilm.train.corpus.language import other_language
 from lilm.train.corpus.normalise import normalise_all
-from lilm.train.corpus.pieces import pieces
+from lilm.train.corpus.reading.clean import cleaned
 from lilm.train.corpus.reading.contamination import EvaluationNgrams
-from lilm.train.corpus.rules import mask_pii, refusals, without_boilerplate
+from lilm.train.corpus.reading.rows import HELD, Rows, write_rows
+from lilm.train.corpus.rules import refusals
 from lilm.train.corpus.sample import sample
 from lilm.train.corpus.score import Scorer
-from lilm.train.corpus.sources import Bad, Identified, Shard, Skip, read
+from lilm.train.corpus.sources import Bad, Identified, Item, Shard, Skip, read_as
 from lilm.train.corpus.tally import Tally, utf8_size
 
 BATCH = 256  # records judged at once
+BATCH_CHARS = 4_000_000  # or fewer, as soon as they have so many characters: a record may be 64 MB long
 BLOCK_BYTES = 32_000_000  # UTF-8 of a block's documents
 DROP_COLUMNS = ("id", "source", "lang", "rule", "reason", "text")
-ID_COLUMNS = {"record": pl.UInt64, "id": pl.String, "where": pl.String}
+ID_COLUMNS = {"record": pa.uint64(), "id": pa.string(), "where": pa.string()}
 
 
 @dataclass(frozen=True)
@@ -119,32 +122,57 @@ class _Documents:
     size: int = 0
 
 
+class _Ids:
+    """The records that have an id of their own, and the hashes of these."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._names: list[str] = []
+        self._hashes = [np.empty(0, dtype=np.uint64)]
+
+    def note(self, record: int, item: Identified) -> None:
+        self._rows.append((record, item.id, item.where))
+        self._names.append(item.id)
+        if len(self._names) == HELD:
+            self._hash()
+
+    def _hash(self) -> None:
+        self._hashes.append(content_hashes(self._names)[0])
+        self._names = []
+
+    def hashes(self) -> Column:
+        """Of all of them, [ids]."""
+        self._hash()
+        return np.concatenate(self._hashes)
+
+
 def work_shard(task: ShardTask) -> ShardReport:
     """Returns what `task.report` says. Done work is read back. Raises LilmError for what the reader cannot go on
     from."""
     if task.report.is_file():
         return task.read_report()
     tally = Tally()
-    drops: list[tuple[str, ...]] = []
     rows: list[int] = []
-    ids: list[tuple[int, str, str]] = []
     kept = _Documents([], [], [])
-    for batch in _batches(task, tally, drops, ids):
-        _judge(task, batch, kept, tally, drops)
-        if kept.size >= BLOCK_BYTES:
-            rows.append(_write_block(task, len(rows), kept, tally))
-            kept = _Documents([], [], [])
+    drops_file = task.folder / f"{task.name}.drops.parquet"
+    with (
+        write_rows(drops_file, dict.fromkeys(DROP_COLUMNS, pa.string())) as drops,
+        write_rows(task.ids, ID_COLUMNS) as identified,
+    ):
+        ids = _Ids(identified)
+        for source, batch in _batches(task, tally, drops, ids):
+            _judge(task, source, batch, kept, tally, drops)
+            if kept.size >= BLOCK_BYTES:
+                rows.append(_write_block(task, len(rows), kept, tally))
+                kept = _Documents([], [], [])
     if kept.texts:
         rows.append(_write_block(task, len(rows), kept, tally))
-    frame = pl.DataFrame(drops, schema=dict.fromkeys(DROP_COLUMNS, pl.String), orient="row")
-    save_frame(task.folder / f"{task.name}.drops.parquet", frame)
-    if ids:
-        save_frame(task.ids, pl.DataFrame(ids, schema=ID_COLUMNS, orient="row"))
-        save_array(task.marks, content_hashes([name for _, name, _ in ids])[0])
+    if identified.count:
+        save_array(task.marks, ids.hashes())
     report = ShardReport(
         rows=rows,
         rewritten=None,
-        ids=len(ids),
+        ids=identified.count,
         tally=tally,
         peak_memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         bytes=sum(path.stat().st_size for path in task.folder.glob(f"{task.name}*")),
@@ -162,64 +190,67 @@ def blocks_of(task: ShardTask, report: ShardReport, first: int) -> Iterator[Bloc
 
 
 def _batches(
-    task: ShardTask, tally: Tally, drops: list[tuple[str, ...]], ids: list[tuple[int, str, str]]
-) -> Iterator[list[tuple[int, str]]]:
-    """(number of the record, raw text) of what the shard holds; broken input and forbidden text are counted, and
-    records that have ids are noted."""
-    source, items = task.source, read(task.shard, task.source, task.seed)
+    task: ShardTask, tally: Tally, drops: Rows, ids: _Ids
+) -> Iterator[tuple[SourceConfig, list[tuple[int, str]]]]:
+    """(number of the record, raw text) of what the shard holds, with the source as these were read, all of one format;
+    broken input and forbidden text are counted, and records that have ids are noted."""
+    source, items = task.source, read_as(task.shard, task.source, task.seed)
     if task.most:
         items = islice(items, task.most)
     batch: list[tuple[int, str]] = []
-    for number, item in enumerate(_timed(items, tally)):
-        tally.record(source.name)
+    held = 0  # characters of the batch
+    for number, (known, item) in enumerate(_timed(items, tally)):
+        if batch and (len(batch) == BATCH or held >= BATCH_CHARS or known.format != source.format):
+            yield source, batch
+            batch, held = [], 0
+        source = known
+        tally.record(source.name, item.records if isinstance(item, Bad) else 1)
         if isinstance(item, Bad):
             if task.config.bad_input == "stop":
                 raise item.error()
-            tally.broken(source.name, item.where, item.what)
+            tally.broken(source.name, item.where, item.what, item.records)
             continue
         if isinstance(item, Skip):
             _drop(task, task.id(number), item.rule, item.reason, item.text, tally, drops)
             continue
         if isinstance(item, Identified):
-            ids.append((number, item.id, item.where))
+            ids.note(number, item)
         batch.append((number, item))
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
+        held += len(item)
     if batch:
-        yield batch
+        yield source, batch
 
 
-def _timed(items: Iterator[Any], tally: Tally) -> Iterator[Any]:
+def _timed(items: Iterator[tuple[SourceConfig, Item]], tally: Tally) -> Iterator[tuple[SourceConfig, Item]]:
     """The items, with the time that reading takes."""
     while True:
         with tally.timed("read", 0):
-            item = next(items, None)
-        if item is None:
+            found = next(items, None)
+        if found is None:
             return
-        if isinstance(item, str):
-            tally.sizes["read"] += utf8_size(item)
-        yield item
+        if isinstance(found[1], str):
+            tally.sizes["read"] += utf8_size(found[1])
+        yield found
 
 
 def _judge(
-    task: ShardTask, batch: list[tuple[int, str]], kept: _Documents, tally: Tally, drops: list[tuple[str, ...]]
+    task: ShardTask,
+    source: SourceConfig,
+    batch: list[tuple[int, str]],
+    kept: _Documents,
+    tally: Tally,
+    drops: Rows,
 ) -> None:
-    """Adds to `kept` what the rules leave of a batch of raw texts."""
-    source, config = task.source, task.config
+    """Adds to `kept` what the rules leave of a batch of raw texts. source: as they were read."""
+    config = task.config
     size = sum(utf8_size(text) for _, text in batch)
     tally.count(source.name, "read", len(batch), size)
     with tally.timed("normalise", size):
         normal = normalise_all([text for _, text in batch], source.lang, config.punctuation)
     with tally.timed("filter", size):
-        if source.is_web:
-            normal = [without_boilerplate(text, config.rules).text for text in normal]
-        if config.rules.mask_pii:
-            normal = [mask_pii(text)[0] for text in normal]
         documents = [
             (record, piece + 1 if len(parts) > 1 else 0, part)
-            for (record, _), text in zip(batch, normal, strict=True)
-            for parts in [pieces(text, config.max_chars)]
+            for (record, _), parts in zip(batch, cleaned(normal, source, config), strict=True)
             for piece, part in enumerate(parts)
         ]
         texts = [text for _, _, text in documents]
@@ -264,9 +295,7 @@ def _contaminated(text: str, evaluation: Path, tally: Tally) -> tuple[str, str] 
     return "contaminated", f"「{passage}」 stands in {name}"
 
 
-def _drop(
-    task: ShardTask, name: str, rule: str, reason: str, text: str, tally: Tally, drops: list[tuple[str, ...]]
-) -> None:
+def _drop(task: ShardTask, name: str, rule: str, reason: str, text: str, tally: Tally, drops: Rows) -> None:
     beginning = sample(text)
     tally.drop(rule, name, reason, beginning, utf8_size(text))
     drops.append((name, task.source.name, task.source.lang, rule, reason, beginning))

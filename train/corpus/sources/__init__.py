@@ -2,6 +2,18 @@
 
 from lilm.train.corpus.sources.base import Bad, Identified, Item, Shard, Skip
 from lilm.train.corpus.sources.plan import shards, source_of
-from lilm.train.corpus.sources.registry import check_source, fingerprints, read
+from lilm.train.corpus.sources.registry import check_source, fingerprints, read, read_as
 
-__all__ = ["Bad", "Identified", "Item", "Shard", "Skip", "check_source", "fingerprints", "read", "shards", "source_of"]
+__all__ = [
+    "Bad",
+    "Identified",
+    "Item",
+    "Shard",
+    "Skip",
+    "check_source",
+    "fingerprints",
+    "read",
+    "read_as",
+    "shards",
+    "source_of",
+]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from lilm.disk import writable
 from lilm.errors import LilmError
 
 MB = 1 << 20
@@ -23,12 +24,14 @@ class Skip:
 class Bad:
     """A line, a record or the rest of a file that is damaged and was left out.
 
-    where: path:line, path@byte (of the decompressed file), or the path and the record's own name.
+    where: path:line, path@byte (of the decompressed file), or the path and the record's own name. records: how many
+    are lost with it, as far as that is known.
     """
 
     where: str
     what: str
     remedy: str
+    records: int = 1
 
     def error(self) -> LilmError:
         return LilmError(self.what, where=self.where, remedy=self.remedy)
@@ -48,6 +51,13 @@ class Identified(str):
 
 
 Item = str | Skip | Bad
+
+
+def identified(text: str, own: object, where: str) -> str:
+    """The text with its record's own id. None, NaN and blank text stand where a record has none: such records do not
+    repeat each other."""
+    name = "" if own is None or own != own else str(own)
+    return Identified(text, writable(name), writable(where)) if name.strip() else text
 
 
 class Damaged(Exception):

@@ -2,17 +2,20 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from lilm.recipe import SourceConfig
 from lilm.train.corpus.sources import base
-from lilm.train.corpus.sources.base import Bad, Damaged, Identified, Item
+from lilm.train.corpus.sources.base import Bad, Damaged, Item, identified
 from lilm.train.corpus.sources.decoding import decoded
 from lilm.train.corpus.sources.files import read_bytes, unpacked_suffix
 
 SEPARATORS = ("\t", ";", ",")  # the one that stands most often in the first row; a comma where none does
 SHOWN = 20  # columns in a message
+HEAD = 1 << 16  # characters, in which the first row ends
+_QUOTED = re.compile(r'"[^"]*"')  # what a name holds separates nothing
 
 
 def read_file(path: Path, source: SourceConfig) -> Iterator[Item]:
@@ -26,7 +29,7 @@ def read_file(path: Path, source: SourceConfig) -> Iterator[Item]:
     if not text.strip():
         return
     csv.field_size_limit(base.RECORD_LIMIT)  # Python's own 128 KB are less than many a document has
-    first = text.split("\n", 1)[0]
+    first = _QUOTED.sub("", text[:HEAD]).split("\n", 1)[0]
     tabs = unpacked_suffix(path) == ".tsv" and not any(map(first.count, SEPARATORS))
     separator = "\t" if tabs else max(reversed(SEPARATORS), key=first.count)
     rows = csv.reader(io.StringIO(text), delimiter=separator, strict=True)
@@ -45,7 +48,7 @@ def read_file(path: Path, source: SourceConfig) -> Iterator[Item]:
                 yield Bad(where, f"{len(row)} columns, not {len(names)}", remedy)
             elif row[column].strip():
                 name = row[own] if own is not None and own < len(row) else None
-                yield Identified(row[column], name, where) if name else row[column]
+                yield identified(row[column], name, where)
     except csv.Error as error:
         raise Damaged(f"{path}:{rows.line_num}", f"not CSV ({error})", "mend or delete that row") from error
 

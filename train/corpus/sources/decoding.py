@@ -7,6 +7,7 @@ from pathlib import Path
 from lilm.train.corpus.sources.base import Damaged
 
 BOM_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+BOM_UTF32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 JIS_ESCAPE = b"\x1b$"  # ISO-2022-JP is ASCII but for these
 JAPANESE = ("cp932", "euc_jp")
 # What browsers take a declared name for: https://encoding.spec.whatwg.org/#names-and-labels
@@ -38,13 +39,14 @@ class Undecodable(Exception):
 
 
 def decode(data: bytes, lang: str) -> str:
-    """The text of a document: UTF-8, UTF-16 with a byte order mark, ISO-2022-JP, and for Japanese CP932 or EUC-JP.
+    """The text of a document: UTF-8, UTF-16 or UTF-32 with a byte order mark, ISO-2022-JP, and for Japanese CP932 or
+    EUC-JP.
 
     Raises Undecodable when no encoding fits, or a NUL byte shows that it is no text.
     """
-    if data.startswith(BOM_UTF16):
+    if data.startswith((*BOM_UTF16, *BOM_UTF32)):  # that of UTF-32 begins with one of UTF-16
         try:
-            return data.decode("utf-16")
+            return data.decode("utf-32" if data.startswith(BOM_UTF32) else "utf-16")
         except UnicodeDecodeError as error:
             raise _undecodable(error) from error
     if JIS_ESCAPE in data:

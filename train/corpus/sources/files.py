@@ -49,11 +49,11 @@ def _files_below(folder: Path, where: str) -> list[Path]:
 
 
 def is_compressed(path: Path) -> bool:
-    return path.suffix in UNPACK
+    return path.suffix.lower() in UNPACK
 
 
 def unpacked_suffix(path: Path) -> str:
-    """What the file is by its name, in small letters: ".jsonl" of a.jsonl.gz and of A.JSONL."""
+    """What the file is by its name, in small letters: ".jsonl" of a.jsonl.gz and of A.JSONL.GZ."""
     return (Path(path.stem).suffix if is_compressed(path) else path.suffix).lower()
 
 
@@ -66,7 +66,7 @@ def opened(path: Path) -> Iterator[io.BufferedReader]:
     file: io.BufferedReader = io.BufferedReader(io.FileIO(path), CHUNK)
     with file:
         if is_compressed(path):
-            yield io.BufferedReader(Unpacked(UNPACK[path.suffix](file), path), CHUNK)
+            yield io.BufferedReader(Unpacked(UNPACK[path.suffix.lower()](file), path), CHUNK)
         else:
             yield file
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from lilm.errors import LilmError
 from lilm.recipe import SourceConfig
-from lilm.train.corpus.sources.base import Bad, Identified, Item
+from lilm.train.corpus.sources.base import Bad, Item, identified
 
 LOOKED_AT = 20  # rows, before anything is made of a dataset
 
@@ -28,7 +28,7 @@ def read_hub(source: SourceConfig) -> Iterator[Item]:
                 found = f"no text in {source.field!r} (found {', '.join(row)})"
                 yield Bad(f"{where}, row {number}", found, f"set `field` of corpus source {source.name}")
             elif text.strip():
-                yield text if own is None else Identified(text, str(own), f"{where}, row {number}")
+                yield identified(text, own, f"{where}, row {number}")
             number += 1
     except (ValueError, DatasetsError) as error:
         yield Bad(f"{where}, after row {number}", f"broken ({first_line(error)})", "leave it out, or tell its owner")

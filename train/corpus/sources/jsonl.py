@@ -12,7 +12,7 @@ import orjson
 from lilm.json_file import is_deep
 from lilm.recipe import SourceConfig
 from lilm.train.corpus.sources import base
-from lilm.train.corpus.sources.base import MB, Bad, Damaged, Identified, Item
+from lilm.train.corpus.sources.base import MB, Bad, Damaged, Item, identified
 from lilm.train.corpus.sources.decoding import BOM_UTF16, Undecodable, decode
 from lilm.train.corpus.sources.files import opened
 from lilm.train.corpus.sources.records import lines
@@ -52,7 +52,7 @@ def _named(text: str, record: dict[str, Any], where: str, source: SourceConfig) 
     own = record.get(source.id_field)
     if isinstance(own, dict | list) and is_deep(own):
         return Bad(where, f"{source.id_field!r} is nested too deep to be an id", DELETE)
-    return text if own is None else Identified(text, str(own), where)
+    return identified(text, own, where)
 
 
 def _slowly(line: bytes, where: str, source: SourceConfig) -> str | Bad:

@@ -10,7 +10,7 @@ from pathlib import Path
 from lxml import etree
 
 from lilm.recipe import SourceConfig
-from lilm.train.corpus.sources.base import Damaged, Identified, Item
+from lilm.train.corpus.sources.base import Damaged, Item, identified
 from lilm.train.corpus.sources.compressed import CHUNK
 from lilm.train.corpus.sources.files import opened
 from lilm.train.corpus.sources.wikitext import plain_text
@@ -30,10 +30,11 @@ def read_file(path: Path, source: SourceConfig) -> Iterator[Item]:
                     dropped |= {(element.text or "").lower()}
                 continue
             if element.findtext("{*}ns", "0") == "0" and element.find("{*}redirect") is None:
-                text = plain_text(element.findtext("{*}revision/{*}text") or "", dropped)
+                revisions = element.findall("{*}revision/{*}text")  # the newest stands last in a dump with history
+                text = plain_text((revisions[-1].text if revisions else "") or "", dropped)
                 if text:
-                    page = element.findtext("{*}id")
-                    yield Identified(text, page, f"{path}, page with id {page}") if page and source.id_field else text
+                    page = element.findtext("{*}id") if source.id_field else None
+                    yield identified(text, page, f"{path}, page with id {page}")
 
 
 def _elements(stream: io.BufferedReader, path: Path) -> Iterator[tuple[str, etree._Element]]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lilm.recipe import SourceConfig
-from lilm.train.corpus.sources.base import MB, Bad, Damaged, Identified, Item
+from lilm.train.corpus.sources.base import MB, Bad, Damaged, Item, identified
 from lilm.train.corpus.sources.files import is_compressed, read_bytes
 
 SLICE = 2 * MB  # bytes on disk that are read at once: one row group may be the whole file
@@ -71,8 +71,8 @@ def _rows(
         for batch in file.iter_batches(step, [group], columns, use_threads=False):
             skipped = max(0, wanted.start - at)
             part = batch.slice(skipped, max(0, wanted.stop - at - skipped))
-            texts = part.column(columns[0]).to_pylist()
-            ids = part.column(columns[1]).to_pylist() if len(columns) > 1 else [None] * len(texts)
+            texts = _values(part.column(columns[0]))
+            ids = _values(part.column(columns[1])) if len(columns) > 1 else [None] * len(texts)
             yield from _items(path, columns[0], at + skipped, texts, ids)
             at += batch.num_rows
             if at >= wanted.stop:
@@ -80,16 +80,37 @@ def _rows(
         what = f"no Parquet, broken or cut short (there are {at} rows)"
     except BROKEN as error:
         what = _broken(error)
-    yield Bad(f"{path}, rows {max(at, wanted.start)} to {wanted.stop - 1}", what, FETCH)
+    first = max(at, wanted.start)
+    yield Bad(f"{path}, rows {first} to {wanted.stop - 1}", what, FETCH, records=wanted.stop - first)
+
+
+def _values(column: pa.Array) -> list[Any]:
+    """What each row has, or a UnicodeDecodeError where that is no UTF-8, as some writers leave it."""
+    try:
+        found: list[Any] = column.to_pylist()
+    except UnicodeDecodeError:
+        found = [_value(scalar) for scalar in column]
+    return found
+
+
+def _value(scalar: pa.Scalar) -> Any:
+    try:
+        return scalar.as_py()
+    except UnicodeDecodeError as error:
+        return error
 
 
 def _items(path: Path, field: str, first: int, texts: list[Any], ids: list[Any]) -> Iterator[Item]:
     for number, (text, name) in enumerate(zip(texts, ids, strict=True), start=first):
         where = f"{path}, row {number}"
-        if text is None:
+        broken = next((one for one in (text, name) if isinstance(one, UnicodeDecodeError)), None)
+        if broken is not None:
+            what = f"byte {broken.object[broken.start]:#04x} is not UTF-8"
+            yield Bad(where, f"{what}, at position {broken.start} of its text", "mend or delete that row")
+        elif text is None:
             yield Bad(where, f"null in {field!r}", "mend or delete that row")
         elif text.strip():
-            yield text if name is None else Identified(text, str(name), where)
+            yield identified(text, name, where)
 
 
 def _opened(file: Path | pa.BufferReader, path: Path) -> pq.ParquetFile:

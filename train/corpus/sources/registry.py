@@ -32,6 +32,7 @@ READERS = {
 }
 """Module of each format that reads files, imported when it is needed: some load heavy libraries."""
 FileReader = Callable[..., Iterator[Item]]  # (path, source), those of CUT also (begin, end)
+Read = tuple[SourceConfig, Item]
 
 
 def read(shard: Shard, source: SourceConfig, seed: int) -> Iterator[Item]:
@@ -40,33 +41,40 @@ def read(shard: Shard, source: SourceConfig, seed: int) -> Iterator[Item]:
     Damaged input comes as Bad, where it stands. Raises LilmError for what is not about data: a file that is gone or
     may not be read, a dataset that cannot be opened.
     """
+    return (item for _, item in read_as(shard, source, seed))
+
+
+def read_as(shard: Shard, source: SourceConfig, seed: int) -> Iterator[Read]:
+    """The same, each item with the source as it was read: of the item's own format where the source's is auto. The
+    files of a source that has a limit are one shard, whatever each of them is."""
     items = _items(shard, source, seed)
     return _limited(items, source.limit) if source.limit else items
 
 
-def _items(shard: Shard, source: SourceConfig, seed: int) -> Iterator[Item]:
+def _items(shard: Shard, source: SourceConfig, seed: int) -> Iterator[Read]:
     if source.format == "stories":
         from lilm.train.corpus.sources.stories import read_stories
 
-        yield from read_stories(source, seed)
+        yield from zip(repeat(source), read_stories(source, seed), strict=False)
     elif source.format == "hub":
         from lilm.train.corpus.sources.hub import read_hub
 
-        yield from read_hub(source)
+        yield from zip(repeat(source), read_hub(source), strict=False)
     else:
         for name, known in zip(shard.paths, shard.formats or repeat(source.format), strict=False):
-            path, reader = Path(name), _reader(known)
+            path, reader, own = Path(name), _reader(known), as_format(source, known)
             part = (shard.begin, shard.end) if known in CUT else ()
             try:
                 with readable(path):
-                    yield from reader(path, as_format(source, known), *part)
+                    for item in reader(path, own, *part):
+                        yield own, item
             except Damaged as damage:
-                yield damage.bad
+                yield own, damage.bad
 
 
-def _limited(items: Iterator[Item], limit: int) -> Iterator[Item]:
-    for item in items:
-        yield item
+def _limited(items: Iterator[Read], limit: int) -> Iterator[Read]:
+    for source, item in items:
+        yield source, item
         limit -= not isinstance(item, Bad)
         if not limit:
             return
