@@ -191,10 +191,14 @@ def typed_lines(notes: Console) -> Callable[[str], str | None]:
 
 
 def piped_lines(source: TextIO) -> Callable[[str], str | None]:
-    """Lines of a pipe or a file."""
+    """Lines of a pipe or a file. Raises LilmError for other bytes than UTF-8, which would be other questions."""
 
     def read(begun: str) -> str | None:
-        line = source.readline()
+        try:
+            line = source.readline()
+        except UnicodeDecodeError as error:
+            remedy = "save it as UTF-8, or put `iconv -f CP932 -t UTF-8` before it"
+            raise LilmError("not UTF-8", where="standard input", remedy=remedy) from error
         return line.rstrip("\r\n") if line else None
 
     return read
@@ -213,9 +217,9 @@ def talk(model: Path, order: Order, *, system: str = "", n_ctx: int = 4096, lora
             read = typed_lines(notes)
         else:
             # a byte order mark before the first line would make a message of a command
-            for stream, encoding in ((sys.stdin, "utf-8-sig"), (sys.stdout, "utf-8")):
+            for stream, encoding, errors in ((sys.stdin, "utf-8-sig", "strict"), (sys.stdout, "utf-8", "replace")):
                 if hasattr(stream, "reconfigure"):
-                    stream.reconfigure(encoding=encoding, errors="replace")
+                    stream.reconfigure(encoding=encoding, errors=errors)
             read = piped_lines(sys.stdin)
         with interrupted_by(engine.stop) if interactive else nullcontext():
             Terminal(engine, order, Dialogue(system), sys.stdout, notes, read, interactive).run()

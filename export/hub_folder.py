@@ -31,6 +31,8 @@ def make_hub_folder(run: Path, out_dir: Path, repo: str, reporter: Reporter) -> 
     longer what it was, when its recipe says something else than it was made with, and when `out_dir` holds something;
     nothing is then written.
     """
+    if not run.is_dir():
+        raise LilmError("no such folder", where=str(run), remedy="give the folder of a run")
     for stage in ("finetune", "export"):
         _check_done(run, stage)
     _check_made_of_it(run)

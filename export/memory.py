@@ -6,7 +6,6 @@ from lilm.devices import gpu_memory
 from lilm.errors import LilmError
 from lilm.llama.shape import Shape
 from lilm.recipe import ExportConfig
-from lilm.recipe.export import BUDGETS
 
 PROCESS = 0.8e9  # with torch and transformers loaded
 
@@ -30,9 +29,8 @@ def require_memory(needed: float, what: str, shape: Shape, where: str, remedy: s
 
 def require_measuring(shape: Shape, config: ExportConfig) -> None:
     """Raises LilmError when the types of a budget cannot be measured here."""
-    key = next(key for key in BUDGETS if getattr(config, key))
-    remedy = "use a machine with more memory, or leave it out"
-    require_memory(_measuring(shape, config), "measuring the types of a budget", shape, f"export.{key}", remedy)
+    where, remedy = f"export.{config.budget_key}", "use a machine with more memory, or leave it out"
+    require_memory(_measuring(shape, config), "measuring the types of a budget", shape, where, remedy)
 
 
 def _measuring(shape: Shape, config: ExportConfig) -> float:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lilm.errors import LilmError
+from lilm.gguf_file import open_part
 from lilm.llamacpp.engine import check_gguf
 from lilm.progress import Reporter
 from lilm.temporary import temporary_folder
@@ -22,6 +23,7 @@ def run_model(
     missing.
     """
     check_gguf(gguf)
+    open_part(gguf)  # what is broken is refused before anything is built
     if wasi:
         tokens, seconds = _in_wasmtime(gguf, text, chat, sampling, reporter)
     else:

@@ -9,6 +9,7 @@ from rich.markup import escape
 from lilm.commands import command
 from lilm.export.bench.table import quality_table
 from lilm.pipeline.artifact import read_manifest
+from lilm.report.narrow import Narrowed
 
 
 def show_summary(run_dir: Path, page: Path, console: Console) -> None:
@@ -26,7 +27,7 @@ def show_summary(run_dir: Path, page: Path, console: Console) -> None:
         arrow = " → " if sample["kind"] == "chat" else ""
         console.print(f"  [dim]{escape(sample['prompt'])}{arrow}[/]{text}", highlight=False, soft_wrap=True)
     console.print()
-    console.print(quality_table(report, manifest.measurements.get("speed")))
+    console.print(Narrowed(quality_table(report, manifest.measurements.get("speed"))))
     _print_page(console, page)
     if read_manifest(run_dir / "site") is not None:
         console.print("\ngo on with", highlight=False)

@@ -27,6 +27,7 @@ from lilm.export.quality.texts import Texts, find_texts
 from lilm.pipeline.hashing import write_json
 from lilm.pipeline.runner import locked
 from lilm.progress import Reporter
+from lilm.report.narrow import Narrowed
 
 FOLDER = "quant"  # in the run's own folder
 REPORT, PAGE = "report.json", "report.html"
@@ -79,9 +80,9 @@ def measure(
     ]
     figures = {**_together(found), "seconds": round(time.monotonic() - started, 1)}
     for one in found:
-        reporter.console.print(quality_table(one["models"][0]))
+        reporter.console.print(Narrowed(quality_table(one["models"][0])))
         if (choices := choices_table(one["models"][0])) is not None:
-            reporter.console.print(choices)
+            reporter.console.print(Narrowed(choices))
     for target in targets:
         reporter.say(f"  everything: {target / REPORT}")
         reporter.say(f"  to read: {target / PAGE}")

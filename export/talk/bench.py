@@ -22,6 +22,7 @@ from lilm.export.talk.page import crowd_lines, preferred_lines, tuning_table, wr
 from lilm.export.talk.runtimes import NAMES, Runtime, runtimes
 from lilm.progress import Reporter
 from lilm.recipe import load_recipe
+from lilm.report.narrow import Narrowed
 from lilm.temporary import temporary_folder
 
 CONVERSATIONS, INJECTIONS, ANSWERS = 1_000, 500, 200
@@ -90,13 +91,13 @@ def measure(
             reporter.say(f"  {name}: {inputs} conversations and {injections} injections")
             model = make_model(name, made / name)
             rows[name] = measure_format(model, talk, attacks(model, injections, seed), found)
-    reporter.console.print(_table(rows))
+    reporter.console.print(Narrowed(_table(rows)))
     for one in answers:
         known = {key: value_of(one[key]) for key in ("ends_by_eos", "in_language", "loops")}
         shares = ", ".join(f"{key} {'–' if value is None else f'{value:.1%}'}" for key, value in known.items())
         reporter.say(f"  {one['run']}, {one['file']}, {one['answers']} answers: {shares}")
     if tuned:
-        reporter.console.print(tuning_table(tuned))
+        reporter.console.print(Narrowed(tuning_table(tuned)))
         for line in preferred_lines(tuned):
             reporter.say(f"  {line}")
     if crowd:

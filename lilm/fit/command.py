@@ -21,6 +21,7 @@ from lilm.fit.needs import parts_on
 from lilm.fit.parts import check_cache
 from lilm.gguf_parts import is_later_part
 from lilm.pipeline.artifact import own_files
+from lilm.report.narrow import Narrowed
 from lilm.report.units import count, size
 
 BACKENDS = {"arm": "in an app on a phone", "browser": "in a browser"}
@@ -39,14 +40,14 @@ def show_fit(path: Path, device: str, n_ctx: int, use: Use, console: Console) ->
     lines = slow_lines(devices, models)
     if path.is_dir():
         rows = fit_matrix(devices, models, use)
-        console.print(matrix_table(rows, list(models)))
+        console.print(Narrowed(matrix_table(rows, list(models))))
         lines = [*(_best(row, models) for row in rows if device), *lines]
         figures: dict[str, Any] = {"kv_type": use.kv_type, "devices": rows}
     else:
         model = models[path.name]
         contexts = contexts_of(model, n_ctx)
         rows = [fit_row(one, model, use, contexts) for one in devices]
-        console.print(file_table(path.name, rows, contexts))
+        console.print(Narrowed(file_table(path.name, rows, contexts)))
         parts = {one.kind: asdict(parts_on(one, model, use, contexts[-1])) for one in devices}
         lines = [*(_said(kind, contexts[-1], part) for kind, part in parts.items()), *lines]
         figures = {"file": path.name, "kv_type": use.kv_type, "n_ctx": contexts[-1], "parts": parts, "devices": rows}

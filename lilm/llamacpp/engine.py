@@ -186,6 +186,9 @@ class Engine(Closing):
 
 def check_gguf(path: Path) -> None:
     """Raises LilmError when `path` is not there or does not begin like a GGUF file."""
+    if path.is_dir():
+        remedy = "give one of its files; of a run, one that ends in .gguf in its folder export"
+        raise LilmError("a folder, not a GGUF file", where=str(path), remedy=remedy)
     if not path.is_file():
         raise LilmError("no such file", where=str(path), remedy="correct it; `lilm run --to export` makes GGUF files")
     with path.open("rb") as file:

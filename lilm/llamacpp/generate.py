@@ -37,6 +37,8 @@ def generate(
     over what is kept of something else. Returns how many were refused. Raises LilmError when either is there, or `out`
     cannot be written, before any work, and when the model cannot be used.
     """
+    if out.is_dir():
+        raise LilmError("a folder", where=str(out), remedy="give the file to write: --out answers.jsonl")
     if out.exists() and not force:
         raise LilmError("it is there already", where=str(out), remedy="give another --out, or --force to write it anew")
     if not out.parent.is_dir():

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ def _difference(manifest: Manifest, work: Work) -> str:
     before, now = _flat(manifest.config), _flat(work.config)
     for name in sorted(before.keys() | now.keys()):
         if before.get(name) != now.get(name):
-            return f"{name} is {_short(now.get(name))}, it was {_short(before.get(name))}"
+            return _changed(name, before.get(name), now.get(name)) or f"{name} has changed"
     for name in sorted(manifest.inputs.keys() | work.inputs.keys()):
         if manifest.inputs.get(name) != work.inputs.get(name):
             return "a file that it reads has changed" if name == "external" else f"{name} has changed"
@@ -120,7 +121,7 @@ def _changed(name: str, before: Any, now: Any) -> str | None:
     elif isinstance(before, list | tuple) and isinstance(now, list | tuple) and len(before) == len(now):
         both = [(f"{name}[{at}]", one, other) for at, (one, other) in enumerate(zip(before, now, strict=True))]
     else:
-        return None if before == now else f"{name} is {_short(now)}, it was {_short(before)}"
+        return None if before == now else f"{name} is {_short(now, before)}, it was {_short(before, now)}"
     return next((found for one in both if (found := _changed(*one)) is not None), None)
 
 
@@ -135,6 +136,11 @@ def _flat(value: Any, name: str = "") -> dict[str, Any]:
     }
 
 
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= SHOWN else text[:SHOWN] + "…"
+def _short(value: Any, other: Any) -> str:
+    """The beginning of a long value; where `other` begins alike, what differs."""
+    text, beside = repr(value), repr(other)
+    if len(text) <= SHOWN:
+        return text
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(text, beside, strict=False)))
+    start = max(same - SHOWN // 2, 0) if same >= SHOWN else 0
+    return "…" * (start > 0) + text[start : start + SHOWN] + "…" * (len(text) > start + SHOWN)

@@ -134,6 +134,11 @@ class ExportConfig(Section):
         return self
 
     @property
+    def budget_key(self) -> str:
+        """The key that says how large the file of mixed types may be; "" when none does."""
+        return next((key for key in BUDGETS if getattr(self, key)), "")
+
+    @property
     def has_budget(self) -> bool:
         return bool(self.target_mb or self.bits_per_weight or self.device)
 

@@ -51,6 +51,8 @@ def load_recipe(name_or_path: str | Path, changes: Mapping[str, Any] | None = No
     name_or_path, changes = str(name_or_path), changes or {}
     path = Path(name_or_path)
     if path.suffix == ".toml" or path.exists():
+        if path.is_dir():
+            raise LilmError("a folder, not a recipe", where=name_or_path, remedy="give the lilm.toml in it")
         if not path.is_file():
             raise LilmError("no such recipe", where=name_or_path, remedy="`lilm init DIR` writes one")
         data = path.read_bytes()

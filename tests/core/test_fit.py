@@ -191,6 +191,19 @@ def test_the_table_names_every_device_and_fits_a_terminal(tmp_path: Path) -> Non
     assert needed == needed_bytes(find_device("iphone-8-safari"), model, USE, 256)
 
 
+@pytest.mark.parametrize("width", [80, 40])
+def test_no_figure_is_cut_off_on_a_narrow_terminal(tmp_path: Path, width: int) -> None:
+    (tmp_path / "export").mkdir()
+    names = ("Q4_0", "Q4_K_M", "Q6_K", "Q8_0", "f16", "mix-1.94MB", "mix-1.94MB-learned")
+    files = [write_empty(tmp_path / "export" / f"model-{name}.gguf") for name in names]
+    for path in (tmp_path, files[0]):
+        console = Console(width=width, file=StringIO(), record=True)
+        show_fit(path, "", 0, USE, console)
+        text = console.export_text()
+        assert "…" not in text and "1,024" not in text
+        assert text.count(" 256") >= len(load_devices()) * (len(names) if path is tmp_path else 1)
+
+
 def test_a_run_folder_gets_a_column_for_each_file_and_a_device_its_source(tmp_path: Path) -> None:
     with pytest.raises(LilmError, match="no GGUF file"):
         shown(tmp_path)

@@ -90,6 +90,11 @@ def test_an_unknown_recipe_names_the_known_ones() -> None:
         load_recipe("quikstart")
 
 
+def test_a_folder_is_no_recipe(tmp_path: Path) -> None:
+    with pytest.raises(LilmError, match=r"a folder, not a recipe — give the lilm\.toml in it"):
+        load_recipe(str(tmp_path))
+
+
 def test_recipes_of_other_editors(tmp_path: Path) -> None:
     text, path = recipe_text("quickstart"), tmp_path / "lilm.toml"
     path.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())

@@ -208,6 +208,28 @@ def test_other_code_runs_again_unless_it_may_be_any(
     assert go(tmp_path, reporter) == []
 
 
+def test_of_long_settings_what_differs_is_told(fake: Fake, tmp_path: Path, reporter: Reporter) -> None:
+    sources = load_recipe("quickstart").corpus.sources
+    folder = f"/{'folder/' * 20}"
+
+    def recipe(**of_second: object) -> Recipe:
+        of_second = {"path": f"{folder}old", **of_second}
+        return changed("corpus", sources=(sources[0], sources[1].model_copy(update=of_second)))
+
+    def why(now: Recipe) -> str:
+        said = StringIO()
+        runner.explain(now, tmp_path, runner.chosen_stages(None, None), Reporter(Console(file=said, width=500)))
+        return said.getvalue().splitlines()[0]
+
+    go(tmp_path, reporter, recipe())
+    assert why(recipe(limit=7)) == "corpus: would run, since corpus.sources[1].limit is 7, it was 8000"
+    moved = why(recipe(path=f"{folder}new"))
+    assert moved.startswith("corpus: would run, since corpus.sources[1].path is …")
+    assert "/new', it was …" in moved and moved.endswith("/old'")
+    fewer = why(changed("corpus", sources=sources[:1]))
+    assert fewer.startswith("corpus: would run, since corpus.sources is ") and fewer.count("…") >= 1
+
+
 def test_what_would_run_is_told_with_its_reason(fake: Fake, tmp_path: Path) -> None:
     said = StringIO()
     reporter = Reporter(Console(file=said, width=200))

@@ -1,5 +1,6 @@
 """What the system refuses and no stage foresaw: one line, exit code 2, the traceback in a file."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -57,3 +58,13 @@ def test_the_traceback_is_in_a_file_that_is_named(
     line, log = unforeseen(error).line(), tmp_path / "state" / "last-error.log"
     assert said in line and "a fault of LiLM's" in line and str(log) in line
     assert type(error).__name__ in log.read_text(encoding="utf-8")
+
+
+def test_a_full_disk_and_a_file_in_the_way_are_no_faults_of_ours(tmp_path: Path) -> None:
+    full = unforeseen(OSError(errno.ENOSPC, "No space left on device")).line()
+    assert "no space left on the disk" in full and "LiLM" not in full
+    (tmp_path / "mine").write_text("mine")
+    for folder in (tmp_path / "mine", tmp_path / "mine" / "model"):
+        said = lilm("init", str(folder), "--recipe", "quickstart", LILM_STATE=str(tmp_path / "state"))
+        assert said.startswith(f"lilm: {tmp_path / 'mine'}: a file, where a folder is needed") and "LiLM" not in said
+    assert not (tmp_path / "state").exists() and (tmp_path / "mine").read_text() == "mine"

@@ -164,6 +164,10 @@ def test_a_file_that_is_there_is_not_written_over(chat_gguf: Path, tmp_path: Pat
     assert len(run(chat_gguf, [one_prompt("むかし")], out, force=True)) == 1
     with pytest.raises(LilmError, match="no such folder"):
         run(chat_gguf, [one_prompt("むかし")], tmp_path / "absent" / "out.jsonl")
+    for force in (False, True):
+        with pytest.raises(LilmError, match="a folder"):
+            run(chat_gguf, [one_prompt("むかし")], tmp_path, force=force)
+    assert not list(tmp_path.parent.glob(f"{tmp_path.name}.*")), "refused before any work"
 
 
 def test_marks_in_a_prompt_are_text(chat_gguf: Path, tmp_path: Path) -> None:

@@ -196,7 +196,7 @@ def command(model: Path, *options: str) -> list[str]:
 
 def test_through_a_pipe_there_are_answers_alone(chat_gguf: Path) -> None:
     asked = command(chat_gguf, "--temp", "0", "--n-predict", "8")
-    inputs = "むかし\n".encode(), b"\xff\n/nonsense\n", b"\xef\xbb\xbf/quit\n"
+    inputs = "むかし\n".encode(), b"/nonsense\n", b"\xef\xbb\xbf/quit\n"
     runs = [subprocess.run(asked, input=text, capture_output=True) for text in inputs]
     assert runs[0].returncode == 0
     answer = runs[0].stdout.decode()
@@ -204,6 +204,12 @@ def test_through_a_pipe_there_are_answers_alone(chat_gguf: Path) -> None:
     assert b"context " in runs[0].stderr and b"\x1b" not in runs[0].stderr
     assert runs[1].returncode == 2 and b"no such command" in runs[1].stderr.splitlines()[-1]
     assert (runs[2].returncode, runs[2].stdout) == (0, b""), "a byte order mark makes no message of a command"
+
+
+def test_a_pipe_in_another_encoding_is_no_question(chat_gguf: Path) -> None:
+    done = subprocess.run(command(chat_gguf), input="こんにちは\n".encode("cp932"), capture_output=True)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.splitlines()[-1].startswith(b"lilm: standard input: not UTF-8")
 
 
 def test_ctrl_c_stops_the_answer_and_ctrl_d_the_program(slow_gguf: Path) -> None:

@@ -104,6 +104,8 @@ def test_what_is_no_gguf_is_refused(tmp_path: Path) -> None:
         Engine(path, n_ctx=64, threads=1)
     with pytest.raises(LilmError, match="no such file"):
         Engine(tmp_path / "none.gguf", n_ctx=64, threads=1)
+    with pytest.raises(LilmError, match="a folder, not a GGUF file"):
+        Engine(tmp_path, n_ctx=64, threads=1)
 
 
 def test_requantising_is_refused_with_llama_cpps_words(random_export: Path, tmp_path: Path) -> None:

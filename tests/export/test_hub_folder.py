@@ -203,8 +203,10 @@ def test_what_holds_something_stays_and_what_is_not_done_is_said(run: Path, tmp_
             make_hub_folder(run, folder, "", Reporter(quiet=True))
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["mine"]
     assert not (tmp_path / "new").exists()
-    with pytest.raises(LilmError, match="stage finetune is not done"):
+    with pytest.raises(LilmError, match="no such folder"):
         make_hub_folder(tmp_path / "nowhere", tmp_path / "new", "", Reporter(quiet=True))
+    with pytest.raises(LilmError, match="stage finetune is not done"):
+        make_hub_folder(tmp_path / "full", tmp_path / "new", "", Reporter(quiet=True))
     assert lilm("export", "hub", run, "--repo", "no-owner").returncode == 2
 
 

@@ -13,7 +13,7 @@ from lilm.export.gguf_writer import write_gguf
 from lilm.export.quantise import quantise
 from lilm.llamacpp.engine import Engine
 from lilm.progress import Reporter
-from lilm.wasm.run import chat_prompt
+from lilm.wasm.run import chat_prompt, run_model
 from lilm.wasm.wasi.build import build_wasi
 from lilm.wasm.wasi.run import Sampling, run_wasi
 from tests.conftest import lilm
@@ -151,6 +151,16 @@ def test_the_command_line_needs_a_gguf(tmp_path: Path) -> None:
     done = lilm("wasm", "run", tmp_path / "text.gguf", "-p", "a")
     assert done.returncode == 2
     assert "not a GGUF file" in done.stderr
+
+
+def test_a_broken_file_is_refused_before_anything_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def build(*_: object) -> None:
+        raise AssertionError("it was built")
+
+    monkeypatch.setattr("lilm.wasm.build.build_variant", build)
+    (tmp_path / "m.gguf").write_bytes(b"GGUF" + b"\xff" * 40)
+    with pytest.raises(LilmError, match="GGUF"):
+        run_model(tmp_path / "m.gguf", "a", chat=True, wasi=False, sampling={}, reporter=Reporter(quiet=True))
 
 
 def test_a_prompt_and_a_chat_at_once_are_refused() -> None:

@@ -62,6 +62,8 @@ def _place(name: str) -> tuple[Path, int]:
     path, number = Path(name), 1
     if not path.exists() and re.fullmatch("[0-9]{1,12}", (found := name.rpartition(":"))[2]):
         path, number = Path(found[0]), int(found[2])
+    if path.is_dir():
+        raise LilmError("a folder", where=str(path), remedy="give one of its files; `lilm corpus` reads them all")
     if not path.is_file():
         raise LilmError("no such file", where=str(path), remedy="give a FILE, or FILE:N for its Nth record")
     if number < 1:
@@ -88,6 +90,8 @@ def _text(path: Path, source: SourceConfig, number: int, config: CorpusConfig) -
     """The file's record of that number, from 1."""
     items = (item for shard in shards(source) for item in read(shard, source, 0))
     item = next(islice(items, number - 1, None), None)
+    if item is None and number == 1:
+        raise LilmError("nothing in it", where=str(path), remedy="give a file that has text")
     if item is None:
         raise LilmError(f"no record {number}", where=str(path), remedy="give a smaller number")
     if isinstance(item, Bad):

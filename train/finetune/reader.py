@@ -46,6 +46,9 @@ class ChatReader:
             yield chat
         self._judge()
         if not found:
+            if self.bad and self.left_out.total() == self.left_out[BROKEN]:
+                first = self.bad[0]
+                raise LilmError(f"{first.what}; no record fits", where=first.where, remedy=first.remedy)
             why = ", ".join(f"{count} {what}" for what, count in self.left_out.items())
             raise LilmError(
                 "no chat in it" + (f" to learn from ({why})" if why else ""),

@@ -15,6 +15,7 @@ from lilm.pipeline.runner import locked
 from lilm.pipeline.stage import Context
 from lilm.progress import Reporter
 from lilm.recipe import CorpusConfig, RulesConfig, TokenizerConfig
+from lilm.report.narrow import Narrowed
 from lilm.train.languages.debian import WHERE, Package, fetch, find_packages
 from lilm.train.languages.page import results_table, write_page
 from lilm.train.languages.sources import ENGLISH, LANGUAGES, Language
@@ -77,7 +78,7 @@ def _measured(
             if json_file is not None:
                 write_json(json_file, figures)
             bar.advance(1, language.code)
-    reporter.console.print(results_table(figures))
+    reporter.console.print(Narrowed(results_table(figures)))
     if markdown is not None:
         write_page(markdown, figures)
     return figures

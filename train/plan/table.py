@@ -4,6 +4,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from lilm.report.narrow import Narrowed
 from lilm.report.units import count, size, three_digits
 from lilm.train.plan.estimate import DAY, Phase, Plan
 
@@ -62,7 +63,7 @@ def plan_table(plan: Plan) -> RenderableType:
         *(f"does not fit: {warning}" for warning in plan.warnings),
         *(f"  would fit: {remedy}" for remedy in plan.remedies),
     ]
-    return Group(table, *(Text(line) for line in lines))
+    return Group(Narrowed(table), *(Text(line) for line in lines))
 
 
 def _filled(phase: Phase, room: float) -> str:

@@ -15,6 +15,7 @@ from lilm.pipeline.artifact import read_manifest
 from lilm.pipeline.hashing import write_json
 from lilm.pipeline.runner import locked
 from lilm.progress import Reporter
+from lilm.report.narrow import Narrowed
 from lilm.train.real.bed import LANGUAGES, bench_recipe, make_bed
 from lilm.train.real.checks import compare_ids
 from lilm.train.real.contender import Outcome
@@ -151,7 +152,7 @@ def _compared(plan: Plan, reporter: Reporter) -> dict[str, Any]:
         if "files" not in plan.skip:
             figures |= make_files(trial)
             tell()
-    reporter.console.print(results_table(figures))
+    reporter.console.print(Narrowed(results_table(figures)))
     if not plan.skip & {"files", "page"}:
         make_page(trial)
         reporter.say(f"the page: {command('serve', trial.folder, '--open')}")

@@ -19,6 +19,7 @@ from lilm.llamacpp.engine import Engine
 from lilm.pipeline.hashing import write_json
 from lilm.progress import Reporter
 from lilm.recipe import WasmConfig
+from lilm.report.narrow import Narrowed
 from lilm.temporary import temporary_folder
 from lilm.wasm.bench.peer import wllama
 from lilm.wasm.bench.real import divergences
@@ -86,7 +87,7 @@ def measure(
         **_sizes(built[-1]),
         **(divergences(data, built[0]) if data else {"kld_vs_native": None, "kld_by_type": {}}),
     }
-    reporter.console.print(_table(figures))
+    reporter.console.print(Narrowed(_table(figures)))
     return figures
 
 

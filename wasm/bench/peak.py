@@ -12,6 +12,7 @@ from lilm.fit.device import MB
 from lilm.fit.measure import Peak, native_peak
 from lilm.progress import Reporter
 from lilm.recipe import WasmConfig
+from lilm.report.narrow import Narrowed
 from lilm.wasm.build import build_variant
 from lilm.wasm.stage import has_chromium, memory_use
 from lilm.wasm.toolchain import find_toolchain
@@ -40,7 +41,7 @@ def fit_errors(gguf: Path, n_ctx: int, kv_type: str, reporter: Reporter, threads
         use = replace(memory_use(config, "threads"), threads=count)
         peaks["chromium"], process = chromium_peak(gguf, built[-1], built[0], use, n_ctx)
         reporter.say(f"  the page's whole process took {process / MB:,.0f} MB")
-    reporter.console.print(_table(peaks))
+    reporter.console.print(Narrowed(_table(peaks)))
     figures = {name: {**asdict(peak), "error": round(peak.error, 4)} if peak else None for name, peak in peaks.items()}
     return {"n_ctx": n_ctx, "kv_type": kv_type, "threads": count, **figures, "chromium_process": process}
 

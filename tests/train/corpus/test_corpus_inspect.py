@@ -74,6 +74,8 @@ def test_the_refused_piece_of_a_long_document_is_shown(tmp_path: Path) -> None:
     ("name", "message"),
     [
         ("gone.txt", "no such file"),
+        ("", "a folder"),
+        ("empty.txt", "nothing in it"),
         ("a.jsonl:9", "no record 9"),
         ("a.jsonl:0", "counted from 1"),
         ("a.jsonl:2", "not JSON"),
@@ -81,6 +83,7 @@ def test_the_refused_piece_of_a_long_document_is_shown(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_shown_is_one_line(tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / "a.jsonl").write_text(json.dumps({"text": PROSE}) + "\n{broken\n", encoding="utf-8")
+    (tmp_path / "empty.txt").touch()
     with pytest.raises(LilmError, match=message):
         said(tmp_path / name, config())
 

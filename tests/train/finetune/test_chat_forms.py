@@ -239,6 +239,7 @@ def test_many_end_it_with_the_first(tmp_path: Path, max_bad: float, counted: str
         ([{"prompt": {"text": "a", "role": "prompter", "replies": [None]}}], {}, "a message that is None"),
         ([{"prompt": {"text": "a", "role": "prompter", "replies": "b"}}], {}, "replies that are 'b'"),
         ([{"utterances": [{"interlocutor_id": at, "text": "a"} for at in "ABC"]}], {}, "3 people talk in it"),
+        ([{"messages": [None]}] * 2, {"max_bad": 1}, "a message that is None, not an object; no record fits"),
         ([row("q1", None, "a")], {}, "no chat in it to learn from (1 chats without an assistant's turn)"),
     ],
 )  # fmt: skip
