@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from lilm.cli.options import load_run
 from lilm.commands import command
 from lilm.errors import LilmError
 
@@ -17,7 +18,14 @@ PAGE = "report.html"
 def register(app: typer.Typer) -> None:
     @app.command()
     def report(
-        runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="A run folder; two with --compare.")],
+        runs: Annotated[
+            list[Path] | None,
+            typer.Argument(
+                metavar="RUN...",
+                help="A run folder, else that of the recipe here, as with `lilm run`; two with --compare.",
+                show_default=False,
+            ),
+        ] = None,
         compare: Annotated[bool, typer.Option("--compare", help="Both runs' files in one table and chart.")] = False,
         out: Annotated[
             Path | None, typer.Option("--out", metavar="FILE", help="--compare: where to. Default: compare.html.")
@@ -29,6 +37,7 @@ def register(app: typer.Typer) -> None:
         Examples: `lilm report runs/quickstart --open` · `lilm report --compare runs/one runs/two --out both.html`
         """
         wanted = 2 if compare else 1
+        runs = runs or ([load_run("", None)[1]] if not compare and Path("lilm.toml").is_file() else [])
         if len(runs) != wanted:
             remedy = command("report", *(("--compare", "RUN_A", "RUN_B") if len(runs) > 1 or compare else ("RUN",)))
             raise LilmError(f"{len(runs)} runs, where {wanted} is meant", where="lilm report", remedy=remedy)

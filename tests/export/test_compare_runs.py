@@ -1,6 +1,7 @@
 """`lilm report`: two runs on one page, or why not; and where a run's pages lie."""
 
 import json
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from lilm.errors import LilmError
 from lilm.export.quality.page.compare import compare_runs
 from lilm.export.quality.page.compare_page import compare_page
 from lilm.pipeline.artifact import Manifest
+from lilm.recipe import recipe_text
 from tests.export.made_report import FULL, report, row
 
 ROWS = [FULL, row("Q8_0", 32.0, 0.001), row("Q4_0", 17.0, 0.04, (0.009, 0.012))]
@@ -149,3 +151,11 @@ def test_the_command_prints_where_the_pages_are(tmp_path: Path) -> None:
     assert call.stdout.split() == [str(one / "quant" / "report.html"), str(one / "bench" / "report.html")]
     for wrong in (["report", str(one), str(two)], ["report", "--compare", str(one)], ["report", str(tmp_path)]):
         assert isinstance(CliRunner().invoke(make_app(), wrong).exception, LilmError)
+    with chdir(tmp_path):
+        assert isinstance(CliRunner().invoke(make_app(), ["report"]).exception, LilmError), "no recipe there"
+        Path("lilm.toml").write_text(recipe_text("quickstart"), encoding="utf-8")
+        one.rename("run")
+        assert CliRunner().invoke(make_app(), ["report"]).stdout.split() == [
+            "run/quant/report.html",
+            "run/bench/report.html",
+        ]
