@@ -3,7 +3,7 @@
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,14 +43,16 @@ def build_chat(
     n_predict: int = N_PREDICT,
 ) -> "gr.Blocks":
     """The chat page of one model, or of two that answer the same questions one after the other. They are loaded here,
-    in child processes that end with this one.
+    in child processes that end with this one, or when the page is closed.
 
     threads: 0 takes one per core. lora: an adapter to load over the model. beside: the second model. system, n_predict:
     what the settings begin with, as sampling. Raises LilmError when a file is missing, corrupt or has no chat template.
     """
-    engines = [ChatEngine(model_path, n_ctx=n_ctx, threads=threads, lora=lora)]
-    if beside is not None:
-        engines.append(ChatEngine(beside, n_ctx=n_ctx, threads=threads))
+    with ExitStack() as opened:
+        engines = [opened.enter_context(ChatEngine(model_path, n_ctx=n_ctx, threads=threads, lora=lora))]
+        if beside is not None:
+            engines.append(opened.enter_context(ChatEngine(beside, n_ctx=n_ctx, threads=threads)))
+        models = opened.pop_all()
     count = len(engines)
     import gradio as gr
 
@@ -182,6 +184,13 @@ def build_chat(
             taken = one.load.click(take, chosen, [one.chat, system_box, *controls], js=CHOOSE, cancels=answers, **here)
             taken.failure(free, None, controls, **here)
         page.load(None, js=COPY_AS_TYPED)
+    closing = page.close
+
+    def close(verbose: bool = True) -> None:
+        with models:
+            closing(verbose)
+
+    page.close = close  # type: ignore[method-assign] # Gradio tells nobody when it closes
     return page
 
 
@@ -250,6 +259,7 @@ def launch(
             },
         )
     except OSError as error:
+        page.close(verbose=False)
         remedy = "stop the other server, or choose with --port"
         raise LilmError(f"cannot listen on port {port or 'any'}: {error}", where=host, remedy=remedy) from error
     return page

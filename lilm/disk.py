@@ -68,11 +68,11 @@ def filling(folder: Path) -> Iterator[Path]:
 
 
 def writable(text: str) -> str:
-    """The text without halves of surrogate pairs, which no file can hold: JSON may have them, and the names of files
+    r"""The text without halves of surrogate pairs, which no file can hold: JSON may have them, and the names of files
     that are no UTF-8, as archives of Windows unpack to.
 
     >>> writable("\ud800!")
-    '\\\\ud800!'
+    '\\ud800!'
     """
     return text.encode(errors="backslashreplace").decode()
 

@@ -73,18 +73,21 @@ def chat_server(model: Path) -> Iterator[tuple[str, psutil.Process]]:
         encoding="utf-8",
         errors="replace",
     ) as server:
+        reader = threading.Thread(target=_drain, args=(server,), daemon=True)
         try:
             said = ""
             for line in server.stdout or ():
                 said += line
                 if address := ADDRESS.search(line):
-                    threading.Thread(target=_drain, args=(server,), daemon=True).start()
+                    reader.start()
                     yield address[0] + "/", psutil.Process(server.pid)
                     return
             last = (said.strip().splitlines() or ["it said nothing"])[-1]
             raise LilmError(f"`lilm chat` does not start: {last}", where=str(model), remedy="try it by hand")
         finally:
             server.terminate()
+            if reader.is_alive():
+                reader.join()  # or what it reads is closed under it
 
 
 def _drain(server: "subprocess.Popen[str]") -> None:

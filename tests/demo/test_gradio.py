@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from lilm.demo.chat import build_chat, launch
 from lilm.demo.chat_turns import loaded, plain, shown, turn
 from lilm.errors import LilmError
+from lilm.llamacpp.client import WORKER
 from lilm.recipe import SamplingConfig
 
 SLIDERS = (0.8, 0.95, 40, 0.05, 1.1)
@@ -170,8 +172,23 @@ def test_a_corrupt_file_is_an_error_before_the_server_starts(tmp_path: Path) -> 
 
 def test_a_taken_port_is_one_line(chat_gguf: Path, client: Any) -> None:
     port = int(client.src.rstrip("/").rsplit(":", 1)[1])
+    before = workers()
     with pytest.raises(LilmError, match=f"cannot listen on port {port}"):
         launch(chat_gguf, port, block=False)
+    assert workers() == before
+
+
+def workers() -> set[int]:
+    """The processes that hold models."""
+    return {one.pid for one in psutil.Process().children() if any(WORKER in part for part in one.cmdline())}
+
+
+def test_a_page_that_is_closed_gives_its_models_back(chat_gguf: Path) -> None:
+    before = workers()
+    page = launch(chat_gguf, block=False, threads=1, beside=chat_gguf)
+    assert len(workers() - before) == 2
+    page.close(verbose=False)
+    assert workers() == before
 
 
 @pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"Origin": "https://evil.example"}])
