@@ -1,7 +1,9 @@
 """Small inputs of the pretrain stage, made by the stages before it."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import polars as pl
@@ -20,6 +22,25 @@ from lilm.train.pack import stage as pack_stage
 from lilm.train.stories import stories
 from lilm.train.tokenizer import stage as tokenizer_stage
 from lilm.train.tokenizer.train import train_base_tokenizer
+from lilm.train.trainer.loop import Job
+
+
+@pytest.fixture
+def jobs_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[ModuleType], list[Job]]:
+    """Gives the list of all jobs that a module lets `train` do from now on."""
+
+    def watch(module: ModuleType) -> list[Job]:
+        jobs: list[Job] = []
+        train = module.train
+
+        def kept(model: torch.nn.Module, job: Job, reporter: Reporter) -> object:
+            jobs.append(job)
+            return train(model, job, reporter)
+
+        monkeypatch.setattr(module, "train", kept)
+        return jobs
+
+    return watch
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,9 @@
 
 import copy
 import json
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -88,17 +90,10 @@ def test_new_rows_alone_leave_the_base_as_it_was(
 
 
 def test_trials_learn_as_the_stage_would(
-    run: Path, recipe: Recipe, reporter: Reporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Path, recipe: Recipe, reporter: Reporter, tmp_path: Path, jobs_of: Callable[[ModuleType], list[Job]]
 ) -> None:
     """A rate that the recipe has found with level steps would spoil the rows without them."""
-    jobs: list[Job] = []
-    train = compare.train
-
-    def kept(model: torch.nn.Module, job: Job, reporter: Reporter) -> object:
-        jobs.append(job)
-        return train(model, job, reporter)
-
-    monkeypatch.setattr(compare, "train", kept)
+    jobs = jobs_of(compare)
     changed = {"keep_base_rows": True, "embedding_lr_scale": 4.0, "bigrams": 0.5}
     recipe = recipe.model_copy(update={"pretrain": recipe.pretrain.model_copy(update=changed)})
     compare_init(run, recipe, 1, reporter, tmp_path, ["mean"])

@@ -2,7 +2,9 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -78,17 +80,10 @@ def test_every_trial_begins_at_the_same_point(report: dict[str, Any], recipe: Re
 
 
 def test_trials_learn_as_the_stage_would(
-    recipe: Recipe, packed: Path, reporter: Reporter, monkeypatch: pytest.MonkeyPatch
+    recipe: Recipe, packed: Path, reporter: Reporter, jobs_of: Callable[[ModuleType], list[Job]]
 ) -> None:
     """The start that they share is stage 1's: no replay, level steps, and what follows the new pieces."""
-    jobs: list[Job] = []
-    train = rank.train
-
-    def kept(model: torch.nn.Module, job: Job, reporter: Reporter) -> object:
-        jobs.append(job)
-        return train(model, job, reporter)
-
-    monkeypatch.setattr(rank, "train", kept)
+    jobs = jobs_of(rank)
     pretrain = recipe.pretrain.model_copy(update={"bigrams": 0.5, "replay": 0.5})
     rank_report(packed, recipe.model_copy(update={"pretrain": pretrain}), reporter, 1, ranks=(4,))
     first, *others = jobs
