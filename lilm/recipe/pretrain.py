@@ -19,9 +19,12 @@ class PretrainConfig(Section):
     replay: float = Field(default=0.25, ge=0, lt=1)
     """Share of base-language sequences in stage 2. Stage 1 has none: the rows that learn there do not stand in them."""
     init: Literal["mean", "covariance", "random", "distillation", "frequency"] = "mean"
-    """New embedding rows: mean of the piece's old sub-tokens; distillation: that, then learnt so that the model reads
-    the piece as it read the sub-tokens; covariance: near the mean of all rows, as transformers does; random: noise (the
-    control); frequency: mean, then as likely as the text has the piece. `lilm tokenizer compare-init` tries each."""
+    """New embedding rows: mean of the piece's old sub-tokens; covariance: near the mean of all rows, as transformers
+    does; random: noise (the control); frequency: mean, then as likely as the text has the piece; distillation: mean,
+    then learnt so that the model reads the piece as it read the sub-tokens, then as likely as the text has it.
+    `lilm tokenizer compare-init` tries each."""
+    distillation_steps: int = Field(default=0, ge=0, le=1_000_000)
+    """Steps of init = "distillation", of 16 short texts each; 0: one for each 12 new pieces, and 100 or more."""
     bigrams: float = Field(default=0.0, ge=0, le=1)
     """After a new piece this share of the target is what follows that piece in all of the corpus, the rest what follows
     it here; over stage 2 it falls to 0. It helps where the text is far more than the run reads."""

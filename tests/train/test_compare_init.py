@@ -56,7 +56,7 @@ def test_each_start_is_trained_on_the_same_and_the_run_stays_as_it_was(
         assert one["curve"][0] == other["curve"][0], "the same beginning"
         assert [entry["step"] for entry in one["curve"]] == list(range(7))
         assert len(one["loss"]) == 6
-        if init != "frequency":  # which lets a base this small expect Japanese everywhere
+        if init not in ("frequency", "distillation"):  # which let a base this small expect Japanese everywhere
             assert one["curve"][0]["bits_per_byte_en"] == pytest.approx(
                 by_name["new_rows", "mean"]["curve"][0]["bits_per_byte_en"], abs=0.3
             )

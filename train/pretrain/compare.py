@@ -56,13 +56,14 @@ def compare_init(
     reporter: Reporter,
     out_dir: Path | None = None,
     inits: Sequence[Init] = get_args(Init),
-    distillation: Distillation = Distillation(),  # noqa: B008 - frozen
+    distillation: Distillation | None = None,
 ) -> dict[str, Any]:
     """Train the base from each of `inits` for `steps` steps, once its new rows only and once all of it.
 
     run_dir: a run whose stages corpus, base, tokenizer and pack are done; nothing in these is changed. Rates, batches,
     replay, rows that keep their bits and what is taught beside the text are those of `recipe.pretrain` (stage 1 for the
-    new rows, stage 2 for all), warmed up and decayed over `steps`. Writes compare-init.html and compare-init.json to
+    new rows, stage 2 for all), warmed up and decayed over `steps`; so is
+    `distillation`, where none is given. Writes compare-init.html and compare-init.json to
     `out_dir` (default: RUN/reports) and returns what the latter holds: steps, tokens, languages, and trials {init,
     trained, seconds, curve [{step, bits_per_byte_LANG}], loss [nats per token of each step], and what distillation
     measured}. Raises LilmError when a stage is not done.
@@ -72,7 +73,7 @@ def compare_init(
     require_done(run_dir, NEEDED)
     if steps < 1:
         raise LilmError(f"{steps} steps", where="--steps", remedy="give 1 or more")
-    trials = list(_trials(run_dir, recipe, steps, reporter, inits, distillation))
+    trials = list(_trials(run_dir, recipe, steps, reporter, inits, distillation or Distillation.of(recipe.pretrain)))
     config, window = recipe.pretrain, window_of(run_dir, recipe)
     found = {
         "steps": steps,

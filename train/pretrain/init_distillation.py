@@ -8,13 +8,14 @@ is learnt in one pass over a few thousand snippets.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch.nn.functional import embedding
 
 from lilm.errors import LilmError
 from lilm.progress import Reporter
+from lilm.recipe.pretrain import PretrainConfig
 from lilm.train.pretrain.init_snippets import Snippet, collect_snippets, stack_ids, stack_places
 from lilm.vocabulary.pieces import Pieces
 
@@ -25,11 +26,17 @@ PIECES_A_STEP = 12
 @dataclass(frozen=True)
 class Distillation:
     """steps: of AdamW, at most; 0: one for each PIECES_A_STEP new pieces, and 100 or more. batch_size: snippets of one.
-    lr: first rate, as a share of the old rows' root mean square; it falls to 0 along a cosine."""
+    lr: first rate, as a share of the old rows' root mean square; it falls to 0 along a cosine. dtype: autocast type;
+    the rows themselves stay float32."""
 
     steps: int = 0
     batch_size: int = 16
     lr: float = 0.1
+    dtype: Literal["float32", "bfloat16"] = "bfloat16"
+
+    @classmethod
+    def of(cls, config: PretrainConfig) -> "Distillation":
+        return cls(steps=config.distillation_steps, dtype=config.dtype)
 
 
 def distil_input_rows(
@@ -65,17 +72,17 @@ def distil_input_rows(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     order = _orders(len(snippets), steps * settings.batch_size, seed)
     probe = snippets[:: max(1, len(snippets) // (4 * settings.batch_size))]
-    before = _probe(model, probe, rows, n_old, settings.batch_size)
+    before = _probe(model, probe, rows, n_old, settings)
     with reporter.bar("distil new rows", steps) as bar:
         for step in range(steps):
             chosen = order[step * settings.batch_size : (step + 1) * settings.batch_size]
-            loss = _distance(model, [snippets[index] for index in chosen], rows, n_old)
+            loss = _distance(model, [snippets[index] for index in chosen], rows, n_old, settings.dtype)
             torch.autograd.backward(loss)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             schedule.step()
             bar.advance(note=f"distance {loss.item():.3f}")
-    after = _probe(model, probe, rows, n_old, settings.batch_size)
+    after = _probe(model, probe, rows, n_old, settings)
     with torch.no_grad():
         matrix[n_old:] = rows.to(matrix)
     for parameter, learns in frozen.items():
@@ -93,9 +100,9 @@ def _orders(count: int, wanted: int, seed: int) -> list[int]:
     return [index for _ in range(epochs) for index in torch.randperm(count, generator=generator).tolist()][:wanted]
 
 
-def _distance(model: Any, snippets: list[Snippet], rows: torch.Tensor, n_old: int) -> torch.Tensor:
+def _distance(model: Any, snippets: list[Snippet], rows: torch.Tensor, n_old: int, dtype: str) -> torch.Tensor:
     device, matrix = model.device, model.get_input_embeddings().weight
-    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=dtype == "bfloat16"):
         with torch.no_grad():
             old = stack_ids([snippet.old for snippet in snippets], device)
             target = model.model(input_ids=old, use_cache=False).last_hidden_state
@@ -111,6 +118,7 @@ def _distance(model: Any, snippets: list[Snippet], rows: torch.Tensor, n_old: in
 
 
 @torch.no_grad()
-def _probe(model: Any, snippets: list[Snippet], rows: torch.Tensor, n_old: int, batch_size: int) -> float:
-    parts = [snippets[at : at + batch_size] for at in range(0, len(snippets), batch_size)]
-    return sum(float(_distance(model, part, rows, n_old)) for part in parts) / len(parts)
+def _probe(model: Any, snippets: list[Snippet], rows: torch.Tensor, n_old: int, settings: Distillation) -> float:
+    size = settings.batch_size
+    parts = [snippets[at : at + size] for at in range(0, len(snippets), size)]
+    return sum(float(_distance(model, part, rows, n_old, settings.dtype)) for part in parts) / len(parts)

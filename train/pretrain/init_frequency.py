@@ -5,7 +5,7 @@ its piece whatever was read. A mean of old rows has the bias of parts of charact
 as likely as in the text. (Initialising an output layer's biases by frequencies is old practice; a Llama has none.)
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -28,15 +28,11 @@ def expect_frequencies(model: Any, base: Pieces, merged: Pieces, texts: Iterable
     """
     counts = np.full(len(merged), UNSEEN)
     windows: list[list[int]] = []
-    seen = 0
     for text in texts:
         ids = merged.encode(text)
         np.add.at(counts, ids, 1)
         if len(windows) < WINDOWS and len(ids) >= WINDOW:
             windows.append([merged.bos_id, *ids[: WINDOW - 1]])
-        seen += len(text)
-        if seen >= COUNTED:
-            break
     if not windows:
         return  # too little text to say anything about frequencies
     n_old = len(base)
@@ -49,6 +45,16 @@ def expect_frequencies(model: Any, base: Pieces, merged: Pieces, texts: Iterable
         wanted = torch.from_numpy(np.log(counts / counts.sum())[n_old:]).to(mean) + total.mean()
         rows = matrix[n_old:].float()
         matrix[n_old:] = (rows + ((wanted - rows @ mean) / mean.dot(mean))[:, None] * mean).to(matrix)
+
+
+def first_texts(texts: Iterable[str]) -> Iterator[str]:
+    """Those that pieces are counted in: until COUNTED characters have come."""
+    seen = 0
+    for text in texts:
+        yield text
+        seen += len(text)
+        if seen >= COUNTED:
+            return
 
 
 @torch.no_grad()

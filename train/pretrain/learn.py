@@ -17,6 +17,7 @@ from lilm.recipe import OptimConfig, PretrainConfig
 from lilm.train.base.model_folder import TOKENIZER, load_llama, save_llama
 from lilm.train.pretrain.adapter import Vocabulary, check_belongs, has_embeddings, load_adapter, save_adapter
 from lilm.train.pretrain.embeddings import both_matrices
+from lilm.train.pretrain.init_distillation import Distillation
 from lilm.train.pretrain.init_model import add_rows
 from lilm.train.pretrain.inputs import heldout_texts, open_sequences, open_tokenizers
 from lilm.train.pretrain.lora import merge_lora, with_lora
@@ -81,6 +82,7 @@ def pretrain(config: PretrainConfig, inputs: Mapping[str, Path], out_dir: Path, 
         context.seed,
         read_texts(inputs["corpus"], context.language, "train"),
         context.reporter,
+        Distillation.of(config),
     )
     settle_special_tokens(model, inputs["tokenizer"], tokenizers.pieces)
     n_old = len(tokenizers.base)

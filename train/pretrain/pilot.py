@@ -23,6 +23,7 @@ from lilm.train.plan.calibrate import Clock, steady_clock
 from lilm.train.plan.memory import file_bytes
 from lilm.train.pretrain.compare import window_of
 from lilm.train.pretrain.embeddings import both_matrices
+from lilm.train.pretrain.init_distillation import Distillation
 from lilm.train.pretrain.init_model import add_rows
 from lilm.train.pretrain.inputs import Tokenizers, open_sequences, open_tokenizers
 from lilm.train.pretrain.lora import with_lora
@@ -157,9 +158,9 @@ class _Pilot:
         model = load_llama(self._folders["base"], self._device)
         texts = read_texts(self._folders["corpus"], recipe.language, "train")
         started = time.monotonic()
-        add_rows(
-            model, tokenizers.base, tokenizers.pieces, recipe.pretrain.init, recipe.seed, texts, self._trial.reporter
-        )
+        base, pieces, config = tokenizers.base, tokenizers.pieces, recipe.pretrain
+        distillation = Distillation.of(config)
+        add_rows(model, base, pieces, config.init, recipe.seed, texts, self._trial.reporter, distillation)
         if self._new:
             weight = recipe.pretrain.bigrams
             self._teaching = prepare_teaching(model, self._main, len(tokenizers.base), weight)

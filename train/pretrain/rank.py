@@ -24,6 +24,7 @@ from lilm.train.base.model_folder import load_llama
 from lilm.train.plan.flops import trained_parameters
 from lilm.train.plan.memory import Setting, device_memory
 from lilm.train.pretrain.embeddings import both_matrices
+from lilm.train.pretrain.init_distillation import Distillation
 from lilm.train.pretrain.init_model import add_rows
 from lilm.train.pretrain.inputs import heldout_texts, open_sequences, open_tokenizers
 from lilm.train.pretrain.lora import merge_lora, with_lora
@@ -178,7 +179,8 @@ class _Pilot:
         ]
         self._heldout = heldout_texts(inputs["corpus"], languages, config.eval_bytes)
         texts = read_texts(inputs["corpus"], recipe.language, "train")
-        add_rows(self.model, self._tokenizers.base, self._tokenizers.pieces, config.init, recipe.seed, texts, reporter)
+        base, pieces, distillation = self._tokenizers.base, self._tokenizers.pieces, Distillation.of(config)
+        add_rows(self.model, base, pieces, config.init, recipe.seed, texts, reporter, distillation)
         new = new_pieces(self._tokenizers.base, self._tokenizers.pieces)
         self._teaching = NOTHING_NEW
         if new:

@@ -13,6 +13,7 @@ from lilm.pipeline.stage import stage_named
 from lilm.train.pack.packing import IGNORE
 from lilm.train.plan.calibrate import steady_speed
 from lilm.train.pretrain.embeddings import both_matrices
+from lilm.train.pretrain.init_distillation import Distillation
 from lilm.train.pretrain.init_model import add_rows
 from lilm.train.pretrain.lora import with_lora
 from lilm.train.pretrain.teaching import prepare_teaching
@@ -38,7 +39,8 @@ class ByStages:
         model, tokenizers, main, replay = opened.model, opened.tokenizers, opened.main, opened.replay
         started = time.perf_counter()
         texts = read_texts(folder / "corpus", recipe.language, "train")
-        add_rows(model, tokenizers.base, tokenizers.pieces, config.init, recipe.seed, texts, reporter)
+        distillation = Distillation.of(config)
+        add_rows(model, tokenizers.base, tokenizers.pieces, config.init, recipe.seed, texts, reporter, distillation)
         if new_pieces(tokenizers.base, tokenizers.pieces):
             prepare_teaching(model, main, len(tokenizers.base), config.bigrams)
         prepared = time.perf_counter() - started

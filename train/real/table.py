@@ -79,7 +79,11 @@ VARIANTS = {
         {"pretrain": {"init": "mean", "bigrams": 0.0}},
     ),
     "distilled": Contender(
-        "LiLM, input rows distilled", _stages, (2e-4, 4e-4, 8e-4), 4e-4, {"pretrain": {"init": "distillation"}}
+        "LiLM, input rows distilled",
+        _stages,
+        (2e-4, 4e-4, 8e-4),
+        4e-4,
+        {"pretrain": {"init": "distillation", "distillation_steps": 20}},
     ),
 }
 """Run when asked for by name. One more is a line here: what it changes in the recipe, or another Way."""

@@ -21,7 +21,7 @@ NAMES = {
     "covariance": "near the mean of all rows",
     "frequency": "the mean, as likely as the text has the piece",
     "random": "noise, the control",
-    "distillation": "mean, then distilled",
+    "distillation": "mean, then distilled, as likely as the text has the piece",
 }
 
 
