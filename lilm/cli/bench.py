@@ -40,7 +40,9 @@ def register(app: typer.Typer) -> None:
             typer.Option(help="gpu: minutes in all, 8 if not given; real: of training, 60; chat: of the crowd, 2."),
         ] = 0,
         variants: Annotated[str, typer.Option(help="real: more contenders, with commas: lora, mean, averaged, …")] = "",
-        choose_rates: Annotated[bool, typer.Option("--choose-rates", help="real: try three rates for each.")] = False,
+        choose_rates: Annotated[
+            str, typer.Option("--choose-rates", help="real: contenders to try three rates for, with commas, or all.")
+        ] = "",
         skip: Annotated[
             str,
             typer.Option(

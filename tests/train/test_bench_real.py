@@ -66,7 +66,7 @@ def plan(pretrain_inputs: Mapping[str, Path], tmp_path_factory: pytest.TempPathF
         threads=1,
         speed_seconds=0.2,
         variants="lora,averaged",
-        choose_rates=True,
+        choose_rates="all",
         skip=frozenset({"tokenizer", "page"}),
         markdown=folder / "real.md",
         json_file=folder / "real.json",
@@ -137,7 +137,7 @@ def test_what_is_done_is_not_trained_again(
     monkeypatch.setattr("lilm.train.real.by_trainer.train_by_defaults", fail)
     monkeypatch.setattr("lilm.train.real.by_seed_loop.seed_steps", fail)
     monkeypatch.setattr("lilm.train.real.by_stages.steady_speed", fail)
-    elsewhere = replace(plan, choose_rates=False, skip=plan.skip | {"files"}, markdown=None, json_file=None)
+    elsewhere = replace(plan, choose_rates="", skip=plan.skip | {"files"}, markdown=None, json_file=None)
     again = compare(elsewhere, Reporter(Console(quiet=True)))
     assert again["contenders"] == figures["contenders"]
 
@@ -160,7 +160,7 @@ def test_the_page_holds_the_figures_and_keeps_what_was_written_by_hand(plan: Pla
     text = plan.markdown.read_text()  # type: ignore[union-attr]
     ours = Outcome.of(figures["contenders"]["ours"])
     assert f"{ours.last.ja:.3f}" in text
-    assert "--variants lora,averaged --choose-rates --skip page,tokenizer --markdown FILE`" in text
+    assert "--variants lora,averaged --choose-rates all --skip page,tokenizer --markdown FILE`" in text
     for prompt in (*JAPANESE, *ENGLISH, *CHATS):
         assert prompt in text
     assert plan.markdown.with_suffix(".svg").read_text().startswith("<svg")  # type: ignore[union-attr]
@@ -205,6 +205,8 @@ def test_what_is_missing_or_unknown_is_refused_before_anything_is_fetched(tmp_pa
         measure(reporter, tmp_path, variants="best")
     with pytest.raises(LilmError, match="cannot skip 'ours'"):
         measure(reporter, tmp_path, skip="ours")
+    with pytest.raises(LilmError, match="no contender 'lora'"):  # which was not asked for
+        measure(reporter, tmp_path, choose_rates="ours,lora")
     with pytest.raises(LilmError, match="no text of language 'ja'"):
         measure(reporter, tmp_path, run_dir=tmp_path / "run")
     assert not (tmp_path / "run").exists()

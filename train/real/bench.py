@@ -24,7 +24,7 @@ from lilm.train.real.own import write_own
 from lilm.train.real.page import CHECKS, results_table, write_page
 from lilm.train.real.prompts import QUESTIONS, TOPICS
 from lilm.train.real.runs import OURS, Runs
-from lilm.train.real.table import MAIN, chosen, titles
+from lilm.train.real.table import MAIN, chosen, rated, titles
 
 SKIPPABLE = ("tokenizer", "files", "page")
 
@@ -42,7 +42,7 @@ class Plan:
     threads: int = 2
     speed_seconds: float = 20.0
     variants: str = ""
-    choose_rates: bool = False
+    choose_rates: str = ""
     skip: frozenset[str] = frozenset()
     markdown: Path | None = None
     json_file: Path | None = None
@@ -58,13 +58,13 @@ def measure(
     run_dir: Path | None = None,
     minutes: float = 60.0,
     variants: str = "",
-    choose_rates: bool = False,
+    choose_rates: str = "",
     skip: str = "",
     markdown: Path | None = None,
     json_file: Path | None = None,
 ) -> dict[str, Any]:
     """data, minutes: as Plan. run_dir: Plan's root; None: runs/bench-real. variants: names of the table's, with commas.
-    choose_rates: three rates are tried for each contender first. skip: with commas, "tokenizer" (bench
+    choose_rates: names of contenders, with commas, or "all": three rates are tried for each of them first. skip: with commas, "tokenizer" (bench
     tokenizer's figure), "files" (chat, GGUF files, page), "page". markdown: file for the results as a page of text.
     json_file: written after each contender.
 
@@ -77,7 +77,7 @@ def measure(
 
     if data is None:
         raise LilmError("no text", where="lilm bench real", remedy="give a folder with ja_text and en_text by --data")
-    chosen(variants)
+    rated(choose_rates, chosen(variants)[0])
     names = frozenset(name.strip() for name in skip.split(",") if name.strip())
     unknown = sorted(names - set(SKIPPABLE))
     if unknown:
@@ -135,7 +135,8 @@ def _compared(plan: Plan, reporter: Reporter) -> dict[str, Any]:
                 write_page(plan.markdown, figures)
 
         if plan.choose_rates:
-            figures["rates_tried"] = runs.choose_rates(speeds)
+            figures["choose_rates"] = plan.choose_rates
+            figures["rates_tried"] = runs.choose_rates(speeds, rated(plan.choose_rates, contenders))
 
         def done(name: str, outcome: Outcome) -> None:
             figures["contenders"][name] = outcome.as_json()

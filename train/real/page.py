@@ -135,7 +135,7 @@ choice saw; lower is better.
 def _command(figures: Mapping[str, Any], variants: Sequence[str]) -> str:
     options = [f"--minutes {figures['minutes']:g}"]
     options += [f"--variants {','.join(variants)}"] if variants else []
-    options += ["--choose-rates"] if figures.get("rates_tried") else []
+    options += ["--choose-rates", figures["choose_rates"]] if figures.get("rates_tried") else []
     options += [f"--skip {','.join(figures['skipped'])}"] if figures["skipped"] else []
     return f"lilm bench real --data DATA {' '.join(options)} --markdown FILE"
 
@@ -165,7 +165,9 @@ def _rates(figures: Mapping[str, Any]) -> str:
         for name, rates in tried.items()
         for rate, found in rates.items()
     ]
-    words = "Each rate had a fifth of the minutes; the figures are of a second held-out text.\n\n"
+    words = (
+        "Each rate had a fifth of the minutes, after what is done once; the figures are of a second held-out text.\n\n"
+    )
     return "## Learning rates\n\n" + words + _table(("", "rate", "Japanese", "English", ""), rows)
 
 

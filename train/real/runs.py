@@ -1,6 +1,6 @@
 """Speeds first, in turn, then each contender for equal seconds; what is done is kept."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -55,15 +55,16 @@ class Runs:
             keep(self._speed_file(name), self._without_rate(trial), asdict(found[name]))
         return found
 
-    def choose_rates(self, speeds: Mapping[str, Speed]) -> Tried:
-        """Try each contender's rates for a part of the seconds, and take the one that ends lowest in Japanese on the
-        text for choices. Returns the bits per byte by contender, rate and language."""
+    def choose_rates(self, speeds: Mapping[str, Speed], names: Iterable[str]) -> Tried:
+        """Try the rates of these contenders for a part of the seconds, besides what they do once before, and take the
+        one that ends lowest in Japanese on the text for choices. Returns the bits per byte by contender, rate and
+        language."""
         tried: Tried = {}
-        for name, one in self.contenders.items():
+        for name in names:
             tried[name] = {}
-            for rate in one.rates:
+            for rate in self.contenders[name].rates:
                 trial = self.trial(name, rate, f"pilots/{name}-{rate:g}", choosing=True)
-                outcome = self._outcome(trial, speeds[name], self.seconds * PILOT)
+                outcome = self._outcome(trial, speeds[name], speeds[name].prepare_seconds + self.seconds * PILOT)
                 tried[name][f"{rate:g}"] = {"ja": outcome.last.ja, "en": outcome.last.en}
             self.rates[name] = float(min(tried[name], key=lambda rate, name=name: tried[name][rate]["ja"]))  # type: ignore[misc]
         return tried

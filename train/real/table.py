@@ -105,5 +105,20 @@ def chosen(variants: str) -> tuple[dict[str, Contender], dict[str, Derived]]:
     return contenders, {name: DERIVED[name] for name in names if name in DERIVED}
 
 
+def rated(choose_rates: str, contenders: Mapping[str, Contender]) -> list[str]:
+    """Those of `contenders` that a list with commas names; all for "all".
+
+    Raises LilmError for a name that is none.
+    """
+    names = [name.strip() for name in choose_rates.split(",") if name.strip()]
+    if names == ["all"]:
+        return list(contenders)
+    unknown = [name for name in names if name not in contenders]
+    if unknown:
+        remedy = "use all, or some of " + ", ".join(contenders)
+        raise LilmError(f"no contender {unknown[0]!r}", where="--choose-rates", remedy=remedy)
+    return names
+
+
 def titles(contenders: Mapping[str, Contender], derived: Mapping[str, Derived]) -> dict[str, str]:
     return {name: one.title for name, one in contenders.items()} | {name: one.title for name, one in derived.items()}
