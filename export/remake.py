@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lilm.disk import require_space
+from lilm.disk import require_space, results_folder
 from lilm.errors import LilmError
 from lilm.export.delivery import Delivered, deliver
 from lilm.export.recipe_json import QuantEntry, RecipeFile, folder_digest, made_by, read_recipe
@@ -27,8 +27,7 @@ def remake(
     """
     known = read_recipe(recipe)
     wanted = _chosen(known, names, recipe)
-    out_dir.mkdir(parents=True, exist_ok=True)
-    with temporary_folder("remake", out_dir) as work:
+    with results_folder(out_dir), temporary_folder("remake", out_dir) as work:
         whole = _full(known, full, work)
         maker = _Maker(known, recipe.parent, whole, work, run, reporter)
         for entry in wanted:  # before any work

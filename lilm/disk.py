@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lilm.errors import LilmError
@@ -88,6 +88,21 @@ def read_utf8(path: Path) -> str:
         raise LilmError(f"cannot be read ({error.strerror})", where=str(path), remedy="give another file") from error
     except UnicodeDecodeError as error:
         raise LilmError(f"not UTF-8 (byte {error.start})", where=str(path), remedy="save it as UTF-8") from error
+
+
+@contextmanager
+def results_folder(folder: Path) -> Iterator[None]:
+    """Make `folder` and those above it. Where the block ends by an exception, those made here that nothing came into go
+    again."""
+    made = [one for one in (folder, *folder.parents) if not one.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # something lies in it
+            for one in made:
+                one.rmdir()
+        raise
 
 
 def link_or_copy(source: Path, target: Path) -> None:

@@ -47,6 +47,7 @@ def write_own(
               base=base if kind == "hub" or "://" in base else _seen_from(base, folder))  # fmt: skip
     path = _write(folder, own.recipe())
     typer.echo(f"wrote {path}: {own.title}, {own.lang}, {found.words}, {own.base}")
+    _doubt(code)
     if found.refused:
         typer.echo(f"left out: {found.refused}")
     typer.echo(f"next: {_next(folder, 'plan', 'here')}   # how long it takes on this machine")
@@ -123,6 +124,15 @@ def _text(text: str, lang: str) -> _Found:
     first = next(iter(refused.values()))
     share = enough(len(refused), len(files))
     return _Found(words, said_of_refused(refused, len(files)), first.remedy, share)
+
+
+def _doubt(lang: str) -> None:
+    """Say that a code may be a slip of the hand; rare languages have codes too."""
+    from lilm.train.corpus.language import is_known
+
+    if not is_known(lang):
+        told = "web pages in other languages are not told from it"
+        typer.echo(f"note: no language {lang!r} is known here; if it is one, {told}; if not, correct `language` there")
 
 
 def _base(base: str) -> str:

@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 from lilm.cli.options import ForceOption, Groups, RecipeOption, RunOption, load_run
+from lilm.commands import command
+from lilm.errors import LilmError
 from lilm.pipeline.stage import STAGES
 
 
@@ -14,6 +16,7 @@ def register(app: typer.Typer) -> Groups:
 
     @app.command()
     def run(
+        slip: Annotated[str | None, typer.Argument(hidden=True)] = None,
         recipe: RecipeOption = "",
         run_dir: RunOption = None,
         first: Annotated[str | None, typer.Option("--from", help="First stage.")] = None,
@@ -36,6 +39,9 @@ def register(app: typer.Typer) -> Groups:
         from lilm.pipeline.runner import chosen_stages, explain, run_stages
         from lilm.progress import Reporter, text_console
 
+        if slip is not None:
+            again = command("run", "--recipe", slip)
+            raise LilmError(f"{slip!r} is no option", where="lilm run", remedy=f"name a recipe so: `{again}`")
         stages = chosen_stages(first, last)
         loaded, folder = load_run(recipe, run_dir)
         if explain_only:

@@ -103,7 +103,10 @@ def register(app: typer.Typer) -> None:
         model: Annotated[Path, typer.Argument(metavar="MODEL.gguf", help="A GGUF file.")],
         out: Annotated[Path, typer.Option("--out", help="JSON Lines: prompt, text, tokens, finish_reason, seed.")],
         prompts: Annotated[
-            Path | None, typer.Argument(metavar="PROMPTS", help="A prompt a line; .jsonl or .json: prompt or messages.")
+            Path | None,
+            typer.Argument(
+                metavar="PROMPTS", help="A prompt a line, - for standard input; .jsonl or .json: prompt or messages."
+            ),
         ] = None,
         prompt: Annotated[str | None, typer.Option("--prompt", help="One prompt, in place of PROMPTS.")] = None,
         chat: Annotated[bool, typer.Option("--chat", help="Prompts are questions, by the file's template.")] = False,
@@ -141,6 +144,11 @@ def register(app: typer.Typer) -> None:
         reporter = Reporter()
         refused = write(model, asked, order, out, reporter, n_ctx=n_ctx, lora=lora, force=force)
         reporter.say(f"{len(asked)} texts are in {out}" + (f", {refused} of them refused" if refused else ""))
+        if refused == len(asked):
+            what = "the model took none of the prompts"
+            raise LilmError(
+                what, where=str(out), remedy='read "error" there, and give shorter ones or a larger --n-ctx'
+            )
 
     @app.command()
     def api(

@@ -1,6 +1,7 @@
 """Prompts for `lilm generate`: lines of text, JSON Lines, or JSON."""
 
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from lilm.errors import LilmError
 from lilm.llamacpp.messages import checked_messages
 
 JSON, JSON_LINES = ".json", (".jsonl", ".ndjson")
+STDIN = "-"
 KEYS = ("id", "prompt", "messages")
 AS = 'write {"prompt": a text} or {"messages": [{"role", "content"}, …]}, each with an "id" if you like'
 
@@ -27,12 +29,13 @@ class Prompt:
 
 def read_prompts(path: Path, chat: bool = False, system: str = "") -> list[Prompt]:
     """Of a file in UTF-8: a prompt a line, blank lines left out, or by its name JSON Lines (.jsonl, .ndjson), or JSON
-    (.json): one record, as a saved chat is, or a list of them; or lines, as some call them too.
+    (.json): one record, as a saved chat is, or a list of them; or lines, as some call them too. "-": a prompt a line of
+    the standard input.
 
     chat: prompts are questions to a chat model, after `system` if there is one. Raises LilmError naming the line that
     is none, before anything is made of the others.
     """
-    text, kind = read_utf8(path), path.suffix.lower()
+    text, kind = (_standard_input(), "") if str(path) == STDIN else (read_utf8(path), path.suffix.lower())
     lines = [(number, line.rstrip("\r")) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     if kind in (JSON, *JSON_LINES):
         records = _whole(text, path) if kind == JSON else None
@@ -45,6 +48,13 @@ def read_prompts(path: Path, chat: bool = False, system: str = "") -> list[Promp
     if not prompts:
         raise LilmError("no prompt in it", where=str(path), remedy="write one a line")
     return prompts
+
+
+def _standard_input() -> str:
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise LilmError(f"not UTF-8 (byte {error.start})", where="standard input", remedy="give it as UTF-8") from error
 
 
 def _whole(text: str, path: Path) -> list[tuple[str, Any]] | None:

@@ -47,6 +47,11 @@ def test_what_path_finds_is_called_by_its_name(installed: Path, tmp_path: Path) 
     ), "the one that PATH finds is another program"
 
 
+def test_a_recipe_without_its_option_is_told_the_option(installed: Path, tmp_path: Path) -> None:
+    line = f"{shlex.quote(str(installed))} run my/lilm.toml"
+    assert remedy(line, tmp_path) == f"'{installed}' run --recipe my/lilm.toml"
+
+
 def test_python_dash_m() -> None:
     assert program(Path("/x/lilm/__main__.py"), "") == f"{shlex.quote(sys.executable)} -m lilm"
 

@@ -42,6 +42,15 @@ def test_a_recipe_of_ones_own(texts: Path, capsys: pytest.CaptureFixture[str]) -
     )
 
 
+@pytest.mark.parametrize(("lang", "doubts"), [("my", False), ("zz", True)])
+def test_a_code_that_nobody_knows_is_doubted(
+    lang: str, doubts: bool, texts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_own(Path("mine"), None, lang, "texts", None)
+    assert ("no language 'zz' is known here" in capsys.readouterr().out) is doubts
+    assert written("mine").language == lang
+
+
 def test_a_folder_behind_a_link_finds_the_text(texts: Path) -> None:
     (texts.parent / "far" / "away").mkdir(parents=True)
     Path("near").symlink_to("far/away")

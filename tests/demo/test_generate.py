@@ -1,5 +1,6 @@
 """`lilm generate`: prompts in, JSON Lines out, the same each time, also after it was stopped."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from lilm.cli.entry import make_app
 from lilm.demo.dialogue import Dialogue
 from lilm.errors import LilmError
 from lilm.llamacpp import generate as generating
@@ -37,6 +39,28 @@ def test_lines_and_records_are_read_alike(tmp_path: Path) -> None:
         [head, {"role": "user", "content": "むかし"}],
     ]
     assert [prompt.given for prompt in of_records] == asked
+
+
+def test_a_dash_is_the_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def given(data: bytes) -> list[Prompt]:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data), encoding="ascii"))
+        return read_prompts(Path("-"))
+
+    monkeypatch.chdir(tmp_path)
+    assert [prompt.asked for prompt in given("むかし\r\n\nThe cat\n".encode())] == ["むかし", "The cat"]
+    with pytest.raises(LilmError, match="standard input: not UTF-8"):
+        given("むかし".encode("euc_jp"))
+
+
+def test_a_command_whose_prompts_were_all_refused_fails(
+    chat_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out.jsonl"
+    words = ["lilm", "generate", str(chat_gguf), "--prompt", "cat " * 400, "--out", str(out), "--n-ctx", "256"]
+    monkeypatch.setattr("sys.argv", words)
+    with pytest.raises(LilmError, match="took none of the prompts"):
+        make_app()(standalone_mode=False)
+    assert "context has room for" in out.read_text(encoding="utf-8")
 
 
 def test_a_file_of_json_is_records_and_not_lines_of_text(tmp_path: Path) -> None:

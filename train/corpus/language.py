@@ -44,6 +44,21 @@ def other_language(text: str, expected: str) -> tuple[bool, str]:
     return keep, "" if keep else f"{language} ({confidence:.2f}), not {expected}"
 
 
+def is_known(language: str) -> bool:
+    """Whether documents in it can be told from others."""
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    return language in CANDIDATES.split() or language in LanguageIdentifier.from_model_file(MODEL_FILE).labels
+
+
+def require_known(language: str, where: str) -> None:
+    """Raises LilmError for a language whose documents cannot be told from others."""
+    if not is_known(language):
+        raise LilmError(
+            f"py3langid does not know {language!r}", where=where, remedy="correct lang, or set detect_language = false"
+        )
+
+
 def excerpt(text: str) -> str:
     """The whole text, or SLICES slices evenly spread over it."""
     if len(text) <= SLICES * SLICE_CHARS:

@@ -8,13 +8,17 @@ from lilm.errors import LilmError
 from lilm.pipeline.artifact import Artifact, read_manifest
 from lilm.pipeline.stage import Context
 from lilm.recipe import CorpusConfig
+from lilm.train.corpus.language import require_known
 from lilm.train.corpus.sources import check_source, fingerprints
 
 
 def check(config: CorpusConfig, context: Context) -> None:
-    """Raises LilmError when a source, an evaluation file, an earlier corpus or a model is missing or empty."""
+    """Raises LilmError when a source, an evaluation file, an earlier corpus or a model is missing or empty, and for a
+    language that is to be told from others and cannot."""
     for source in config.sources:
         check_source(source, 0.0 if config.bad_input == "stop" else config.max_bad)
+        if source.tells_language:
+            require_known(source.lang, f"corpus source {source.name}: lang")
     if config.decontaminate.path:
         from lilm.train.corpus.reading.contamination import evaluation_files
 

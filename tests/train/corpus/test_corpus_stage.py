@@ -183,6 +183,17 @@ def test_check_finds_a_missing_source_before_anything_is_written(small: CorpusCo
         stage.check(small.model_copy(update={"sources": (missing,)}), context)
 
 
+def test_a_language_that_nothing_tells_from_others_is_refused_before(small: CorpusConfig, context: Context) -> None:
+    def web_of(lang: str) -> CorpusConfig:
+        web = small.sources[0].model_copy(update={"lang": lang, "web": True})
+        return small.model_copy(update={"sources": (web,)})
+
+    for lang in ("ja", "my"):  # the second is none of the few that are looked for always
+        stage.check(web_of(lang), context)
+    with pytest.raises(LilmError, match="source a: lang: py3langid does not know 'zz'"):
+        stage.check(web_of("zz"), context)
+
+
 def test_a_new_dump_against_an_earlier_corpus(small: CorpusConfig, tmp_path: Path, context: Context) -> None:
     out = made(small, tmp_path / "first", context)
     Manifest("corpus", "", {}, {}, describe_outputs(out, ()), (), {}).write(out)
