@@ -65,7 +65,8 @@ def measure(
 ) -> dict[str, Any]:
     """data, minutes: as Plan. run_dir: Plan's root; None: runs/bench-real. variants: names of the table's, with commas.
     choose_rates: names of contenders, with commas, or "all": three rates are tried for each of them first. skip: with
-    commas, "tokenizer" (bench tokenizer's figure), "files" (chat, GGUF files, page), "page". markdown: file for the results as a page of text.
+    commas, "tokenizer" (bench tokenizer's figure), "files" (chat, GGUF files, page), "page". markdown: file for the
+    results as a page of text.
     json_file: written after each contender.
 
     Bits per UTF-8 byte of text that no training and no choice saw: ja_bpb_before, en_bpb_before, then for each
