@@ -129,7 +129,7 @@ def visit(
     def honest(number: int) -> None:
         while not served[number] or time.monotonic() < started + seconds:
             try:
-                job = clients[number].submit(asks(texts[number]), *GREEDY, N_PREDICT, "", api_name="/answer")
+                job = clients[number].submit(asks(texts[number]), *GREEDY, N_PREDICT, "", "", api_name="/answer")
                 history, _ = job.result(PATIENCE)
                 asked, *answer = [_plain(turn["content"]) for turn in history]
             except Exception:  # whatever Gradio's client raises for it: the question is lost

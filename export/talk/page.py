@@ -117,8 +117,8 @@ def crowd_lines(found: Mapping[str, Any]) -> list[str]:
     first, last = found["memory_mb"]
     return [
         f"{found['clients']} visitors, {found['faulty']} of whom break the rules, for {clock(found['seconds'])}: "
-        f"{found['answers']:,} answers, {found['lost']} lost, {found['mixed']} that were somebody else's; "
-        f"{found['faults']:,} faults",
+        f"{found['answers']:,} answers, {found['lost']} lost, {found['mixed']} that were somebody else's, "
+        f"{found['other']} in other words than alone; {found['faults']:,} faults",
         f"a visitor who leaves in an answer frees the model after {found['freed_s']:.2f} s",
         f"memory of the server {first:,.0f} MB at first, {last:,.0f} MB at last",
     ]

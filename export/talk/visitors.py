@@ -32,7 +32,12 @@ class Raw:
         self, history: Any, session: str, n_predict: Any = N_PREDICT, sampling: tuple[float, ...] = GREEDY, **body: Any
     ) -> Any:
         """The response to a question that is put into the queue."""
-        asked = {"data": [history, *sampling, n_predict, ""], "fn_index": self.answer, "session_hash": session, **body}
+        asked = {
+            "data": [history, *sampling, n_predict, "", ""],
+            "fn_index": self.answer,
+            "session_hash": session,
+            **body,
+        }
         return self.http.post("queue/join", content=json.dumps(asked), headers={"Content-Type": "application/json"})
 
     def events(self, session: str) -> Iterator[dict[str, Any]]:
