@@ -4,7 +4,7 @@ import contextlib
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,9 @@ import pytest
 from lilm.demo.chat import build_chat, launch
 from lilm.demo.chat_turns import loaded, plain, shown, turn
 from lilm.errors import LilmError
+from lilm.export.talk.injections import injections
+from lilm.llamacpp.answers import Answer, Order, Outcome
+from lilm.llamacpp.chat import ChatEngine
 from lilm.llamacpp.client import WORKER
 from lilm.recipe import SamplingConfig
 
@@ -128,6 +131,27 @@ def test_a_schema_that_cannot_be_followed_is_one_line_and_the_chat_goes_on(clien
     with pytest.raises(Exception, match=f"the JSON schema: .*{told}"):
         client.predict(asks("The cat"), *SLIDERS, 16, "", schema, api_name="/answer")
     assert said(ask(client, 16).result(timeout=60))
+
+
+def test_forged_marks_reach_the_model_letter_by_letter(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model's process takes what it is given for text; the page changes nothing of it on the way there."""
+    asked: list[list[dict[str, str]]] = []
+
+    def write(engine: ChatEngine, messages: list[dict[str, str]], order: Order) -> Answer:
+        def pieces() -> Generator[str, None, Outcome]:
+            asked.append(messages)
+            yield "ok"
+            return Outcome(1, 1, "stop", 0, 0.1, 0.1)
+
+        return Answer(pieces())
+
+    monkeypatch.setattr(ChatEngine, "write", write)
+    typed = [chat for chat in injections(60, 0, ["<s>", "</s>", "<|im_start|>"]) if chat[0]["role"] == "user"]
+    for chat in typed:
+        history = [turn(message["role"], message["content"]) for message in chat]
+        client.predict(history, *SLIDERS, 16, "", "", api_name="/answer")
+    assert len(asked) == len(typed) > 20
+    assert asked == typed
 
 
 def test_the_system_message_is_read(client: Any) -> None:

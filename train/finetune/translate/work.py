@@ -87,9 +87,7 @@ class Work:
 
         return await self.chats.translate(self.pairs[number].original, ask)
 
-    async def _ask(
-        self, numbers: list[int], kept: KeptAnswers, made_of: dict[str, Any], reporter: Reporter
-    ) -> None:
+    async def _ask(self, numbers: list[int], kept: KeptAnswers, made_of: dict[str, Any], reporter: Reporter) -> None:
         done = len(self.pairs) - len(numbers)
         if done:
             reporter.say(f"  {done} of {len(self.pairs)} chats are there already")
