@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from lilm.chat import Message
+from lilm.chat import WEIGHT, Message, is_learnt
 from lilm.errors import LilmError
 
 ROLES = {
@@ -26,7 +26,7 @@ TOOLS = (*CALLS, "tool", "function", "observation", "function_response", "tool_r
 TEXT_PARTS = ("text", "input_text", "output_text")
 LONGEST = 1_000_000  # characters of a chat; a longer one takes gigabytes to tokenise
 SHOWN = 60  # characters of what was found
-WEIGHT = "weight"  # of an answer in OpenAI's files: 0 for one that is there to be read, and not to be learnt
+READ_ONLY = 0, "0"  # values of an answer's WEIGHT; others are what people give to what is learnt
 MOST_TOOLS = 20  # names of tools that are told apart
 OTHER_TOOLS = "calls of other tools"
 
@@ -40,11 +40,12 @@ class Chat(NamedTuple):
 
 
 def to_messages(value: Any, role_key: str, text_key: str, where: str, left_out: Counter[str]) -> list[Message]:
-    """The messages of one conversation up to its last answer; none, counted in left_out, when nothing can be learnt.
+    """The messages of one conversation up to its last answer that is learnt; none, counted in left_out, when there is
+    no such answer.
 
-    What one role says in several messages is one turn of several lines. An empty answer ends the conversation, and so
-    does one of weight 0, since every answer is learnt here, and a call of a tool, for which no chat format here has a
-    place; the tool is named in left_out.
+    What one role says in several messages is one turn of several lines. An answer of weight 0 is read and not learnt,
+    and counted. An empty answer ends the conversation, and so does a call of a tool, for which no chat format here has
+    a place; the tool is named in left_out.
     Raises LilmError naming `where`.
     """
     if not isinstance(value, list):
@@ -53,20 +54,21 @@ def to_messages(value: Any, role_key: str, text_key: str, where: str, left_out: 
         )
     messages: list[Message] = []
     tool = next((at for at, item in enumerate(value) if _is_of_tool(item, role_key)), None)
-    unlearnt = next((at for at, item in enumerate(value[:tool]) if _has_no_weight(item, role_key)), None)
-    for item in value[: tool if unlearnt is None else unlearnt]:
+    for item in value[:tool]:
         role, text = _turn(item, role_key, text_key, where)
+        read_only = role == "assistant" and item.get(WEIGHT) in READ_ONLY
         if messages and messages[-1]["role"] == role:
-            text = messages.pop()["content"] + "\n" + text
-        messages.append({"role": role, "content": text.strip()})
+            before = messages.pop()
+            text, read_only = before["content"] + "\n" + text, read_only or WEIGHT in before
+        messages.append({"role": role, "content": text.strip(), **({WEIGHT: "0"} if read_only else {})})
     answered = any(message["role"] == "assistant" for message in messages)
     empty = next((at for at, one in enumerate(messages) if one["role"] == "assistant" and not one["content"]), None)
     messages = [message for message in messages[:empty] if message["content"] or message["role"] != "system"]
-    while messages and messages[-1]["role"] != "assistant":
+    if unlearnt := sum(WEIGHT in message for message in messages):
+        left_out["answers of weight 0, which are read and not learnt"] += unlearnt
+    while messages and not is_learnt(messages[-1]):
         messages.pop()
-    if unlearnt is not None:
-        left_out["answers of weight 0, with what follows them"] += 1
-    elif tool is not None:
+    if tool is not None:
         _count_calls(value[tool:], role_key, text_key, left_out)
     elif not answered:
         left_out["chats without an assistant's turn"] += 1
@@ -111,11 +113,6 @@ def _is_of_tool(item: Any, role_key: str) -> bool:
     return isinstance(item, dict) and bool(
         item.get(role_key) in TOOLS or item.get("tool_calls") or item.get("function_call")
     )
-
-
-def _has_no_weight(item: Any, role_key: str) -> bool:
-    role = ROLES.get(str(item.get(role_key))) if isinstance(item, dict) else None
-    return role == "assistant" and item.get(WEIGHT) == 0
 
 
 def _count_calls(items: Iterable[Any], role_key: str, text_key: str, left_out: Counter[str]) -> None:
