@@ -19,6 +19,7 @@ HEADS = (
     "answers that end",
     "in the question's language",
     "in circles",
+    "empty",
     "seconds",
 )
 
@@ -62,7 +63,7 @@ def _rows(figures: Mapping[str, Any]) -> list[tuple[str, ...]]:
             row["title"],
             f"{row['answer_bpb']:.3f}",
             f"{row['answer_bpb_own']:.3f}" if "answer_bpb_own" in row else "",
-            *(_share(value_of(row[name])) for name in ("ends_by_eos", "in_language", "loops")),
+            *(_share(value_of(row[name])) for name in ("ends_by_eos", "in_language", "loops", "empty")),
             "–" if row["seconds"] is None else f"{row['seconds']:,.0f}",
         )
         for row in figures["ways"].values()
