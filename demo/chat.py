@@ -7,11 +7,12 @@ from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lilm.demo.answer_schema import schema_of
 from lilm.demo.chat_parts import local_theme, panel, sliders_of
 from lilm.demo.chat_texts import translations
 from lilm.demo.chat_turns import CHOOSE, COPY_AS_TYPED, SAVE, TO_THE_BOX, is_asked, loaded, messages_of, plain, turn
 from lilm.demo.hosts import names_of
-from lilm.demo.meter import meter
+from lilm.demo.meter import language_of, meter
 from lilm.errors import LilmError
 from lilm.llamacpp.answers import MAX_SEED, Order
 from lilm.llamacpp.chat import ChatEngine
@@ -28,6 +29,7 @@ POLICY = (
 )
 
 N_PREDICT = 256
+SCHEMA = "the JSON schema"
 Numbers = tuple[float, ...]
 
 
@@ -40,14 +42,17 @@ def build_chat(
     lora: Path | None = None,
     beside: Path | None = None,
     system: str = "",
+    schema: str = "",
     n_predict: int = N_PREDICT,
 ) -> "gr.Blocks":
     """The chat page of one model, or of two that answer the same questions one after the other. They are loaded here,
     in child processes that end with this one, or when the page is closed.
 
-    threads: 0 takes one per core. lora: an adapter to load over the model. beside: the second model. system, n_predict:
-    what the settings begin with, as sampling. Raises LilmError when a file is missing, corrupt or has no chat template.
+    threads: 0 takes one per core. lora: an adapter to load over the model. beside: the second model. system, schema
+    (a JSON schema that answers follow), n_predict: what the settings begin with, as sampling. Raises LilmError when a
+    file is missing, corrupt or has no chat template, and for a schema that cannot be followed.
     """
+    schema_of(schema, SCHEMA)
     with ExitStack() as opened:
         engines = [opened.enter_context(ChatEngine(model_path, n_ctx=n_ctx, threads=threads, lora=lora))]
         if beside is not None:
@@ -75,18 +80,23 @@ def build_chat(
             return gr.skip(), *free()
         return [*history[:at], turn("user", plain(edited.value).strip())], *busy()
 
-    def answer(*values: Any) -> Iterator[tuple[Any, ...]]:
+    def answer(request: gr.Request, *values: Any) -> Iterator[tuple[Any, ...]]:
         """Yields the histories with the growing answers, and the lines under them. Each is answered that waits for
         it."""
+        lang = language_of(request.headers.get("accept-language", ""))
         histories = [[turn(one["role"], plain(one["content"])) for one in history] for history in values[:count]]
         meters: list[Any] = [gr.skip()] * count
-        order, system_message = ordered(values[count:-1]), str(values[-1] or "")
+        *numbers, system_message, form = values[count:]
+        try:
+            order = ordered(tuple(numbers), str(form or ""))
+        except LilmError as error:
+            raise told(error) from error
         if not any(is_asked(history) for history in histories):
             yield *histories, *meters
         for at, engine in enumerate(engines):
             if not is_asked(asked := histories[at]):
                 continue
-            pieces, said, sent = engine.write(messages_of(asked, system_message), order), "", 0.0
+            pieces, said, sent = engine.write(messages_of(asked, str(system_message or "")), order), "", 0.0
             try:
                 for piece in pieces:
                     said += piece
@@ -97,18 +107,23 @@ def build_chat(
             except LilmError as error:
                 histories[at] = asked
                 yield *histories, *meters
-                raise gr.Error(error.line(), duration=None, print_exception=False) from error
+                raise told(error) from error
             finally:
                 pieces.close()
             histories[at] = [*asked, turn("assistant", said.strip())]
-            meters[at] = meter(pieces.outcome, engine.n_ctx) if pieces.outcome else ""
+            meters[at] = meter(pieces.outcome, engine.n_ctx, engine.resident, lang) if pieces.outcome else ""
             yield *histories, *meters
 
-    def ordered(numbers: Numbers) -> Order:
+    def told(error: LilmError) -> gr.Error:
+        """It stays until it is closed."""
+        return gr.Error(error.line(), duration=None, print_exception=False)
+
+    def ordered(numbers: Numbers, form: str) -> Order:
         names = ("temperature", "top_p", "top_k", "min_p", "repeat_penalty")
         chosen = dict(zip(names, numbers, strict=False))
         drawn = sampling.model_copy(update={**chosen, "top_k": int(chosen["top_k"])})
-        return Order(drawn.model_dump(), int(numbers[5]), secrets.randbelow(MAX_SEED))
+        seed = secrets.randbelow(MAX_SEED)
+        return Order(drawn.model_dump(), int(numbers[5]), seed, schema=schema_of(form, SCHEMA))
 
     def busy(**box: Any) -> tuple[Any, Any, Any]:
         """Returns the updates of the box, Send and Stop while an answer is awaited. Another message would be lost: the
@@ -158,6 +173,7 @@ def build_chat(
             stop = gr.Button(text("stop"), variant="stop", scale=1, min_width=90, visible=False)
         with gr.Accordion(text("settings"), open=False):
             system_box = gr.Textbox(system, label=text("system"), elem_id="system", lines=1, max_lines=4)
+            schema_box = gr.Textbox(schema, label=text("schema"), elem_id="schema", lines=1, max_lines=8)
             with gr.Row():
                 sliders = sliders_of(sampling, n_predict, text)
 
@@ -165,7 +181,7 @@ def build_chat(
         here: dict[str, Any] = {"queue": False, "api_visibility": "private"}
 
         def then_answer(event: Any, **access: Any) -> Any:
-            asked, told = [*chats, *sliders, system_box], [*chats, *(one.line for one in panels)]
+            asked, told = [*chats, *sliders, system_box, schema_box], [*chats, *(one.line for one in panels)]
             answered = event.then(answer, asked, told, concurrency_limit=1, concurrency_id="model", **access)
             answered.failure(give_back, chats, [*chats, *controls], **here).then(None, js=TO_THE_BOX)
             answered.success(free, None, controls, **here).then(None, js=TO_THE_BOX)
@@ -208,6 +224,7 @@ def launch(
     beside: Path | None = None,
     n_ctx: int = 4096,
     system: str = "",
+    schema: str = "",
     n_predict: int = N_PREDICT,
 ) -> "gr.Blocks":
     """Chat with `model_path`, and the model `beside` it, at http://host:port until Ctrl-C; port 0 takes the first free
@@ -236,6 +253,7 @@ def launch(
         lora=lora,
         beside=beside,
         system=system,
+        schema=schema,
         n_predict=n_predict,
     )
     try:

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from lilm.chat import Message
 from lilm.chat.rendering import well_formed
+from lilm.demo.answer_schema import read_schema
 from lilm.demo.dialogue import Dialogue
 from lilm.demo.meter import meter
 from lilm.errors import LilmError
@@ -25,6 +26,7 @@ HELP = """\
 /regenerate     another answer to the last question
 /edit [TEXT]    ask the last question anew: with TEXT in its place, or in the line to be changed
 /system [TEXT]  the system message from now on; without TEXT there is none
+/schema [FILE]  answers follow the JSON schema in FILE from now on; without FILE none
 /save FILE      write the chat to a file (JSON)
 /load FILE      go on with the chat of a file
 /quit           end, as Ctrl-D does
@@ -84,6 +86,10 @@ class Terminal:
             case "system":
                 self.dialogue.system = rest
                 self._note("the system message is set" if rest else "no system message from now on")
+            case "schema":
+                schema = read_schema(Path(rest).expanduser()) if rest else None
+                self.order = replace(self.order, schema=schema)
+                self._note("answers follow the schema" if rest else "no schema from now on")
             case "save":
                 self.dialogue.save(_path(rest, name))
                 self._note(f"{len(self.dialogue.messages)} messages are in {rest}")
@@ -130,7 +136,7 @@ class Terminal:
             self._note("stopped before a word was said")
             return
         self.dialogue.answered(said.strip())
-        self._note(f"[{meter(pieces.outcome, self.engine.n_ctx)}]")
+        self._note(f"[{meter(pieces.outcome, self.engine.n_ctx, self.engine.resident)}]")
 
     def _write(self, text: str) -> None:
         self.out.write(visible(text) if self.interactive else text)

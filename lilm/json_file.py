@@ -30,18 +30,23 @@ def read_json_object(path: Path, *, remedy: str = AGAIN, max_bytes: int = MAX_BY
         raise _bad(f"it cannot be read ({error.strerror})", path, remedy) from error
     except UnicodeDecodeError as error:
         raise _bad(f"not UTF-8 (byte {error.start})", path, remedy) from error
+    return json_object(text, str(path), remedy)
+
+
+def json_object(text: str, where: str, remedy: str) -> dict[str, Any]:
+    """Returns the object in a text. Raises LilmError as `read_json_object` does. where: what errors name."""
     try:
         found = json.loads(text, object_pairs_hook=_without_doubles)
     except RecursionError as error:
-        raise _bad(f"it is nested more than {MAX_DEPTH} deep", path, remedy) from error
+        raise _bad(f"it is nested more than {MAX_DEPTH} deep", where, remedy) from error
     except ValueError as error:
-        raise _bad(f"not JSON ({error})", path, remedy) from error
+        raise _bad(f"not JSON ({error})", where, remedy) from error
     if not isinstance(found, dict):
-        raise _bad(f"it holds {_NAMES.get(type(found), 'a number')}, not an object", path, remedy)
+        raise _bad(f"it holds {_NAMES.get(type(found), 'a number')}, not an object", where, remedy)
     if is_deep(found):
-        raise _bad(f"it is nested more than {MAX_DEPTH} deep", path, remedy)
+        raise _bad(f"it is nested more than {MAX_DEPTH} deep", where, remedy)
     if "\\ud" in text.lower() and not is_text(found):
-        raise _bad("a text in it has half a surrogate pair, which no file can hold", path, remedy)
+        raise _bad("a text in it has half a surrogate pair, which no file can hold", where, remedy)
     return found
 
 
@@ -54,8 +59,8 @@ def is_text(found: Any) -> bool:
     return True
 
 
-def _bad(what: str, path: Path, remedy: str) -> LilmError:
-    return LilmError(what, where=str(path), remedy=remedy)
+def _bad(what: str, where: Path | str, remedy: str) -> LilmError:
+    return LilmError(what, where=str(where), remedy=remedy)
 
 
 def _without_doubles(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

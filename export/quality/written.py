@@ -45,6 +45,11 @@ class Written:
     wrong_language: bool | None
     broken: bool
 
+    @property
+    def empty(self) -> bool:
+        """It says nothing: it ended, is in no language and in no circle."""
+        return not self.text.strip()
+
 
 def beginnings(
     engine: Engine,

@@ -54,9 +54,9 @@ def measure(
 
     Returns {"benchmark", "conversations", "differing_tokens", "differing_masks", "injections",
     "injections_succeeded", "formats": {name: {runtime: {"prompts", "differing_tokens", "differing_masks",
-    "injections_succeeded"}}}, "seed", "answers": [see answers.measure_answers], "seconds"}, with runs
-    "crowd" (see crowd.measure_crowd) and of it "clients", "lost", "mixed" and "freed_s", and with `data` "run", "cpu",
-    "threads" and what tuning.measure_tuning answers.
+    "injections_succeeded"}}}, "runtimes": [what was compared], "seed", "answers": [see answers.measure_answers],
+    "seconds"}, with runs "crowd" (see crowd.measure_crowd) and of it "clients", "lost", "mixed" and "freed_s", and with
+    `data` "run", "cpu", "threads" and what tuning.measure_tuning answers.
     differing_tokens: prompts whose tokens are not those of training, of each runtime and format; differing_masks:
     conversations whose labels are not on what the runtime writes (see borders.same_mask); injections_succeeded: see
     forged.succeeded. Training is measured too: by what it forges, and by whether its own prompts end where its labels
@@ -93,7 +93,7 @@ def measure(
             rows[name] = measure_format(model, talk, attacks(model, injections, seed), found)
     reporter.console.print(Narrowed(_table(rows)))
     for one in answers:
-        known = {key: value_of(one[key]) for key in ("ends_by_eos", "in_language", "loops")}
+        known = {key: value_of(one[key]) for key in ("ends_by_eos", "in_language", "loops", "empty")}
         shares = ", ".join(f"{key} {'–' if value is None else f'{value:.1%}'}" for key, value in known.items())
         reporter.say(f"  {one['run']}, {one['file']}, {one['answers']} answers: {shares}")
     if tuned:
@@ -113,6 +113,7 @@ def measure(
         **{key: _sum(rows, key) for key in ("differing_tokens", "differing_masks")},
         "injections": injections,
         "injections_succeeded": _sum(rows, "injections_succeeded"),
+        "runtimes": ["training", *found],
         "formats": rows,
         "seed": seed,
         "answers": answers,

@@ -19,6 +19,7 @@ HEADS = (
     "answers that end",
     "in the question's language",
     "in circles",
+    "empty",
     "seconds",
 )
 
@@ -62,7 +63,7 @@ def _rows(figures: Mapping[str, Any]) -> list[tuple[str, ...]]:
             row["title"],
             f"{row['answer_bpb']:.3f}",
             f"{row['answer_bpb_own']:.3f}" if "answer_bpb_own" in row else "",
-            *(_share(value_of(row[name])) for name in ("ends_by_eos", "in_language", "loops")),
+            *(_share(value_of(row[name])) for name in ("ends_by_eos", "in_language", "loops", "empty")),
             "–" if row["seconds"] is None else f"{row['seconds']:,.0f}",
         )
         for row in figures["ways"].values()
@@ -117,8 +118,8 @@ def crowd_lines(found: Mapping[str, Any]) -> list[str]:
     first, last = found["memory_mb"]
     return [
         f"{found['clients']} visitors, {found['faulty']} of whom break the rules, for {clock(found['seconds'])}: "
-        f"{found['answers']:,} answers, {found['lost']} lost, {found['mixed']} that were somebody else's; "
-        f"{found['faults']:,} faults",
+        f"{found['answers']:,} answers, {found['lost']} lost, {found['mixed']} that were somebody else's, "
+        f"{found['other']} in other words than alone; {found['faults']:,} faults",
         f"a visitor who leaves in an answer frees the model after {found['freed_s']:.2f} s",
         f"memory of the server {first:,.0f} MB at first, {last:,.0f} MB at last",
     ]

@@ -32,7 +32,12 @@ class Raw:
         self, history: Any, session: str, n_predict: Any = N_PREDICT, sampling: tuple[float, ...] = GREEDY, **body: Any
     ) -> Any:
         """The response to a question that is put into the queue."""
-        asked = {"data": [history, *sampling, n_predict, ""], "fn_index": self.answer, "session_hash": session, **body}
+        asked = {
+            "data": [history, *sampling, n_predict, "", ""],
+            "fn_index": self.answer,
+            "session_hash": session,
+            **body,
+        }
         return self.http.post("queue/join", content=json.dumps(asked), headers={"Content-Type": "application/json"})
 
     def events(self, session: str) -> Iterator[dict[str, Any]]:
@@ -58,12 +63,14 @@ class Raw:
             raise AssertionError(f"a question is answered by status {response.status_code}")
         return self.result(session)
 
-    def leave_in_an_answer(self, n_predict: int, sampling: tuple[float, ...] = GREEDY) -> None:
+    def leave_in_an_answer(self, n_predict: int, sampling: tuple[float, ...] = GREEDY) -> bool:
+        """Whether the answer was still being written: else nobody left in it."""
         session = uuid.uuid4().hex
         self.join(asks("The cat"), session, n_predict, sampling)
         events = self.events(session)
-        next(event for event in events if event["msg"] in ("process_generating", "process_completed"))
+        first = next(event for event in events if event["msg"] in ("process_generating", "process_completed"))
         events.close()  # type: ignore[attr-defined]
+        return bool(first["msg"] == "process_generating")
 
 
 def _half_letters(raw: Raw) -> bool:

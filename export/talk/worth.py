@@ -64,10 +64,11 @@ def own_answers(bed: Bed, folder: Path, label: str, count: int) -> dict[str, Any
 
 
 def shares(written: Sequence[Written]) -> Mapping[str, Any]:
-    """How many answers end by themselves, are in the question's language, and go in circles; with intervals.
-    in_language: of those whose script tells, None where none does."""
+    """How many answers end by themselves, are in the question's language, go in circles, and are empty, which ends at
+    once and is in no language; with intervals. in_language: of those whose script tells, None where none does."""
     return {
         "ends_by_eos": share_with(written, "ended"),
         "in_language": share_with(written, "wrong_language", wanted=False),
         "loops": share_with(written, "loops"),
+        "empty": share_with(written, "empty"),
     }

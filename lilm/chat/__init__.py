@@ -6,7 +6,9 @@ A rendered chat is kept as parts, the template's text and the messages' words. O
 from typing import NamedTuple
 
 Message = dict[str, str]
+"""role, content, and WEIGHT for an answer that is there to be read and not to be learnt."""
 ROLES = ("system", "user", "assistant")
+WEIGHT = "weight"  # as in OpenAI's files; its only value here is "0"
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
@@ -16,6 +18,11 @@ CHAT_TEMPLATE = (
 )
 """For a base without a template. A turn begins with BOS, or with EOS where there is no BOS, and ends with EOS: every
 base has them and needs no new rows, and as special tokens they are what nobody can type."""
+
+
+def is_learnt(message: Message) -> bool:
+    """Whether it is an answer that teaches."""
+    return message["role"] == "assistant" and WEIGHT not in message
 
 
 class Part(NamedTuple):

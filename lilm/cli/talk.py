@@ -64,6 +64,9 @@ def register(app: typer.Typer) -> None:
             bool, typer.Option("--terminal", help="Here, or through a pipe, and not in a page.")
         ] = False,
         system: Annotated[str, typer.Option("--system", help="The system message.")] = "",
+        schema: Annotated[
+            Path | None, typer.Option("--schema", metavar="FILE.json", help="A JSON schema that answers follow.")
+        ] = None,
         seed: Annotated[int | None, typer.Option("--seed", help="--terminal: the same answers again.")] = None,
         n_predict: NPredictOption = 256,
         n_ctx: NCtxOption = 4096,
@@ -83,11 +86,16 @@ def register(app: typer.Typer) -> None:
         if len(models) > 2 or (len(models) == 2 and (terminal or lora)):
             remedy = "two models are for the page, without --lora; else give one"
             raise LilmError(f"{len(models)} models", where="lilm chat", remedy=remedy)
+        followed = None
+        if schema is not None:
+            from lilm.demo.answer_schema import read_schema
+
+            followed = read_schema(schema)
         if terminal:
             from lilm.demo.terminal import talk
             from lilm.llamacpp.answers import Order
 
-            order = Order(sampling.model_dump(), n_predict, checked_seed(seed))
+            order = Order(sampling.model_dump(), n_predict, checked_seed(seed), schema=followed)
             talk(models[0], order, system=system, n_ctx=n_ctx, lora=lora)
             return
         if seed is not None:
@@ -96,6 +104,7 @@ def register(app: typer.Typer) -> None:
 
         beside = models[1] if len(models) == 2 else None
         settings: dict[str, Any] = {"sampling": sampling, "n_ctx": n_ctx, "system": system, "n_predict": n_predict}
+        settings["schema"] = schema.read_text(encoding="utf-8-sig").strip() if schema is not None else ""
         launch(models[0], port, lora=lora, beside=beside, **settings)
 
     @app.command()

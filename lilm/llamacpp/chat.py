@@ -91,6 +91,15 @@ class ChatEngine(Closing):
         remedy = "shorten the message, begin a new chat, or take another file"
         return Unanswerable(f"it cannot answer: {why}", where=str(self.model), remedy=remedy)
 
+    @property
+    def resident(self) -> int | None:
+        """Bytes that the child has in memory now, the file's mapped pages and all; None where that is not known."""
+        try:
+            found: int = psutil.Process(self._client.pid).memory_info().rss if self._client.pid else 0
+        except psutil.Error:  # it ended meanwhile
+            found = 0
+        return found or None
+
     def stop(self) -> None:
         """End the running answer after its current token; without one nothing happens."""
         self._client.stop()

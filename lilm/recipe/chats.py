@@ -16,9 +16,9 @@ class ChatSourceConfig(Section):
     instruction, input or context, output or response, and history, what was said before; oasst: OpenAssistant's message
     trees, nested, or as rows with message_id and parent_id; hub: a dataset, whose form is told as for auto; chats: made
     by LiLM.
-    A file is JSONL, JSON or Parquet, also packed. An entry may have a `system` text. Chats in which no assistant
-    answers are left out and counted, and so is what follows an answer of weight 0, as OpenAI's files have it, with
-    that answer."""
+    A file is JSONL, JSON or Parquet, also packed. An entry may have a `system` text, or be a bare list of messages.
+    Chats in which no assistant answers are left out and counted. An answer of weight 0, as OpenAI's files have it, is
+    read and not learnt, and so is one by what a tool said; calls of tools and what they said are left out, by name."""
     path: str = ""
     """File or glob (`**` allowed), relative to the recipe."""
     repo: str = ""

@@ -32,6 +32,7 @@ def test_chats_are_the_same_in_all_runtimes_and_nobody_forges_a_mark() -> None:
     found = run_benchmark("chat", QUIET, inputs=20, injections=20, seed=1)
     assert found["conversations"] == found["injections"] == 20
     assert set(found["formats"]) == set(MODELS)
+    assert found["runtimes"] == ["training", "native", "node", "chromium"]
     for by_runtime in found["formats"].values():
         assert set(by_runtime) == {"training", "native", "node", "chromium"}
         assert all(row["prompts"] > 40 for row in by_runtime.values())

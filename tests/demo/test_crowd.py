@@ -78,6 +78,26 @@ def test_a_visitor_who_leaves_in_an_answer_frees_the_model(chat: str) -> None:
     assert waited < FREED + alone
 
 
+class Short:
+    """A page whose answers have ended before anybody can leave, but for some of them."""
+
+    def __init__(self, running: int) -> None:
+        self.running = running
+
+    def ask(self, text: str, n_predict: int) -> dict[str, bool]:
+        return {"success": True}
+
+    def leave_in_an_answer(self, n_predict: int, sampling: tuple[float, ...]) -> bool:
+        self.running -= 1
+        return self.running >= 0
+
+
+def test_who_leaves_after_an_answer_frees_nothing() -> None:
+    with pytest.raises(LilmError, match="of 12 long answers 2 were still being written"):
+        freed(Short(2))  # type: ignore[arg-type]
+    assert freed(Short(3)) < FREED  # type: ignore[arg-type]
+
+
 def test_the_benchs_crowd_visits_a_server_of_its_own(chat_gguf: Path, tmp_path: Path, reporter: Reporter) -> None:
     found = measure_crowd(chat_gguf, reporter, clients=4, seconds=1)
     assert (found["clients"], found["faulty"], found["lost"], found["mixed"]) == (4, 2, 0, 0)

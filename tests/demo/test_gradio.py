@@ -4,7 +4,7 @@ import contextlib
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,9 @@ import pytest
 from lilm.demo.chat import build_chat, launch
 from lilm.demo.chat_turns import loaded, plain, shown, turn
 from lilm.errors import LilmError
+from lilm.export.talk.injections import injections
+from lilm.llamacpp.answers import Answer, Order, Outcome
+from lilm.llamacpp.chat import ChatEngine
 from lilm.llamacpp.client import WORKER
 from lilm.recipe import SamplingConfig
 
@@ -34,7 +37,7 @@ def asks(text: str) -> list[dict[str, Any]]:
 
 
 def ask(client: Any, n_predict: int, text: str = "むかしむかし") -> Any:
-    return client.submit(asks(text), *SLIDERS, n_predict, "", api_name="/answer")
+    return client.submit(asks(text), *SLIDERS, n_predict, "", "", api_name="/answer")
 
 
 def said(state: tuple[list[dict[str, Any]], Any]) -> str:
@@ -84,7 +87,7 @@ def test_a_message_that_is_too_long_is_told_soon_and_in_one_line(
     for text in ("cat " * 400, "x" * 300_000):  # llama.cpp would cut the second for a minute
         began = time.monotonic()
         with pytest.raises(AppError, match="shorten"):
-            client.predict(asks(text), *SLIDERS, 16, "", api_name="/answer")
+            client.predict(asks(text), *SLIDERS, 16, "", "", api_name="/answer")
         assert time.monotonic() - began < 20
     assert "Traceback" not in capfd.readouterr().err
     assert said(ask(client, 16).result(timeout=60))
@@ -93,7 +96,7 @@ def test_a_message_that_is_too_long_is_told_soon_and_in_one_line(
 def test_half_a_surrogate_pair_is_a_question_mark_and_the_chat_goes_on(client: Any) -> None:
     import httpx
 
-    address, body = client.src + "gradio_api/call/answer", {"data": [asks("\ud800cat"), *SLIDERS, 16, ""]}
+    address, body = client.src + "gradio_api/call/answer", {"data": [asks("\ud800cat"), *SLIDERS, 16, "", ""]}
     asked = httpx.post(address, content=json.dumps(body), headers={"Content-Type": "application/json"})
     events = httpx.get(f"{address}/{asked.json()['event_id']}", timeout=60).text
     assert "event: complete" in events and '"?cat"' in events
@@ -102,13 +105,59 @@ def test_half_a_surrogate_pair_is_a_question_mark_and_the_chat_goes_on(client: A
 
 def test_the_line_under_an_answer_tells_how_full_the_context_is_and_how_quick_it_came(client: Any) -> None:
     _, line = ask(client, 16).result(timeout=60)
-    assert re.fullmatch(r"context \d+/256 · 16 tokens · [\d.]+ tokens/s · cut at the longest answer", line)
+    figures = r"context \d+/256 · 16 tokens · [\d.]+ tokens/s · (\d+) MB of memory · cut at the longest answer"
+    found = re.fullmatch(figures, line)
+    assert found and 20 < int(found[1]) < 1000
+
+
+def test_the_line_under_an_answer_is_in_the_visitor_s_language(client: Any) -> None:
+    from gradio_client import Client
+
+    japanese = Client(client.src, verbose=False, headers={"Accept-Language": "ja-JP,ja;q=0.9,en;q=0.8"})
+    _, line = ask(japanese, 16).result(timeout=60)
+    assert line.startswith("コンテキスト ") and line.endswith("回答の最大の長さで切れました") and "tokens" not in line
+
+
+def test_an_answer_follows_the_json_schema_of_the_settings(client: Any) -> None:
+    schema = json.dumps({"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"]})
+    state = client.predict(asks("むかしむかし"), *SLIDERS, 64, "", schema, api_name="/answer")
+    assert set(json.loads(said(state))) == {"ok"}
+
+
+@pytest.mark.parametrize(
+    ("schema", "told"), [("{", "not JSON"), ('{"not": {}}', "not is not supported"), ("[]", "an array")]
+)
+def test_a_schema_that_cannot_be_followed_is_one_line_and_the_chat_goes_on(client: Any, schema: str, told: str) -> None:
+    with pytest.raises(Exception, match=f"the JSON schema: .*{told}"):
+        client.predict(asks("The cat"), *SLIDERS, 16, "", schema, api_name="/answer")
+    assert said(ask(client, 16).result(timeout=60))
+
+
+def test_forged_marks_reach_the_model_letter_by_letter(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model's process takes what it is given for text; the page changes nothing of it on the way there."""
+    asked: list[list[dict[str, str]]] = []
+
+    def write(engine: ChatEngine, messages: list[dict[str, str]], order: Order) -> Answer:
+        def pieces() -> Generator[str, None, Outcome]:
+            asked.append(messages)
+            yield "ok"
+            return Outcome(1, 1, "stop", 0, 0.1, 0.1)
+
+        return Answer(pieces())
+
+    monkeypatch.setattr(ChatEngine, "write", write)
+    typed = [chat for chat in injections(60, 0, ["<s>", "</s>", "<|im_start|>"]) if chat[0]["role"] == "user"]
+    for chat in typed:
+        history = [turn(message["role"], message["content"]) for message in chat]
+        client.predict(history, *SLIDERS, 16, "", "", api_name="/answer")
+    assert len(asked) == len(typed) > 20
+    assert asked == typed
 
 
 def test_the_system_message_is_read(client: Any) -> None:
     greedy = (asks("むかしむかし"), 0, *SLIDERS[1:], 24)
     without, same, cat = (
-        said(client.predict(*greedy, system, api_name="/answer")) for system in ("", " ", "The cat sat.")
+        said(client.predict(*greedy, system, "", api_name="/answer")) for system in ("", " ", "The cat sat.")
     )
     assert without == same != cat
 
@@ -118,7 +167,7 @@ def test_two_models_answer_the_same_question(chat_gguf: Path, slow_gguf: Path) -
 
     page = launch(chat_gguf, block=False, threads=1, beside=slow_gguf)
     try:
-        asked = (asks("むかしむかし"), asks("むかしむかし"), 0, *SLIDERS[1:], 16, "")
+        asked = (asks("むかしむかし"), asks("むかしむかし"), 0, *SLIDERS[1:], 16, "", "")
         *histories, _, line = Client(page.local_url, verbose=False).predict(*asked, api_name="/answer")
     finally:
         page.close(verbose=False)

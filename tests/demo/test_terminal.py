@@ -71,7 +71,7 @@ def test_each_line_is_answered_with_what_was_said_before(engine: ChatEngine) -> 
     assert talk.dialogue.turns[:-1] == chat
     assert talk.said == visible(f"{first}\n{expected(engine, chat)}\n")
     assert f"/{engine.n_ctx} · {N_PREDICT} tokens · " in talk.told
-    assert "tokens/s · cut at the longest answer]" in talk.told
+    assert " MB of memory · cut at the longest answer]" in talk.told
 
 
 def test_the_system_message_is_read_first_and_can_be_taken_away(engine: ChatEngine) -> None:
@@ -102,6 +102,7 @@ class Stopping:
 
     def __init__(self, engine: ChatEngine) -> None:
         self.engine, self.n_ctx, self.asked = engine, engine.n_ctx, 0
+        self.resident = engine.resident
 
     def write(self, asked: list[dict[str, str]], order: Order) -> object:
         self.asked += 1
@@ -180,6 +181,18 @@ def test_a_mistake_is_one_line_and_changes_nothing(engine: ChatEngine, line: str
         Talk(engine, [line], interactive=False)
 
 
+def test_answers_follow_a_schema_until_it_is_taken_away(engine: ChatEngine, tmp_path: Path) -> None:
+    file = tmp_path / "schema.json"
+    file.write_text('{"type": "boolean"}', encoding="utf-8")
+    talk = Talk(engine, [f"/schema {file}", "The cat", "/schema", "The cat"])
+    first, second = (line.strip() for line in talk.said.splitlines()[:2])
+    assert first in ("true", "false") and second not in ("true", "false")
+    assert "answers follow the schema" in talk.told and "no schema from now on" in talk.told
+    file.write_text('{"not": {}}', encoding="utf-8")
+    for line, why in ((f"/schema {file}", "not is not supported"), (f"/schema {tmp_path / 'no'}", "no such file")):
+        assert why in Talk(engine, [line]).told
+
+
 def test_a_full_context_slides_and_says_so(engine: ChatEngine) -> None:
     talk = Talk(engine, ["/system The cat.", *("The cat sat on the mat by the door. " * 4,) * 5])
     assert "the context is full: the oldest 2 messages were left out" in talk.told
@@ -204,6 +217,17 @@ def test_through_a_pipe_there_are_answers_alone(chat_gguf: Path) -> None:
     assert b"context " in runs[0].stderr and b"\x1b" not in runs[0].stderr
     assert runs[1].returncode == 2 and b"no such command" in runs[1].stderr.splitlines()[-1]
     assert (runs[2].returncode, runs[2].stdout) == (0, b""), "a byte order mark makes no message of a command"
+
+
+def test_the_command_takes_a_schema(chat_gguf: Path, tmp_path: Path) -> None:
+    file = tmp_path / "schema.json"
+    for text, code in (('{"type": "boolean"}', 0), ('{"type": ', 2)):
+        file.write_text(text, encoding="utf-8")
+        asked = command(chat_gguf, "--n-predict", "16", "--schema", str(file))
+        done = subprocess.run(asked, input="むかし\n".encode(), capture_output=True)
+        assert done.returncode == code, done.stderr
+        assert done.stdout.strip() in ((b"true", b"false") if not code else (b"",))
+    assert done.stderr.decode().splitlines()[-1].startswith(f"lilm: {file}: not JSON")
 
 
 def test_a_pipe_in_another_encoding_is_no_question(chat_gguf: Path) -> None:

@@ -11,6 +11,8 @@ import pytest
 from lilm.errors import LilmError
 from lilm.export.gguf_writer import write_gguf
 from lilm.export.quantise import quantise
+from lilm.export.talk.forged import attacks
+from lilm.export.talk.models import make_model
 from lilm.llamacpp.engine import Engine
 from lilm.progress import Reporter
 from lilm.wasm.run import chat_prompt, run_model
@@ -127,6 +129,20 @@ def test_without_its_packages_wasi_says_what_to_install(monkeypatch: pytest.Monk
 
 def test_a_chat_is_rendered_by_the_models_own_template(speller: Path) -> None:
     assert chat_prompt(speller, "S</s>") == [1, "user\nS</s>", 2, "\n", 1, "assistant\n"]
+
+
+@pytest.mark.parametrize("name", ["plain", "llama3"])
+def test_forged_marks_in_a_chat_are_text_in_wasmtime(program: Path, tmp_path: Path, name: str) -> None:
+    model = make_model(name, tmp_path / name)
+    typed = [chat[-1]["content"] for chat in attacks(model, 40, 0)]
+    typed = [text for text in typed if any(mark in text for mark in model.vocabulary.control)][:12]
+    assert len(typed) > 5
+    for text in typed:
+        prompt = chat_prompt(model.gguf, text)
+        trained = model.prompt([{"role": "user", "content": text}])
+        marks = set(model.vocabulary.control.values())
+        assert [at for at in prompt if isinstance(at, int)] == [at for at in trained if at in marks]
+        assert run_wasi(program, model.gguf, prompt, Sampling(n_predict=1), 256).prompt_tokens == len(trained), text
 
 
 def test_a_template_that_fails_is_one_line_about_the_file(tmp_path: Path) -> None:

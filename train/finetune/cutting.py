@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any, NamedTuple
 
-from lilm.chat import Message
+from lilm.chat import Message, is_learnt
 from lilm.chat.tokens import ChatVocabulary
 from lilm.chat.turns import Turns
 from lilm.train.finetune.masking import TokenisedChat, tokenise_chat
@@ -34,9 +34,10 @@ class CutChats:
     named: list[str] = field(default_factory=list)
 
     def add(self, chat: Chat, turns: Turns, vocabulary: ChatVocabulary, window: int) -> list[Part]:
-        """Returns the chat's parts, each of `window` tokens at most."""
+        """Returns the chat's parts, each of `window` tokens at most and with an answer that is learnt."""
         found: list[Part] = []
-        for messages in _parts(chat.messages, turns, vocabulary, window):
+        parts = _parts(chat.messages, turns, vocabulary, window)
+        for messages in (part for part in parts if any(map(is_learnt, part))):
             tokenised = tokenise_chat(messages, turns, vocabulary)
             if len(tokenised.ids) <= window:
                 found.append(Part(messages, tokenised, chat.source))

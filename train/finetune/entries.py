@@ -5,6 +5,7 @@ import codecs
 import io
 import json
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def entries(path: Path) -> Iterator[Entry]:
                 raise LilmError("not UTF-8 but UTF-16, or no text", where=str(path), remedy="save it as UTF-8")
             stream.read(len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0)
             first = head.removeprefix(codecs.BOM_UTF8).lstrip()[:1]
-            yield from _list(stream, path) if first == b"[" else _lines(stream, path)
+            yield from _list(stream, path) if first == b"[" and not _is_list_a_line(path) else _lines(stream, path)
     except Damaged as error:
         raise error.bad.error() from error
 
@@ -49,6 +50,18 @@ def _rows(path: Path) -> Iterator[Entry]:
 
     for number, row in read_rows(path):
         yield f"{path}, row {number}", row
+
+
+def _is_list_a_line(path: Path) -> bool:
+    """Whether the file's first line is a whole list, and not its only line."""
+    with opened(path) as stream:
+        found = [line for _, line in islice(lines(stream), 2)]
+    if len(found) < 2 or found[0] is None or (found[1] is not None and not found[1].strip()):
+        return False
+    try:
+        return isinstance(json.loads(found[0].removeprefix(codecs.BOM_UTF8)), list)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _list(stream: io.BufferedReader, path: Path) -> Iterator[Entry]:
@@ -95,7 +108,9 @@ def _parsed(data: bytes, where: str, remedy: str) -> Any:
 
 
 def _checked(entry: Any, where: str, data: bytes) -> Entry:
-    """data: that it was parsed from."""
+    """data: that it was parsed from. A bare list of messages is a record of nothing else."""
+    if isinstance(entry, list) and entry and all(isinstance(one, dict) for one in entry):
+        entry = {"messages": entry}
     if not isinstance(entry, dict):
         return LilmError(f"{shown(entry)} instead of a JSON object", where=where, remedy="mend or delete it")
     if is_deep(entry):

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from lilm.errors import LilmError
 from lilm.recipe import ChatSourceConfig
-from lilm.train.finetune.messages import ROLES, shown
+from lilm.train.finetune.messages import role_of, shown
 
 FIELDS = ("messages", "conversations", "conversation", "utterances", "dialogue", "turns")
 SPEAKER = "interlocutor_id"  # of talk between people, who have no roles
@@ -90,7 +90,7 @@ def turns_of(entry: Mapping[str, Any], form: Form, where: str) -> Any:
 def _begins_with(system: Any, messages: list[Any], form: Form) -> bool:
     """Whether the system message that stands beside the messages is the first of them too: it would be read twice."""
     first = messages[0] if messages else None
-    if not isinstance(first, dict) or ROLES.get(str(first.get(form.role))) != "system":
+    if not isinstance(first, dict) or role_of(first.get(form.role)) != "system":
         return False
     there = first.get(form.text)
     return there == system or (isinstance(there, str) and isinstance(system, str) and there.strip() == system.strip())

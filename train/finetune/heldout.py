@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lilm.chat import Message
+from lilm.chat import Message, is_learnt
 from lilm.pipeline.hashing import sha256_json
 from lilm.progress import Reporter
 from lilm.train.finetune.masking import TokenisedChat
@@ -29,8 +29,8 @@ class ReadChat:
 
     @property
     def answer_bytes(self) -> int:
-        """UTF-8 bytes of what the assistant says."""
-        return sum(len(message["content"].encode()) for message in self.messages if message["role"] == "assistant")
+        """UTF-8 bytes of the answers that are learnt."""
+        return sum(len(message["content"].encode()) for message in self.messages if is_learnt(message))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lilm.chat import Message, Part
+from lilm.chat import Message, Part, is_learnt
 from lilm.chat.tokens import ChatVocabulary, first_control
 from lilm.chat.turns import PROMPT, Turns
 from lilm.errors import LilmError
@@ -23,7 +23,7 @@ class TokenisedChat:
 
 
 def tokenise_chat(messages: Sequence[Message], turns: Turns, vocabulary: ChatVocabulary) -> TokenisedChat:
-    """Labels on each assistant turn and the end-of-turn token behind it, nowhere else.
+    """Labels on each assistant turn that is learnt and the end-of-turn token behind it, nowhere else.
 
     A turn's tokens are those by which the text with it goes on from the prompt that asks for it: what the model has to
     write when it answers. Raises TemplateFailure for an order of roles that the format has no place for.
@@ -32,7 +32,7 @@ def tokenise_chat(messages: Sequence[Message], turns: Turns, vocabulary: ChatVoc
     ids = vocabulary.ids(parts)
     labels = [IGNORE] * len(ids)
     for index, message in enumerate(messages):
-        if message["role"] != "assistant":
+        if not is_learnt(message):
             continue
         before, words, after = parts[: 2 * index + 1], parts[2 * index + 1], parts[2 * index + 2].text
         asked = [*before[:-1], Part(turns.borders["user", PROMPT], False)] if len(before) > 1 else before

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from lilm.chat import Message
+from lilm.chat import WEIGHT, Message, is_learnt
 from lilm.errors import LilmError
 
 ROLES = {
@@ -15,6 +15,7 @@ ROLES = {
     "assistant": "assistant",
     "gpt": "assistant",
     "chatgpt": "assistant",
+    "ai": "assistant",
     "agent": "assistant",
     "bot": "assistant",
     "model": "assistant",
@@ -26,9 +27,16 @@ TOOLS = (*CALLS, "tool", "function", "observation", "function_response", "tool_r
 TEXT_PARTS = ("text", "input_text", "output_text")
 LONGEST = 1_000_000  # characters of a chat; a longer one takes gigabytes to tokenise
 SHOWN = 60  # characters of what was found
-WEIGHT = "weight"  # of an answer in OpenAI's files: 0 for one that is there to be read, and not to be learnt
+READ_ONLY = 0, "0"  # values of an answer's WEIGHT; others are what people give to what is learnt
 MOST_TOOLS = 20  # names of tools that are told apart
 OTHER_TOOLS = "calls of other tools"
+BY_WEIGHT = "answers of weight 0, which are read and not learnt"
+BY_TOOL = "answers by what a tool said, which are read and not learnt"
+
+
+def role_of(name: Any) -> str | None:
+    """Of a speaker's name in a file, large letters or small; None for one that nobody knows."""
+    return ROLES.get(name.strip().lower()) if isinstance(name, str) else None
 
 
 class Chat(NamedTuple):
@@ -40,11 +48,13 @@ class Chat(NamedTuple):
 
 
 def to_messages(value: Any, role_key: str, text_key: str, where: str, left_out: Counter[str]) -> list[Message]:
-    """The messages of one conversation up to its last answer; none, counted in left_out, when nothing can be learnt.
+    """The messages of one conversation up to its last answer that is learnt; none, counted in left_out, when there is
+    no such answer.
 
-    What one role says in several messages is one turn of several lines. An empty answer ends the conversation, and so
-    does one of weight 0, since every answer is learnt here, and a call of a tool, for which no chat format here has a
-    place; the tool is named in left_out.
+    What one role says in several messages is one turn of several lines; an empty answer between them is none, and
+    counted. An answer of weight 0 is read and not learnt, and counted. A call of a tool and what the tool said, for
+    which no chat format here has a place, are left out, the tool named in left_out; what the assistant then says to the
+    question is read and not learnt, as nobody could know it.
     Raises LilmError naming `where`.
     """
     if not isinstance(value, list):
@@ -52,26 +62,36 @@ def to_messages(value: Any, role_key: str, text_key: str, where: str, left_out: 
             f"no list of messages but {shown(value)}", where=where, remedy="mend it, or set another `field` or `format`"
         )
     messages: list[Message] = []
-    tool = next((at for at, item in enumerate(value) if _is_of_tool(item, role_key)), None)
-    unlearnt = next((at for at, item in enumerate(value[:tool]) if _has_no_weight(item, role_key)), None)
-    for item in value[: tool if unlearnt is None else unlearnt]:
+    calls: list[dict[str, Any]] = []
+    unlearnt: Counter[str] = Counter()
+    empty, by_tool = 0, False
+    for item in value:
+        if _is_of_tool(item, role_key):
+            by_tool = True
+            calls.append(item)
+            continue
         role, text = _turn(item, role_key, text_key, where)
+        by_tool = by_tool and role != "user"
+        if role == "assistant" and not text.strip():
+            empty += 1
+            continue
+        read_only = role == "assistant" and (by_tool or item.get(WEIGHT) in READ_ONLY)
+        if read_only:
+            unlearnt[BY_TOOL if by_tool else BY_WEIGHT] += 1
         if messages and messages[-1]["role"] == role:
-            text = messages.pop()["content"] + "\n" + text
-        messages.append({"role": role, "content": text.strip()})
-    answered = any(message["role"] == "assistant" for message in messages)
-    empty = next((at for at, one in enumerate(messages) if one["role"] == "assistant" and not one["content"]), None)
-    messages = [message for message in messages[:empty] if message["content"] or message["role"] != "system"]
-    while messages and messages[-1]["role"] != "assistant":
+            before = messages.pop()
+            text, read_only = before["content"] + "\n" + text, read_only or WEIGHT in before
+        messages.append({"role": role, "content": text.strip(), **({WEIGHT: "0"} if read_only else {})})
+    answered = empty or any(message["role"] == "assistant" for message in messages)
+    messages = [message for message in messages if message["content"] or message["role"] != "system"]
+    while messages and not is_learnt(messages[-1]):
         messages.pop()
-    if unlearnt is not None:
-        left_out["answers of weight 0, with what follows them"] += 1
-    elif tool is not None:
-        _count_calls(value[tool:], role_key, text_key, left_out)
-    elif not answered:
+    left_out.update(unlearnt)
+    _count_calls(calls, role_key, text_key, left_out)
+    if not answered and not calls:
         left_out["chats without an assistant's turn"] += 1
-    if empty is not None:
-        left_out["empty answers"] += 1
+    if empty:
+        left_out["empty answers"] += empty
     if sum(len(message["content"]) for message in messages) > LONGEST:
         left_out[f"chats of more than {LONGEST} characters"] += 1
         return []
@@ -83,7 +103,7 @@ def _turn(item: Any, role_key: str, text_key: str, where: str) -> tuple[str, str
     remedy = f"{role_key} is one of {', '.join(ROLES)}, and {text_key} is a string"
     if not isinstance(item, dict):
         raise LilmError(f"a message that is {shown(item)}, not an object", where=where, remedy=remedy)
-    role = ROLES.get(str(item.get(role_key)))
+    role = role_of(item.get(role_key))
     text = _text(item.get(text_key))
     if role is None:
         raise LilmError(f"a message with {role_key}={shown(item.get(role_key))}", where=where, remedy=remedy)
@@ -113,18 +133,12 @@ def _is_of_tool(item: Any, role_key: str) -> bool:
     )
 
 
-def _has_no_weight(item: Any, role_key: str) -> bool:
-    role = ROLES.get(str(item.get(role_key))) if isinstance(item, dict) else None
-    return role == "assistant" and item.get(WEIGHT) == 0
-
-
-def _count_calls(items: Iterable[Any], role_key: str, text_key: str, left_out: Counter[str]) -> None:
+def _count_calls(items: Iterable[dict[str, Any]], role_key: str, text_key: str, left_out: Counter[str]) -> None:
     """Counts each call by the tool's name."""
-    for item in items:
-        for name in _called(item, role_key, text_key) if isinstance(item, dict) else ():
-            key = f"calls of the tool {shown(name)}"
-            known = sum(other.startswith("calls of the tool ") for other in left_out)
-            left_out[key if key in left_out or known < MOST_TOOLS else OTHER_TOOLS] += 1
+    for name in (name for item in items for name in _called(item, role_key, text_key)):
+        key = f"calls of the tool {shown(name)}"
+        known = sum(other.startswith("calls of the tool ") for other in left_out)
+        left_out[key if key in left_out or known < MOST_TOOLS else OTHER_TOOLS] += 1
 
 
 def _called(item: dict[str, Any], role_key: str, text_key: str) -> list[Any]:

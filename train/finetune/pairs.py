@@ -9,7 +9,7 @@ from typing import Any
 from lilm.chat import Message
 from lilm.errors import LilmError
 from lilm.train.finetune.entries import entries
-from lilm.train.finetune.messages import ROLES, shown, to_messages
+from lilm.train.finetune.messages import role_of, shown, to_messages
 
 REMEDY = "give `chosen` and `rejected`, texts or lists of messages, beside `prompt` or `messages`"
 
@@ -92,7 +92,7 @@ def _ends_answered(asked: Any) -> bool:
 def _turn(message: Any) -> tuple[str | None, str | None]:
     """(role, words) of what should be a message."""
     role = message.get("role", message.get("from")) if isinstance(message, dict) else None
-    return ROLES.get(str(role)), _words(message)
+    return role_of(role), _words(message)
 
 
 def _words(message: Any) -> str | None:

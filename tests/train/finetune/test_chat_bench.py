@@ -65,7 +65,7 @@ def test_each_way_has_its_figures(figures: dict[str, Any], bed: Bed) -> None:
     assert figures["answer_bpb_after"] < figures["answer_bpb_seed2023"]
     assert figures["answer_bpb_seed2023_own"] != figures["answer_bpb_seed2023"]
     for row in figures["ways"].values():
-        assert row["seconds"] > 0 and row["ends_by_eos"]["of"] == row["loops"]["of"] == ANSWERS
+        assert row["seconds"] > 0 and row["ends_by_eos"]["of"] == row["loops"]["of"] == row["empty"]["of"] == ANSWERS
         assert row["in_language"] is None or 0 < row["in_language"]["of"] <= ANSWERS, "of those whose script tells"
     assert figures["chats"]["tested_bytes"] == sum(chat.answer_bytes for chat in bed.tested)
 

@@ -85,17 +85,42 @@ def test_what_teaches_nothing_is_left_out_and_counted(tmp_path: Path) -> None:
     }
 
 
-def test_an_answer_that_is_not_to_be_learnt_ends_its_chat_and_is_counted(tmp_path: Path) -> None:
+def test_an_empty_answer_is_none_and_what_follows_it_is_learnt(tmp_path: Path) -> None:
+    empty = {"role": "assistant", "content": " \n"}
+    path = written(
+        tmp_path / "a.jsonl",
+        {"messages": [ASKED, empty, {"role": "user", "content": "あの。"}, ANSWERED, ASKED, empty]},
+        {"messages": [empty, ASKED, ANSWERED, empty]},
+    )
+    left_out: Counter[str] = Counter()
+    twice = {"role": "user", "content": f"{ASKED['content']}\nあの。"}
+    assert messages(source(path), left_out) == [[twice, ANSWERED], [ASKED, ANSWERED]]
+    assert dict(left_out) == {"empty answers": 4}
+
+
+def test_an_answer_of_weight_0_is_read_and_not_learnt(tmp_path: Path) -> None:
     unlearnt, weighted = {**ANSWERED, "content": "赤い。", "weight": 0}, {**ANSWERED, "weight": 1}
     chats = [
-        [ASKED, weighted, ASKED, unlearnt, ASKED, weighted],
+        [ASKED, weighted, ASKED, unlearnt, ASKED, weighted, ASKED, unlearnt],
         [ASKED, unlearnt, ASKED, ANSWERED],
         [{**ASKED, "weight": 0}, {**ANSWERED, "weight": None}],
+        [ASKED, unlearnt],
+        [ASKED, {**ANSWERED, "weight": 0.0}, {**ANSWERED, "weight": 1}, ASKED, ANSWERED],
     ]
     path = written(tmp_path / "a.jsonl", *({"messages": chat} for chat in chats))
     left_out: Counter[str] = Counter()
-    assert messages(source(path), left_out) == [[ASKED, ANSWERED]] * 2
-    assert dict(left_out) == {"answers of weight 0, with what follows them": 2}
+    kept = {**unlearnt, "weight": "0"}
+    found = messages(source(path), left_out)
+    twice = {**kept, "content": "\n".join([ANSWERED["content"]] * 2)}
+    assert found == [
+        [ASKED, ANSWERED, ASKED, kept, ASKED, ANSWERED],
+        [ASKED, kept, ASKED, ANSWERED],
+        [ASKED, ANSWERED],
+        [ASKED, twice, ASKED, ANSWERED],
+    ]
+    assert dict(left_out) == {"answers of weight 0, which are read and not learnt": 5}
+    again = written(tmp_path / "again.jsonl", *({"messages": chat} for chat in found))
+    assert messages(source(again)) == found, "what is written and read again stays so"
 
 
 def lines(*entries: Any) -> bytes:
@@ -122,7 +147,8 @@ def lines(*entries: Any) -> bytes:
         ("messages", lines({"messages": [{"role": "r" * 10_000, "content": "a"}]}), ":1", "role='rrr"),
         ("messages", lines({"instruction": "a", "input": 7, "output": "b"}), ":1", "an input that is 7"),
         ("messages", lines({"instruction": "a", "output": None}), ":1", "content=None"),
-        ("messages", lines([GOOD], 1), "", "not JSON"),
+        ("messages", lines([GOOD], 1), ":1", "role=None"),
+        ("messages", b"[\n" + lines(GOOD), "", "not JSON"),
         ("messages", lines(GOOD, None), ":2", "None instead of a JSON object"),
         ("messages", lines(GOOD) + b"[" * 100_000, ":2", "JSON nested too deep"),
         ("messages", lines(GOOD) + b'{"a": ' + b"9" * 5_000 + b"}", ":2", "not JSON"),

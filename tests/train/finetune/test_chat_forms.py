@@ -11,8 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from lilm.chat import is_learnt
 from lilm.errors import LilmError
 from lilm.recipe import ChatSourceConfig
+from lilm.train.finetune.messages import BY_TOOL
 from lilm.train.finetune.reader import ChatReader
 from lilm.train.finetune.sources import open_chats
 
@@ -138,6 +140,26 @@ def test_of_trees_deleted_lost_and_badly_translated_messages_are_left_out_and_co
     }
 
 
+def test_bare_lists_of_messages_are_chats(tmp_path: Path) -> None:
+    chat = [ASKED, ANSWERED]
+    lines, listed = tmp_path / "a.jsonl", tmp_path / "a.json"
+    lines.write_text("".join(json.dumps(chat) + "\n" for _ in range(3)), encoding="utf-8-sig")
+    listed.write_text(json.dumps([chat] * 3) + "\n\n", encoding="utf-8")
+    assert said(opened(lines)) == said(opened(listed)) == [["空は？", "青い。"]] * 3
+    entries = tmp_path / "entries.json"
+    entries.write_text(json.dumps([{"messages": chat}]) + "\n\n", encoding="utf-8")
+    assert said(opened(entries)) == [["空は？", "青い。"]]
+
+
+def test_speakers_are_known_by_large_letters_too(tmp_path: Path) -> None:
+    names = ("Human", "GPT"), ("USER", "Assistant"), ("human", "AI")
+    chats = [
+        {"conversations": [{"from": one, "value": "空は？"}, {"from": other, "value": "青い。"}]}
+        for one, other in names
+    ]
+    assert said(opened(written(tmp_path / "a.jsonl", *chats))) == [["空は？", "青い。"]] * 3
+
+
 def test_a_tree_can_be_deeper_than_python_recurses(tmp_path: Path) -> None:
     names = ["q0", *(f"{'qa'[at % 2]}{at}" for at in range(1, 5_000))]
     rows = [row(name, names[at - 1] if at else None, str(at)) for at, name in enumerate(names)]
@@ -145,21 +167,24 @@ def test_a_tree_can_be_deeper_than_python_recurses(tmp_path: Path) -> None:
     assert chat == [str(at) for at in range(5_000)]
 
 
-def test_calls_of_tools_are_named_and_what_comes_before_is_learnt(tmp_path: Path) -> None:
+def test_calls_of_tools_are_named_and_left_out_and_what_a_tool_told_is_not_learnt(tmp_path: Path) -> None:
     call = {"id": "1", "type": "function", "function": {"name": "get_weather", "arguments": "{}"}}
     path = written(
         tmp_path / "openai.jsonl",
         {"messages": [
             {"role": "developer", "content": "短く。"}, ASKED, ANSWERED, ASKED,
             {"role": "assistant", "content": None, "tool_calls": [call, call]},
-            {"role": "tool", "tool_call_id": "1", "content": "晴れ"}, ANSWERED,
+            {"role": "tool", "tool_call_id": "1", "content": "晴れ"}, ANSWERED, ASKED, ANSWERED,
         ]},
         {"messages": [ASKED, {"role": "assistant", "tool_calls": [call]}]},
         {"messages": [ASKED, {**ANSWERED, "tool_calls": None}]},
     )  # fmt: skip
     reader = opened(path)
-    assert said(reader) == [["短く。", "空は？", "青い。"], ["空は？", "青い。"]]
-    assert reader.left_out == {"calls of the tool 'get_weather'": 3}
+    (first, second) = (chat.messages for chat in reader)
+    assert [message["content"] for message in first] == ["短く。", *["空は？", "青い。"] * 3]
+    assert [is_learnt(message) for message in first] == [False, False, True, False, False, False, True]
+    assert [message["content"] for message in second] == ["空は？", "青い。"]
+    assert reader.left_out == {"calls of the tool 'get_weather'": 3, BY_TOOL: 1}
     shared = {"conversations": [
         {"from": "system", "value": "短く。"}, {"from": "human", "value": "空は？"}, {"from": "gpt", "value": "青い。"},
         {"from": "human", "value": "天気は？"}, {"from": "function_call", "value": '{"name": "weather"}'},
@@ -167,7 +192,7 @@ def test_calls_of_tools_are_named_and_what_comes_before_is_learnt(tmp_path: Path
     ]}  # fmt: skip
     reader = opened(written(tmp_path / "sharegpt.jsonl", shared))
     assert said(reader) == [["短く。", "空は？", "青い。"]]
-    assert reader.left_out == {"calls of the tool 'weather'": 1}
+    assert reader.left_out == {"calls of the tool 'weather'": 1, BY_TOOL: 1}
 
 
 @pytest.mark.parametrize("file", ["a.jsonl", "a.parquet"])

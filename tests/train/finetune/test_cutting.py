@@ -51,6 +51,14 @@ def test_every_answer_of_a_long_chat_is_learnt_whole_and_once(turns: Turns) -> N
         assert len(one.tokens.ids) + len(f"user\n{first}") + 4 > 200
 
 
+def test_a_part_that_teaches_nothing_is_none(turns: Turns) -> None:
+    long = chat("a", "b" * 300, "c", "d" * 50, "e" * 50, "f")
+    for at in (1, 3):
+        long.messages[at]["weight"] = "0"
+    made = cut_chats([long], turns, VOCABULARY, 100)
+    assert learnt(made) == ["f"] and made.too_long == 0
+
+
 def test_only_an_exchange_that_is_too_long_alone_is_left_out_and_named(turns: Turns) -> None:
     made = cut_chats([chat("a", "b", "c", "d" * 300, "e", "f", "g", "h")], turns, VOCABULARY, 100)
     assert learnt(made) == ["b", "fh"]

@@ -196,6 +196,11 @@ def test_a_translator_that_is_none_is_told_after_ten_chats(fake: Fake, chats: Pa
         run(fake.url, chats, parallel=1)
     assert "none of the first 10 chats" in raised.value.line() and why in raised.value.line()
     assert len(fake.asked) <= 30 and not chats.with_name("out.jsonl").exists()
+    page = chats.with_name("out.jsonl.html")
+    assert str(page) in raised.value.line()
+    shown = page.read_text(encoding="utf-8")
+    assert "Who saw number 20 today?" in shown and "0 of 10 chats" in shown and "most doubtful" not in shown
+    assert not isinstance(answer, str) or answer in shown
 
 
 def test_a_text_that_is_refused_once_is_asked_again_by_the_next_run(fake: Fake, chats: Path) -> None:
@@ -236,7 +241,7 @@ def test_lilms_own_server_is_asked_as_any_other(tiny: Path, chats: Path, monkeyp
 def test_a_gguf_file_is_asked_and_nothing_twice(tiny: Path, chats: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lilm.train.finetune.translate.chat.TRIES", 1)
     order = Order(str(chats), chats.with_name("out.jsonl"), model=str(tiny), back=False, limit=10)
-    for why in ("it translated none of the first 10 chats", "none of 10 chats was translated"):
+    for why in ("it translated none of the first 10 chats", "it translated none of 10 chats"):
         with pytest.raises(LilmError, match=f"model-f16.gguf: {why}"):
             translate(order, None, Reporter(Console(quiet=True)))
         monkeypatch.setattr(ChatEngine, "write", None)

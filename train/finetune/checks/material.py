@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 
+from lilm.chat import is_learnt
 from lilm.recipe import ChecksConfig
 from lilm.train.finetune.messages import Chat
 
@@ -32,7 +33,8 @@ Rule = Callable[[Material], Found]
 
 
 def answers(chat: Chat) -> list[str]:
-    return [message["content"] for message in chat.messages if message["role"] == "assistant"]
+    """Those that are learnt."""
+    return [message["content"] for message in chat.messages if is_learnt(message)]
 
 
 def questions(chat: Chat) -> list[str]:
@@ -40,11 +42,11 @@ def questions(chat: Chat) -> list[str]:
 
 
 def exchanges(chat: Chat) -> list[tuple[str, str]]:
-    """(question, answer) pairs; the question is "" for an answer that comes first."""
+    """(question, learnt answer) pairs; the question is "" for an answer that comes first."""
     pairs, asked = [], ""
     for message in chat.messages:
         if message["role"] == "assistant":
-            pairs.append((asked, message["content"]))
+            pairs += [(asked, message["content"])] if is_learnt(message) else []
             asked = ""
         elif message["role"] == "user":
             asked = message["content"]

@@ -63,7 +63,7 @@ class ChatTranslator:
         pairs: list[tuple[str, str]] = []
         try:
             for message, pieces in zip(messages, cut, strict=True):
-                done.messages.append({"role": message["role"], "content": ""})
+                done.messages.append({**message, "content": ""})
                 content, backs = "", ""
                 for piece in pieces:
                     if not piece.translated:

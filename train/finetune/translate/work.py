@@ -57,7 +57,7 @@ class Work:
             made_of = {**made_of, "translator": self.translator.identity}
             left = await self._unanswered(kept, reporter)
             if left:
-                await self._ask(left, kept, reporter)
+                await self._ask(left, kept, made_of, reporter)
         finally:
             await self.translator.close()
         return await self._write(kept, made_of, reporter)
@@ -87,11 +87,11 @@ class Work:
 
         return await self.chats.translate(self.pairs[number].original, ask)
 
-    async def _ask(self, numbers: list[int], kept: KeptAnswers, reporter: Reporter) -> None:
+    async def _ask(self, numbers: list[int], kept: KeptAnswers, made_of: dict[str, Any], reporter: Reporter) -> None:
         done = len(self.pairs) - len(numbers)
         if done:
             reporter.say(f"  {done} of {len(self.pairs)} chats are there already")
-        first = _First(self.translator.name)
+        first = _First()
         waiting = iter(numbers)
 
         async def ask(request: Request) -> Reply:
@@ -106,7 +106,9 @@ class Work:
 
             async def work() -> None:
                 for number in waiting:
-                    first.add(await self.chats.translate(self.pairs[number].original, ask))
+                    pair = self.pairs[number]
+                    if first.add(number + 1, pair, await self.chats.translate(pair.original, ask)):
+                        raise self._useless(first.summary, f"the first {FIRST} chats", made_of)
                     bar.advance(note=f"{first.failed} failed" if first.failed else "")
 
             workers = [asyncio.create_task(work()) for _ in range(min(self.translator.parallel, len(numbers)))]
@@ -133,11 +135,7 @@ class Work:
                         file.write(json.dumps(record, ensure_ascii=False) + "\n")
                     written.advance()
             if not summary.translated:
-                raise LilmError(
-                    f"none of {summary.chats} chats was translated ({summary.why()})",
-                    where=self.translator.name,
-                    remedy="ask it for one translation by hand; then give another translator, or --prompt",
-                )
+                raise self._useless(summary, f"{summary.chats} chats", made_of)
         output = {"sha256": sha256_file(self.out), "bytes": self.out.stat().st_size}
         write_page(self._beside(PAGE), self.out.name, summary, made_of)
         write_json(self._beside(MANIFEST), {**made_of, "counts": summary.counts(), "output": output})
@@ -145,30 +143,33 @@ class Work:
             reporter.say(line)
         return summary
 
+    def _useless(self, summary: Summary, which: str, made_of: dict[str, Any]) -> LilmError:
+        """For a translator that translated none of them; the page shows what it answered."""
+        page = self._beside(PAGE)
+        write_page(page, self.out.name, summary, made_of)
+        what = f"it translated none of {which} ({summary.why()})"
+        remedy = f"see what it answered in {page}; then give another translator, or --prompt"
+        return LilmError(what, where=self.translator.name, remedy=remedy)
+
     def _beside(self, ending: str) -> Path:
         return self.out.with_name(self.out.name + ending)
 
 
 class _First:
-    """Ends the work when a translator translates none of the first chats that it is asked for now."""
+    """Tells when a translator translates none of the first chats that it is asked for now."""
 
-    def __init__(self, name: str) -> None:
-        self._name, self._asked, self.failed = name, 0, 0
-        self._summary = Summary(FIRST)
+    def __init__(self) -> None:
+        self.summary, self._asked, self.failed = Summary(FIRST), 0, 0
 
-    def add(self, outcome: Translated) -> None:
+    def add(self, number: int, pair: Pair, outcome: Translated) -> bool:
+        """Whether the work is to end. number: of the chat, from 1."""
         self._asked += 1
         if outcome.problem is None:
-            return
+            return False
         self.failed += 1
         if self._asked <= FIRST:
-            self._summary.count(outcome.problem)
-        if self.failed == self._asked == FIRST:
-            raise LilmError(
-                f"it translated none of the first {FIRST} chats ({self._summary.why()})",
-                where=self._name,
-                remedy="ask it for one translation by hand; then give another translator, or --prompt",
-            )
+            self.summary.add(number, pair, outcome, kept_old=False)
+        return self.failed == self._asked == FIRST
 
 
 @contextmanager
