@@ -28,7 +28,7 @@ class Fake:
         self.ran: list[str] = []
         self.fail: Exception | None = None
         self.dropped: tuple[str, ...] = ()
-        self.refused = "none"
+        self.refused = self.refused_base = "none"
         self.file, self.source = "file", "v1"
 
     def module(self, name: str) -> ModuleType:
@@ -54,6 +54,11 @@ class Fake:
             if name == "export" and self.refused in (tokenizer / "out").read_text():
                 raise LilmError(f"{self.refused} are too many")
 
+        def check_base(config: object, base: Path, context: Context) -> None:
+            if name == "export" and self.refused_base in (base / "out").read_text():
+                raise LilmError(f"{self.refused_base} does not fit")
+
+        module.check_base = check_base  # type: ignore[attr-defined]
         module.check_vocabulary = check_vocabulary  # type: ignore[attr-defined]
         module.run = run  # type: ignore[attr-defined]
         module.external = external  # type: ignore[attr-defined]
@@ -139,6 +144,24 @@ def test_a_vocabulary_that_a_later_stage_cannot_use_is_refused_as_soon_as_it_is_
             go(tmp_path, reporter, **span)
         assert fake.ran == ran
     assert go(tmp_path, reporter, changed("tokenizer", pieces=7)) == ["tokenizer", "export", "bench"]
+
+
+def test_a_base_that_another_takes_the_place_of_is_not_held_against_it(
+    fake: Fake, tmp_path: Path, reporter: Reporter
+) -> None:
+    """Another base in the recipe, and an export that the old one could not have made."""
+    go(tmp_path, reporter, changed("base", dtype="bfloat16"))
+    fake.refused_base = "dtype='bfloat16'"
+    assert go(tmp_path, reporter, changed("base", dtype="float32")) == ["base", "tokenizer", "export", "bench"]
+    fake.refused_base = "dtype='float32'"
+    for span in ({}, {"first": "export"}):  # the one that stays is refused before any work
+        fake.ran.clear()
+        with pytest.raises(LilmError, match="does not fit"):
+            go(tmp_path, reporter, changed("base", dtype="float32"), **span)
+        assert fake.ran == []
+    with pytest.raises(LilmError, match="does not fit"):  # as soon as it is there
+        go(tmp_path, reporter, changed("base", dtype="float32"), force=True)
+    assert fake.ran == ["base"]
 
 
 def test_a_user_error_leaves_the_run_as_it_was(fake: Fake, tmp_path: Path, reporter: Reporter) -> None:
