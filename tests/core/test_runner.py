@@ -18,7 +18,8 @@ from lilm.pipeline import made_by, work
 from lilm.pipeline.artifact import Artifact, read_manifest
 from lilm.pipeline.stage import Context, Stage
 from lilm.progress import Reporter
-from lilm.recipe import Recipe, load_recipe
+from lilm.recipe import BaseConfig, Recipe, load_recipe
+from lilm.train.base import stage as base_stage
 
 
 class Fake:
@@ -267,6 +268,17 @@ def test_what_would_run_is_told_with_its_reason(fake: Fake, tmp_path: Path) -> N
     said.truncate(0)
     go(tmp_path, reporter, last="corpus")
     assert "again: a file that it reads has changed" in said.getvalue()
+
+
+def test_a_file_that_is_gone_is_one_line_where_it_is_only_asked_what_would_run(
+    tmp_path: Path, reporter: Reporter, fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go(tmp_path, reporter)
+    gone = BaseConfig(kind="gguf", path=str(tmp_path / "gone.gguf"))
+    recipe = load_recipe("quickstart").model_copy(update={"base": gone})
+    monkeypatch.setattr(sys.modules["fake_base"], "external", base_stage.external, raising=False)
+    with pytest.raises(LilmError, match=r"gone\.gguf: no such file"):
+        runner.explain(recipe, tmp_path, runner.chosen_stages(None, None), reporter)
 
 
 CUT = '{"stage": "export", "key": "\\ud800"}'  # half a surrogate pair

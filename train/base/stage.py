@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lilm import origin
+from lilm.disk import file_version
 from lilm.errors import LilmError
 from lilm.llama.config import read_llama_config
 from lilm.llama.weights import INDEX, SINGLE
@@ -45,7 +46,7 @@ def external(config: BaseConfig, context: Context) -> dict[str, str]:
     files = set(_files(Path(config.path))) if config.kind == "path" else {Path(config.path)}
     whole = Path(config.path) / FILE  # read for its added tokens where another file has the pieces
     files |= {whole} if whole.is_file() else set()
-    return {str(path): f"{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in sorted(files)}
+    return {str(path): file_version(path) for path in sorted(files)}
 
 
 def run(config: BaseConfig, inputs: Mapping[str, Path], out_dir: Path, context: Context) -> Artifact:
