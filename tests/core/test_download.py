@@ -2,15 +2,18 @@
 
 import hashlib
 import os
+import re
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from huggingface_hub import constants
+from rich.console import Console
 
 from lilm.cache import pip_download
 from lilm.download import cached_path, download
@@ -28,6 +31,7 @@ class Server(ThreadingHTTPServer):
     cut = 0
     etag = '"one"'
     data = DATA
+    tells_length = True
     knows_if_range = True
 
     def __init__(self) -> None:
@@ -54,7 +58,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_error(416)
             return
         self.send_response(206 if resumes else 200)
-        self.send_header("Content-Length", str(len(data) - start))
+        if self.server.tells_length:
+            self.send_header("Content-Length", str(len(data) - start))
         self.send_header("ETag", self.server.etag)
         if resumes:
             self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
@@ -92,6 +97,16 @@ def test_goes_on_where_it_broke_unless_the_file_is_another(server: Server, repor
     server.etag = '"two"' if changed else server.etag
     assert download(server.url, "", reporter).read_bytes() == DATA
     assert server.asked == [None, f"bytes={1 << 20}-"]
+
+
+def test_a_server_that_does_not_say_how_long_the_file_is(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is fetched, and nothing is said of what is left."""
+    server.tells_length = False
+    monkeypatch.setattr("lilm.progress.LOG_SECONDS", 0.0)
+    said = Console(file=StringIO(), width=200)
+    assert download(server.url, "", Reporter(said)).read_bytes() == DATA
+    lines = said.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert re.fullmatch(r"  download MB \d+ · 0:0\d spent", lines[-1]), lines
 
 
 def broken_off(server: Server, reporter: Reporter) -> Path:
