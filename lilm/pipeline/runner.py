@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lilm.commands import command
 from lilm.disk import write_atomic
+from lilm.download import cached_path
 from lilm.errors import LilmError
 from lilm.pipeline.artifact import Artifact, Manifest, changed_output, describe_outputs, read_manifest
 from lilm.pipeline.explain import CERTAINLY, explain, make_context, would_run
@@ -277,6 +278,8 @@ def run_stages(
             would = would_run(recipe, run_dir, stages, context, any_code)
             certain = [one for one in stages if force or (would[one.name] or "").startswith(CERTAINLY)]
             check_stages("check_remote", certain, recipe, context)
+            if recipe.base.url and any(stage.name == "base" for stage in certain):  # it is fetched now
+                check_stages("check_base", stages, recipe, context, cached_path(recipe.base.url))
             forecast = None
             if times is not None:
                 reporter.log = run_dir / LOG

@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 
 import lilm.pipeline.runner as runner
+from lilm.download import cached_path
 from lilm.errors import LilmError
 from lilm.pipeline import made_by, work
 from lilm.pipeline.artifact import Artifact, read_manifest
@@ -163,6 +164,25 @@ def test_a_base_that_another_takes_the_place_of_is_not_held_against_it(
     with pytest.raises(LilmError, match="does not fit"):  # as soon as it is there
         go(tmp_path, reporter, changed("base", dtype="float32"), force=True)
     assert fake.ran == ["base"]
+
+
+def test_a_base_by_its_address_is_looked_at_before_any_work(
+    fake: Fake, tmp_path: Path, reporter: Reporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is made after the text, which may take hours."""
+    monkeypatch.setenv("LILM_CACHE", str(tmp_path / "cache"))
+    url = "https://example.org/model"
+    fetched = cached_path(url)
+
+    def fetch(config: object, context: Context) -> None:
+        fetched.mkdir(parents=True)
+        (fetched / "out").write_text("too large")
+
+    monkeypatch.setattr(sys.modules["fake_base"], "check_remote", fetch, raising=False)
+    fake.refused_base = "too large"
+    with pytest.raises(LilmError, match="too large does not fit"):
+        go(tmp_path / "run", reporter, changed("base", kind="gguf", url=url))
+    assert fake.ran == [] and not (tmp_path / "run").exists()
 
 
 def test_a_user_error_leaves_the_run_as_it_was(fake: Fake, tmp_path: Path, reporter: Reporter) -> None:

@@ -271,6 +271,18 @@ def test_what_cannot_be_a_base_is_refused_before_the_run(
     assert error.value.where == str(path) and error.value.remedy and "\n" not in str(error.value)
 
 
+def test_a_file_by_its_address_is_fetched_and_looked_at_before_the_run(
+    files: Callable[..., Path], tmp_path: Path, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "model.gguf"
+    path.write_bytes(files("bpe", "F16").read_bytes()[:-40])
+    asked = []
+    monkeypatch.setattr("lilm.download.download", lambda url, sha256, reporter: asked.append((url, sha256)) or path)
+    with pytest.raises(LilmError, match="truncated GGUF"):
+        stage.check_remote(BaseConfig(kind="gguf", url="https://example.org/model.gguf", sha256="0" * 64), context)
+    assert asked == [("https://example.org/model.gguf", "0" * 64)]
+
+
 def test_a_part_of_a_split_file_and_a_missing_one(files: Callable[..., Path], tmp_path: Path, context: Context) -> None:
     part = shutil.copy(files("bpe", "F16"), tmp_path / "model-00001-of-00003.gguf")
     for path, what in ((part, "one part of a GGUF that was split"), (tmp_path / "none.gguf", "no such file")):

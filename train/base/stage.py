@@ -40,6 +40,16 @@ def check(config: BaseConfig, context: Context) -> None:
         check_ranks(config.scratch.distributed, {"base.scratch.optim": config.scratch.optim})
 
 
+def check_remote(config: BaseConfig, context: Context) -> None:
+    """Fetches a GGUF file by its address. Raises LilmError where it cannot be had, or converted: such a base is made
+    after the text, which may take hours."""
+    if config.kind == "gguf" and config.url:
+        from lilm.download import download
+        from lilm.train.base.from_gguf import check_gguf_base
+
+        check_gguf_base(download(config.url, config.sha256, context.reporter))
+
+
 def external(config: BaseConfig, context: Context) -> dict[str, str]:
     if not config.path:
         return {}
