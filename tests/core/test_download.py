@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from huggingface_hub import constants
+from huggingface_hub.utils import filter_repo_objects
 from rich.console import Console
 
 from lilm.cache import pip_download
@@ -20,6 +21,7 @@ from lilm.download import cached_path, download
 from lilm.errors import LilmError
 from lilm.hub import download_model
 from lilm.progress import Reporter
+from lilm.train.base.stage import FETCHED
 
 DATA = os.urandom(3 << 20)
 
@@ -162,6 +164,20 @@ def test_pip_without_an_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_a_name_that_the_hub_cannot_have(repo: str) -> None:
     with pytest.raises(LilmError, match=r"no name of a model \(.* — give OWNER/NAME"):
         download_model(repo, "main", ["config.json"])
+
+
+def test_weights_in_folders_of_a_model_are_not_fetched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    has = ("config.json", "model.safetensors", "checkpoint-100/model.safetensors", "onnx/config.json", "model.onnx")
+    fetched: list[str] = []
+
+    def snapshot(repo: str, *, revision: str, allow_patterns: list[str], ignore_patterns: str | None = None) -> str:
+        chosen = filter_repo_objects(has, allow_patterns=allow_patterns, ignore_patterns=ignore_patterns)
+        fetched.extend(map(str, chosen))
+        return str(tmp_path)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
+    download_model("owner/name", "main", FETCHED)
+    assert fetched == ["config.json", "model.safetensors"]
 
 
 def test_a_hub_that_hangs_up(monkeypatch: pytest.MonkeyPatch) -> None:
