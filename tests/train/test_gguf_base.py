@@ -5,6 +5,7 @@ import math
 import re
 import shutil
 import struct
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,9 +28,11 @@ from lilm.train.base import gguf_proof, stage
 from lilm.train.base.from_gguf import gguf_config
 from lilm.train.base.gguf_rope import read_rope
 from lilm.train.base.gguf_tokenizer import write_gguf_tokenizer
+from lilm.train.tokenizer.adversarial import LINES
 from lilm.train.tokenizer.hf import write_tokenizer
 from lilm.vocabulary.byte_level import piece_bytes, read_byte_level
 from lilm.vocabulary.sentencepiece import read_proto
+from lilm.wasm.source import llama_cpp_python_version, sdist_file
 from tests.train.conftest import write_corpus
 from tests.train.tokenizer.byte_bases import write_base, write_model
 from tests.train.tokenizer.conftest import english, japanese
@@ -294,6 +297,26 @@ def test_the_hash_in_the_recipe(files: Callable[..., Path], context: Context) ->
     config = BaseConfig(kind="gguf", path=str(files("bpe", "F16")), sha256="0" * 64)
     with pytest.raises(LilmError, match=r"sha256 is .*, expected 0000"):
         stage.check(config, context)
+
+
+@pytest.mark.parametrize("name", ["llama-spm", "llama-bpe", "gpt-2", "starcoder", "qwen2"])
+def test_real_vocabularies(name: str, tmp_path: Path) -> None:
+    """Those that lie in llama.cpp's sources; one of them lacks bytes."""
+    sdist = sdist_file(llama_cpp_python_version())
+    if not sdist.is_file():
+        pytest.skip("llama.cpp's source is not in the cache")
+    path, folder = tmp_path / "vocab.gguf", tmp_path / "folder"
+    folder.mkdir()
+    with tarfile.open(sdist) as archive:
+        inside = f"{sdist.name.removesuffix('.tar.gz')}/vendor/llama.cpp/models/ggml-vocab-{name}.gguf"
+        member = archive.extractfile(inside)
+        assert member is not None
+        path.write_bytes(member.read())
+    write_gguf_tokenizer(open_gguf(path), folder, 2048)
+    check, special, unwritable = gguf_proof.compare_tokens(path, folder, {"adversarial": LINES})
+    assert (check.lines, check.mismatches) == (len(LINES), 0), check.first
+    assert special.mismatches == 0 < special.lines, special.first
+    assert (unwritable > 0) == (name == "starcoder")
 
 
 def test_smollm2(
