@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lilm.cli.options import ForceOption, RecipeOption, RunOption
+from lilm.cli.options import ForceOption, JsonOption, RecipeOption, RunOption, to_file
 from lilm.cli.stages import run_one
 
 
@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
                 help="train: small or tinyllama (a GPU of 80 GB); gpu: tinyllama, tiny; browser: m110, tinyllama.",
             ),
         ] = "",
-        json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
+        json_file: JsonOption = None,
         device: Annotated[str, typer.Option(help="gpu: cuda, or cpu with --shape tiny, to try it.")] = "",
         base: Annotated[
             Path | None, typer.Option(help="gpu: folder of a base stage; random weights when not given.")
@@ -51,7 +51,7 @@ def register(app: typer.Typer) -> None:
             ),
         ] = "",
         markdown: Annotated[
-            Path | None, typer.Option(help="real, chat, languages: write the results as a page.")
+            Path | None, typer.Option(help="real, chat, languages: write the results as a page.", callback=to_file)
         ] = None,
         inputs: Annotated[
             int, typer.Option(help="faults: spoilt inputs in all, 5,000; chat: conversations, 1,000.")
