@@ -40,3 +40,10 @@ def test_figures_that_could_not_be_written_are_refused_before_the_work(
         assert isinstance(done.exception, LilmError) and what in done.exception.line()
     written = tmp_path / "x.json"
     assert isinstance(CliRunner().invoke(make_app(), [*words, str(written)]).exception, AssertionError)
+
+
+@pytest.mark.parametrize("option", ["--inputs", "--kills", "--minutes", "--eval-tokens", "--limit", "--clients"])
+def test_a_benchmark_of_less_than_nothing_is_refused(option: str) -> None:
+    """It said that there were no faults."""
+    done = CliRunner().invoke(make_app(), ["bench", "faults", option, "-3"])
+    assert done.exit_code == 2 and f"Invalid value for '{option}'" in done.output
