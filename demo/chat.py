@@ -276,7 +276,7 @@ def launch(
                 "routes": [Route("/gradio_api/upload{rest:path}", no_upload, methods=["POST"])],
             },
         )
-    except OSError as error:
+    except (OSError, OverflowError) as error:  # the latter for a number that no port has
         page.close(verbose=False)
         remedy = "stop the other server, or choose with --port"
         raise LilmError(f"cannot listen on port {port or 'any'}: {error}", where=host, remedy=remedy) from error

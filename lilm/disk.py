@@ -125,6 +125,10 @@ def require_space(folder: Path, needed: float, what: str, remedy: str) -> None:
 
 
 def file_version(path: Path) -> str:
-    """ "size:mtime_ns": another one when the file was written to, without reading it."""
-    stat = path.stat()
+    """ "size:mtime_ns": another one when the file was written to, without reading it. Raises LilmError where it is
+    gone."""
+    try:
+        stat = path.stat()
+    except FileNotFoundError as error:
+        raise LilmError("no such file", where=str(path), remedy="put it there, or correct the path") from error
     return f"{stat.st_size}:{stat.st_mtime_ns}"

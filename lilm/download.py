@@ -80,7 +80,7 @@ def _fetch(url: str, part: Path, reporter: Reporter) -> None:
         write_json(mark, {"version": _version(answer) or version, "bytes": total})
         with (
             part.open("ab" if done else "wb") as out,
-            reporter.bar("download MB", total // CHUNK, done // CHUNK) as bar,
+            reporter.bar("download MB", total // CHUNK if total else None, done // CHUNK) as bar,
         ):
             _copy(answer, out, bar, done)
     if total and part.stat().st_size != total:

@@ -7,7 +7,8 @@ from lilm.errors import LilmError
 
 
 def download_model(repo: str, revision: str, patterns: Sequence[str]) -> Path:
-    """The folder in the hub's cache that holds the files of `repo` matching `patterns`.
+    """The folder in the hub's cache that holds the files of `repo` matching `patterns`, but none of its folders: what
+    lies in these are other weights, as those of checkpoints.
 
     Raises LilmError when the hub says no or cannot be reached, when the connection breaks, and for what is no name.
     """
@@ -16,7 +17,7 @@ def download_model(repo: str, revision: str, patterns: Sequence[str]) -> Path:
     # what the client raises when a connection breaks: of httpx or, later, httpx2; not each version has both
     broken = tuple(getattr(errors, name) for name in ("HTTPError", "XetDownloadError") if hasattr(errors, name))
     try:
-        return Path(snapshot_download(repo, revision=revision, allow_patterns=list(patterns)))
+        return Path(snapshot_download(repo, revision=revision, allow_patterns=list(patterns), ignore_patterns="*/*"))
     except errors.HFValidationError as error:
         raise LilmError(
             f"no name of a model ({_first_line(error)})",

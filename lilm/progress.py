@@ -28,9 +28,10 @@ def text_console(*, stderr: bool = False, quiet: bool = False, record: bool = Fa
 
 
 class Bar:
-    """One piece of work of `total` steps. `advance` it; `note` is shown behind the bar."""
+    """One piece of work of `total` steps, None where nobody knows how many. `advance` it; `note` is shown behind the
+    bar."""
 
-    def __init__(self, reporter: "Reporter", label: str, total: int, done: int) -> None:
+    def __init__(self, reporter: "Reporter", label: str, total: int | None, done: int) -> None:
         self._reporter, self._label, self._total, self._done = reporter, label, total, done
         self._first, self._started = done, time.monotonic()
         self._logged = self._written = self._started
@@ -51,12 +52,16 @@ class Bar:
             reporter.write_log(self._line(now, in_all, note))
 
     def _left(self, now: float) -> float:
-        """Seconds, as fast as so far."""
+        """Seconds, as fast as so far; 0 where the end is not known."""
+        if self._total is None:
+            return 0.0
         return (now - self._started) / max(1, self._done - self._first) * (self._total - self._done)
 
     def _line(self, now: float, in_all: str, note: str) -> str:
-        spent = f"{clock(now - self._started)} spent, {clock(self._left(now))} left"
-        return " · ".join(part for part in (f"  {self._label} {self._done}/{self._total}", spent, in_all, note) if part)
+        spent, done = f"{clock(now - self._started)} spent", f"  {self._label} {self._done}"
+        if self._total is not None:
+            spent, done = f"{spent}, {clock(self._left(now))} left", f"{done}/{self._total}"
+        return " · ".join(part for part in (done, spent, in_all, note) if part)
 
     def remove(self) -> None:
         """Take the bar off the screen: it stood below another, which goes on."""
@@ -95,8 +100,8 @@ class Reporter:
         self.console.print(as_typed(text), highlight=False, markup=False, soft_wrap=True)
 
     @contextmanager
-    def bar(self, label: str, total: int, done: int = 0) -> Iterator[Bar]:
-        """A progress bar over `total` steps, of which `done` were done before a restart."""
+    def bar(self, label: str, total: int | None, done: int = 0) -> Iterator[Bar]:
+        """A progress bar over `total` steps, None where nobody knows, of which `done` were done before a restart."""
         if not self.console.is_terminal or self.live is not None:
             inner = Bar(self, label, total, done)
             yield inner

@@ -32,6 +32,17 @@ def llama_cpp_python_version() -> str:
         raise LilmError("llama-cpp-python is not installed", remedy=remedy) from error
 
 
+def sdist_file(release: str) -> Path:
+    """Where it lies in the cache once it is fetched."""
+    return cache_dir() / "src" / f"llama_cpp_python-{release}.tar.gz"
+
+
+def require_patch() -> None:
+    """Raises LilmError where the program `patch` is missing."""
+    if shutil.which("patch") is None:
+        raise LilmError("`patch` is not installed", remedy="run `sudo apt-get install patch`")
+
+
 def fetch_sdist(release: str) -> Path:
     """The verified sdist of llama-cpp-python `release`, from the cache or by pip from the package index.
 
@@ -43,7 +54,7 @@ def fetch_sdist(release: str) -> Path:
             f"no known sdist hash for llama-cpp-python {release}",
             remedy="pip install llama-cpp-python==" + max(SDIST_SHA256),
         )
-    sdist = cache_dir() / "src" / f"llama_cpp_python-{release}.tar.gz"
+    sdist = sdist_file(release)
     if not sdist.is_file():
         pip_download("llama-cpp-python", release, sdist, ("--no-binary", "llama-cpp-python"))
     check_sha256(sdist, expected)
@@ -93,8 +104,7 @@ def prepare_source() -> tuple[Path, str]:
     """The patched llama.cpp tree of the installed llama-cpp-python, and its key."""
     release = llama_cpp_python_version()
     sdist = fetch_sdist(release)
-    if shutil.which("patch") is None:
-        raise LilmError("`patch` is not installed", remedy="run `sudo apt-get install patch`")
+    require_patch()
     key = source_key(release)
     tree = cache_dir() / "src" / f"llama.cpp-{key}"
     if not tree.is_dir():

@@ -25,9 +25,21 @@ MIB = 1 << 20
 
 def check(config: WasmConfig, context: Context) -> None:
     from lilm.wasm.build import check_memory64
+    from lilm.wasm.source import require_patch
     from lilm.wasm.toolchain import find_toolchain
 
     check_memory64(all_variants(config), find_toolchain())
+    require_patch()
+
+
+def check_remote(config: WasmConfig, context: Context) -> None:
+    """Fetches llama.cpp's source, which the build needs. Raises LilmError where it cannot be had."""
+    from lilm.wasm.source import fetch_sdist, llama_cpp_python_version, sdist_file
+
+    release = llama_cpp_python_version()
+    if not sdist_file(release).is_file():
+        context.reporter.say("wasm: fetching llama.cpp's source from the package index (once)")
+    fetch_sdist(release)
 
 
 def check_base(config: WasmConfig, base: Path, context: Context) -> None:

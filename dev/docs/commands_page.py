@@ -61,7 +61,8 @@ def _row(parameter: Any) -> list[str]:
     takes = "" if parameter.is_flag else f" {parameter.metavar or _takes(parameter)}"
     default = parameter.default
     told = default not in (None, "", 0, False) or (default == 0 and parameter.name == "seed")
-    return [code(", ".join(parameter.opts) + takes), said(parameter.help or ""), code(str(default)) if told else ""]
+    names = "/".join((", ".join(parameter.opts), *parameter.secondary_opts))  # what turns it on, and what off
+    return [code(names + takes), said(parameter.help or ""), code(str(default)) if told else ""]
 
 
 def _takes(parameter: Any) -> str:

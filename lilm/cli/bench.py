@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lilm.cli.options import ForceOption, RecipeOption, RunOption
+from lilm.cli.options import ForceOption, JsonOption, RecipeOption, RunOption, to_file
 from lilm.cli.stages import run_one
 
 
@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
                 help="train: small or tinyllama (a GPU of 80 GB); gpu: tinyllama, tiny; browser: m110, tinyllama.",
             ),
         ] = "",
-        json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
+        json_file: JsonOption = None,
         device: Annotated[str, typer.Option(help="gpu: cuda, or cpu with --shape tiny, to try it.")] = "",
         base: Annotated[
             Path | None, typer.Option(help="gpu: folder of a base stage; random weights when not given.")
@@ -37,7 +37,9 @@ def register(app: typer.Typer) -> None:
         ] = None,
         minutes: Annotated[
             float,
-            typer.Option(help="gpu: minutes in all, 8 if not given; real: of training, 60; chat: of the crowd, 2."),
+            typer.Option(
+                min=0, help="gpu: minutes in all, 8 if not given; real: of training, 60; chat: of the crowd, 2."
+            ),
         ] = 0,
         variants: Annotated[str, typer.Option(help="real: more contenders, with commas: lora, mean, averaged, …")] = "",
         choose_rates: Annotated[
@@ -51,17 +53,17 @@ def register(app: typer.Typer) -> None:
             ),
         ] = "",
         markdown: Annotated[
-            Path | None, typer.Option(help="real, chat, languages: write the results as a page.")
+            Path | None, typer.Option(help="real, chat, languages: write the results as a page.", callback=to_file)
         ] = None,
         inputs: Annotated[
-            int, typer.Option(help="faults: spoilt inputs in all, 5,000; chat: conversations, 1,000.")
+            int, typer.Option(min=0, help="faults: spoilt inputs in all, 5,000; chat: conversations, 1,000.")
         ] = 0,
-        injections: Annotated[int, typer.Option(help="chat: tries to forge a mark, 500 when not given.")] = 0,
+        injections: Annotated[int, typer.Option(min=0, help="chat: tries to forge a mark, 500 when not given.")] = 0,
         plain_base: Annotated[
             Path | None, typer.Option(help="chat: what the run's instruct base was tuned from; folder or GGUF.")
         ] = None,
-        clients: Annotated[int, typer.Option(help="chat: visitors of the crowd, 20 when not given.")] = 0,
-        kills: Annotated[int, typer.Option(help="kills: how many, 100 when not given.")] = 0,
+        clients: Annotated[int, typer.Option(min=0, help="chat: visitors of the crowd, 20 when not given.")] = 0,
+        kills: Annotated[int, typer.Option(min=0, help="kills: how many, 100 when not given.")] = 0,
         seed: Annotated[
             int, typer.Option(help="faults, chat: other inputs for another seed; kills: other moments.")
         ] = 0,
@@ -69,13 +71,18 @@ def register(app: typer.Typer) -> None:
             str, typer.Option(help="With commas; faults: only these kinds of files; languages: only these codes.")
         ] = "",
         eval_tokens: Annotated[
-            int, typer.Option(help="quant: held-out tokens of each language, 100,000 when not given.")
+            int, typer.Option(min=0, help="quant: held-out tokens of each language, 100,000 when not given.")
         ] = 0,
-        n_ctx: Annotated[int, typer.Option(help="quant: context of the long windows, 1,024 when not given.")] = 0,
+        n_ctx: Annotated[
+            int, typer.Option(min=0, help="quant: context of the long windows, 1,024 when not given.")
+        ] = 0,
         generations: Annotated[
-            int, typer.Option(help="quant: free texts of each file; chat: answers of each run; 200 when not given.")
+            int,
+            typer.Option(min=0, help="quant: free texts of each file; chat: answers of each run; 200 when not given."),
         ] = 0,
-        n_predict: Annotated[int, typer.Option(help="quant: their longest, tokens; the page's when not given.")] = 0,
+        n_predict: Annotated[
+            int, typer.Option(min=0, help="quant: their longest, tokens; the page's when not given.")
+        ] = 0,
         controls: Annotated[
             bool, typer.Option("--controls", help="quant: make files to compare with, and measure them too.")
         ] = False,
@@ -89,7 +96,7 @@ def register(app: typer.Typer) -> None:
                 "lm-evaluation-harness (pip install 'lilm[eval]')."
             ),
         ] = "",
-        limit: Annotated[int, typer.Option(help="quant: questions of each task, 1,000 when not given.")] = 0,
+        limit: Annotated[int, typer.Option(min=0, help="quant: questions of each task, 1,000 when not given.")] = 0,
         out: Annotated[
             Path | None, typer.Option(help="quant, chat: results' folder, else RUN/quant, RUN/chat.")
         ] = None,

@@ -115,21 +115,48 @@ def package(name: str, needed_for: str, wanted: str = "") -> Finding:
     return Finding(name, "ok", version, needed_for)
 
 
+def in_python(code: str) -> tuple[str, str]:
+    """(what the code printed, "" or why it failed), in a process of its own: a library that was built for another
+    processor ends the one that loads it."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    last = done.stderr.strip().splitlines()[-1:] or [f"its process ended with {done.returncode}"]
+    return done.stdout.strip(), last[0] if done.returncode else ""
+
+
+def not_loaded(finding: Finding, why: str) -> Finding:
+    """A package that lies there and cannot be used."""
+    remedy = f"{sys.executable} -m pip install --force-reinstall --no-cache-dir {finding.name}=={finding.found}"
+    return Finding(finding.name, "missing", f"{finding.found}, not loaded: {why}", finding.needed_for, remedy)
+
+
+def llama_cpp() -> Finding:
+    finding = package("llama-cpp-python", "export, bench, chat", LLAMA_CPP_PYTHON)
+    _, why = in_python("import llama_cpp") if finding.status == "ok" else ("", "")
+    return not_loaded(finding, why) if why else finding
+
+
+GPUS = """import json, torch
+count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+print(json.dumps([torch.__version__, count, torch.cuda.get_device_name(0) if count else ""]))"""
+
+
 def torch() -> Finding:
     """torch and the GPUs it sees; a GPU that the machine has and torch cannot use is told."""
     finding = package("torch", "training")
     if finding.status != "ok":
         return finding
-    import torch
-
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    said, why = in_python(GPUS)
+    if why:
+        return not_loaded(finding, why)
+    version, count, name = json.loads(said.splitlines()[-1])
     if count:
-        found = f"{torch.__version__}, {count} × {torch.cuda.get_device_name(0)}"
-        return Finding("torch", "ok", found, "training")
+        return Finding("torch", "ok", f"{version}, {count} × {name}", "training")
     if shutil.which("nvidia-smi"):
         remedy = "pip install --force-reinstall torch  (this build of torch cannot use the GPU)"
-        return Finding("torch", "slow", f"{torch.__version__}, GPU not used", "training", remedy)
-    return Finding("torch", "ok", f"{torch.__version__}, CPU only", "training")
+        return Finding("torch", "slow", f"{version}, GPU not used", "training", remedy)
+    return Finding("torch", "ok", f"{version}, CPU only", "training")
 
 
 def emcc() -> Finding:
@@ -171,7 +198,7 @@ def memory() -> Finding:
 CHECKS: tuple[Callable[[], Finding], ...] = (
     python,
     torch,
-    lambda: package("llama-cpp-python", "export, bench, chat", LLAMA_CPP_PYTHON),
+    llama_cpp,
     lambda: tool("C compiler", ("cc", "gcc", "clang"), "llama-cpp-python", apt("build-essential")),
     lambda: tool("make", ("make",), "setup and tests", apt("make")),
     lambda: tool("cmake", ("cmake",), "the browser build", apt("cmake"), (3, 14)),

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lilm.cli.options import Groups, RecipeOption, RunOption, load_run
+from lilm.cli.options import Groups, RecipeOption, RunOption, load_run, to_file
 from lilm.cli.sampling import NCtxOption
 
 
@@ -21,7 +21,9 @@ def register(groups: Groups) -> None:
             Path | None, typer.Option("--model", help="A model's folder or GGUF file, whose tokenizer is taken.")
         ] = None,
         count: Annotated[int, typer.Option("--count", min=1, help="Conversations to show.")] = 3,
-        json_file: Annotated[Path | None, typer.Option("--json", help="Write the tokens to this file.")] = None,
+        json_file: Annotated[
+            Path | None, typer.Option("--json", help="Write the tokens to this file.", callback=to_file)
+        ] = None,
     ) -> None:
         """Conversations as training sees them: every token, what is learnt in colour. Nothing need be trained yet.
 

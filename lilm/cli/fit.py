@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from lilm.cli.options import JsonOption
+
 
 def register(app: typer.Typer) -> None:
     @app.command()
@@ -19,7 +21,7 @@ def register(app: typer.Typer) -> None:
         measure: Annotated[
             bool, typer.Option("--measure", help="Run it here, and say how wrong the reckoned peak is.")
         ] = False,
-        json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
+        json_file: JsonOption = None,
     ) -> None:
         """Which phones and browsers have memory enough for a model, and for which context: reckoned from the file.
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lilm.cli.options import Groups, RecipeOption, RunOption, load_run
+from lilm.cli.options import Groups, JsonOption, RecipeOption, RunOption, load_run
 
 
 def register(app: typer.Typer, groups: Groups) -> None:
@@ -38,7 +38,7 @@ def register(app: typer.Typer, groups: Groups) -> None:
         count: Annotated[int | None, typer.Option(help="Devices, instead of those in the name.")] = None,
         tokens: Annotated[int | None, typer.Option(help="Tokens of stage 2, instead of the recipe's steps.")] = None,
         zero: Annotated[int | None, typer.Option(help="ZeRO stage, instead of the recipe's.", min=0, max=3)] = None,
-        json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
+        json_file: JsonOption = None,
     ) -> None:
         """Before you pay: parameters, memory, disk, tokens a second and days of a recipe on some hardware.
 

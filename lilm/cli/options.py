@@ -1,5 +1,6 @@
 """What several commands take: recipe and run folder, and how both are found."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -7,6 +8,22 @@ import typer
 
 from lilm.errors import LilmError
 
+
+def to_file(parameter: typer.CallbackParam, path: Path | None) -> Path | None:
+    """A file that is written at the end of the work, which may take hours. Raises LilmError where it cannot be."""
+    if path is None:
+        return None
+    where, remedy = path.absolute().parent, f"make it, or give another {parameter.opts[0]}"
+    if not where.is_dir():
+        raise LilmError("no such folder", where=str(where), remedy=remedy)
+    if path.is_dir():
+        raise LilmError("a folder, where a file is to be written", where=str(path), remedy="give a file's name in it")
+    if not os.access(where, os.W_OK):
+        raise LilmError("nothing can be written there", where=str(where), remedy=remedy)
+    return path
+
+
+JsonOption = Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.", callback=to_file)]
 RecipeOption = Annotated[
     str, typer.Option("--recipe", help="A shipped recipe's name or a lilm.toml. Default: RUN/lilm.toml or ./lilm.toml.")
 ]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lilm.commands import command
 from lilm.disk import write_atomic
+from lilm.download import cached_path
 from lilm.errors import LilmError
 from lilm.pipeline.artifact import Artifact, Manifest, changed_output, describe_outputs, read_manifest
 from lilm.pipeline.explain import CERTAINLY, explain, make_context, would_run
@@ -205,6 +206,16 @@ def remember(recipe: Recipe, path: Path) -> None:
         write_atomic(path, recipe_toml(recipe))
 
 
+def _base_stays(
+    recipe: Recipe, run_dir: Path, stages: list[Stage], context: Context, force: bool, any_code: bool
+) -> bool:
+    """Whether the base in the run folder is the one that `stages` will read: another one that will take its place tells
+    nothing of it."""
+    own = [stage for stage in stages if stage.name == "base"]
+    again = would_run(recipe, run_dir, own, context, any_code)
+    return not own or not (force or (again["base"] or "").startswith(CERTAINLY))
+
+
 def _said_in(path: Path) -> Recipe | None:
     """None for what is no recipe."""
     try:
@@ -250,7 +261,8 @@ def run_stages(
     check_packages(recipe, stages)
     check_stages("check", stages, recipe, context)
     given = Path(recipe.base.path) if recipe.base.path else run_dir / "base"
-    check_stages("check_base", stages, recipe, context, given)
+    if given != run_dir / "base" or _base_stays(recipe, run_dir, stages, context, force, any_code):
+        check_stages("check_base", stages, recipe, context, given)
     vocabulary = run_dir / "base", run_dir / "tokenizer"
     if all(stage.name != "tokenizer" for stage in stages):  # else it may be made anew
         check_stages("check_vocabulary", stages, recipe, context, *vocabulary)
@@ -266,6 +278,8 @@ def run_stages(
             would = would_run(recipe, run_dir, stages, context, any_code)
             certain = [one for one in stages if force or (would[one.name] or "").startswith(CERTAINLY)]
             check_stages("check_remote", certain, recipe, context)
+            if recipe.base.url and any(stage.name == "base" for stage in certain):  # it is fetched now
+                check_stages("check_base", stages, recipe, context, cached_path(recipe.base.url))
             forecast = None
             if times is not None:
                 reporter.log = run_dir / LOG

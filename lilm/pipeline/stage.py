@@ -49,8 +49,9 @@ class Stage:
     module: where `run(config, inputs, out_dir, context) -> Artifact` is; imported only when it runs.
         The module may also have `check(config, context) -> None`, called for all stages before any work
         starts, which raises LilmError for what the user must mend; `check_remote(config, context) -> None`, the same
-        where the stage is not done, for what is asked of a network; `check_base(config, base, context) -> None`, the
-        same as soon as the base is there, which is its folder or a file given by path;
+        where the stage is not done, for what is asked of a network or fetched from it;
+        `check_base(config, base, context) -> None`, the same as soon as the base is there, which is its folder or a
+        file given by path or address;
         `check_vocabulary(config, base, tokenizer, context) -> None`, the same as soon as the merged vocabulary is
         there, with the folders of both stages; and `external(config, context) -> dict[str, str]`, fingerprints of what
         the stage reads outside the run.

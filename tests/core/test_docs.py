@@ -30,6 +30,7 @@ def test_every_stage_is_among_the_commands() -> None:
     text = (DOCS / "commands.md").read_text(encoding="utf-8")
     assert all(f"## `lilm {stage.name}`" in text for stage in STAGES)
     assert "### `lilm export hub`" in text and "| `--recipe TEXT` |" in text
+    assert "| `--back/--no-back` |" in text, "what is on by itself can be turned off"
 
 
 def test_every_page_is_in_the_navigation() -> None:

@@ -1,13 +1,23 @@
 """The doctor says what is missing and how to mend it."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from lilm.cli import doctor
 from lilm.cli.doctor import Finding, exit_code, find_all, parse_version, show_findings
+
+in_python = doctor.in_python
+
+
+@pytest.fixture(autouse=True)
+def loads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading torch again for each test takes seconds."""
+    monkeypatch.setattr(doctor, "in_python", lambda code: ('["2.0", 0, ""]', ""))
 
 
 def rows() -> dict[str, Finding]:
@@ -63,6 +73,29 @@ def test_another_llama_cpp_python_is_told(monkeypatch: pytest.MonkeyPatch) -> No
     found = doctor.package("llama-cpp-python", "export", doctor.LLAMA_CPP_PYTHON)
     assert found.status == "too old"
     assert "llama-cpp-python==0.3.36" in found.remedy
+
+
+@pytest.mark.parametrize(("name", "module"), [("torch", "torch"), ("llama-cpp-python", "llama_cpp")])
+def test_a_package_that_cannot_be_loaded_is_told_with_the_reason(
+    name: str, module: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As with a library that the system lacks."""
+    monkeypatch.setattr(doctor, "in_python", in_python)
+    check = {"torch": doctor.torch, "llama-cpp-python": doctor.llama_cpp}[name]
+    why = "libcudart.so.12: cannot open shared object file"
+    (tmp_path / f"{module}.py").write_text(f"raise ImportError({why!r})\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    found = check()
+    assert found.status == "missing" and found.found.endswith(f"not loaded: ImportError: {why}")
+    assert found.remedy.endswith(f"{name}=={found.found.split(',')[0]}") and exit_code([found]) == 1
+    (tmp_path / f"{module}.py").write_text("import os\nos.abort()\n")
+    assert "its process ended with -6" in check().found
+
+
+def test_torch_that_is_there_is_told_with_its_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "in_python", in_python)
+    found = doctor.torch()
+    assert found.status == "ok" and found.found.split(",")[0] == torch.__version__
 
 
 def test_little_disk_and_memory_are_low(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -2,21 +2,26 @@
 
 import hashlib
 import os
+import re
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from huggingface_hub import constants
+from huggingface_hub.utils import filter_repo_objects
+from rich.console import Console
 
 from lilm.cache import pip_download
 from lilm.download import cached_path, download
 from lilm.errors import LilmError
 from lilm.hub import download_model
 from lilm.progress import Reporter
+from lilm.train.base.stage import FETCHED
 
 DATA = os.urandom(3 << 20)
 
@@ -28,6 +33,7 @@ class Server(ThreadingHTTPServer):
     cut = 0
     etag = '"one"'
     data = DATA
+    tells_length = True
     knows_if_range = True
 
     def __init__(self) -> None:
@@ -54,7 +60,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_error(416)
             return
         self.send_response(206 if resumes else 200)
-        self.send_header("Content-Length", str(len(data) - start))
+        if self.server.tells_length:
+            self.send_header("Content-Length", str(len(data) - start))
         self.send_header("ETag", self.server.etag)
         if resumes:
             self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
@@ -92,6 +99,16 @@ def test_goes_on_where_it_broke_unless_the_file_is_another(server: Server, repor
     server.etag = '"two"' if changed else server.etag
     assert download(server.url, "", reporter).read_bytes() == DATA
     assert server.asked == [None, f"bytes={1 << 20}-"]
+
+
+def test_a_server_that_does_not_say_how_long_the_file_is(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is fetched, and nothing is said of what is left."""
+    server.tells_length = False
+    monkeypatch.setattr("lilm.progress.LOG_SECONDS", 0.0)
+    said = Console(file=StringIO(), width=200)
+    assert download(server.url, "", Reporter(said)).read_bytes() == DATA
+    lines = said.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert re.fullmatch(r"  download MB \d+ · 0:0\d spent", lines[-1]), lines
 
 
 def broken_off(server: Server, reporter: Reporter) -> Path:
@@ -147,6 +164,20 @@ def test_pip_without_an_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_a_name_that_the_hub_cannot_have(repo: str) -> None:
     with pytest.raises(LilmError, match=r"no name of a model \(.* — give OWNER/NAME"):
         download_model(repo, "main", ["config.json"])
+
+
+def test_weights_in_folders_of_a_model_are_not_fetched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    has = ("config.json", "model.safetensors", "checkpoint-100/model.safetensors", "onnx/config.json", "model.onnx")
+    fetched: list[str] = []
+
+    def snapshot(repo: str, *, revision: str, allow_patterns: list[str], ignore_patterns: str | None = None) -> str:
+        chosen = filter_repo_objects(has, allow_patterns=allow_patterns, ignore_patterns=ignore_patterns)
+        fetched.extend(map(str, chosen))
+        return str(tmp_path)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
+    download_model("owner/name", "main", FETCHED)
+    assert fetched == ["config.json", "model.safetensors"]
 
 
 def test_a_hub_that_hangs_up(monkeypatch: pytest.MonkeyPatch) -> None:

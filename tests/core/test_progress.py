@@ -24,6 +24,14 @@ def test_an_inner_bar_goes_and_the_outer_stays() -> None:
         assert [(task.description, task.completed) for task in reporter.live.tasks] == [("training", 3)]
 
 
+def test_a_bar_whose_end_nobody_knows() -> None:
+    reporter = Reporter(Console(file=io.StringIO(), force_terminal=True))
+    with reporter.bar("download", None) as bar:
+        bar.advance(3)
+        assert reporter.live is not None
+        assert [(task.completed, task.total) for task in reporter.live.tasks] == [(3, None)]
+
+
 def test_what_is_said_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     reporter = Reporter()
     reporter.say("runs/:cat:/model 08:F0:AB:DB [v2]")

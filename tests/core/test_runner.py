@@ -13,12 +13,14 @@ import pytest
 from rich.console import Console
 
 import lilm.pipeline.runner as runner
+from lilm.download import cached_path
 from lilm.errors import LilmError
 from lilm.pipeline import made_by, work
 from lilm.pipeline.artifact import Artifact, read_manifest
 from lilm.pipeline.stage import Context, Stage
 from lilm.progress import Reporter
-from lilm.recipe import Recipe, load_recipe
+from lilm.recipe import BaseConfig, Recipe, load_recipe
+from lilm.train.base import stage as base_stage
 
 
 class Fake:
@@ -28,7 +30,7 @@ class Fake:
         self.ran: list[str] = []
         self.fail: Exception | None = None
         self.dropped: tuple[str, ...] = ()
-        self.refused = "none"
+        self.refused = self.refused_base = "none"
         self.file, self.source = "file", "v1"
 
     def module(self, name: str) -> ModuleType:
@@ -54,6 +56,11 @@ class Fake:
             if name == "export" and self.refused in (tokenizer / "out").read_text():
                 raise LilmError(f"{self.refused} are too many")
 
+        def check_base(config: object, base: Path, context: Context) -> None:
+            if name == "export" and self.refused_base in (base / "out").read_text():
+                raise LilmError(f"{self.refused_base} does not fit")
+
+        module.check_base = check_base  # type: ignore[attr-defined]
         module.check_vocabulary = check_vocabulary  # type: ignore[attr-defined]
         module.run = run  # type: ignore[attr-defined]
         module.external = external  # type: ignore[attr-defined]
@@ -139,6 +146,43 @@ def test_a_vocabulary_that_a_later_stage_cannot_use_is_refused_as_soon_as_it_is_
             go(tmp_path, reporter, **span)
         assert fake.ran == ran
     assert go(tmp_path, reporter, changed("tokenizer", pieces=7)) == ["tokenizer", "export", "bench"]
+
+
+def test_a_base_that_another_takes_the_place_of_is_not_held_against_it(
+    fake: Fake, tmp_path: Path, reporter: Reporter
+) -> None:
+    """Another base in the recipe, and an export that the old one could not have made."""
+    go(tmp_path, reporter, changed("base", dtype="bfloat16"))
+    fake.refused_base = "dtype='bfloat16'"
+    assert go(tmp_path, reporter, changed("base", dtype="float32")) == ["base", "tokenizer", "export", "bench"]
+    fake.refused_base = "dtype='float32'"
+    for span in ({}, {"first": "export"}):  # the one that stays is refused before any work
+        fake.ran.clear()
+        with pytest.raises(LilmError, match="does not fit"):
+            go(tmp_path, reporter, changed("base", dtype="float32"), **span)
+        assert fake.ran == []
+    with pytest.raises(LilmError, match="does not fit"):  # as soon as it is there
+        go(tmp_path, reporter, changed("base", dtype="float32"), force=True)
+    assert fake.ran == ["base"]
+
+
+def test_a_base_by_its_address_is_looked_at_before_any_work(
+    fake: Fake, tmp_path: Path, reporter: Reporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is made after the text, which may take hours."""
+    monkeypatch.setenv("LILM_CACHE", str(tmp_path / "cache"))
+    url = "https://example.org/model"
+    fetched = cached_path(url)
+
+    def fetch(config: object, context: Context) -> None:
+        fetched.mkdir(parents=True)
+        (fetched / "out").write_text("too large")
+
+    monkeypatch.setattr(sys.modules["fake_base"], "check_remote", fetch, raising=False)
+    fake.refused_base = "too large"
+    with pytest.raises(LilmError, match="too large does not fit"):
+        go(tmp_path / "run", reporter, changed("base", kind="gguf", url=url))
+    assert fake.ran == [] and not (tmp_path / "run").exists()
 
 
 def test_a_user_error_leaves_the_run_as_it_was(fake: Fake, tmp_path: Path, reporter: Reporter) -> None:
@@ -244,6 +288,17 @@ def test_what_would_run_is_told_with_its_reason(fake: Fake, tmp_path: Path) -> N
     said.truncate(0)
     go(tmp_path, reporter, last="corpus")
     assert "again: a file that it reads has changed" in said.getvalue()
+
+
+def test_a_file_that_is_gone_is_one_line_where_it_is_only_asked_what_would_run(
+    tmp_path: Path, reporter: Reporter, fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go(tmp_path, reporter)
+    gone = BaseConfig(kind="gguf", path=str(tmp_path / "gone.gguf"))
+    recipe = load_recipe("quickstart").model_copy(update={"base": gone})
+    monkeypatch.setattr(sys.modules["fake_base"], "external", base_stage.external, raising=False)
+    with pytest.raises(LilmError, match=r"gone\.gguf: no such file"):
+        runner.explain(recipe, tmp_path, runner.chosen_stages(None, None), reporter)
 
 
 CUT = '{"stage": "export", "key": "\\ud800"}'  # half a surrogate pair

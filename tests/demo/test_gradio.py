@@ -225,6 +225,9 @@ def test_a_taken_port_is_one_line(chat_gguf: Path, client: Any) -> None:
     with pytest.raises(LilmError, match=f"cannot listen on port {port}"):
         launch(chat_gguf, port, block=False)
     assert workers() == before
+    with pytest.raises(LilmError, match="cannot listen on port 99999"):
+        launch(chat_gguf, 99999, block=False)
+    assert workers() == before
 
 
 def workers() -> set[int]:

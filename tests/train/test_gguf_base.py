@@ -5,6 +5,7 @@ import math
 import re
 import shutil
 import struct
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,9 +28,11 @@ from lilm.train.base import gguf_proof, stage
 from lilm.train.base.from_gguf import gguf_config
 from lilm.train.base.gguf_rope import read_rope
 from lilm.train.base.gguf_tokenizer import write_gguf_tokenizer
+from lilm.train.tokenizer.adversarial import LINES
 from lilm.train.tokenizer.hf import write_tokenizer
 from lilm.vocabulary.byte_level import piece_bytes, read_byte_level
 from lilm.vocabulary.sentencepiece import read_proto
+from lilm.wasm.source import llama_cpp_python_version, sdist_file
 from tests.train.conftest import write_corpus
 from tests.train.tokenizer.byte_bases import write_base, write_model
 from tests.train.tokenizer.conftest import english, japanese
@@ -271,6 +274,18 @@ def test_what_cannot_be_a_base_is_refused_before_the_run(
     assert error.value.where == str(path) and error.value.remedy and "\n" not in str(error.value)
 
 
+def test_a_file_by_its_address_is_fetched_and_looked_at_before_the_run(
+    files: Callable[..., Path], tmp_path: Path, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "model.gguf"
+    path.write_bytes(files("bpe", "F16").read_bytes()[:-40])
+    asked = []
+    monkeypatch.setattr("lilm.download.download", lambda url, sha256, reporter: asked.append((url, sha256)) or path)
+    with pytest.raises(LilmError, match="truncated GGUF"):
+        stage.check_remote(BaseConfig(kind="gguf", url="https://example.org/model.gguf", sha256="0" * 64), context)
+    assert asked == [("https://example.org/model.gguf", "0" * 64)]
+
+
 def test_a_part_of_a_split_file_and_a_missing_one(files: Callable[..., Path], tmp_path: Path, context: Context) -> None:
     part = shutil.copy(files("bpe", "F16"), tmp_path / "model-00001-of-00003.gguf")
     for path, what in ((part, "one part of a GGUF that was split"), (tmp_path / "none.gguf", "no such file")):
@@ -282,6 +297,26 @@ def test_the_hash_in_the_recipe(files: Callable[..., Path], context: Context) ->
     config = BaseConfig(kind="gguf", path=str(files("bpe", "F16")), sha256="0" * 64)
     with pytest.raises(LilmError, match=r"sha256 is .*, expected 0000"):
         stage.check(config, context)
+
+
+@pytest.mark.parametrize("name", ["llama-spm", "llama-bpe", "gpt-2", "starcoder", "qwen2"])
+def test_real_vocabularies(name: str, tmp_path: Path) -> None:
+    """Those that lie in llama.cpp's sources; one of them lacks bytes."""
+    sdist = sdist_file(llama_cpp_python_version())
+    if not sdist.is_file():
+        pytest.skip("llama.cpp's source is not in the cache")
+    path, folder = tmp_path / "vocab.gguf", tmp_path / "folder"
+    folder.mkdir()
+    with tarfile.open(sdist) as archive:
+        inside = f"{sdist.name.removesuffix('.tar.gz')}/vendor/llama.cpp/models/ggml-vocab-{name}.gguf"
+        member = archive.extractfile(inside)
+        assert member is not None
+        path.write_bytes(member.read())
+    write_gguf_tokenizer(open_gguf(path), folder, 2048)
+    check, special, unwritable = gguf_proof.compare_tokens(path, folder, {"adversarial": LINES})
+    assert (check.lines, check.mismatches) == (len(LINES), 0), check.first
+    assert special.mismatches == 0 < special.lines, special.first
+    assert (unwritable > 0) == (name == "starcoder")
 
 
 def test_smollm2(

@@ -172,6 +172,9 @@ def test_what_cannot_be_planned_is_refused_by_name() -> None:
     recipe = load_recipe("tinyllama-ja")
     with pytest.raises(LilmError, match="3 devices cannot share a batch of 128"):
         plan(recipe, HARDWARE["h100"], 3)
+    for count, tokens in ((0, None), (-1, None), (1, 0), (1, -5)):
+        with pytest.raises(LilmError, match=r"lilm plan: (0|-1|-5) (devices|tokens) — give 1 or more"):
+            show_plan(recipe, "h100", Reporter(Console(quiet=True)), count, tokens)
     with pytest.raises(LilmError, match="no hardware 'toaster'"):
         named_hardware("toaster")
     assert named_hardware("rtx3090") == (HARDWARE["rtx3090"], 1)

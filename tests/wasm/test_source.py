@@ -8,7 +8,9 @@ import pytest
 
 from lilm.errors import LilmError
 from lilm.pipeline.hashing import sha256_file
-from lilm.wasm import source
+from lilm.pipeline.stage import Context
+from lilm.recipe import WasmConfig
+from lilm.wasm import source, stage
 
 NAME = "llama_cpp_python-0.3.36"
 
@@ -53,6 +55,21 @@ def test_a_changed_sdist_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert str(sdist) in caught.value.line()
     monkeypatch.setitem(source.SDIST_SHA256, "0.3.36", sha256_file(sdist))
     assert source.fetch_sdist("0.3.36") == sdist
+
+
+def test_what_the_build_needs_is_looked_for_before_the_run(
+    context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is built at the end, after hours of training."""
+    monkeypatch.setenv("LILM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    with pytest.raises(LilmError, match=r"pip cannot download llama_cpp_python.* connect to the package index"):
+        stage.check_remote(WasmConfig(), context)
+    monkeypatch.setattr("lilm.wasm.toolchain.find_toolchain", lambda: None)
+    stage.check(WasmConfig(), context)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(LilmError, match="`patch` is not installed"):
+        stage.check(WasmConfig(), context)
 
 
 def test_an_unknown_release_is_refused() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lilm import origin
+from lilm.disk import file_version
 from lilm.errors import LilmError
 from lilm.llama.config import read_llama_config
 from lilm.llama.weights import INDEX, SINGLE
@@ -39,13 +40,23 @@ def check(config: BaseConfig, context: Context) -> None:
         check_ranks(config.scratch.distributed, {"base.scratch.optim": config.scratch.optim})
 
 
+def check_remote(config: BaseConfig, context: Context) -> None:
+    """Fetches a GGUF file by its address. Raises LilmError where it cannot be had, or converted: such a base is made
+    after the text, which may take hours."""
+    if config.kind == "gguf" and config.url:
+        from lilm.download import download
+        from lilm.train.base.from_gguf import check_gguf_base
+
+        check_gguf_base(download(config.url, config.sha256, context.reporter))
+
+
 def external(config: BaseConfig, context: Context) -> dict[str, str]:
     if not config.path:
         return {}
     files = set(_files(Path(config.path))) if config.kind == "path" else {Path(config.path)}
     whole = Path(config.path) / FILE  # read for its added tokens where another file has the pieces
     files |= {whole} if whole.is_file() else set()
-    return {str(path): f"{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in sorted(files)}
+    return {str(path): file_version(path) for path in sorted(files)}
 
 
 def run(config: BaseConfig, inputs: Mapping[str, Path], out_dir: Path, context: Context) -> Artifact:

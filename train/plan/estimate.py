@@ -112,8 +112,12 @@ def plan(
     tokens: for stage 2, instead of the recipe's steps. zero: ZeRO stage; None: the recipe's when there are several
     devices. Speed is the device's peak × its utilisation / executed FLOPs of a token, and the time in which gradients
     go round once a step: 2 (n - 1) / n of their bytes over the link (a ring), half as much again for ZeRO-3 in each
-    pass. Raises LilmError when the base's shape cannot be had, or `count` devices cannot share a batch evenly.
+    pass. Raises LilmError when the base's shape cannot be had, `count` devices cannot share a batch evenly, or there
+    is nothing to reckon: no device, no token.
     """
+    for what, number in (("devices", count), ("tokens", tokens)):
+        if number is not None and number < 1:
+            raise LilmError(f"{number} {what}", where="lilm plan", remedy="give 1 or more")
     shape = shape_of(recipe)
     recipe = as_trained(recipe, shape)
     wanted = recipe.pretrain.distributed.zero if zero is None else zero

@@ -31,6 +31,6 @@ def show_plan(
         machine, named = this_machine(recipe, reporter, seconds), 1
     else:
         machine, named = named_hardware(hardware)
-    made = plan(recipe, machine, count or named, tokens, zero)
+    made = plan(recipe, machine, named if count is None else count, tokens, zero)
     reporter.console.print(plan_table(made))
     return made.as_json()

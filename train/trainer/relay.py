@@ -24,7 +24,7 @@ class RelayReporter(Reporter):
         self.write("say", text)
 
     @contextmanager
-    def bar(self, label: str, total: int, done: int = 0) -> Iterator[Bar]:
+    def bar(self, label: str, total: int | None, done: int = 0) -> Iterator[Bar]:
         self.write("bar", label, total, done)
         try:
             yield _RelayedBar(self)
