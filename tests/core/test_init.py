@@ -130,7 +130,7 @@ def test_text_that_cannot_be_read_to_its_end_is_found_before_the_run(
     texts: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What the beginning does not show; and empty files, which a run does not count."""
-    (texts / "old.txt").write_bytes("가나다".encode("cp949"))
+    (texts / "old.txt").write_bytes("猫がいる。".encode("cp932"))
     (texts / "late.txt").write_bytes(("猫がいる。\n" * 20_000).encode() + b"\0")
     (texts / "cut.txt.gz").write_bytes(gzip.compress("猫がいる。".encode())[:-9])
     for number in range(9):
@@ -138,7 +138,7 @@ def test_text_that_cannot_be_read_to_its_end_is_found_before_the_run(
     with pytest.raises(LilmError) as refused:
         write_own(Path("mine"), None, "ko", "texts", None)
     assert refused.value.what.startswith("3 of 14 files are no text: cut.txt.gz (broken or cut short")
-    assert "late.txt (NUL byte), old.txt (byte 0xb0 is not utf-8)" in refused.value.what
+    assert "late.txt (NUL byte), old.txt (byte 0x94 is not utf-8)" in refused.value.what
     write_own(Path("mine"), None, "ko", "texts", None, leave_out=True)
     assert written("mine").corpus.max_bad == 0.6, "of five records"
     for name in ("a.txt", "more/b.md"):
