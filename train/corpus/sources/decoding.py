@@ -122,7 +122,9 @@ def _legacy(data: bytes, encoding: str) -> str:
 def _is_korean(text: str) -> bool:
     """Whether most of it is of the 2,350 syllables of KS X 1001. Of Japanese in CP932 and EUC-JP CP949 makes rare ones,
     single letters and ideographs."""
-    usual = sum(len(syllable.encode("euc_kr")) == 2 for syllable in _HANGUL.findall(text))  # the rest are spelt out in 8
+    usual = sum(
+        len(syllable.encode("euc_kr")) == 2 for syllable in _HANGUL.findall(text)
+    )  # the rest are spelt out in 8
     return usual * 2 > len(_WIDE.findall(text))
 
 
