@@ -66,7 +66,8 @@ def local_theme() -> Any:
     theme = gr.themes.Soft(
         primary_hue="indigo", neutral_hue="slate", font=fonts, font_mono=["ui-monospace", "monospace"]
     )
-    # of Soft's own colours white on the button has a contrast of 4.46, a label 3.62, a slider's ends 2.56; WCAG asks for 4.5
+    # in Soft's own colours white on the button has a contrast of 4.46, a label 3.62, a slider's ends 2.56, of 4.5 that
+    # WCAG asks for
     return theme.set(
         button_primary_background_fill="*primary_600",
         button_primary_background_fill_hover="*primary_700",
