@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lilm.demo.answer_schema import schema_of
-from lilm.demo.chat_parts import local_theme, panel, sliders_of
+from lilm.demo.chat_parts import CSS, local_theme, panel, sliders_of
 from lilm.demo.chat_texts import translations
 from lilm.demo.chat_turns import CHOOSE, COPY_AS_TYPED, SAVE, TO_THE_BOX, is_asked, loaded, messages_of, plain, turn
 from lilm.demo.hosts import names_of
@@ -267,6 +267,7 @@ def launch(
             footer_links=[],
             ssr_mode=False,
             theme=local_theme(),
+            css=CSS,
             i18n=translations(),
             app_kwargs={
                 "middleware": [

@@ -32,6 +32,7 @@ def show_summary(run_dir: Path, page: Path, console: Console) -> None:
     if read_manifest(run_dir / "site") is not None:
         console.print("\ngo on with", highlight=False)
         _print_command(console, "serve", run_dir, "--open")
+        _print_command(console, "serve", run_dir, "--lan", "--certificate", note="on your phone")
         _print_command(console, "chat", run_dir / "export" / small["name"])
 
 
@@ -39,6 +40,7 @@ def _print_page(console: Console, page: Path) -> None:
     console.print(f"every stage on one page: {page}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _print_command(console: Console, *words: str | Path) -> None:
-    """As it can be copied: whole, and with square brackets that are no markup."""
-    console.print(f"  {command(*words)}", highlight=False, markup=False, soft_wrap=True)
+def _print_command(console: Console, *words: str | Path, note: str = "") -> None:
+    """As it can be copied: whole, and with square brackets that are no markup. note: a comment behind it."""
+    comment = f"   # {note}" if note else ""
+    console.print(f"  {command(*words)}{comment}", highlight=False, markup=False, soft_wrap=True)

@@ -1,6 +1,6 @@
 """What each stage came to, in a sentence, with its time, its size and its own page."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from lilm.export.run_page.collect import RunFigures, number
@@ -66,10 +66,19 @@ def broken(run: RunFigures) -> int:
 
 def _corpus(run: RunFigures) -> str:
     sources = run.reports["corpus"].get("sources")
-    steps = list(sources.values()) if isinstance(sources, dict) else []
-    parts, kept = (sum(int(number(one, step, "documents") or 0) for one in steps) for step in ("normalised", "written"))
+    steps = sources if isinstance(sources, dict) else {}
+
+    def counted(step: str, names: Iterable[str]) -> int:
+        return sum(int(number(steps[name], step, "documents") or 0) for name in names)
+
+    parts, kept = (counted(step, steps) for step in ("normalised", "written"))
     held = [number(run.reports["corpus"], "languages", lang, "heldout", "documents") for lang in run.languages]
     words = f"{count(parts)} parts of text, {count(parts - kept)} dropped ({percent((parts - kept) / max(1, parts))})"
+    # much English hides what became of the few texts of one's own
+    mine = [one.name for one in run.recipe.corpus.sources if one.lang == run.languages[0] and one.name in steps]
+    if 0 < len(mine) < len(steps):
+        own, left = (counted(step, mine) for step in ("normalised", "written"))
+        words += f", of {language_name(run.languages[0])} {count(own - left)} of {count(own)}"
     return words + f"; {count(int(sum(one or 0 for one in held)))} held out for measuring"
 
 

@@ -83,11 +83,12 @@ def tool(
     remedy: str,
     oldest: tuple[int, ...] = (),
     optional: bool = False,
+    asked: str = "--version",
 ) -> Finding:
-    """The first of `programs` on PATH, asked for its version."""
+    """The first of `programs` on PATH, `asked` for its version."""
     for program in programs:
         path = shutil.which(program)
-        answer = path and said(path, "--version")
+        answer = path and said(path, asked)
         if answer:
             version = parse_version(answer)
             status: Status = "too old" if version < oldest else "ok"
@@ -209,7 +210,10 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     lambda: tool(
         "chromium", ("chromium", "chromium-browser", "google-chrome"), "browser tests", apt("chromium"), optional=True
     ),
-    lambda: tool("openssl", ("openssl",), "`lilm serve --lan --certificate`", apt("openssl"), optional=True),
+    # `openssl --version` is understood from 3.1 on only: Debian 12 and Ubuntu 24.04 have 3.0
+    lambda: tool(
+        "openssl", ("openssl",), "`lilm serve --lan --certificate`", apt("openssl"), optional=True, asked="version"
+    ),
     lambda: disk(Path.cwd()),
     memory,
 )

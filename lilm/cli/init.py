@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import typer
@@ -48,6 +48,8 @@ def write_own(
     path = _write(folder, own.recipe())
     typer.echo(f"wrote {path}: {own.title}, {own.lang}, {found.words}, {own.base}")
     _doubt(code)
+    for note in filter(None, (found.marks, _often(path, found.bytes))):
+        typer.echo(f"note: {note}")
     if found.refused:
         typer.echo(f"left out: {found.refused}")
     typer.echo(f"next: {_next(folder, 'plan', 'here')}   # how long it takes on this machine")
@@ -92,38 +94,59 @@ def _answer(question: str, default: str, check: Callable[[str], str]) -> str:
 @dataclass(frozen=True)
 class _Found:
     """words: "20 files of text, 1.2 MB". refused: which files are no text, "" where none is, and the remedy for the
-    first. max_bad: the share of records that they are at most, "" for the default."""
+    first. max_bad: the share of records that they are at most, "" for the default. marks: which are marked up. bytes:
+    of what is read, 0 where that is not known."""
 
     words: str
     refused: str = ""
     remedy: str = ""
     max_bad: str = ""
+    marks: str = ""
+    bytes: int = 0
 
 
 def _text(text: str, lang: str) -> _Found:
     """What is found at `text`. Raises LilmError when there is nothing that can be read."""
     from lilm.recipe import SourceConfig
     from lilm.train.corpus.sources import check_source
-    from lilm.train.corpus.sources.files import matching_files
-    from lilm.train.corpus.sources.registry import enough, refused_files, said_of_refused
+    from lilm.train.corpus.sources.files import is_compressed, matching_files
+    from lilm.train.corpus.sources.look import look_through
+    from lilm.train.corpus.sources.marks import said_of_marks
+    from lilm.train.corpus.sources.registry import said_of_refused
 
     path = str(Path(text).expanduser().absolute())
     source = SourceConfig.model_validate({"name": "mine", "lang": lang, "path": path})
     try:
         files = matching_files(source)
-        refused = refused_files(source)
-        check_source(source, 0.0 if len(refused) == len(files) else 1.0)
+        seen = look_through(source)
+        nothing = len(seen.refused) == seen.records
+        check_source(source, 0.0 if nothing else 1.0)
+        if nothing:  # though the beginnings look like text
+            what = said_of_refused(seen.refused, len(files)) if seen.refused else "no text in it"
+            remedy = next((kind.remedy for kind in seen.refused.values()), "name files that have text")
+            raise LilmError(what, remedy=remedy)
     except LilmError as error:
         raise LilmError(error.what, where=f"text {text}", remedy=error.remedy.split("; corpus.max_bad")[0]) from error
-    read = [file for file in files if file not in refused]
-    words = (
-        f"{count(len(read))} file{'s' * (len(read) != 1)} of text, {size(sum(file.stat().st_size for file in read))}"
+    read = [file for file in files if file not in seen.refused]
+    total = sum(file.stat().st_size for file in read)
+    found = _Found(
+        f"{count(len(read))} file{'s' * (len(read) != 1)} of text, {size(total)}",
+        marks=said_of_marks(read),
+        bytes=0 if any(map(is_compressed, read)) else total,
     )
-    if not refused:
-        return _Found(words)
-    first = next(iter(refused.values()))
-    share = enough(len(refused), len(files))
-    return _Found(words, said_of_refused(refused, len(files)), first.remedy, share)
+    if not seen.refused:
+        return found
+    first = next(iter(seen.refused.values()))
+    told = said_of_refused(seen.refused, len(files))
+    return replace(found, refused=told, remedy=first.remedy, max_bad=seen.max_bad)
+
+
+def _often(path: Path, size: int) -> str:
+    """Whether the recipe reads so many bytes of text more often than is of use."""
+    from lilm.recipe import load_recipe
+    from lilm.train.pretrain.often import BYTES_PER_TOKEN, said_of_often
+
+    return said_of_often(load_recipe(path).pretrain, size / BYTES_PER_TOKEN) if size else ""
 
 
 def _doubt(lang: str) -> None:

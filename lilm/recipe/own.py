@@ -1,6 +1,7 @@
 """A recipe for one's own text: what `lilm init` writes when it is told name, language, text and base."""
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from lilm.vocabulary.latin import LATIN
 
 SMOLLM2 = "HuggingFaceTB/SmolLM2-135M-Instruct"
 _CODE = re.compile("[a-z]{2,3}")
+_STROKES = str.maketrans("đĐłŁøØıŋßæÆœŒ", "dDlLoOinsaAoO")  # letters that no mark can be taken from
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
@@ -28,8 +30,14 @@ class Own:
 
     @property
     def name(self) -> str:
-        """The title as a recipe's name may be."""
-        return re.sub(r"[^A-Za-z0-9_.-]+", "-", self.title).strip("-.") or "model"
+        """The title as a recipe's name may be: letters without their marks.
+
+        >>> Own("Chuyện làng Đông", "vi", "texts").name, Own("猫", "ja", "texts").name
+        ('Chuyen-lang-Dong', 'model')
+        """
+        plain = unicodedata.normalize("NFKD", self.title.translate(_STROKES))
+        bare = "".join(letter for letter in plain if not unicodedata.combining(letter))
+        return re.sub(r"[^A-Za-z0-9_.-]+", "-", bare).strip("-.") or "model"
 
     def recipe(self) -> str:
         """The recipe's TOML."""

@@ -68,6 +68,15 @@ def test_a_program_that_fails_counts_as_missing(monkeypatch: pytest.MonkeyPatch,
     assert rows()["cmake"].status == "missing"
 
 
+def test_an_openssl_that_knows_no_option_for_its_version_is_found(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "openssl").write_text('#!/bin/sh\n[ "$1" = version ] && echo "OpenSSL 3.0.19 27 Jan 2026"\n')
+    (tmp_path / "openssl").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert (rows()["openssl"].status, rows()["openssl"].found) == ("ok", "openssl 3.0.19")
+
+
 def test_another_llama_cpp_python_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.metadata.version", lambda name: "0.2.0")
     found = doctor.package("llama-cpp-python", "export", doctor.LLAMA_CPP_PYTHON)

@@ -1,7 +1,9 @@
 """`lilm init` writes a recipe that runs: of one's own text by options or questions, or a shipped one."""
 
+import gzip
 import os
 import pty
+import re
 import shlex
 import subprocess
 import sys
@@ -35,7 +37,7 @@ def test_a_recipe_of_ones_own(texts: Path, capsys: pytest.CaptureFixture[str]) -
     assert (recipe.site.title, recipe.name, recipe.language) == ('Neko "1"', "Neko-1", "ja")
     assert Path(recipe.corpus.sources[0].path).resolve() == texts, "though the recipe lies elsewhere"
     assert not any("うさぎ" in prompt for prompt in recipe.site.prompts)
-    said = capsys.readouterr().out.splitlines()
+    said = [line for line in capsys.readouterr().out.splitlines() if not line.startswith("note: ")]
     assert "2 files of text" in said[0]
     assert (
         said[1].startswith("next: cd models/mine && lilm plan here") and said[2] == "then: cd models/mine && lilm run"
@@ -122,6 +124,40 @@ def test_files_that_are_no_text_are_left_out_when_asked(texts: Path, capsys: pyt
     (texts / "more" / "paper's.pdf").unlink()
     write_own(Path("other"), None, None, "texts", None, leave_out=True)
     assert written("other").corpus.max_bad == 0.01, "as every recipe has it"
+
+
+def test_text_that_cannot_be_read_to_its_end_is_found_before_the_run(
+    texts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the beginning does not show; and empty files, which a run does not count."""
+    (texts / "old.txt").write_bytes("猫がいる。".encode("cp932"))
+    (texts / "late.txt").write_bytes(("猫がいる。\n" * 20_000).encode() + b"\0")
+    (texts / "cut.txt.gz").write_bytes(gzip.compress("猫がいる。".encode())[:-9])
+    for number in range(9):
+        (texts / f"empty{number}.txt").touch()
+    with pytest.raises(LilmError) as refused:
+        write_own(Path("mine"), None, "ko", "texts", None)
+    assert refused.value.what.startswith("3 of 14 files are no text: cut.txt.gz (broken or cut short")
+    assert "late.txt (NUL byte), old.txt (byte 0x94 is not utf-8)" in refused.value.what
+    write_own(Path("mine"), None, "ko", "texts", None, leave_out=True)
+    assert written("mine").corpus.max_bad == 0.6, "of five records"
+    for name in ("a.txt", "more/b.md"):
+        (texts / name).write_text(" \n", encoding="utf-8")
+    with pytest.raises(LilmError, match="3 of 14 files are no text"):
+        write_own(Path("other"), None, "ko", "texts", None, leave_out=True)
+
+
+def test_marks_and_text_that_is_read_too_often_are_told(texts: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (texts / "film.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\n猫。\n\n" * 3, encoding="utf-8")
+    write_own(Path("mine"), None, None, "texts", None)
+    said = capsys.readouterr().out
+    assert "note: 1 file has marks, which are learnt as text: film.srt (subtitles with times)" in said
+    steps = re.search(r"read about [\d,]+ times, .*pretrain\.stage2\.steps = (\d+)", said)
+    assert steps and int(steps[1]) < written("mine").pretrain.stage2.steps
+    (texts / "film.srt").unlink()
+    (texts / "a.txt").write_text("吾輩は猫である。" * 100_000, encoding="utf-8")
+    write_own(Path("other"), None, None, "texts", None)
+    assert "note: " not in capsys.readouterr().out
 
 
 def test_a_shipped_recipe_gets_the_users_title(texts: Path) -> None:

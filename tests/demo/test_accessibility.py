@@ -1,14 +1,16 @@
-"""The page under axe-core, in each of its states, and by keyboard alone."""
+"""The page and the Gradio chat under axe-core, in each of their states; the page by keyboard alone."""
 
 import shutil
 import subprocess
 import tarfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lilm.cache import cache_dir
+from lilm.demo.chat import launch
 
 AXE = "axe-core-4.10.3"
 Open = Callable[..., Any]
@@ -79,6 +81,31 @@ def test_no_state_of_the_page_has_faults(open_page: Open, axe: str, scheme: str,
     page.evaluate("killModel()")
     page.wait_for_selector("#notice:not([hidden])")
     assert faults(page) == []
+
+
+@pytest.mark.parametrize("two", [False, True])
+def test_no_state_of_the_gradio_chat_has_faults(browser: Any, axe: str, chat_gguf: Path, two: bool) -> None:
+    chat = launch(chat_gguf, block=False, threads=1, beside=chat_gguf if two else None, n_predict=8)
+    try:
+        for scheme, locale in (("light", "en-US"), ("dark", "ja-JP")):
+            context = browser.new_context(color_scheme=scheme, locale=locale)
+            page = context.new_page()
+            page.goto(chat.local_url)
+            page.wait_for_selector("#message textarea")
+            page.evaluate(axe)
+            assert faults(page) == []
+            page.fill("#message textarea", "Hello.")
+            page.press("#message textarea", "Enter")
+            page.wait_for_selector("text=/tokens/")  # the line under an answer
+            page.wait_for_selector(".primary:visible")
+            assert faults(page) == []
+            page.click(".label-wrap")  # the settings
+            page.wait_for_selector("#system textarea")
+            page.wait_for_timeout(500)
+            assert faults(page) == []
+            context.close()
+    finally:
+        chat.close(verbose=False)
 
 
 def test_conversations_need_no_mouse(open_page: Open) -> None:

@@ -37,7 +37,15 @@ def test_inside_a_run_folder_it_is_that_run_that_goes_on(tmp_path: Path) -> None
 
 def test_the_end_of_a_run_shows_a_sample_the_table_and_how_to_go_on(small_recipe: Path, finished_run: Path) -> None:
     shown = run_lilm("run", "--recipe", small_recipe, "--run", finished_run).stdout
-    for part in ("Q4_K_M says", "こんにちは。 →", "sizes and quality", "Q8_0", "lilm serve", "lilm chat"):
+    for part in (
+        "Q4_K_M says",
+        "こんにちは。 →",
+        "sizes and quality",
+        "Q8_0",
+        "lilm serve",
+        "--lan --certificate   # on your phone",
+        "lilm chat",
+    ):
         assert part in shown
 
 

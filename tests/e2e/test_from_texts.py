@@ -103,7 +103,8 @@ def test_from_a_messy_folder_to_a_page_by_what_is_printed(folder: Path, finished
     assert plain(commands[-1]).replace("serve run --open", "serve my-model/run") == serve
     served_page(commands[-1], folder / "my-model")
 
-    commands.append(f"{printed[1]} --terminal --temp 0 --n-predict 8")
+    assert plain(printed[1]).startswith("lilm serve run --lan --certificate")
+    commands.append(f"{printed[2]} --terminal --temp 0 --n-predict 8")
     answered = typed(commands[-1], folder / "my-model", input="こんにちは。\n")
     assert answered.returncode == 0 and answered.stdout.strip()
     assert len(commands) <= 6

@@ -105,6 +105,16 @@ def test_the_page_of_a_run(run: Path) -> None:
     assert "site not done" in said
 
 
+def test_what_was_lost_of_the_new_language_is_not_hidden_by_much_english(run: Path) -> None:
+    sources = {
+        "stories-ja": {"normalised": {"documents": 40}, "written": {"documents": 3}},
+        "stories-en": {"normalised": {"documents": 4000}, "written": {"documents": 3990}},
+    }
+    stage(run, "corpus", {**REPORTS["corpus"], "sources": sources})
+    said = words(write_run_page(run).read_text(encoding="utf-8"))
+    assert "4,040 parts of text, 47 dropped (1.16 %), of Japanese 37 of 40; 30 held out" in said
+
+
 def test_the_file_to_ship_is_the_smallest_that_keeps_the_bound(run: Path) -> None:
     [one], _ = shipped(read_run(run))
     assert (one.file, one.device) == ("model-Q4_K_M.gguf", "")

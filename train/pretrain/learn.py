@@ -21,6 +21,7 @@ from lilm.train.pretrain.init_distillation import Distillation
 from lilm.train.pretrain.init_model import add_rows
 from lilm.train.pretrain.inputs import heldout_texts, open_sequences, open_tokenizers
 from lilm.train.pretrain.lora import merge_lora, with_lora
+from lilm.train.pretrain.often import said_of_often
 from lilm.train.pretrain.special_tokens import settle_special_tokens
 from lilm.train.pretrain.teaching import NOTHING_NEW, prepare_teaching
 from lilm.train.tokenizer.report.choice import run_choice
@@ -57,6 +58,8 @@ def pretrain(config: PretrainConfig, inputs: Mapping[str, Path], out_dir: Path, 
     main, replay = (
         open_sequences(inputs["pack"], language, tokenizers.sha256, window, context.seed) for language in languages
     )
+    if often := said_of_often(config, main.n_tokens, window):
+        context.reporter.say(f"  warning: {main.n_tokens:,} tokens of {context.language}: {often}")
     heldout = HeldOut(
         heldout_texts(inputs["corpus"], languages, config.eval_bytes),
         window,

@@ -57,6 +57,27 @@ def test_markup_that_was_learnt_as_text_is_told(tmp_path: Path, screen: io.Strin
     )
 
 
+@pytest.mark.parametrize("format", ["auto", "text"])
+def test_marks_without_a_reader_are_told(tmp_path: Path, screen: io.StringIO, spoken: Context, format: str) -> None:
+    texts = [*japanese_houses(18), "\\section{猫}\n\\emph{犬}\\cite{鳥}\n" + "".join(japanese_houses(20)[18:])]
+    made(folder(tmp_path, texts, format=format), tmp_path / "out", spoken)
+    assert "mine: 1 file has marks, which are learnt as text: 18.txt (LaTeX)" in screen.getvalue()
+    assert "english: " in screen.getvalue() and "english: 2" not in screen.getvalue().replace("english: 20 files", "")
+
+
+def test_a_source_of_which_little_is_left_is_told(tmp_path: Path, screen: io.StringIO, spoken: Context) -> None:
+    texts = [*japanese_houses(8), *(f"短い{number}。" for number in range(12))]
+    recipe = folder(tmp_path, texts)
+    made(recipe, tmp_path / "out", spoken)
+    assert "warning: only 8 of 20 parts of mine are left to learn from: corpus/report.html" in screen.getvalue()
+    assert "warning: only 20" not in screen.getvalue()
+    screen.truncate(0)
+    web = [source.model_copy(update={"web": True}) for source in recipe.sources]
+    rules = recipe.rules.model_copy(update={"min_web_chars": 100})
+    made(recipe.model_copy(update={"sources": tuple(web), "rules": rules}), tmp_path / "web", spoken)
+    assert "warning" not in screen.getvalue(), "a crawl is expected to lose most"
+
+
 def test_all_broken_files_are_named_and_the_key_that_goes_on(
     tmp_path: Path, screen: io.StringIO, spoken: Context
 ) -> None:

@@ -33,6 +33,17 @@ def test_encodings_are_detected_with_a_separator(tmp_path: Path, encoding: str) 
     assert read(source(tmp_path / "a.txt", separator="|||")) == [text.removesuffix("|||表"), "表"]
 
 
+@pytest.mark.parametrize("separator", ["", "■"])
+def test_korean_of_before_unicode_is_read(tmp_path: Path, separator: str) -> None:
+    text = (
+        "옛날 어느 마을에 고양이가 살았다. (漢字) 똠방각하를 펲시콜라 옆에서 기다렸다."  # 똠 and 펲 are CP949's alone
+    )
+    (tmp_path / "a.txt").write_bytes(f"{text}■{text}".encode("cp949"))
+    assert read(source(tmp_path / "a.txt", lang="ko", separator=separator)) == (
+        [text, text] if separator else [f"{text}■{text}"]
+    )
+
+
 @pytest.mark.parametrize(
     ("lang", "data", "position"),
     [
@@ -40,6 +51,9 @@ def test_encodings_are_detected_with_a_separator(tmp_path: Path, encoding: str) 
         ("ja", JAPANESE.encode()[:31] + JAPANESE.encode()[33:], 30),  # damaged UTF-8 that CP932 could read as junk
         ("ja", JAPANESE.encode("cp932") + b"\xff", len(JAPANESE.encode("cp932"))),  # a byte that CP932 does not define
         ("ja", b"\xef\xbb\xbf" + JAPANESE.encode() + b"\xff", 3 + len(JAPANESE.encode())),
+        ("ko", "옛날 ".encode() * 9 + b"\xff", 63),
+        ("ko", JAPANESE.encode("cp932"), 0),  # CP949 makes rare syllables of it
+        ("ko", JAPANESE.encode("euc_jp"), 0),  # and single letters of this
         ("en", "naïve café".encode("latin-1"), 2),
         ("en", b"abc\0def", 3),
     ],

@@ -9,7 +9,8 @@ from lilm.train.corpus.sources.base import Damaged
 BOM_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 BOM_UTF32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 JIS_ESCAPE = b"\x1b$"  # ISO-2022-JP is ASCII but for these
-JAPANESE = ("cp932", "euc_jp")
+# Of encodings before Unicode, those that tell themselves by their bytes: a wrong one is an error or odd characters.
+LEGACY = {"ja": ("cp932", "euc_jp"), "ko": ("cp949",)}
 # What browsers take a declared name for: https://encoding.spec.whatwg.org/#names-and-labels
 WEB = {
     "ascii": "cp1252",
@@ -26,6 +27,7 @@ REPLACED = "\ufffd"
 _ODD = re.compile("[\uff61-\uff9f\ue000-\uf8ff]")
 _THREE_BYTES = re.compile("[\u0800-\uffef]")  # two bytes of CP932 are now and then a character of UTF-8, three are not
 _KANA = re.compile("[\u3041-\u3096\u30a1-\u30fa]")
+_WIDE, _HANGUL = re.compile("[\u0080-\uffff]"), re.compile("[\uac00-\ud7a3]")
 # What Python makes of single bytes that CP932 leaves undefined.
 _UNDEFINED = re.compile("[\x80\uf8f0-\uf8f3]")
 
@@ -39,8 +41,8 @@ class Undecodable(Exception):
 
 
 def decode(data: bytes, lang: str) -> str:
-    """The text of a document: UTF-8, UTF-16 or UTF-32 with a byte order mark, ISO-2022-JP, and for Japanese CP932 or
-    EUC-JP.
+    """The text of a document: UTF-8, UTF-16 or UTF-32 with a byte order mark, ISO-2022-JP, for Japanese CP932 or
+    EUC-JP, and for Korean CP949, which holds EUC-KR.
 
     Raises Undecodable when no encoding fits, or a NUL byte shows that it is no text.
     """
@@ -59,10 +61,10 @@ def decode(data: bytes, lang: str) -> str:
     try:
         return data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
-        if lang != "ja" or _is_damaged_utf8(data):
+        if lang not in LEGACY or _is_damaged_utf8(data):
             raise _undecodable(error) from error
     texts, errors = [], []
-    for encoding in JAPANESE:
+    for encoding in LEGACY[lang]:
         try:
             texts.append(_legacy(data, encoding))
         except UnicodeDecodeError as error:
@@ -102,7 +104,7 @@ def is_utf8(head: bytes, lang: str) -> bool:
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:
-        return lang != "ja" or _is_damaged_utf8(head)
+        return lang not in LEGACY or _is_damaged_utf8(head)
     return True
 
 
@@ -111,11 +113,23 @@ def _legacy(data: bytes, encoding: str) -> str:
     if encoding == "cp932" and (found := _UNDEFINED.search(text)):
         position = len(text[: found.start()].encode(encoding))
         raise UnicodeDecodeError(encoding, data, position, position + 1, "undefined")
+    if encoding == "cp949" and not _is_korean(text):
+        position = next(at for at, byte in enumerate(data) if byte >= 0x80)
+        raise UnicodeDecodeError("utf-8", data, position, position + 1, "another encoding")
     return text
 
 
+def _is_korean(text: str) -> bool:
+    """Whether most of it is of the 2,350 syllables of KS X 1001. Of Japanese in CP932 and EUC-JP CP949 makes rare ones,
+    single letters and ideographs."""
+    usual = sum(
+        len(syllable.encode("euc_kr")) == 2 for syllable in _HANGUL.findall(text)
+    )  # the rest are spelt out in 8
+    return usual * 2 > len(_WIDE.findall(text))
+
+
 def _is_damaged_utf8(data: bytes) -> bool:
-    """Whether most of what is Japanese in it is UTF-8: then a bad byte is damage, not another encoding."""
+    """Whether most of what is Japanese or Korean in it is UTF-8: then a bad byte is damage, not another encoding."""
     text = data.decode("utf-8", errors="replace")
     return len(_THREE_BYTES.findall(text)) > text.count(REPLACED)
 

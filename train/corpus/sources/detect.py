@@ -95,6 +95,11 @@ def detect(path: Path) -> Kind:
     return Kind("aozora" if _is_aozora(head) else "text")
 
 
+def glance(path: Path) -> str:
+    """The beginning of a file as text, of whichever encoding."""
+    return _glance(_head(path))
+
+
 def _head(path: Path) -> bytes:
     """The first bytes, decompressed; of a broken archive nothing: its reader says what is wrong."""
     try:

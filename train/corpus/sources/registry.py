@@ -97,7 +97,7 @@ def check_source(source: SourceConfig, most_bad: float = 0.0) -> None:
     where, files = f"corpus source {source.name}: {source.path}", matching_files(source)
     if not any(path.stat().st_size for path in files):
         raise LilmError("nothing in it", where=where, remedy="name a file that has text")
-    kinds = _kinds(source, files)
+    kinds = kinds_of(source, files)
     refused = _refused(kinds)
     if any(kind.format in MANY for kind in kinds.values()) and len(refused) < len(files):
         return  # the share is of records, which nobody has counted yet
@@ -110,18 +110,14 @@ def check_source(source: SourceConfig, most_bad: float = 0.0) -> None:
         )
 
 
-def refused_files(source: SourceConfig) -> dict[Path, Kind]:
-    """The files that are no text, where the format is auto."""
-    return _refused(_kinds(source, matching_files(source)))
-
-
 def said_of_refused(refused: Mapping[Path, Kind], of: int) -> str:
     """In words, of so many files, with their names."""
     named = listed([f"{path.name} ({kind.what})" for path, kind in refused.items()])
     return f"{len(refused)} of {of} files {'is' if len(refused) == 1 else 'are'} no text: {named}"
 
 
-def _kinds(source: SourceConfig, files: Sequence[Path]) -> dict[Path, Kind]:
+def kinds_of(source: SourceConfig, files: Sequence[Path]) -> dict[Path, Kind]:
+    """What each file is, where the format is auto, else nothing. Raises LilmError for a file that may not be read."""
     return {path: _kind(path) for path in files} if source.format == AUTO else {}
 
 
