@@ -130,7 +130,7 @@ def test_controls_have_the_bytes_of_what_they_are_compared_with(measured: tuple[
     assert ratios["search_vs_random"] == pytest.approx(
         mix["kld_ja"] / found["mix-6.5bpw by chance"]["kld_ja"], abs=1e-4
     )
-    learnt = found["Q4_0-learned"]["kld_ja"] / found["Q4_0 + imatrix"]["kld_ja"]
+    learnt = found["Q4_0-learned"]["kld_ja"] / found["Q4_K_M + imatrix"]["kld_ja"]
     assert ratios["q4_0_learnt_vs_imatrix"] == pytest.approx(learnt, abs=1e-4)
     assert ratios["three_bit_vs_q3"] is None and ratios["smollm2_49_vs_637"] is None
 
