@@ -26,7 +26,7 @@ class Question:
 
 
 def read_questions(path: Path) -> list[Question]:
-    """JSON Lines, one JSON list, Parquet, or CSV with a heading, as ELYZA-tasks-100 is published. Raises LilmError naming
+    """JSON Lines, one JSON list, Parquet, or CSV with a heading, as of ELYZA-tasks-100. Raises LilmError naming
     the line where there is no question, or none at all."""
     if not path.is_file():
         raise LilmError("no such file", where=str(path), remedy="correct --questions")
