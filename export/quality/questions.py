@@ -37,6 +37,8 @@ def read_questions(path: Path) -> list[Question]:
         where, entry = one
         key = next((key for key in KEYS if entry.get(key)), None)
         turns = entry.get(key) if key else None
+        if key == "input" and isinstance(entry.get("instruction"), str) and isinstance(turns, str):
+            turns = f"{entry['instruction']}\n{turns}".lstrip()  # as in training
         said = [turns] if isinstance(turns, str) else turns
         if not isinstance(said, list) or not all(isinstance(turn, str) and turn.strip() for turn in said):
             what, remedy = f"no question in it (found {', '.join(entry)})", f"it needs one of {', '.join(KEYS)}"

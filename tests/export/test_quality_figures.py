@@ -261,6 +261,7 @@ def test_of_several_runs_the_worst_is_told() -> None:
 def test_questions_of_the_usual_lists_are_read(tmp_path: Path) -> None:
     lists = {
         "elyza.jsonl": '{"input": "仕事の熱意を取り戻すには？", "output": "x"}\n\n{"input": "二つ目"}\n',
+        "alpaca.jsonl": '{"instruction": "訳して。", "input": "猫"}\n{"instruction": "歌って。", "input": ""}\n',
         "elyza.csv": '\ufeffinput,output,eval_aspect\n"クマが海辺に行き、\n次に何をしますか。",x,y\n\n三つ目,"a, b",\n',
         "vicuna.jsonl": '{"question_id": 7, "turns": ["一つ目？", "二つ目？"]}\n',
         "rakuda.json": json.dumps([{"qid": 3, "text": "日本の首都は？"}, {"question": "富士山の高さは？"}]),
@@ -269,6 +270,7 @@ def test_questions_of_the_usual_lists_are_read(tmp_path: Path) -> None:
         (tmp_path / name).write_text(text, encoding="utf-8")
     read = {name: [(one.name, one.turns) for one in read_questions(tmp_path / name)] for name in lists}
     assert read["elyza.jsonl"] == [("1", ("仕事の熱意を取り戻すには？",)), ("2", ("二つ目",))]
+    assert read["alpaca.jsonl"] == [("1", ("訳して。\n猫",)), ("2", ("歌って。",))]
     assert read["elyza.csv"] == [("1", ("クマが海辺に行き、\n次に何をしますか。",)), ("2", ("三つ目",))]
     assert read["vicuna.jsonl"] == [("7", ("一つ目？", "二つ目？"))]
     assert read["rakuda.json"] == [("3", ("日本の首都は？",)), ("2", ("富士山の高さは？",))]
