@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from lilm.errors import LilmError
 from lilm.export.model_card import UNKNOWN, Card
 from lilm.export.recipe_json import NAME as RECIPE
 from lilm.export.recipe_json import READ
+from lilm.export.run_page.collect import read_quant
 from lilm.origin import of_recipe, read_origin
 from lilm.pipeline.artifact import changed_output, files_below, own_files, read_manifest
 from lilm.pipeline.stage import stage_named
@@ -92,13 +94,41 @@ def _check_told(run: Path, recipe: Recipe) -> None:
 
 
 def _bench(run: Path, reporter: Reporter) -> dict[str, Any] | None:
-    """The bench's report, where it measured exactly these files."""
+    """The figures of exactly these files, in the form of the stage bench's report: `lilm bench quant`'s, which are of
+    more text, where it measured them, else that stage's."""
     bench, export = read_manifest(run / "bench"), read_manifest(run / "export")
+    model = read_quant(run, export)
+    if model is not None and (told := _of_quant(model)) is not None:
+        return told
     if bench is None or not bench.is_from(export):
-        reporter.say("  the card has no figures: stage bench did not measure these files")
+        reporter.say(f"  the card has no figures: nothing measured these files; {command('bench', 'quant', run)}")
         return None
     found: dict[str, Any] = json.loads((run / "bench" / "report.json").read_text(encoding="utf-8"))
     return found
+
+
+def _of_quant(model: Mapping[str, Any]) -> dict[str, Any] | None:
+    """None for a report of another version."""
+
+    def figures(text: Mapping[str, Any]) -> dict[str, Any]:
+        kld, same = text["kld_mean"] or {}, text["same_top"] or {}
+        return {
+            "bits_per_byte": text["bits_per_byte"]["value"],
+            "kld_mean": kld.get("value"),
+            "kld_se": kld.get("se"),
+            "top1_agreement": same.get("value"),
+        }
+
+    try:
+        languages, on = model["languages"], model["measured_on"]
+        rows = [
+            {"name": row["name"], "quality": {lang: figures(row["texts"][lang]["short"]) for lang in languages}}
+            for row in model["files"]
+            if not row["control"]
+        ]
+        return {"files": rows, "measured_on": {lang: on[lang]["short"] for lang in languages}}
+    except (KeyError, TypeError):
+        return None
 
 
 def _files(run: Path, report: dict[str, Any]) -> dict[str, Path]:

@@ -151,8 +151,12 @@ def _figures(quality: Mapping[str, Any] | None, languages: Sequence[str]) -> lis
     bits = [f"{quality[one]['bits_per_byte']:.3f}" for one in languages]
     if learnt["kld_mean"] is None:
         return [*bits, "–", "–"]
-    error = "?" if learnt["kld_se"] is None else f"{learnt['kld_se']:.4f}"  # too little text to tell
-    return [*bits, f"{learnt['kld_mean']:.4f} ± {error}", f"{learnt['top1_agreement'] * 100:.1f} %"]
+    error = "?" if learnt["kld_se"] is None else _nats(learnt["kld_se"])  # too little text to tell
+    return [*bits, f"{_nats(learnt['kld_mean'])} ± {error}", f"{learnt['top1_agreement'] * 100:.1f} %"]
+
+
+def _nats(value: float) -> str:
+    return f"{value:.4f}" if value >= 0.001 else f"{value:.2g}"
 
 
 def _llama_cpp(card: Card) -> str:

@@ -1,7 +1,7 @@
 """`lilm bench quant`: each file of finished runs against its own F16 file, on text that was held out."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -54,10 +54,9 @@ def measure(
     Each file is measured in processes of its own; what is measured is kept in the folder of results, and a bench that
     was stopped goes on. REPORT there has the run's figures as they are returned here: {"models": [{"name", "files"
     (see report.file_row), "measured_on", "apart", "pairs", …}], "ratios" (see ratios.ratios), "size_bytes_off",
-    "blocks_exact", "fit_error", …}. The last three are of the first run that has them: bytes by which the file of the
-    budget is not what its types foretell; the share of learnt blocks that are in their file as learnt, where the
-    export's report says so; and by what share `lilm fit` reckons too much (or too little) memory for the file that it
-    knows worst.
+    "blocks_exact", "fit_error", …}. The last three are the worst of all runs: bytes by which the file of the budget is
+    not what its types foretell; the share of learnt blocks that are in their file as learnt, where the export's report
+    says so; and by what share `lilm fit` reckons too much (or too little) memory for the file that it knows worst.
 
     Raises LilmError for what is no finished run, for too little text, for a document that was read by what made the
     files, and for a file that does not load or computes what is no number.
@@ -182,16 +181,26 @@ def _about(
 def _own(run: OpenedRun, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """What the run says of itself, and the fit_error of the file for which it is farthest from 0."""
     learnt = [row["learned"] for row in run.report["files"] if "learned" in row]
-    exact = [one["blocks_exact"] for one in learnt if one.get("blocks_exact") is not None]
+    return _worst(
+        {"size_bytes_off": run.size_bytes_off()},
+        *({"blocks_exact": one.get("blocks_exact")} for one in learnt),
+        *({"fit_error": row["fit_error"]} for row in rows),
+    )
+
+
+def _worst(*found: Mapping[str, Any]) -> dict[str, Any]:
+    """Of each key the value of those that is farthest from what it should be, None where none has it."""
+
+    def known(key: str) -> list[Any]:
+        return [one[key] for one in found if one.get(key) is not None]
+
     return {
-        "size_bytes_off": run.size_bytes_off(),
-        "blocks_exact": min(exact, default=None),
-        "fit_error": max((row["fit_error"] for row in rows if row["fit_error"] is not None), key=abs, default=None),
+        "size_bytes_off": max(known("size_bytes_off"), default=None),
+        "blocks_exact": min(known("blocks_exact"), default=None),
+        "fit_error": max(known("fit_error"), key=abs, default=None),
     }
 
 
 def _together(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
     models = [model for one in found for model in one["models"]]
-    keys = ("size_bytes_off", "blocks_exact", "fit_error")
-    own = {key: next((one[key] for one in found if one[key] is not None), None) for key in keys}
-    return {"benchmark": "quant", "models": models, "ratios": ratios(models), **own}
+    return {"benchmark": "quant", "models": models, "ratios": ratios(models), **_worst(*found)}

@@ -1,11 +1,11 @@
 """Files of multiple choice that lie on the disk: JGLUE's JCommonsenseQA and JMMLU, or any in one of their forms."""
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from lilm.errors import LilmError
+from lilm.export.quality.csv_rows import csv_rows
 from lilm.train.finetune.entries import entries
 
 LETTERS = "ABCD"
@@ -36,19 +36,11 @@ def _json_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _csv(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.reader(file, strict=True, skipinitialspace=True)
-            for row in rows:
-                where = f"{path}:{rows.line_num}"
-                if len(row) != 2 + len(LETTERS):
-                    raise LilmError(f"{len(row)} columns", where=where, remedy=f"it needs {FORMS}")
-                question, *choices, letter = (cell.strip() for cell in row)
-                yield _checked(question, choices, LETTERS.find(letter) if len(letter) == 1 else letter, where)
-    except UnicodeDecodeError as error:
-        raise LilmError("not UTF-8", where=str(path), remedy="save it as UTF-8") from error
-    except csv.Error as error:
-        raise LilmError(f"not CSV ({error})", where=f"{path}:{rows.line_num}", remedy="mend that line") from error
+    for where, row in csv_rows(path):
+        if len(row) != 2 + len(LETTERS):
+            raise LilmError(f"{len(row)} columns", where=where, remedy=f"it needs {FORMS}")
+        question, *choices, letter = (cell.strip() for cell in row)
+        yield _checked(question, choices, LETTERS.find(letter) if len(letter) == 1 else letter, where)
 
 
 def _checked(question: Any, choices: list[Any], gold: Any, where: str) -> dict[str, Any]:

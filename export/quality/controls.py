@@ -3,7 +3,7 @@ and other choices of types for the bytes of the run's own mix."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from lilm.export.quality.opened import (
     BY_CHANCE,
     BY_ERROR,
     LEARNT,
+    ONE_LANGUAGE,
     SEARCH,
     STOCK,
     STOCK_IMATRIX,
@@ -42,6 +43,7 @@ from lilm.recipe import QuantType
 FOUR_BITS: tuple[QuantType, ...] = ("Q4_K_M", "Q4_0", "IQ4_NL")
 OTHER = "control-"  # before the name of a file that this makes
 STAMP = "made_from.json"
+BY_LANGUAGE: QuantType = "Q4_K_M"  # is also rounded by the importance of each language alone
 THREE, THREE_BITS = "Q3_K_M", 4.0  # is compared with where the run has a file of fewer bits per weight
 
 
@@ -55,8 +57,7 @@ def make_controls(run: OpenedRun, out: Path, reporter: Reporter) -> Controls:
     importance, documents = _importance(run, out, reporter)
     rounder = Rounder(open_gguf(run.full.path), importance, run.recipe.threads)
     check_importance(importance, matrices(rounder.full), str(out))
-    hashed = sha256_json({name: float(sums.sum()) for name, sums in importance.sums.items()})
-    made = _Maker(out, run, rounder, hashed, reporter)
+    made = _Maker(out, run, rounder, _hash_of(importance), reporter)
     files: list[Measured] = []
     stock = {file.quant: file for file in run.files if file.method == STOCK}
     for quant in FOUR_BITS:
@@ -65,6 +66,9 @@ def make_controls(run: OpenedRun, out: Path, reporter: Reporter) -> Controls:
             plain = made.file(quant, STOCK, "", partial(made.stock, quant=quant))
             files.append(plain)
         files.append(made.with_imatrix(plain))
+        if quant == BY_LANGUAGE:
+            more, read = _by_language(run, made, plain)
+            files, documents = [*files, *more], (*documents, *read)
     if any(bits < THREE_BITS for bits in _own_bits(run)):
         plain = made.file(THREE, STOCK, "", made.three)
         files += [plain, made.with_imatrix(plain)]
@@ -151,21 +155,48 @@ def _rows(run: OpenedRun) -> list[Row]:
     return [Row.of(one) for one in json.loads(path.read_text(encoding="utf-8"))["rows"]]
 
 
+def _hash_of(importance: Importance) -> str:
+    return sha256_json({name: float(sums.sum()) for name, sums in importance.sums.items()})
+
+
+def _by_language(run: OpenedRun, made: _Maker, plain: Measured) -> tuple[list[Measured], tuple[str, ...]]:
+    """(what tells which language's importance helps: the types of `plain`, rounded by that of each language alone; the
+    hashes of the text). A run that keeps no model to collect with has none of them."""
+    from lilm.pipeline.artifact import read_manifest
+
+    files: list[Measured] = []
+    read: tuple[str, ...] = ()
+    for lang in run.languages if read_manifest(run.finetune) is not None else ():
+        importance, documents = _collected(run, made.out, made.reporter, (lang,))
+        check_importance(importance, matrices(made.rounder.full), str(made.out))
+        maker = replace(made, rounder=replace(made.rounder, importance=importance), importance=_hash_of(importance))
+        label, make = f"{plain.quant} + imatrix {lang}", partial(maker.retyped, types=_types(plain.path))
+        files.append(maker.file(label, ONE_LANGUAGE, plain.quant, make))
+        read += documents
+    return files, read
+
+
 def _importance(run: OpenedRun, out: Path, reporter: Reporter) -> tuple[Importance, tuple[str, ...]]:
     """The run's own importance matrix, or one that is collected as the export would do it."""
     own = run.export / FOLDER / IMATRIX
-    if own.is_file():
-        return read_imatrix(own), ()
-    kept, stamp = out / IMATRIX, out / STAMP
+    return (read_imatrix(own), ()) if own.is_file() else _collected(run, out, reporter, run.languages)
+
+
+def _collected(
+    run: OpenedRun, out: Path, reporter: Reporter, languages: Sequence[str]
+) -> tuple[Importance, tuple[str, ...]]:
+    """(importance on as many tokens of training text of these languages as the export takes, hashes of the text)."""
+    before = "" if len(languages) > 1 else f"{languages[0]}-"
+    kept, stamp = out / f"{before}{IMATRIX}", out / f"{before}{STAMP}"
     known = json.loads(stamp.read_text(encoding="utf-8")) if stamp.is_file() else {}
     if kept.is_file() and known.get("full") == run.full.sha256:
         return read_imatrix(kept), tuple(known["documents"])
-    documents = _collect(run, kept, reporter)
+    documents = _collect(run, kept, reporter, languages)
     write_json(stamp, {"full": run.full.sha256, "documents": list(documents)})
     return read_imatrix(kept), documents
 
 
-def _collect(run: OpenedRun, target: Path, reporter: Reporter) -> tuple[str, ...]:
+def _collect(run: OpenedRun, target: Path, reporter: Reporter, languages: Sequence[str]) -> tuple[str, ...]:
     from lilm.devices import prepare_torch
     from lilm.export.calibration import choose_calibration
     from lilm.export.full_model import load_full
@@ -181,8 +212,8 @@ def _collect(run: OpenedRun, target: Path, reporter: Reporter) -> tuple[str, ...
     config = run.recipe.export
     n_ctx = (min(WINDOWS[0], shape.context), min(WINDOWS[1], shape.context))
     tokens = (config.calibration_tokens, config.sensitivity_tokens)
-    text, _ = choose_calibration(run.corpus, run.languages, run.full.path, tokens, n_ctx)
+    text, _ = choose_calibration(run.corpus, languages, run.full.path, tokens, n_ctx)
     model = load_full(run.finetune, prepare_torch(run.recipe.seed, run.recipe.threads))
-    with reporter.bar("importance", len(text.windows)) as bar:
-        write_imatrix(target, collect(model, shape, text.windows, run.languages, bar.advance))
+    with reporter.bar(f"importance {' and '.join(languages)}", len(text.windows)) as bar:
+        write_imatrix(target, collect(model, shape, text.windows, tuple(languages), bar.advance))
     return text.documents

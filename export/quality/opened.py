@@ -23,7 +23,7 @@ from lilm.progress import Reporter
 from lilm.recipe import LEARNED, MIX, Recipe, load_recipe
 
 REFERENCE, STOCK, STOCK_IMATRIX, SEARCH, LEARNT = "reference", "stock", "stock + imatrix", "search", "learnt"
-BY_ERROR, BY_CHANCE = "by error", "by chance"
+BY_ERROR, BY_CHANCE, ONE_LANGUAGE = "by error", "by chance", "imatrix of one language"
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ class Measured:
 
 @dataclass(frozen=True)
 class Controls:
-    """files: what was made. missing: by label, why a file was not. imatrix_documents: hashes of the text that an
-    importance matrix was collected on here; empty where the run has one."""
+    """files: what was made. missing: by label, why a file was not. imatrix_documents: hashes of the text that
+    importance matrices were collected on here."""
 
     files: tuple[Measured, ...]
     missing: Mapping[str, str]

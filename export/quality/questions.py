@@ -1,13 +1,14 @@
 """Questions from a file, answered greedily by each model file: for people, or another model, to judge."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lilm.disk import write_atomic
 from lilm.errors import LilmError
+from lilm.export.quality.csv_rows import csv_rows
 from lilm.llamacpp.engine import Engine
 from lilm.train.finetune.entries import entries
 
@@ -25,16 +26,19 @@ class Question:
 
 
 def read_questions(path: Path) -> list[Question]:
-    """JSON Lines, or one JSON list. Raises LilmError naming the line where there is no question, or none at all."""
+    """JSON Lines, one JSON list, Parquet, or CSV with a heading, as of ELYZA-tasks-100. Raises LilmError naming
+    the line where there is no question, or none at all."""
     if not path.is_file():
         raise LilmError("no such file", where=str(path), remedy="correct --questions")
     found: list[Question] = []
-    for one in entries(path):
+    for one in _csv(path) if path.suffix.lower() == ".csv" else entries(path):
         if isinstance(one, LilmError):
             raise one
         where, entry = one
         key = next((key for key in KEYS if entry.get(key)), None)
         turns = entry.get(key) if key else None
+        if key == "input" and isinstance(entry.get("instruction"), str) and isinstance(turns, str):
+            turns = f"{entry['instruction']}\n{turns}".lstrip()  # as in training
         said = [turns] if isinstance(turns, str) else turns
         if not isinstance(said, list) or not all(isinstance(turn, str) and turn.strip() for turn in said):
             what, remedy = f"no question in it (found {', '.join(entry)})", f"it needs one of {', '.join(KEYS)}"
@@ -44,6 +48,18 @@ def read_questions(path: Path) -> list[Question]:
     if not found:
         raise LilmError("no question in it", where=str(path), remedy="give a file with one question a line")
     return found
+
+
+def _csv(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """Each row by the names that the first one has."""
+    rows = csv_rows(path)
+    names = next((row for _, row in rows), [])
+    if not {*KEYS} & {*names}:
+        what = f"no question in it (found {', '.join(names)})"
+        raise LilmError(what, where=f"{path}:1", remedy=f"its first line needs one of {', '.join(KEYS)}")
+    for where, row in rows:
+        if row:  # an empty line
+            yield where, dict(zip(names, row, strict=False))
 
 
 def answer(

@@ -25,24 +25,28 @@ KEYS = (
 SAME_SIZE = 0.01  # files this much apart in size are of one
 FOUR_NINE = 4.9  # bits per weight, at most, of a file held against SmolLM2's Q4_K_M, which has 6.37: 576 is no 256
 THREE_BITS = 4.0
+FOUR_BIT_BLOCKS = ("Q4_0", "IQ4_NL")
 
 
 def ratios(models: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
-    """KEYS for the report's models, None where a file is absent. Where several models have a ratio, the first counts.
+    """KEYS for the report's models, None where a file is absent; of other languages than Japanese and English keys with
+    their names. Where several models have a ratio, the first counts;
+    of a SmolLM2 only its own two, where another model has the others: in rows of 576 types mean other sizes.
 
     Of text in the language learnt unless the name says another; short windows.
     search_vs_stock: the file of the budget by what llama.cpp's plain files have at its size, between two of them by a
     straight line over megabytes and the logarithm of KLD. search_vs_proxy, search_vs_random: by types chosen by the
     error of the weights, and by chance, of the same bytes and importance matrix.
-    learnt_vs_imatrix_…: the learnt file of the fewest bytes, but Q4_0, by that of its types rounded with an importance
-    matrix; Q4_0 only where no other is learnt. q4_0_learnt_vs_imatrix: of Q4_0.
-    mb_at_equal_kld: megabytes of our nearest file by those that plain files need to be as near.
+    learnt_vs_imatrix_…: the learnt file that is not larger than Q4_K_M, that of the budget before the nearest of the
+    others, by Q4_K_M with an importance matrix. q4_0_learnt_vs_imatrix: learnt Q4_0 by the same.
+    mb_at_equal_kld: megabytes of our smallest file that is as near as that one, by its megabytes.
     three_bit_vs_q3: our best file of less than 4 bits per weight by Q3_K_M with an importance matrix.
-    smollm2_learnt_vs_q4_0: of a SmolLM2, the learnt Q4_0 (else the nearest of ours that is not larger) by plain Q4_0.
+    smollm2_learnt_vs_q4_0: of a SmolLM2, the nearer of learnt Q4_0 and IQ4_NL (else the nearest of ours) that is not
+    larger than Q4_0, by Q4_0 with an importance matrix.
     smollm2_49_vs_637: of a SmolLM2, our nearest file of at most 4.9 bits per weight by plain Q4_K_M.
     """
     found: dict[str, float | None] = dict.fromkeys(KEYS)
-    for model in models:
+    for model in sorted(models, key=lambda model: bool(model["smollm2"])):
         for key, value in _of(model).items():
             if found.get(key) is None:
                 found[key] = None if value is None else round(value, DIGITS)
@@ -56,41 +60,51 @@ def _of(model: Mapping[str, Any]) -> dict[str, float | None]:
     plain = [row for row in rows if row["method"] == STOCK]
     mine = [row for row in rows if row["method"] in (SEARCH, LEARNT)]
     search = _first(rows, lambda row: row["method"] == SEARCH)
-    pairs = learnt_pairs(rows)
-    pair = min((one for one in pairs if one[0]["based_on"] != "Q4_0"), key=lambda one: one[0]["mb"], default=None)
-    pair = pair or next(iter(pairs), None)
-    q4_0 = next((one for one in pairs if one[0]["based_on"] == "Q4_0"), None)
-    nearest = min(mine, key=lambda row: row[main], default=None)
+    q4_k_m, q3_k_m = (_with_imatrix(rows, quant) for quant in ("Q4_K_M", "Q3_K_M"))
+    q4_0 = _first(mine, lambda row: row["method"] == LEARNT and row["based_on"] == "Q4_0")
+    best = None if q4_k_m is None else _learnt_at(rows, q4_k_m["mb"], main)
     found: dict[str, float | None] = {
         "search_vs_stock": _by(search, main, None if search is None else at_size(plain, search["mb"], main)),
         "search_vs_proxy": _by(search, main, _value(_first(rows, lambda row: row["method"] == BY_ERROR), main)),
         "search_vs_random": _by(search, main, _value(_first(rows, lambda row: row["method"] == BY_CHANCE), main)),
-        "q4_0_learnt_vs_imatrix": _by(q4_0 and q4_0[0], main, q4_0 and q4_0[1][main]),
-        "mb_at_equal_kld": _by(nearest, "mb", None if nearest is None else at_distance(plain, nearest[main], main)),
+        "q4_0_learnt_vs_imatrix": _by(q4_0, main, _value(q4_k_m, main)),
+        "mb_at_equal_kld": None,
     }
-    for lang in (learnt, base, "chat"):
-        key = f"kld_{lang}"
-        found[f"learnt_vs_imatrix_{lang}"] = _by(pair and pair[0], key, pair and pair[1][key])
+    if q4_k_m is not None:
+        as_near = [row for row in mine if row[main] <= q4_k_m[main]]
+        found["mb_at_equal_kld"] = _by(min(as_near, key=lambda row: row["mb"], default=None), "mb", q4_k_m["mb"])
+    for kind in (learnt, base, "chat"):
+        found[f"learnt_vs_imatrix_{kind}"] = _by(best, f"kld_{kind}", _value(q4_k_m, f"kld_{kind}"))
     three = min((row for row in mine if row["bpw"] < THREE_BITS), key=lambda row: row[main], default=None)
-    q3 = _first(rows, lambda row: row["method"] == STOCK_IMATRIX and row["based_on"] == "Q3_K_M")
-    found["three_bit_vs_q3"] = _by(three, main, _value(q3, main))
+    found["three_bit_vs_q3"] = _by(three, main, _value(q3_k_m, main))
     if model["smollm2"]:
         found |= _smollm2(rows, mine, main)
     return found
 
 
 def _smollm2(rows: Sequence[Row], mine: Sequence[Row], main: str) -> dict[str, float | None]:
-    plain = {row["quant"]: row for row in rows if row["method"] == STOCK}
-    q4_0, q4_k_m = plain.get("Q4_0"), plain.get("Q4_K_M")
-    ours = _first(mine, lambda row: row["method"] == LEARNT and row["based_on"] == "Q4_0")
-    if ours is None and q4_0 is not None:
-        fitting = [row for row in mine if row["mb"] <= q4_0["mb"]]
-        ours = min(fitting, key=lambda row: row[main], default=None)
+    q4_0 = _with_imatrix(rows, "Q4_0")
+    fitting = [row for row in mine if q4_0 is not None and row["mb"] <= q4_0["mb"]]
+    blocks = [row for row in fitting if row["method"] == LEARNT and row["based_on"] in FOUR_BIT_BLOCKS]
+    ours = min(blocks or fitting, key=lambda row: row[main], default=None)
     small = min((row for row in mine if row["bpw"] <= FOUR_NINE), key=lambda row: row[main], default=None)
+    q4_k_m = _first(rows, lambda row: row["method"] == STOCK and row["quant"] == "Q4_K_M")
     return {
         "smollm2_learnt_vs_q4_0": _by(ours, main, _value(q4_0, main)),
         "smollm2_49_vs_637": _by(small, main, _value(q4_k_m, main)),
     }
+
+
+def _with_imatrix(rows: Sequence[Row], quant: str) -> Row | None:
+    return _first(rows, lambda row: row["method"] == STOCK_IMATRIX and row["based_on"] == quant)
+
+
+def _learnt_at(rows: Sequence[Row], mb: float, main: str) -> Row | None:
+    """The learnt file that is not larger than `mb`: of the budget where there is one, else the nearest."""
+    searched = {row["quant"] for row in rows if row["method"] == SEARCH}
+    fitting = [row for row in rows if row["method"] == LEARNT and row["mb"] <= mb * (1 + SAME_SIZE)]
+    mixed = [row for row in fitting if row["based_on"] in searched]
+    return min(mixed or fitting, key=lambda row: row[main], default=None)
 
 
 def learnt_pairs(rows: Sequence[Row]) -> list[tuple[Row, Row]]:
@@ -106,11 +120,6 @@ def at_size(rows: Sequence[Row], mb: float, key: str) -> float | None:
     """The `key` that `rows` have at `mb` megabytes; None outside of their sizes."""
     found = _between([(row["mb"], math.log(row[key])) for row in rows if row[key]], mb, SAME_SIZE * mb)
     return None if found is None else math.exp(found)
-
-
-def at_distance(rows: Sequence[Row], kld: float, key: str) -> float | None:
-    """The megabytes that `rows` have where their `key` is `kld`; None outside."""
-    return _between([(math.log(row[key]), row["mb"]) for row in rows if row[key]], math.log(kld)) if kld > 0 else None
 
 
 def _between(points: Sequence[tuple[float, float]], at: float, near: float = 0.0) -> float | None:

@@ -59,7 +59,7 @@ def read_run(folder: Path) -> RunFigures:
     reports = {name: _read(folder / name / REPORT) for name in manifests}
     if "bench" in manifests and not manifests["bench"].is_from(manifests.get("export")):
         reports["bench"] = {}
-    quant = _quant(folder, manifests.get("export"))
+    quant = read_quant(folder, manifests.get("export"))
     return RunFigures(folder, recipe, manifests, reports, _outdated(recipe, manifests), quant)
 
 
@@ -93,7 +93,8 @@ def _read(path: Path) -> dict[str, Any]:
         return {}
 
 
-def _quant(folder: Path, export: Manifest | None) -> dict[str, Any] | None:
+def read_quant(folder: Path, export: Manifest | None) -> dict[str, Any] | None:
+    """What `lilm bench quant` says of the run in `folder`; None where it did not measure the files of this export."""
     match _read(folder / QUANT_REPORT).get("models"):
         case [{"files": [*rows]} as model, *_] if export is not None and is_of_export(rows, export):
             return dict(model)

@@ -87,7 +87,7 @@ def register(app: typer.Typer) -> None:
             bool, typer.Option("--controls", help="quant: make files to compare with, and measure them too.")
         ] = False,
         questions: Annotated[
-            Path | None, typer.Option(help="quant: a file of questions (JSON Lines), which each file answers.")
+            Path | None, typer.Option(help="quant: a file of questions (JSON Lines or CSV), which each file answers.")
         ] = None,
         tasks: Annotated[
             str,

@@ -154,6 +154,41 @@ def test_figures_of_other_files_are_left_out(run: Path, tmp_path: Path) -> None:
     assert "hf download OWNER/NAME" in card
 
 
+def test_figures_of_bench_quant_come_before_the_stage_s(run: Path, tmp_path: Path) -> None:
+    export = json.loads((run / "export" / "report.json").read_text(encoding="utf-8"))["files"]
+
+    def measured(file: dict[str, Any], kld: float | None) -> dict[str, Any]:
+        sums = [sha256_file(run / "export" / part) for part in file.get("parts", [file["name"]])]
+        told = None if kld is None else {"value": kld, "se": 0.00004, "ci95": [0, 1]}
+        short = {"bits_per_byte": {"value": 1.875}, "kld_mean": told, "same_top": told and {"value": 0.875}}
+        texts = {"ja": {"short": short}, "en": {"short": short}}
+        return {
+            "name": file["name"],
+            "quant": file["quant"],
+            "control": False,
+            "sha256": sums[0],
+            "parts_sha256": sums,
+            "texts": texts,
+        }
+
+    on = {lang: {"short": {"tokens": 98_765}} for lang in ("ja", "en")}
+    rows = [measured(file, None if file["quant"] == "F16" else 0.0456) for file in export]
+    (run / "quant").mkdir()
+    model = {"name": "x", "languages": ["ja", "en"], "measured_on": on, "files": rows}
+    finish(run / "bench", "bench", {"export": "another"})
+    cases: list[tuple[str, dict[str, Any], bool]] = [
+        ("of these files", {}, True),
+        ("of another version", {"measured_on": {}}, False),
+        ("of other files", {"files": rows[:-1]}, False),
+    ]
+    for case, changed, said in cases:
+        (run / "quant" / "report.json").write_text(json.dumps({"models": [{**model, **changed}]}), encoding="utf-8")
+        make_hub_folder(run, tmp_path / case, "", Reporter(quiet=True))
+        card = (tmp_path / case / "README.md").read_text(encoding="utf-8")
+        assert ("0.0456 ± 4e-05" in card and "87.5 %" in card and "98,765 tokens" in card) is said
+        assert ("Their quality was not measured" in card) is not said
+
+
 def test_files_of_another_model_than_the_one_beside_them_are_not_published(run: Path, tmp_path: Path) -> None:
     finetune = finish(run / "finetune", "finetune")
     finish(run / "export", "export", {"finetune": finetune.digest, "base": "of before"})

@@ -123,6 +123,9 @@ def test_controls_have_the_bytes_of_what_they_are_compared_with(measured: tuple[
     assert found["IQ4_NL + imatrix"]["mb"] == found["IQ4_NL"]["mb"]
     assert found["IQ4_NL"]["control"] and not found["Q4_0"]["control"]
     assert found["Q4_0 + imatrix"]["sha256"] != found["Q4_0"]["sha256"]
+    by_language = [found[f"Q4_K_M + imatrix{lang}"] for lang in ("", " ja", " en")]
+    assert {one["mb"] for one in by_language} == {found["Q4_K_M"]["mb"]}
+    assert len({one["sha256"] for one in (found["Q4_K_M"], *by_language)}) == 4, "each rounds otherwise"
     mix = found["mix-6.5bpw"]
     for method in ("by error", "by chance"):
         assert 0.97 * mix["mb"] < found[f"mix-6.5bpw {method}"]["mb"] <= mix["mb"]
@@ -130,7 +133,7 @@ def test_controls_have_the_bytes_of_what_they_are_compared_with(measured: tuple[
     assert ratios["search_vs_random"] == pytest.approx(
         mix["kld_ja"] / found["mix-6.5bpw by chance"]["kld_ja"], abs=1e-4
     )
-    learnt = found["Q4_0-learned"]["kld_ja"] / found["Q4_0 + imatrix"]["kld_ja"]
+    learnt = found["Q4_0-learned"]["kld_ja"] / found["Q4_K_M + imatrix"]["kld_ja"]
     assert ratios["q4_0_learnt_vs_imatrix"] == pytest.approx(learnt, abs=1e-4)
     assert ratios["three_bit_vs_q3"] is None and ratios["smollm2_49_vs_637"] is None
 
@@ -145,7 +148,8 @@ def test_a_run_without_a_budget_has_its_importance_collected_on_text_of_its_own(
     opened = open_run(plain, tmp_path, Reporter(quiet=True))
     made = make_controls(opened, tmp_path / "files", Reporter(quiet=True))
     assert [file.quant for file in made.files] == [
-        *("Q4_K_M", "Q4_K_M + imatrix", "Q4_0 + imatrix", "IQ4_NL", "IQ4_NL + imatrix")
+        *("Q4_K_M", "Q4_K_M + imatrix", "Q4_K_M + imatrix ja", "Q4_K_M + imatrix en"),
+        *("Q4_0 + imatrix", "IQ4_NL", "IQ4_NL + imatrix"),
     ]
     assert set(made.missing) == {"by error", "by chance"}
     train = {digest(text(lang, number)) for lang in ("ja", "en") for number in SPLITS[0]}
@@ -163,7 +167,7 @@ def test_the_text_and_the_proof_are_in_the_report(measured: tuple[dict[str, Any]
     apart = model["apart"]
     assert apart["overlap"] == 0
     assert apart["read"]["training"]["documents"] == 600
-    assert set(apart["read"]) == {"training", "imatrix", "sensitivity"}
+    assert set(apart["read"]) == {"training", "imatrix", "sensitivity", "importance of the controls"}
     assert 2 <= apart["measured"]["ja"]["documents"] <= 30
 
 

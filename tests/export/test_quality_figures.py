@@ -10,6 +10,7 @@ import pytest
 
 from lilm.errors import LilmError
 from lilm.export.bench.measure import clustered_error
+from lilm.export.quality.bench import _together
 from lilm.export.quality.interval import (
     change_of,
     difference_of,
@@ -202,38 +203,66 @@ def row(quant: str, method: str, mb: float, kld: float, based_on: str = "", bpw:
     return {"quant": quant, "method": method, "mb": mb, "bpw": bpw, "based_on": based_on, **klds}
 
 
+ROWS = [
+    row("Q8_0", "stock", 146.0, 0.001),
+    row("Q4_K_M", "stock", 100.0, 0.02, bpw=6.37),
+    row("Q4_0", "stock", 80.0, 0.08),
+    row("Q4_K_M + imatrix", "stock + imatrix", 100.0, 0.016, "Q4_K_M"),
+    row("Q4_0 + imatrix", "stock + imatrix", 80.0, 0.06, "Q4_0"),
+    row("mix", "search", 90.0, 0.02, bpw=4.8),
+    row("mix by error", "by error", 90.0, 0.025, "mix"),
+    row("mix by chance", "by chance", 90.0, 0.05, "mix"),
+    row("Q8_0-learned", "learnt", 146.0, 0.0005, "Q8_0"),
+    row("Q4_0-learned", "learnt", 80.0, 0.012, "Q4_0"),
+    row("mix-learned", "learnt", 90.0, 0.01, "mix", bpw=4.8),
+]
+
+
 def test_ratios_of_files_that_are_there_and_null_for_others() -> None:
-    rows = [
-        row("Q8_0", "stock", 146.0, 0.001),
-        row("Q4_K_M", "stock", 100.0, 0.02, bpw=6.37),
-        row("Q4_0", "stock", 80.0, 0.08),
-        row("Q4_0 + imatrix", "stock + imatrix", 80.0, 0.06, "Q4_0"),
-        row("mix", "search", 90.0, 0.02, bpw=4.8),
-        row("mix by error", "by error", 90.0, 0.025, "mix"),
-        row("mix by chance", "by chance", 90.0, 0.05, "mix"),
-        row("Q4_0-learned", "learnt", 80.0, 0.03, "Q4_0"),
-        row("mix-learned", "learnt", 90.0, 0.01, "mix", bpw=4.8),
-    ]
-    model = {"languages": ["ja", "en"], "smollm2": True, "files": rows}
+    model = {"languages": ["ja", "en"], "smollm2": True, "files": ROWS}
     found = ratios([model])
     assert set(found) == set(KEYS)
     assert found["search_vs_stock"] == pytest.approx(0.02 / math.sqrt(0.02 * 0.08), rel=1e-3)
     assert (found["search_vs_proxy"], found["search_vs_random"]) == (0.8, 0.4)
-    assert (found["learnt_vs_imatrix_ja"], found["learnt_vs_imatrix_en"]) == (0.5, 0.5)
+    assert (found["learnt_vs_imatrix_ja"], found["learnt_vs_imatrix_en"]) == (0.625, 0.625), "of the mix, by Q4_K_M's"
     assert found["learnt_vs_imatrix_chat"] is None
-    assert found["q4_0_learnt_vs_imatrix"] == 0.5
-    mb = 100 + 46 * math.log(0.02 / 0.01) / math.log(20)
-    assert found["mb_at_equal_kld"] == pytest.approx(90 / mb, rel=1e-3)
+    assert found["q4_0_learnt_vs_imatrix"] == 0.75, "by Q4_K_M with an importance matrix, too"
+    assert found["mb_at_equal_kld"] == 0.8, "80 MB are as near as its 100"
     assert found["three_bit_vs_q3"] is None
-    assert found["smollm2_learnt_vs_q4_0"] == pytest.approx(0.03 / 0.08)
+    assert found["smollm2_learnt_vs_q4_0"] == pytest.approx(0.012 / 0.06)
     assert found["smollm2_49_vs_637"] == 0.5
-    alone = ratios([{**model, "smollm2": False, "files": rows[:3]}])
+    without = [one for one in ROWS if one["method"] != "stock + imatrix"]
+    lacking = {key for key, value in ratios([{**model, "files": without}]).items() if value is None}
+    assert {"learnt_vs_imatrix_ja", "mb_at_equal_kld", "smollm2_learnt_vs_q4_0"} <= lacking
+    alone = ratios([{**model, "smollm2": False, "files": ROWS[:3]}])
     assert set(alone.values()) == {None}
+
+
+def test_ratios_that_are_not_smollm2_s_are_the_other_model_s_whichever_was_named_first() -> None:
+    smollm2 = {"languages": ["ja", "en"], "smollm2": True, "files": ROWS}
+    by_error = {"mix": 0.01, "mix by error": 0.1}
+    files = [{**one, "kld_ja": by_error.get(one["quant"], one["kld_ja"])} for one in ROWS]
+    other = {"languages": ["ja", "en"], "smollm2": False, "files": files}
+    found = ratios([smollm2, other])
+    assert found["search_vs_proxy"] == 0.1
+    assert found["smollm2_49_vs_637"] == 0.5
+    assert found == ratios([other, smollm2])
+
+
+def test_of_several_runs_the_worst_is_told() -> None:
+    one: dict[str, Any] = {"models": [], "size_bytes_off": 0, "blocks_exact": 1.0, "fit_error": 0.004}
+    other: dict[str, Any] = {"models": [], "size_bytes_off": 32, "blocks_exact": 0.5, "fit_error": -0.2}
+    unmeasured: dict[str, Any] = {"models": [], "size_bytes_off": None, "blocks_exact": None, "fit_error": None}
+    found = _together([one, unmeasured, other])
+    assert (found["size_bytes_off"], found["blocks_exact"], found["fit_error"]) == (32, 0.5, -0.2)
+    assert (_together([unmeasured])["blocks_exact"], _together([unmeasured])["fit_error"]) == (None, None)
 
 
 def test_questions_of_the_usual_lists_are_read(tmp_path: Path) -> None:
     lists = {
         "elyza.jsonl": '{"input": "仕事の熱意を取り戻すには？", "output": "x"}\n\n{"input": "二つ目"}\n',
+        "alpaca.jsonl": '{"instruction": "訳して。", "input": "猫"}\n{"instruction": "歌って。", "input": ""}\n',
+        "elyza.csv": '\ufeffinput,output,eval_aspect\n"クマが海辺に行き、\n次に何をしますか。",x,y\n\n三つ目,"a, b",\n',
         "vicuna.jsonl": '{"question_id": 7, "turns": ["一つ目？", "二つ目？"]}\n',
         "rakuda.json": json.dumps([{"qid": 3, "text": "日本の首都は？"}, {"question": "富士山の高さは？"}]),
     }
@@ -241,8 +270,17 @@ def test_questions_of_the_usual_lists_are_read(tmp_path: Path) -> None:
         (tmp_path / name).write_text(text, encoding="utf-8")
     read = {name: [(one.name, one.turns) for one in read_questions(tmp_path / name)] for name in lists}
     assert read["elyza.jsonl"] == [("1", ("仕事の熱意を取り戻すには？",)), ("2", ("二つ目",))]
+    assert read["alpaca.jsonl"] == [("1", ("訳して。\n猫",)), ("2", ("歌って。",))]
+    assert read["elyza.csv"] == [("1", ("クマが海辺に行き、\n次に何をしますか。",)), ("2", ("三つ目",))]
     assert read["vicuna.jsonl"] == [("7", ("一つ目？", "二つ目？"))]
     assert read["rakuda.json"] == [("3", ("日本の首都は？",)), ("2", ("富士山の高さは？",))]
     (tmp_path / "bad.jsonl").write_text('{"input": "a"}\n{"answer": "b"}\n', encoding="utf-8")
     with pytest.raises(LilmError, match=r"bad.jsonl:2: no question in it \(found answer\)"):
         read_questions(tmp_path / "bad.jsonl")
+    for text, said in (
+        ("prompt,output\na,b\n", r"bad.csv:1: no question"),
+        ("input,output\n ,b\n", r"bad.csv:2: no q"),
+    ):
+        (tmp_path / "bad.csv").write_text(text, encoding="utf-8")
+        with pytest.raises(LilmError, match=said):
+            read_questions(tmp_path / "bad.csv")
