@@ -4,13 +4,25 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, nullcontext
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lilm.demo.answer_schema import schema_of
 from lilm.demo.chat_parts import CSS, local_theme, panel, sliders_of
 from lilm.demo.chat_texts import translations
-from lilm.demo.chat_turns import CHOOSE, COPY_AS_TYPED, SAVE, TO_THE_BOX, is_asked, loaded, messages_of, plain, turn
+from lilm.demo.chat_turns import (
+    CHOOSE,
+    OURS,
+    SAVE,
+    START,
+    TO_THE_BOX,
+    is_asked,
+    loaded,
+    messages_of,
+    plain,
+    turn,
+)
 from lilm.demo.hosts import names_of
 from lilm.demo.meter import language_of, meter
 from lilm.errors import LilmError
@@ -199,7 +211,7 @@ def build_chat(
             one.save.click(None, [one.chat, system_box], None, js=SAVE)
             taken = one.load.click(take, chosen, [one.chat, system_box, *controls], js=CHOOSE, cancels=answers, **here)
             taken.failure(free, None, controls, **here)
-        page.load(None, js=COPY_AS_TYPED)
+        page.load(None, js=START)
     closing = page.close
 
     def close(verbose: bool = True) -> None:
@@ -236,10 +248,19 @@ def launch(
     """
     from starlette.middleware import Middleware
     from starlette.requests import Request
-    from starlette.responses import PlainTextResponse, Response
+    from starlette.responses import FileResponse, PlainTextResponse, Response
     from starlette.routing import Route
 
     from lilm.demo.middleware import OursOnly, WithHeaders
+
+    here = files("lilm.demo")
+
+    def ours(request: Request) -> Response:
+        """The page's own scripts."""
+        name = request.path_params["name"]
+        if name not in OURS:
+            return PlainTextResponse("404 Not Found\n", status_code=404)
+        return FileResponse(str(here / name), media_type="text/javascript", headers={"Cache-Control": "no-cache"})
 
     def no_upload(request: Request) -> Response:
         """This chat takes no files."""
@@ -269,12 +290,16 @@ def launch(
             theme=local_theme(),
             css=CSS,
             i18n=translations(),
+            css=(here / "chat.css").read_text(encoding="utf-8"),
             app_kwargs={
                 "middleware": [
                     Middleware(WithHeaders, fields={"Content-Security-Policy": POLICY}),
                     Middleware(OursOnly, names=frozenset() if share else names_of(host)),
                 ],
-                "routes": [Route("/gradio_api/upload{rest:path}", no_upload, methods=["POST"])],
+                "routes": [
+                    Route("/gradio_api/upload{rest:path}", no_upload, methods=["POST"]),
+                    Route("/lilm/{name:path}", ours),
+                ],
             },
         )
     except (OSError, OverflowError) as error:  # the latter for a number that no port has

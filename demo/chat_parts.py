@@ -30,7 +30,9 @@ def panel(name: str, number: int, text: Any) -> Panel:
         buttons=["copy", "copy_all"],
         editable="user",
         sanitize_html=True,
-        render_markdown=False,  # a small model writes plain text; its stray marks are to be seen as they are
+        # chat.js draws answers: Gradio would draw people's messages too, with images and HTML, and escaped code twice.
+        render_markdown=False,
+        latex_delimiters=[],  # they are looked for all the same; two prices in $$ are no formula
         allow_tags=False,
         elem_id="chat" if number == 1 else f"chat-{number}",
     )

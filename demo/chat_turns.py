@@ -9,12 +9,8 @@ from lilm.errors import LilmError
 from lilm.llamacpp.messages import system_and_turns
 
 TO_THE_BOX = "() => document.querySelector('#message textarea').focus()"
-# The chat box copies the HTML that it takes: this undoes `shown`.
-COPY_AS_TYPED = """() => {
-    const write = navigator.clipboard.writeText.bind(navigator.clipboard);
-    const letters = { "&lt;": "<", "&gt;": ">", "&amp;": "&" };
-    navigator.clipboard.writeText = (text) => write(text.replace(/&(lt|gt|amp);/g, (name) => letters[name]));
-}"""
+OURS = ("chat.js", "site/markdown.js", "site/dom.js")  # what the page has of this package, below /lilm/
+START = '() => void import(new URL("lilm/chat.js", document.baseURI).href)'
 # Given the chat and the system message: saves what `lilm chat --terminal` loads, without asking the server.
 SAVE = """(history, system) => {
     const letters = { "&lt;": "<", "&gt;": ">", "&amp;": "&" };
