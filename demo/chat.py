@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lilm.demo.answer_schema import schema_of
-from lilm.demo.chat_parts import CSS, local_theme, panel, sliders_of
+from lilm.demo.chat_parts import local_theme, panel, sliders_of
 from lilm.demo.chat_texts import translations
 from lilm.demo.chat_turns import (
     CHOOSE,
@@ -288,7 +288,6 @@ def launch(
             footer_links=[],
             ssr_mode=False,
             theme=local_theme(),
-            css=CSS,
             i18n=translations(),
             css=(here / "chat.css").read_text(encoding="utf-8"),
             app_kwargs={

@@ -6,7 +6,6 @@ from lilm.recipe import SamplingConfig
 
 # A page has a heading of the first order, and this is a small one. Of two greetings the second would be a landmark with
 # the name of the first.
-CSS = ".model h1 { font-size: var(--text-lg); } #chat-2 .placeholder-content { display: none; }"
 
 
 class Panel(NamedTuple):
