@@ -56,7 +56,7 @@ def test_every_step_is_measured_on_the_same_text(finished_run: Path, tmp_path: P
         **{"finetune.sources": [], "pretrain.sequence_length": 1024, "pretrain.eval_bytes": 10**7},
         **{"pretrain.stage1.steps": 1, "pretrain.stage2.steps": 2, "pretrain.stage2.batch_size": 2},
         **{"bench.n_ctx": 1024, "bench.eval_tokens": 10**6, "bench.chats": [], "bench.prompts": []},
-        **{"export.target_mb": None, "export.learned": [], "export.quants": ["Q4_0"], "site.quants": ["Q4_0"]},
+        **{"export.target_mb": 0.0, "export.learned": [], "export.quants": ["Q4_0"], "site.quants": ["Q4_0"]},
     }
     recipe = lilm.load_recipe(finished_run / "lilm.toml", changes)
     found = lilm.run(recipe, run, last="bench", quiet=True)
