@@ -46,7 +46,7 @@ def _measure(
     name: str, folder: Path, excerpts: Mapping[str, Excerpts], n_ctx: int, context: Context
 ) -> dict[str, Measured]:
     model = load_llama(folder, prepare_torch(context.seed, context.threads))
-    windows = {lang: _windows(name, folder, model, sample, n_ctx) for lang, sample in excerpts.items()}
+    windows = {lang: windows_of(name, folder, model, sample, n_ctx) for lang, sample in excerpts.items()}
     tokens = {lang: sum(len(window.wanted) for window in some) for lang, some in windows.items()}
     found = {}
     with context.reporter.bar(f"bench {name}", sum(tokens.values())) as bar:
@@ -56,7 +56,8 @@ def _measure(
     return found
 
 
-def _windows(name: str, folder: Path, model: PreTrainedModel, sample: Excerpts, n_ctx: int) -> list[Window]:
+def windows_of(name: str, folder: Path, model: PreTrainedModel, sample: Excerpts, n_ctx: int) -> list[Window]:
+    """As `measure_steps` tells."""
     if name == PRETRAIN:
         return [Window(number, ids) for number, ids in zip(sample.document, sample.windows, strict=True)]
     pieces = open_pieces(folder)

@@ -21,7 +21,7 @@ from lilm.errors import LilmError
 from lilm.export.bench.excerpts import choose
 from lilm.export.bench.measure import clustered_error, equal_tokens, rise, summarise
 from lilm.export.bench.stage import run
-from lilm.export.bench.steps import _windows as steps_windows
+from lilm.export.bench.steps import windows_of
 from lilm.export.bench.table import quality_table
 from lilm.llamacpp.engine import Score
 from lilm.pipeline.artifact import Artifact
@@ -114,16 +114,16 @@ def test_the_base_reads_each_byte_once_in_windows_that_hold_as_much_text(random_
     pieces = open_pieces(random_base)
     tokens = sum(len(pieces.encode(text)) for text in texts)
     model: Any = SimpleNamespace(config=SimpleNamespace(max_position_embeddings=1024))
-    windows = steps_windows("base", random_base, model, sample, 21)
+    windows = windows_of("base", random_base, model, sample, 21)
     assert max(len(window.ids) for window in windows) == 1 + math.ceil(20 * tokens / sample.tokens) != 21
     model.config.max_position_embeddings = 9
-    for some in (windows, short := steps_windows("base", random_base, model, sample, 21)):
+    for some in (windows, short := windows_of("base", random_base, model, sample, 21)):
         assert all(window.ids[0] == pieces.bos_id for window in some)
         for number, text in enumerate(sample.texts):
             ids = [one for window in some if window.text == number for one in window.ids[1:]]
             assert ids == pieces.encode(text)
     assert max(len(window.ids) for window in short) == 9
-    same = steps_windows("pretrain", random_base, model, sample, 21)
+    same = windows_of("pretrain", random_base, model, sample, 21)
     assert [window.ids for window in same] == sample.windows and [one.text for one in same] == sample.document
 
 
