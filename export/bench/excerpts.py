@@ -15,7 +15,7 @@ PIECE_CHARS = 16  # no piece is longer, so a longer text need not be tokenised t
 @dataclass(frozen=True)
 class Excerpts:
     """windows: BOS and the tokens after it, at most n_ctx in all; every token but BOS is predicted. document: of each
-    window the number of the text that it comes from.
+    window the number of the text that it comes from. texts: these, as far as they are measured.
 
     tokens, bytes, documents: predicted tokens, UTF-8 bytes of their text, texts it comes from. sha256: of these whole
     texts' sorted hashes, by which two runs know whether they were measured on the same ones.
@@ -23,6 +23,7 @@ class Excerpts:
 
     windows: list[list[int]]
     document: list[int]
+    texts: list[str]
     tokens: int
     bytes: int
     documents: int
@@ -40,6 +41,7 @@ def choose(texts: Iterable[str], encode: Encode, bos: int, n_ctx: int, eval_toke
     share = max(n_ctx - 1, eval_tokens // DOCUMENT_SHARE)
     windows: list[list[int]] = []
     document: list[int] = []
+    measured: list[str] = []
     tokens = n_bytes = 0
     documents: list[str] = []
     for text in ordered:
@@ -50,10 +52,11 @@ def choose(texts: Iterable[str], encode: Encode, bos: int, n_ctx: int, eval_toke
         if ids:
             windows += [[bos, *ids[at : at + n_ctx - 1]] for at in range(0, len(ids), n_ctx - 1)]
             document += [len(documents)] * (len(windows) - len(document))
+            measured.append(text)
             tokens += len(ids)
             n_bytes += len(text.encode())
             documents.append(hashlib.sha256(whole.encode()).hexdigest())
-    return Excerpts(windows, document, tokens, n_bytes, len(documents), sha256_json(sorted(documents)))
+    return Excerpts(windows, document, measured, tokens, n_bytes, len(documents), sha256_json(sorted(documents)))
 
 
 def shortened(text: str, encode: Encode, limit: int) -> tuple[str, list[int]]:

@@ -1,4 +1,5 @@
-"""The bench stage: measures every exported file on held-out text and writes the report of quality against size."""
+"""The bench stage: measures the base, the pretrained model and every exported file on the same held-out text, and
+writes the report of quality against size."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,7 @@ def run(config: BenchConfig, inputs: Mapping[str, Path], out_dir: Path, context:
 
     if why := why_unproved(inputs["export"].parent):
         context.reporter.say(f"  it cannot be proved that nothing learnt the held-out text: {why}")
-    report, speed = measure_files(config, inputs["export"], inputs["corpus"], context)
+    report, speed = measure_all(config, inputs, context)
     report["fits"] = where_files_fit(inputs["export"], [file["name"] for file in report["files"]])
     write_json(out_dir / "report.json", report)
     chart = quality_chart(report)
@@ -47,18 +48,21 @@ def where_files_fit(export: Path, names: Sequence[str]) -> list[dict[str, Any]]:
     return fit_matrix(load_devices().values(), models, page_use(WasmConfig(), threaded=True))
 
 
-def measure_files(
-    config: BenchConfig, export: Path, corpus: Path, context: Context
+def measure_all(
+    config: BenchConfig, inputs: Mapping[str, Path], context: Context
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The report, and the speeds, which are not part of it since they differ from run to run.
+    """The report, of the base, the pretrained model and each file on the same text; and the files' speeds, which are
+    not part of it since they differ from run to run.
 
     Raises LilmError when there is no held-out text, or n_ctx is more than the model was trained for.
     """
     from lilm.documents import read_texts
     from lilm.export.bench.excerpts import choose
     from lilm.export.bench.measure import Clock, equal_tokens, prompt_ids, quality, write_samples
+    from lilm.export.bench.steps import BASE, as_rows, measure_steps
     from lilm.llamacpp.engine import Engine
 
+    export, corpus = inputs["export"], inputs["corpus"]
     files = read_export(export)
     full = export / files[0]["name"]
     languages = (context.language, context.base_language)
@@ -84,6 +88,8 @@ def measure_files(
                     f"the held-out text of {lang!r} is empty", where=str(corpus), remedy="give that language more text"
                 )
 
+    steps = measure_steps(inputs, excerpts, config.n_ctx, context)
+    base = {lang: one.nats for lang, one in steps[BASE].items()}
     rows: list[dict[str, Any]] = []
     speed: dict[str, Any] = {}
     n_ctx = max(config.n_ctx, longest + config.n_predict)
@@ -94,7 +100,7 @@ def measure_files(
             reference = full if rows else None
             prompt_clock, generation_clock = Clock(), Clock()
             with Engine(export / file["name"], n_ctx=n_ctx, threads=context.threads, reference=reference) as engine:
-                figures = quality(engine, excerpts, prompt_clock, lambda name=name: bar.advance(1, name))  # type: ignore[misc]
+                figures = quality(engine, excerpts, base, prompt_clock, lambda name=name: bar.advance(1, name))  # type: ignore[misc]
                 samples = write_samples(engine, prompts, config.n_predict, generation_clock)
             for number, sample in enumerate(samples):
                 sample["equal_tokens"] = equal_tokens(
@@ -116,4 +122,5 @@ def measure_files(
         }
         for lang, sample in excerpts.items()
     }
-    return {"languages": list(languages), "n_ctx": config.n_ctx, "measured_on": measured, "files": rows}, speed
+    told = {"languages": list(languages), "n_ctx": config.n_ctx, "measured_on": measured}
+    return {**told, "steps": as_rows(steps, excerpts), "files": rows}, speed

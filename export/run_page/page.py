@@ -6,7 +6,7 @@ from typing import Any
 from lilm.commands import command
 from lilm.disk import write_atomic
 from lilm.export.run_page.collect import RunFigures, read_run
-from lilm.export.run_page.quality import base_language_sentence, quality_rows, shipped
+from lilm.export.run_page.quality import base_language_sentence, quality_rows, same_text, shipped
 from lilm.export.run_page.stages import broken, drops, stage_rows
 from lilm.report.languages import language_name
 from lilm.report.page import render_page
@@ -39,6 +39,7 @@ def run_page(run: RunFigures) -> str:
         seconds=sum(row.seconds for row in rows),
         bytes=sum(row.bytes for row in rows),
         quality=quality_rows(run),
+        same_text=same_text(run),
         sentence=base_language_sentence(run),
         advice=advice,
         rule=rule,

@@ -138,7 +138,7 @@ def _export(run: RunFigures) -> str:
 def _bench(run: RunFigures) -> str:
     tokens = [number(run.reports["bench"], "measured_on", lang, "tokens") for lang in run.languages]
     found = [f"{count(int(one))} {language_name(lang)}" for lang, one in zip(run.languages, tokens, strict=True) if one]
-    return f"each file on held-out tokens: {', '.join(found)}" if found else ""
+    return f"the base, the pretrained model and each file on held-out tokens: {', '.join(found)}" if found else ""
 
 
 def _site(run: RunFigures) -> str:

@@ -40,7 +40,8 @@ def amount(stage: str, recipe: Recipe) -> float:
     lengths = {"pretrain": pretrain.sequence_length, "finetune": finetune.sequence_length}
     if stage in sequences:
         return float(sequences[stage] * lengths[stage])
-    return float(recipe.bench.eval_tokens * (1 + len(recipe.export.files))) if stage == "bench" else 1.0
+    # the base, the pretrained model, F16 and the files
+    return float(recipe.bench.eval_tokens * (3 + len(recipe.export.files))) if stage == "bench" else 1.0
 
 
 @dataclass(frozen=True)

@@ -198,7 +198,7 @@ STAGES: tuple[Stage, ...] = (
         "bench",
         "measure quality against size",
         "lilm.export.bench.stage",
-        _always("export", "corpus"),
+        _always("base", "corpus", "pretrain", "export"),
         ("report.json", "report.html", "quality.svg"),
         ("threads", "language", "base_language"),
     ),

@@ -39,7 +39,7 @@ class StageResult:
 @dataclass(frozen=True)
 class ModelFile:
     """A GGUF file of a run. mb: millions of bytes, of all its parts. quality: by language, what the stage `bench`
-    measured of it (bits_per_byte, kld_mean, top1_agreement …), {} where it did not."""
+    measured of it (bits_per_byte, rise, kld_mean, top1_agreement …), {} where it did not."""
 
     path: Path
     quant: str
@@ -62,6 +62,18 @@ class ModelFile:
 
 
 @dataclass(frozen=True)
+class Step:
+    """A model on the way to the files: name: "base" or "pretrain", the stage that made it; folder: its safetensors.
+    quality: by language, what the stage `bench` measured of it on the very text of the files: bits_per_byte; rise, the
+    share by which that is more than the base's, with the ends of its interval, rise_low and rise_high; and its own
+    vocabulary's tokens and longest window."""
+
+    name: str
+    folder: Path
+    quality: Mapping[str, Mapping[str, float | None]]
+
+
+@dataclass(frozen=True)
 class Run:
     """A run's folder. stages: the finished ones, by name, in their order."""
 
@@ -77,20 +89,33 @@ class Run:
     @cached_property
     def files(self) -> tuple[ModelFile, ...]:
         """The GGUF files, the full one first; none before the stage `export` is done."""
-        export, bench = self.stages.get("export"), self.stages.get("bench")
+        export, bench = self.stages.get("export"), self._bench
         if export is None:
             return ()
-        measured = bench is not None and bench.manifest.is_from(export.manifest)
-        for stage in (export, *((bench,) if bench is not None and measured else ())):
+        for stage in (export, *((bench,) if bench is not None else ())):
             if "files" not in stage.report:
                 what, remedy = "no files in it", "run that stage again"
                 raise LilmError(what, where=str(stage.folder / "report.json"), remedy=remedy)
-        rows = bench.report["files"] if bench is not None and measured else []
+        rows = bench.report["files"] if bench is not None else []
         quality = {row["name"]: row["quality"] for row in rows}
         return tuple(
             ModelFile(export.folder / row["name"], row["quant"], row["bytes"] / 1e6, quality.get(row["name"], {}))
             for row in export.report["files"]
         )
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The base and the pretrained model, as measured on the text of `files`; none before the stage `bench` is
+        done."""
+        rows = self._bench.report.get("steps", []) if self._bench is not None else []
+        return tuple(Step(row["step"], self.folder / row["step"], row["quality"]) for row in rows)
+
+    @property
+    def _bench(self) -> StageResult | None:
+        """None where it measured other files than the export has now."""
+        export, bench = self.stages.get("export"), self.stages.get("bench")
+        known = export is not None and bench is not None and bench.manifest.is_from(export.manifest)
+        return bench if known else None
 
     def file(self, quant: str) -> ModelFile:
         """The file of a type as the recipe or `files` names it: "Q4_K_M", "F16", "mix", "Q4_0-learned".
@@ -118,13 +143,13 @@ class Run:
         return write_run_page(self.folder)
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: the files with their sizes and bits per byte."""
+        """What a notebook shows: the base, the pretrained model and the files, with sizes and bits per byte of one
+        text."""
         languages = (self.recipe.language, self.recipe.base_language)
         heads = ["file", "MB", *(f"bits/byte {one}" for one in languages)]
-        lines = [
-            [one.quant, f"{one.mb:.2f}", *(_bits(one.quality.get(lang, {})) for lang in languages)]
-            for one in self.files
-        ]
+        models = [(one.name, "–", one.quality) for one in self.steps]
+        models += [(one.quant, f"{one.mb:.2f}", one.quality) for one in self.files]
+        lines = [[name, mb, *(_bits(quality.get(lang, {})) for lang in languages)] for name, mb, quality in models]
         rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in line) + "</tr>" for line in lines)
         head = "".join(f"<th>{escape(one)}</th>" for one in heads)
         done = escape(", ".join(self.stages) or "none")

@@ -7,7 +7,7 @@ from lilm.recipe.section import Section
 
 class BenchConfig(Section):
     eval_tokens: int = Field(default=10_000, ge=100)
-    """Held-out tokens per language on which each file is measured."""
+    """Held-out tokens per language on which each file is measured; the base and the pretrained model on their text."""
     n_ctx: int = Field(default=256, ge=16, le=1_048_576)
     """Window of the measurement."""
     prompts: tuple[str, ...] = ()

@@ -1,5 +1,6 @@
 """A run, its results and its models from Python, as a notebook has them."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -37,8 +38,38 @@ def test_a_finished_run_is_objects(small_recipe: Path, finished_run: Path) -> No
     assert run.file("mix").path.name == "model-mix-1.4MB.gguf"
     assert run.file("mix-learned").quant == "mix-1.4MB-learned"
     assert run.stages["export"].files["model-f16.gguf"] == run.file("F16").mb
+    base, pretrained = run.steps
+    assert (base.name, base.folder, pretrained.name) == ("base", finished_run / "base", "pretrain")
+    assert base.quality["ja"]["bits_per_byte"] > pretrained.quality["ja"]["bits_per_byte"]  # type: ignore[operator]
+    assert run.file("F16").quality["en"]["rise_low"] is not None
     shown = run._repr_html_()
-    assert f"<td>{run.file('Q4_K_M').mb:.2f}</td>" in shown and shown.count("<tr>") == len(run.files) + 1
+    assert f"<td>{run.file('Q4_K_M').mb:.2f}</td>" in shown and shown.count("<tr>") == 1 + 2 + len(run.files)
+
+
+def test_every_step_is_measured_on_the_same_text(finished_run: Path, tmp_path: Path) -> None:
+    """Without chats, and with all that is held out as the text of both, there are two ways to the same figures."""
+    run = tmp_path / "run"
+    for name in ("corpus", "base", "tokenizer", "pack"):
+        shutil.copytree(finished_run / name, run / name)
+    # as much context as the base has: its windows of bytes can be no longer than pretraining's
+    changes = {
+        **{"finetune.sources": [], "pretrain.sequence_length": 1024, "pretrain.eval_bytes": 10**7},
+        **{"pretrain.stage1.steps": 1, "pretrain.stage2.steps": 2, "pretrain.stage2.batch_size": 2},
+        **{"bench.n_ctx": 1024, "bench.eval_tokens": 10**6, "bench.chats": [], "bench.prompts": []},
+        **{"export.target_mb": 0.0, "export.learned": [], "export.quants": ["Q4_0"], "site.quants": ["Q4_0"]},
+    }
+    recipe = lilm.load_recipe(finished_run / "lilm.toml", changes)
+    found = lilm.run(recipe, run, last="bench", quiet=True)
+    own = found.stages["pretrain"].report
+    (base, pretrained), (full, small) = found.steps, found.files
+    for lang in ("ja", "en"):
+        before, after, exported = (one.quality[lang]["bits_per_byte"] for one in (base, pretrained, full))
+        assert before == pytest.approx(own["before"][f"bits_per_byte_{lang}"], rel=1e-5)
+        assert after == pytest.approx(own["after"][f"bits_per_byte_{lang}"], rel=1e-5)
+        assert exported == pytest.approx(after, rel=1e-3), "F16 rounds"
+    page = found.write_report().read_text(encoding="utf-8")
+    assert f"→ Q4_0 {small.quality['en']['bits_per_byte']:.3f}" in page and "after chats" not in page
+    assert found.stages["bench"].manifest.inputs.keys() == {"base", "corpus", "pretrain", "export"}
 
 
 def test_a_file_answers_and_goes_on_with_texts(finished_run: Path) -> None:

@@ -38,11 +38,20 @@ def real_model(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 @pytest.fixture(scope="session")
 def random_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Hidden 256, grouped queries, an output matrix of its own, weights in bfloat16 over several files."""
-    folder = tmp_path_factory.mktemp("random") / "hf"
+    return make_random_model(tmp_path_factory.mktemp("random") / "hf", 384)
+
+
+@pytest.fixture(scope="session")
+def random_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another such model, whose vocabulary has few pieces beside the bytes: its tokens are shorter."""
+    return make_random_model(tmp_path_factory.mktemp("random-base") / "hf", 330)
+
+
+def make_random_model(folder: Path, vocab_size: int) -> Path:
     folder.mkdir()
     torch.manual_seed(0)
     config = LlamaConfig(
-        vocab_size=384,
+        vocab_size=vocab_size,
         hidden_size=256,
         intermediate_size=512,
         num_hidden_layers=3,
@@ -55,7 +64,7 @@ def random_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     model = LlamaForCausalLM(config).to(torch.bfloat16)
     model.save_pretrained(folder, max_shard_size="1MB")
-    train_tokenizer(folder, 384)
+    train_tokenizer(folder, vocab_size)
     (folder / "chat_template.jinja").write_text("{{ messages[0].content }}", encoding="utf-8")
     return folder
 

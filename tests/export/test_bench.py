@@ -1,11 +1,12 @@
 """The bench stage: figures, report, page."""
 
 import json
+import math
 import re
 import sys
 import time
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,9 @@ from lilm.cli.benchmarks import run_benchmark
 from lilm.documents import write_documents
 from lilm.errors import LilmError
 from lilm.export.bench.excerpts import choose
-from lilm.export.bench.measure import clustered_error, equal_tokens, summarise
+from lilm.export.bench.measure import clustered_error, equal_tokens, rise, summarise
 from lilm.export.bench.stage import run
+from lilm.export.bench.steps import windows_of
 from lilm.export.bench.table import quality_table
 from lilm.llamacpp.engine import Score
 from lilm.pipeline.artifact import Artifact
@@ -27,6 +29,7 @@ from lilm.pipeline.hashing import sha256_file
 from lilm.pipeline.stage import Context, Stage
 from lilm.progress import Reporter
 from lilm.recipe import BenchConfig
+from lilm.vocabulary.pieces import open_pieces
 
 CONFIG = BenchConfig(eval_tokens=400, n_ctx=64, prompts=("The cat <b>", "きょうは"), n_predict=6)
 
@@ -45,11 +48,17 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def models(random_base: Path, random_model: Path, random_export: Path) -> dict[str, Path]:
+    """What was exported is the pretrained model itself, as in a run without chats."""
+    return {"base": random_base, "pretrain": random_model, "export": random_export}
+
+
+@pytest.fixture(scope="module")
 def bench(
-    random_export: Path, corpus: Path, session_context: Context, tmp_path_factory: pytest.TempPathFactory
+    models: dict[str, Path], corpus: Path, session_context: Context, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     folder = tmp_path_factory.mktemp("bench")
-    run(CONFIG, {"export": random_export, "corpus": corpus}, folder, session_context)
+    run(CONFIG, {**models, "corpus": corpus}, folder, session_context)
     return folder
 
 
@@ -76,12 +85,53 @@ def test_report_has_each_file_in_both_languages(bench: Path) -> None:
 
 
 def test_the_same_bytes_again(
-    bench: Path, random_export: Path, corpus: Path, session_context: Context, tmp_path: Path
+    bench: Path, models: dict[str, Path], corpus: Path, session_context: Context, tmp_path: Path
 ) -> None:
-    artifact = run(CONFIG, {"export": random_export, "corpus": corpus}, tmp_path, session_context)
+    artifact = run(CONFIG, {**models, "corpus": corpus}, tmp_path, session_context)
     assert artifact.volatile == ()
     assert artifact.measurements["speed"]["Q4_0"]["generated_tokens_per_second"] > 0
     assert {p.name: sha256_file(p) for p in tmp_path.iterdir()} == {p.name: sha256_file(p) for p in bench.iterdir()}
+
+
+def test_the_models_before_the_files_are_measured_on_their_text(bench: Path) -> None:
+    report = read(bench)
+    base, pretrained = report["steps"]
+    assert [base["step"], pretrained["step"]] == ["base", "pretrain"]
+    for lang in ("ja", "en"):
+        first, second, full = (row["quality"][lang] for row in (base, pretrained, report["files"][0]))
+        assert second["tokens"] == report["measured_on"][lang]["tokens"] < first["tokens"]
+        assert full["bits_per_byte"] == pytest.approx(second["bits_per_byte"], rel=2e-3), "F16 rounds"
+        assert [first[name] for name in ("rise", "rise_low", "rise_high")] == [0, 0, 0]
+        for figures in (second, *(file["quality"][lang] for file in report["files"])):
+            by_hand = figures["bits_per_byte"] / first["bits_per_byte"] - 1
+            assert figures["rise_low"] < figures["rise"] < figures["rise_high"]
+            assert figures["rise"] == pytest.approx(by_hand, abs=1e-5)
+
+
+def test_the_base_reads_each_byte_once_in_windows_that_hold_as_much_text(random_base: Path) -> None:
+    texts = [f"The cat number {number} sat on the mat." * 3 for number in range(5)]
+    sample = choose(texts, letters, 1, n_ctx=21, eval_tokens=10_000)
+    pieces = open_pieces(random_base)
+    tokens = sum(len(pieces.encode(text)) for text in texts)
+    model: Any = SimpleNamespace(config=SimpleNamespace(max_position_embeddings=1024))
+    windows = windows_of("base", random_base, model, sample, 21)
+    assert max(len(window.ids) for window in windows) == 1 + math.ceil(20 * tokens / sample.tokens) != 21
+    model.config.max_position_embeddings = 9
+    for some in (windows, short := windows_of("base", random_base, model, sample, 21)):
+        assert all(window.ids[0] == pieces.bos_id for window in some)
+        for number, text in enumerate(sample.texts):
+            ids = [one for window in some if window.text == number for one in window.ids[1:]]
+            assert ids == pieces.encode(text)
+    assert max(len(window.ids) for window in short) == 9
+    same = windows_of("pretrain", random_base, model, sample, 21)
+    assert [window.ids for window in same] == sample.windows and [one.text for one in same] == sample.document
+
+
+def test_a_rise_is_measured_in_pairs() -> None:
+    base = [100.0, 200.0, 50.0, 400.0]
+    found = rise([value * 1.03 for value in base], base)
+    assert found == {"rise": 0.03, "rise_low": 0.03, "rise_high": 0.03}, "documents as hard for both tell nothing apart"
+    assert rise(base[:2], base[:2]) == {"rise": 0.0, "rise_low": None, "rise_high": None}
 
 
 def test_page_stands_alone_and_escapes(bench: Path) -> None:
@@ -109,19 +159,19 @@ def test_table_fits_a_terminal(bench: Path) -> None:
     assert "1,23" in text
 
 
-def test_no_held_out_text(random_export: Path, corpus: Path, session_context: Context, tmp_path: Path) -> None:
+def test_no_held_out_text(models: dict[str, Path], corpus: Path, session_context: Context, tmp_path: Path) -> None:
     empty = pl.DataFrame({"id": ["a"], "source": ["x"], "text": [""]})
     write_documents(tmp_path / "corpus", "ja", "heldout", empty)
     with pytest.raises(LilmError, match="held-out text of 'ja' is empty"):
-        run(CONFIG, {"export": random_export, "corpus": tmp_path / "corpus"}, tmp_path, session_context)
+        run(CONFIG, {**models, "corpus": tmp_path / "corpus"}, tmp_path, session_context)
 
 
 def test_a_window_longer_than_the_model_was_trained_for(
-    random_export: Path, corpus: Path, session_context: Context, tmp_path: Path
+    models: dict[str, Path], corpus: Path, session_context: Context, tmp_path: Path
 ) -> None:
     config = BenchConfig(n_ctx=512)
     with pytest.raises(LilmError, match="trained for 256 tokens"):
-        run(config, {"export": random_export, "corpus": corpus}, tmp_path, session_context)
+        run(config, {**models, "corpus": corpus}, tmp_path, session_context)
 
 
 def letters(text: str) -> list[int]:
@@ -168,16 +218,17 @@ def test_windows_of_one_document_are_not_as_many_documents() -> None:
 
 
 def test_little_held_out_text_is_said_instead_of_a_narrow_interval(
-    random_export: Path, session_context: Context, tmp_path: Path
+    models: dict[str, Path], session_context: Context, tmp_path: Path
 ) -> None:
     corpus = tmp_path / "corpus"
     for lang, text in (("ja", "きょうは雨が降っています。"), ("en", "It rains today.")):
         write_documents(corpus, lang, "heldout", pl.DataFrame({"id": ["0"], "source": ["x"], "text": [text]}))
     config = BenchConfig(eval_tokens=100, n_ctx=64, prompts=("The cat",), n_predict=2)
-    run(config, {"export": random_export, "corpus": corpus}, tmp_path, session_context)
+    run(config, {**models, "corpus": corpus}, tmp_path, session_context)
     report = read(tmp_path)
     assert report["measured_on"]["ja"]["windows"] < 3
     assert all(file["quality"]["ja"]["kld_se"] is None for file in report["files"])
+    assert all(row["quality"]["ja"]["rise_low"] is None for row in (*report["steps"], *report["files"]))
     console = Console(width=200)
     with console.capture() as shown:
         console.print(quality_table(report))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tomlkit
 from rich.console import Console
 
 from lilm.cli.report import find_pages
@@ -14,7 +15,7 @@ from lilm.errors import LilmError
 from lilm.export.bench.summary import show_summary
 from lilm.export.run_page.collect import read_run
 from lilm.export.run_page.page import run_page, write_run_page
-from lilm.export.run_page.quality import base_language_sentence, shipped
+from lilm.export.run_page.quality import base_language_sentence, quality_rows, shipped
 from lilm.pipeline.artifact import read_manifest
 from lilm.recipe import recipe_text
 from tests.export.made_report import report, row
@@ -22,12 +23,27 @@ from tests.export.made_report import report, row
 EVIL = "<script>alert(1)</script>"
 
 
+def figures(en: float, kld: float | None = None, ja: float = 1.0, se: float | None = 0.002) -> dict[str, Any]:
+    """se: of the rise of English over the base's 2.0 bits."""
+    rise = {"rise": en / 2.0 - 1}
+    rise |= {name: None if se is None else rise["rise"] + sign * 2 * se for name, sign in ENDS}  # type: ignore[dict-item]
+    return {"ja": {"bits_per_byte": ja, "kld_mean": kld}, "en": {"bits_per_byte": en, "kld_mean": kld, **rise}}
+
+
+ENDS = (("rise_low", -1), ("rise_high", 1))
+
+
+def step(name: str, en: float, ja: float, se: float | None = 0.002) -> dict[str, Any]:
+    quality = figures(en, None, ja, se)
+    return {"step": name, "quality": {lang: {**quality[lang], "window": 300} for lang in quality}}
+
+
 def file(quant: str, size: int, ja: float, en: float, kld: float | None) -> dict[str, Any]:
-    quality = {lang: {"bits_per_byte": value, "kld_mean": kld} for lang, value in (("ja", ja), ("en", en))}
     samples = [
         {"kind": "text", "prompt": "海の近くに、", "text": "家があった。"},
         {"kind": "chat", "prompt": "こんにちは。", "text": f"{quant} {EVIL}"},
     ]
+    quality = figures(en, kld, ja)
     return {"name": f"model-{quant}.gguf", "quant": quant, "bytes": size, "quality": quality, "samples": samples}
 
 
@@ -46,7 +62,9 @@ REPORTS: dict[str, dict[str, Any]] = {
     "finetune": {"chats": 4000, "first_loss": 3.0, "final_loss": 1.25},
     "export": {"files": [{"quant": "F16", "bytes": 6_000_000}]},
     "bench": {
-        "measured_on": {"ja": {"tokens": 6000}, "en": {"tokens": 5000}},
+        "n_ctx": 256,
+        "measured_on": {"ja": {"tokens": 6000, "documents": 70}, "en": {"tokens": 5000, "documents": 60}},
+        "steps": [step("base", 2.0, 2.5), step("pretrain", 2.06, 1.75)],
         "files": [
             file("F16", 6_000_000, 1.0, 2.0, None),
             file("Q8_0", 3_000_000, 1.001, 2.001, 0.001),
@@ -99,7 +117,10 @@ def test_the_page_of_a_run(run: Path) -> None:
     assert "1,000 parts of text, 100 dropped (10.0 %); 30 held out" in said
     assert "exact_duplicate 70, min_chars 30. Left out as broken: 2." in said
     assert "1,500 pieces added: a token holds 1.50 characters of Japanese, it was 0.50" in said
-    assert "the base, before 2.500 1.500 –" in said and "after pretraining 1.750 1.560 –" in said
+    assert "the base 2.500 2.000 –" in said and "after pretraining 1.750 2.060 –" in said
+    assert "1.560" not in said, "pretraining's own figures are of other text"
+    assert "6,000 tokens of 70 documents in Japanese, 5,000 tokens of 60 documents in English" in said
+    assert "as much as its context does (at most 300 in Japanese, 300 in English)" in said
     assert "after chats (F16) 1.000 2.000 6.0" in said and "Q4_0 1.030 2.020 1.9 0.100 0.100" in said
     assert said.index("Q4_K_M &lt;script&gt;") < said.index("家があった"), "chats first, of the file to ship"
     assert "site not done" in said
@@ -122,24 +143,87 @@ def test_the_file_to_ship_is_the_smallest_that_keeps_the_bound(run: Path) -> Non
     assert "Q4_0, 1.90 MB, has Japanese +3.00%, English +1.00%" in one.why
 
 
+def bench_report(en: float, se: float | None = 0.0005, tokens: int = 5000) -> dict[str, Any]:
+    """Of a base of 2.0 bits in English, and F16 and Q4_K_M of `en`."""
+    files = [file(quant, size, 1.0, en, None) for quant, size in (("F16", 6_000_000), ("Q4_K_M", 2_000_000))]
+    for one in files:
+        one["quality"] = figures(en, None, 1.0, se)
+    steps = [step("base", 2.0, 2.5), step("pretrain", (2.0 + en) / 2, 1.75)]
+    measured = {lang: {"tokens": tokens, "documents": 60} for lang in ("ja", "en")}
+    return {"n_ctx": 256, "measured_on": measured, "steps": steps, "files": files}
+
+
 @pytest.mark.parametrize(
-    ("after", "expected"),
+    ("report", "expected"),
     [
-        (1.44, "English did not suffer: held-out text of its sources is foretold 4.00 % better"),
-        (1.515, "English hardly suffered: 1.00 % more"),
-        (1.56, "English suffered: 4.00 % more bits per byte on held-out text (1.500 bits per byte before, 1.560 after"),
+        (
+            bench_report(1.9),
+            "English did not suffer: 5.00 % fewer bits per byte of the same text at the end than at the beginning "
+            "(95% interval by documents: -5.10% to -4.90%): "
+            "the base 2.000 → after pretraining 1.950 → after chats (F16) 1.900 → Q4_K_M 1.900.",
+        ),
+        (
+            bench_report(2.02),
+            "English hardly suffered: 1.00 % more bits per byte of the same text at the end than at the beginning "
+            "(95% interval by documents: +0.90% to +1.10%): "
+            "the base 2.000 → after pretraining 2.010 → after chats (F16) 2.020 → Q4_K_M 2.020.",
+        ),
+        (
+            bench_report(2.2),
+            "English suffered: 10.0 % more bits per byte of the same text at the end than at the beginning "
+            "(95% interval by documents: +9.90% to +10.10%): "
+            "the base 2.000 → after pretraining 2.100 → after chats (F16) 2.200 → Q4_K_M 2.200. More replay helps.",
+        ),
     ],
 )
-def test_did_english_suffer(run: Path, after: float, expected: str) -> None:
-    report = {**REPORTS["pretrain"], "after": {"bits_per_byte_en": after, "bits_per_byte_ja": 1.7}}
-    (run / "pretrain" / "report.json").write_text(json.dumps(report))
+def test_did_english_suffer_on_the_whole_way(run: Path, report: dict[str, Any], expected: str) -> None:
+    stage(run, "bench", report)
+    assert base_language_sentence(read_run(run)) == expected
+
+
+@pytest.mark.parametrize(
+    ("report", "expected"),
+    [
+        (bench_report(2.004, 0.002), "So much text leaves open that it did not suffer."),
+        (bench_report(2.004, 0.02), "So much text leaves open that it did not suffer or that it suffered."),
+        (bench_report(2.004, None), "It was measured on too few documents to be sure."),
+        (bench_report(2.004, tokens=1500), "Only 1,500 tokens of it were measured: that is too little to be sure."),
+    ],
+)
+def test_how_sure_it_is_that_english_did_not_suffer(run: Path, report: dict[str, Any], expected: str) -> None:
+    stage(run, "bench", report)
     sentence = base_language_sentence(read_run(run))
-    assert sentence.startswith(expected)
-    assert "The smallest file, Q4_0, adds +1.0%." in sentence
-    assert "Only 1,500 tokens of it were held out: that is too little to be sure." in sentence
+    assert sentence.startswith("English hardly suffered: 0.20 % more") and sentence.endswith(expected)
 
 
-@pytest.mark.parametrize("report", [None, {}, {"files": "x", "before": [], "sources": 3, "drops": [1], "bad": None}])
+def test_rows_of_two_texts_never_stand_in_one_table(run: Path) -> None:
+    old = {name: value for name, value in REPORTS["bench"].items() if name != "steps"}
+    stage(run, "bench", old)
+    assert [row.label for row in quality_rows(read_run(run))] == ["after chats (F16)", "Q8_0", "Q4_K_M", "Q4_0"]
+    assert base_language_sentence(read_run(run)) == "", "an older LiLM's bench did not measure the base"
+    (run / "bench" / "manifest.json").unlink()
+    found = read_run(run)
+    assert [(row.label, row.bits["en"]) for row in quality_rows(found)] == [
+        ("the base", 1.5),
+        ("after pretraining", 1.56),
+    ]
+    sentence = base_language_sentence(found)
+    assert sentence.startswith("English suffered: 4.00 % more bits per byte of the same text") and "bench" in sentence
+    assert "Both rows on one text, as pretraining measured them" in words(run_page(found))
+
+
+def test_a_model_that_pretraining_did_not_train_is_not_called_pretrained(run: Path) -> None:
+    recipe = tomlkit.parse((run / "lilm.toml").read_text(encoding="utf-8")).unwrap()
+    for number in ("stage1", "stage2"):
+        recipe["pretrain"][number]["steps"] = 0
+    (run / "lilm.toml").write_text(tomlkit.dumps(recipe), encoding="utf-8")
+    assert [row.label for row in quality_rows(read_run(run))][:2] == ["the base", "with the new pieces, not trained"]
+
+
+@pytest.mark.parametrize(
+    "report",
+    [None, {}, {"files": "x", "before": [], "sources": 3, "drops": [1], "bad": None, "steps": [1, {"step": ["base"]}]}],
+)
 def test_what_is_missing_or_odd_is_left_out(tmp_path: Path, report: Any) -> None:
     folder = tmp_path / "run"
     for name in ("corpus", "base", "tokenizer", "pack", "pretrain", "finetune", "export", "bench", "wasm", "site"):
