@@ -1,4 +1,4 @@
-"""What new pieces in Latin letters do to English, by how many they are: to its tokens, and to how well the base tells it.
+"""What new pieces in Latin letters do to English, by how many: to its tokens, and to how well the base foretells it.
 
 Nothing is trained: the rows of the pieces are as the recipe of `lilm init` for the language begins them.
 """
@@ -66,7 +66,7 @@ def english_by_pieces(
     from lilm.train.pretrain.passages import bits, differences, passages
     from lilm.train.tokenizer.english import english_changed
     from lilm.train.trainer.measure import cut_windows, text_nats
-    from lilm.vocabulary.byte_level import FILE, load_tokenizer
+    from lilm.vocabulary.byte_level import complete_tokenizer, read_byte_level
     from lilm.vocabulary.pieces import Pieces, open_pieces
 
     recipe = _recipe(language)
@@ -84,7 +84,7 @@ def english_by_pieces(
         for size in sizes:
             bar.advance(1, f"{size:,} pieces")
             folder, added = learn(size)
-            changed = english_changed(load_tokenizer(base / FILE), load_tokenizer(folder / FILE), lines)
+            changed = english_changed(*(complete_tokenizer(read_byte_level(one)) for one in (base, folder)), lines)
             new, model = open_pieces(folder), load_llama(base, device)
             learnt = read_texts(corpus, language, "train")
             add_rows(model, old, new, recipe.pretrain.init, recipe.seed, learnt, reporter)
