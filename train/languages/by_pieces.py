@@ -72,7 +72,7 @@ def english_by_pieces(
     recipe = _recipe(language)
     device = prepare_torch(recipe.seed, recipe.threads)
     texts = passages(heldout_texts(corpus, (ENGLISH,), EVAL_BYTES)[ENGLISH])
-    old = open_pieces(base)
+    old, cut = open_pieces(base), complete_tokenizer(read_byte_level(base))
 
     def nats(model: Any, pieces: Pieces) -> list[float]:
         windows = cut_windows(pieces.encode, old.bos_id, texts, recipe.pretrain.sequence_length)
@@ -84,7 +84,7 @@ def english_by_pieces(
         for size in sizes:
             bar.advance(1, f"{size:,} pieces")
             folder, added = learn(size)
-            changed = english_changed(*(complete_tokenizer(read_byte_level(one)) for one in (base, folder)), lines)
+            changed = english_changed(cut, complete_tokenizer(read_byte_level(folder)), lines)
             new, model = open_pieces(folder), load_llama(base, device)
             learnt = read_texts(corpus, language, "train")
             add_rows(model, old, new, recipe.pretrain.init, recipe.seed, learnt, reporter)

@@ -150,7 +150,7 @@ def _english(figures: Mapping[str, Any]) -> str:
     every = [one for row in figures["languages"] for one in row["by_pieces"]]
     sizes = ",".join(str(size) for size in sorted({one["pieces"] for one in every}))
     most = max(one["english_ids_changed"] for one in every)
-    n_bytes = round(sum(one["english_bytes"] for one in every) / len(every), -3)
+    n_bytes = round(sum(one["english_bytes"] for one in every) / len(every))
     bound = TokenizerConfig().max_english_changed
     return f"""## English beside Latin letters, by how many pieces
 
@@ -161,7 +161,7 @@ def _english(figures: Mapping[str, Any]) -> str:
 
 - English tokens: of the held-out English lines, none of which a piece was learnt from. Became others: share of the
   tokens that are not where they were, at most {most:.3%}; the bound is `max_english_changed`, {bound:.1%}.
-- Bits per byte: of about {n_bytes:,} bytes of that English, with {figures["base"]}'s own tokenizer and with the new
-  pieces beside it. The interval is of passages drawn anew, in pairs.
+- Bits per byte: of {n_bytes:,} bytes (the mean) of that English, with {figures["base"]}'s own tokenizer and with
+  the new pieces beside it. The interval is of passages drawn anew, in pairs.
 
 """
