@@ -11,6 +11,7 @@ from lilm.disk import write_atomic
 from lilm.recipe import TokenizerConfig
 from lilm.report.languages import language_name
 from lilm.report.markdown import plain, table
+from lilm.train.languages.by_pieces import SIZES
 
 MARK = "<!-- by hand below -->"
 HEADS = (
@@ -148,14 +149,15 @@ def _english(figures: Mapping[str, Any]) -> str:
     if not rows:
         return ""
     every = [one for row in figures["languages"] for one in row["by_pieces"]]
-    sizes = ",".join(str(size) for size in sorted({one["pieces"] for one in every}))
+    sizes = sorted({one["pieces"] for one in every})
+    typed = "" if sizes == list(SIZES) else f" --pieces {','.join(map(str, sizes))}"
     most = max(one["english_ids_changed"] for one in every)
     n_bytes = round(sum(one["english_bytes"] for one in every) / len(every))
     bound = TokenizerConfig().max_english_changed
     return f"""## English beside Latin letters, by how many pieces
 
-`lilm bench languages --pieces {sizes}` (the default) printed this too. Nothing is trained yet: {figures["base"]}
-(the 4-bit file of a package index) has rows for the new pieces, as the recipe of `lilm init` begins them.
+`lilm bench languages{typed}` printed this too. Nothing is trained yet: {figures["base"]} (the 4-bit file of a package
+index) has rows for the new pieces, as the recipe of `lilm init` begins them.
 
 {table(["language", *BY_PIECES], rows, len(BY_PIECES))}
 
