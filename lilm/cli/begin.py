@@ -1,4 +1,4 @@
-"""`lilm init`, `lilm recipes`, `lilm doctor`: before the first run."""
+"""`lilm init`, `lilm recipes`, `lilm doctor`, `lilm setup`: before the first run."""
 
 import sys
 from pathlib import Path
@@ -62,3 +62,15 @@ def register(app: typer.Typer) -> None:
         from lilm.cli.doctor import show_findings
 
         raise typer.Exit(show_findings(json_out))
+
+    @app.command()
+    def setup() -> None:
+        """Fetch what is missing and needs no root (Emscripten, llama.cpp's source) into LiLM's own folder; of the rest
+        print the command that installs it, as `lilm doctor` does.
+
+        Example: `lilm setup`
+        """
+        from lilm.cli.setup import set_up
+        from lilm.progress import Reporter
+
+        raise typer.Exit(set_up(Reporter()))

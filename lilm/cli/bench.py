@@ -70,6 +70,12 @@ def register(app: typer.Typer) -> None:
         kinds: Annotated[
             str, typer.Option(help="With commas; faults: only these kinds of files; languages: only these codes.")
         ] = "",
+        pieces: Annotated[
+            str,
+            typer.Option(
+                help="languages: numbers of new pieces to tell English by, with commas; 1000,3000,8000 when not given."
+            ),
+        ] = "",
         eval_tokens: Annotated[
             int, typer.Option(min=0, help="quant: held-out tokens of each language, 100,000 when not given.")
         ] = 0,
@@ -133,6 +139,7 @@ def register(app: typer.Typer) -> None:
             "injections": injections,
             "seed": seed,
             "kinds": kinds,
+            "pieces": pieces,
             "kills": kills,
             "clients": clients,
             "plain_base": plain_base,

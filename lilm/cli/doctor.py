@@ -1,19 +1,22 @@
-"""`lilm doctor`: what is found, missing or too old on this machine, and the command that mends each."""
+"""`lilm doctor`: what is found, missing or too old on this machine, and the command that mends each. NEEDS is the one
+list of it; `lilm setup` (setup.py) goes through it too."""
 
 import importlib.metadata
 import json
+import os
 import platform
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from lilm.commands import command
 from lilm.errors import LilmError
+from lilm.progress import Reporter
 
 Status = Literal["ok", "slow", "too old", "missing", "low"]
 BAD: tuple[Status, ...] = ("missing", "too old", "low")
@@ -27,7 +30,7 @@ LLAMA_CPP_PYTHON = "0.3.36"  # the browser build is of the source inside this re
 class Finding:
     """One row. status: "slow" works, at a cost that `remedy` avoids. remedy: a command or one sentence, "" when ok.
 
-    optional: everything but `needed_for` works without it.
+    optional: everything but `needed_for` works without it. fetchable: `lilm setup` can get it.
     """
 
     name: str
@@ -36,6 +39,19 @@ class Finding:
     needed_for: str
     remedy: str = ""
     optional: bool = False
+    fetchable: bool = False
+
+
+@dataclass(frozen=True)
+class Need:
+    """Something that LiLM uses. check: looks for it, and changes nothing. fetch: gets it into a folder of LiLM's own,
+    without root; raises LilmError when it cannot. None: only the finding's remedy brings it."""
+
+    check: Callable[[], Finding]
+    fetch: Callable[[Reporter], object] | None = None
+
+    def find(self) -> Finding:
+        return replace(self.check(), fetchable=self.fetch is not None)
 
 
 def parse_version(text: str) -> tuple[int, ...]:
@@ -180,6 +196,35 @@ def emcc() -> Finding:
     return Finding("emcc", "ok", dotted(version), needed_for)
 
 
+def fetch_emcc(reporter: Reporter) -> None:
+    from lilm.wasm.toolchain import find_emcc, toolchain_dir
+    from lilm.wasm.toolchain_fetch import fetch_toolchain
+
+    emsdk, found = os.environ.get("EMSDK"), find_emcc()
+    if emsdk and found is not None and found.is_relative_to(emsdk):
+        raise LilmError(
+            "EMSDK is set, and its emcc goes before all others", remedy="unset it, or set it to a newer one"
+        )
+    fetch_toolchain(toolchain_dir(), reporter)
+
+
+def llama_cpp_source() -> Finding:
+    """What the browser build is made of; the build fetches it itself where it is missing."""
+    from lilm.wasm.source import sdist_file
+
+    name, needed_for = "llama.cpp source", "the browser build, without a network"
+    if sdist_file(LLAMA_CPP_PYTHON).is_file():
+        return Finding(name, "ok", f"of {LLAMA_CPP_PYTHON}", needed_for)
+    return Finding(name, "missing", "–", needed_for, f"`{command('setup')}` fetches it", optional=True)
+
+
+def fetch_llama_cpp_source(reporter: Reporter) -> None:
+    from lilm.wasm.source import fetch_sdist
+
+    reporter.say(f"  fetching the source inside llama-cpp-python {LLAMA_CPP_PYTHON} from the package index: 77 MB")
+    fetch_sdist(LLAMA_CPP_PYTHON)
+
+
 def disk(folder: Path) -> Finding:
     free = shutil.disk_usage(folder).free / GB
     status: Status = "ok" if free >= DISK_GB else "low"
@@ -196,32 +241,41 @@ def memory() -> Finding:
     return Finding("memory", status, f"{free:.1f} GB available", "training", remedy)
 
 
-CHECKS: tuple[Callable[[], Finding], ...] = (
-    python,
-    torch,
-    llama_cpp,
-    lambda: tool("C compiler", ("cc", "gcc", "clang"), "llama-cpp-python", apt("build-essential")),
-    lambda: tool("make", ("make",), "setup and tests", apt("make")),
-    lambda: tool("cmake", ("cmake",), "the browser build", apt("cmake"), (3, 14)),
-    lambda: tool("patch", ("patch",), "the browser build", apt("patch")),
-    lambda: tool("ninja", ("ninja",), "faster builds (else make)", apt("ninja-build"), optional=True),
-    emcc,
-    lambda: tool("node", ("node", "nodejs"), "checking the browser build", apt("nodejs"), (16, 4)),
-    lambda: tool(
-        "chromium", ("chromium", "chromium-browser", "google-chrome"), "browser tests", apt("chromium"), optional=True
+NEEDS: tuple[Need, ...] = (
+    Need(python),
+    Need(torch),
+    Need(llama_cpp),
+    Need(lambda: tool("C compiler", ("cc", "gcc", "clang"), "llama-cpp-python", apt("build-essential"))),
+    Need(lambda: tool("make", ("make",), "setup and tests", apt("make"))),
+    Need(lambda: tool("cmake", ("cmake",), "the browser build", apt("cmake"), (3, 14))),
+    Need(lambda: tool("patch", ("patch",), "the browser build", apt("patch"))),
+    Need(lambda: tool("ninja", ("ninja",), "faster builds (else make)", apt("ninja-build"), optional=True)),
+    Need(emcc, fetch_emcc),
+    Need(llama_cpp_source, fetch_llama_cpp_source),
+    Need(lambda: tool("node", ("node", "nodejs"), "checking the browser build", apt("nodejs"), (16, 4))),
+    Need(
+        lambda: tool(
+            "chromium",
+            ("chromium", "chromium-browser", "google-chrome"),
+            "browser tests",
+            apt("chromium"),
+            optional=True,
+        )
     ),
     # `openssl --version` is understood from 3.1 on only: Debian 12 and Ubuntu 24.04 have 3.0
-    lambda: tool(
-        "openssl", ("openssl",), "`lilm serve --lan --certificate`", apt("openssl"), optional=True, asked="version"
+    Need(
+        lambda: tool(
+            "openssl", ("openssl",), "`lilm serve --lan --certificate`", apt("openssl"), optional=True, asked="version"
+        )
     ),
-    lambda: disk(Path.cwd()),
-    memory,
+    Need(lambda: disk(Path.cwd())),
+    Need(memory),
 )
 
 
 def find_all() -> list[Finding]:
     """One row per thing that LiLM uses. Changes nothing."""
-    return [check() for check in CHECKS]
+    return [need.find() for need in NEEDS]
 
 
 def exit_code(findings: list[Finding]) -> int:
@@ -229,12 +283,12 @@ def exit_code(findings: list[Finding]) -> int:
     return int(any(finding.status in BAD and not finding.optional for finding in findings))
 
 
-def show_findings(json_out: bool = False) -> int:
-    """Print the table, or JSON, and answer the exit code."""
+def show_findings(json_out: bool = False, findings: list[Finding] | None = None) -> int:
+    """Print the table, or JSON, and answer the exit code. findings: of NEEDS; None: they are made here."""
     from lilm.progress import text_console
 
     console = text_console()
-    findings = find_all()
+    findings = find_all() if findings is None else findings
     if json_out:
         console.print_json(json.dumps([asdict(finding) for finding in findings]))
         return exit_code(findings)
@@ -252,6 +306,9 @@ def show_findings(json_out: bool = False) -> int:
     console.print(table)
     if together := all_at_once(findings):
         console.print(f"all at once: {together}", highlight=False, markup=False, soft_wrap=True)
+    if names := [row.name for row in findings if row.status in BAD and row.fetchable]:
+        said = f"without root: `{command('setup')}` fetches {' and '.join(names)}"
+        console.print(said, highlight=False, markup=False, soft_wrap=True)
     bad = sum(row.status in BAD and not row.optional for row in findings)
     console.print("Ready." if not bad else f"{bad} of {len(findings)} to mend.", style="bold")
     return exit_code(findings)

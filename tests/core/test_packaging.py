@@ -57,7 +57,22 @@ def test_the_browsers_build_asks_neither_its_bench_nor_the_demo() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["run", "bench", "init", "doctor", "serve", "chat", "generate", "api", "corpus", "site", "plan", "fit", "report"],
+    [
+        "run",
+        "bench",
+        "init",
+        "doctor",
+        "setup",
+        "serve",
+        "chat",
+        "generate",
+        "api",
+        "corpus",
+        "site",
+        "plan",
+        "fit",
+        "report",
+    ],
 )
 def test_help_names_an_example(command: str) -> None:
     result = subprocess.run([sys.executable, "-m", "lilm", command, "--help"], capture_output=True, text=True)

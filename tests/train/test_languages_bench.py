@@ -15,13 +15,14 @@ from lilm.pipeline.runner import locked
 from lilm.progress import Reporter
 from lilm.recipe.corpus import DedupConfig
 from lilm.train.languages import bench, debian
+from lilm.train.languages.by_pieces import sizes_for
 from lilm.train.languages.debian import Package, find_packages
-from lilm.train.languages.page import MARK
+from lilm.train.languages.page import MARK, page
 from lilm.train.languages.sources import ENGLISH, LANGUAGES, Language, Source
 from lilm.train.languages.texts import Page, read_pages
 from lilm.train.stories import stories
 from tests.train.made_languages import vietnamese
-from tests.train.tokenizer.byte_bases import write_base
+from tests.train.tokenizer.byte_bases import write_base, write_model
 
 PAGE = '<page xmlns="http://projectmallard.org/1.0/"><info><desc>{}</desc></info>{}</page>'
 HELP = '<html><body><p>menu</p><div id="DisplayArea">{}</div></body></html>'
@@ -127,7 +128,9 @@ def small(debs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(bench, "fetch", fetch)
     monkeypatch.setattr(bench, "PIECES", 100)
     base = write_base(tmp_path / "base", "smollm", stories("en", 200, 0), 600)
+    write_model(base, tied=True)
     monkeypatch.setattr(bench, "_base", lambda root, reporter: base)
+    monkeypatch.setattr(bench, "_model", lambda folder, reporter: base)
     corpus = bench._corpus
     alike = DedupConfig(near=1)  # our stories are of one pattern
     monkeypatch.setattr(bench, "_corpus", lambda code, work: corpus(code, work).model_copy(update={"dedup": alike}))
@@ -139,7 +142,7 @@ def test_figures_of_a_language_are_kept_for_the_next_time(
 ) -> None:
     out, told = tmp_path / "out.json", tmp_path / "page.md"
     told.write_text(f"old\n{MARK}\n\nby hand\n", encoding="utf-8")
-    figures = bench.measure(reporter, tmp_path / "kept", "vi", told, out)
+    figures = bench.measure(reporter, tmp_path / "kept", "vi", "30,100", told, out)
     row = figures["languages"][0]
     assert row["language"] == "vi" and row["token_mismatches"] == 0
     assert row["chars_per_token_after"] > 1.5 * row["chars_per_token_before"]
@@ -149,8 +152,41 @@ def test_figures_of_a_language_are_kept_for_the_next_time(
     assert "| Vietnamese (vi) |" in told.read_text(encoding="utf-8") and "by hand" in told.read_text(encoding="utf-8")
     assert not (tmp_path / "kept" / "work").exists()
     small.clear()
-    assert bench.measure(reporter, tmp_path / "kept", "vi") == figures
+    assert bench.measure(reporter, tmp_path / "kept", "vi", "100,30") == figures
     assert small == {}, "nothing was read again"
+
+
+def test_english_is_told_by_how_many_pieces_there_are(
+    small: dict[str, int], tmp_path: Path, reporter: Reporter
+) -> None:
+    told = tmp_path / "page.md"
+    row = bench.measure(reporter, tmp_path / "kept", "vi", "40,100", told)["languages"][0]
+    few, many = row["by_pieces"]
+    assert (few["pieces"], many["pieces"]) == (40, 100) and few["pieces_added"] < many["pieces_added"]
+    assert many["english_tokens_rise"] == row["english_tokens_rise"], "of the same pieces"
+    assert many["english_ids_changed"] == row["english_ids_changed"]
+    for one in (few, many):
+        before, after = one["english_bits_per_byte_before"], one["english_bits_per_byte_after"]
+        assert before == few["english_bits_per_byte_before"] > 0
+        assert after != before, "the new rows take a part of what is likely"
+        assert one["english_bits_per_byte_rise"] == pytest.approx(after - before, abs=2e-5)
+        assert one["interval"][0] <= one["english_bits_per_byte_rise"] <= one["interval"][1]
+        assert one["init"] == "frequency", "as lilm init's recipe has it"
+    shown = told.read_text(encoding="utf-8")
+    assert "lilm bench languages --pieces 40,100" in shown
+    assert f"| {few['english_bits_per_byte_after']:.4f} |" in shown
+
+
+def test_a_script_of_its_own_is_not_told_by_pieces() -> None:
+    assert sizes_for("ko", (10, 20)) == () and sizes_for("tr", (10, 20)) == (10, 20)
+    figures = {"base": "x", "pieces": 1, "languages": []}
+    assert "by how many pieces" not in page(figures)
+
+
+@pytest.mark.parametrize("said", ["many", "1000,", "0", "-5,10"])
+def test_numbers_of_pieces_that_are_none_are_refused(said: str, reporter: Reporter) -> None:
+    with pytest.raises(LilmError, match=r"--pieces.*like 1000,3000,8000"):
+        bench.measure(reporter, pieces=said)
 
 
 def test_two_at_once_do_not_share_a_folder(small: dict[str, int], tmp_path: Path, reporter: Reporter) -> None:

@@ -16,8 +16,9 @@ from lilm.pipeline.stage import Context
 from lilm.progress import Reporter
 from lilm.recipe import CorpusConfig, RulesConfig, TokenizerConfig
 from lilm.report.narrow import Narrowed
+from lilm.train.languages.by_pieces import chosen_sizes, english_by_pieces, sizes_for
 from lilm.train.languages.debian import WHERE, Package, fetch, find_packages
-from lilm.train.languages.page import results_table, write_page
+from lilm.train.languages.page import pieces_table, results_table, write_page
 from lilm.train.languages.sources import ENGLISH, LANGUAGES, Language
 from lilm.train.languages.texts import Page, read_pages
 from lilm.vocabulary.byte_level import FILE, load_tokenizer
@@ -35,31 +36,40 @@ def measure(
     reporter: Reporter,
     run_dir: Path | None = None,
     kinds: str = "",
+    pieces: str = "",
     markdown: Path | None = None,
     json_file: Path | None = None,
 ) -> dict[str, Any]:
     """For each language text out of Debian's packages, as the machine's apt finds them: filtered and held out by the
-    stage corpus, then PIECES new pieces for the vocabulary of SmolLM2, compared in Hugging Face and llama.cpp.
+    stage corpus, then PIECES new pieces for the vocabulary of SmolLM2, compared in Hugging Face and llama.cpp; of those
+    in Latin letters also what other numbers of pieces do to English, as SmolLM2 itself tells it.
 
     run_dir: where finished languages are kept, so that a stopped bench goes on; None: the user's cache. kinds: codes of
-    languages, with commas; all when empty. markdown: file for the results as a page. json_file: written after each
+    languages, with commas; all when empty. pieces: numbers of them to tell English by, with commas; SIZES of by_pieces
+    when empty. markdown: file for the results as a page. json_file: written after each
     language.
 
     Returns languages [{language, documents, characters, kept_share, drops, chars_per_token_before,
     chars_per_token_after, pieces_added, left_out_for_english, lines_compared, token_mismatches, english_tokens,
-    english_tokens_rise, english_ids_changed, sample, packages}]. kept_share: of the pages whose English the rules
-    for English keep. english_tokens_rise and english_ids_changed: shares of the held-out English tokens. Raises
-    LilmError without an archive or a package index, and for a language that it has no text of.
+    english_tokens_rise, english_ids_changed, by_pieces, sample, packages}]. kept_share: of the pages whose English the
+    rules for English keep. english_tokens_rise and english_ids_changed: shares of the held-out English tokens.
+    by_pieces: as `english_by_pieces` answers it. Raises LilmError without an archive or a package index, for a language
+    that it has no text of, and for numbers of pieces that are none.
     """
-    chosen = _chosen(kinds)
+    chosen, sizes = _chosen(kinds), chosen_sizes(pieces)
     root = run_dir or cache_dir() / "bench-languages"
     root.mkdir(parents=True, exist_ok=True)
     with locked(root):  # each language is made in one and the same folder
-        return _measured(chosen, root, reporter, markdown, json_file)
+        return _measured(chosen, sizes, root, reporter, markdown, json_file)
 
 
 def _measured(
-    chosen: Sequence[Language], root: Path, reporter: Reporter, markdown: Path | None, json_file: Path | None
+    chosen: Sequence[Language],
+    sizes: Sequence[int],
+    root: Path,
+    reporter: Reporter,
+    markdown: Path | None,
+    json_file: Path | None,
 ) -> dict[str, Any]:
     packages = find_packages(list(dict.fromkeys(name for one in (ENGLISH, *chosen) for name in one.packages())))
     base = _base(root, reporter)
@@ -69,16 +79,21 @@ def _measured(
     with reporter.bar("languages", len(chosen)) as bar:
         for language in chosen:
             mine = [packages[name] for name in dict.fromkeys((*ENGLISH.packages(), *language.packages()))]
-            of = {"code": code, "packages": [package.sha256 for package in mine]}
+            told = sizes_for(language.code, sizes)
+            of = {"code": code, "packages": [package.sha256 for package in mine], "pieces": told}
 
-            def make(language: Language = language, mine: Sequence[Package] = mine) -> dict[str, Any]:
-                return _language(language, mine, base, root, reporter)
+            def make(
+                language: Language = language, mine: Sequence[Package] = mine, told: Sequence[int] = told
+            ) -> dict[str, Any]:
+                return _language(language, told, mine, base, root, reporter)
 
             rows.append(kept(root / f"{language.code}.json", of, make))
             if json_file is not None:
                 write_json(json_file, figures)
             bar.advance(1, language.code)
-    reporter.console.print(Narrowed(results_table(figures)))
+    for table in (results_table(figures), pieces_table(figures)):
+        if table.row_count:
+            reporter.console.print(Narrowed(table))
     if markdown is not None:
         write_page(markdown, figures)
     return figures
@@ -107,8 +122,23 @@ def _base(root: Path, reporter: Reporter) -> Path:
     return folder
 
 
+def _model(folder: Path, reporter: Reporter) -> Path:
+    """SmolLM2 with its weights, in `folder`: half a gigabyte."""
+    from lilm.train.base.from_gguf import write_gguf_model
+    from lilm.train.base.smollm2 import fetch_smollm2_gguf
+
+    folder.mkdir()
+    write_gguf_model(fetch_smollm2_gguf(reporter), folder, reporter)
+    return folder
+
+
 def _language(
-    language: Language, packages: Sequence[Package], base: Path, root: Path, reporter: Reporter
+    language: Language,
+    sizes: Sequence[int],
+    packages: Sequence[Package],
+    base: Path,
+    root: Path,
+    reporter: Reporter,
 ) -> dict[str, Any]:
     debs = {package.name: fetch(package, reporter) for package in packages}
     reporter.say(f"  {language.code}: reading {', '.join(language.packages())}")
@@ -118,7 +148,7 @@ def _language(
     work.mkdir()
     _write_texts(work / f"{language.code}.jsonl", [page.text for page in pages])
     _write_texts(work / "en.jsonl", _english(root, debs))
-    made = _pieces(language, work, base, reporter)
+    made = _pieces(language, sizes, work, base, reporter)
     shutil.rmtree(work)
     return {
         "language": language.code,
@@ -167,7 +197,7 @@ def _refused(texts: Sequence[str], code: str) -> list[str | None]:
     return [one[0] if one else None for one in found]
 
 
-def _pieces(language: Language, work: Path, base: Path, reporter: Reporter) -> dict[str, Any]:
+def _pieces(language: Language, sizes: Sequence[int], work: Path, base: Path, reporter: Reporter) -> dict[str, Any]:
     """Learnt, and compared without a gate: what differs is a figure here."""
     from lilm.train.corpus import stage as corpus_stage
     from lilm.train.corpus.punctuation import ENDS
@@ -199,7 +229,21 @@ def _pieces(language: Language, work: Path, base: Path, reporter: Reporter) -> d
     before, after = other["base_tokens"], other["merged_tokens"]
     old, new = (load_tokenizer(folder / FILE) for folder in (base, out))
     changed = report.changed or english_changed(old, new, lines["en"])
+
+    def learn(pieces: int) -> tuple[Path, int]:
+        if pieces == PIECES:
+            return out, written.pieces_added
+        folder = work / f"tokenizer-{pieces}"
+        folder.mkdir()
+        wish = config.model_copy(update={"pieces": pieces})
+        return folder, kind.write_merged(texts, wish, language.code, folder, 2048, english).pieces_added
+
+    by_pieces: list[dict[str, Any]] = []
+    if sizes:
+        model = _model(work / "model", reporter)
+        by_pieces = english_by_pieces(language.code, sizes, learn, corpus, lines["en"], model, reporter)
     return {
+        "by_pieces": by_pieces,
         "sample": {"text": line, **{cutter.name: cutter.split(line) for cutter in cutters}},
         "characters_learnt": sum(map(len, texts)),
         "chars_per_token_before": mine["base_chars_per_token"],

@@ -8,8 +8,10 @@ from rich import box
 from rich.table import Table
 
 from lilm.disk import write_atomic
+from lilm.recipe import TokenizerConfig
 from lilm.report.languages import language_name
 from lilm.report.markdown import plain, table
+from lilm.train.languages.by_pieces import SIZES
 
 MARK = "<!-- by hand below -->"
 HEADS = (
@@ -21,6 +23,26 @@ HEADS = (
     "ids that differ",
     "English tokens",
     "English ids changed",
+)
+BY_PIECES = (
+    "new pieces",
+    "English tokens before",
+    "after",
+    "more",
+    "became others",
+    "bits per byte before",
+    "after",
+    "more, with 95% interval",
+)
+SHORT_PIECES = (
+    "new\npieces",
+    "English\ntokens",
+    "after",
+    "more",
+    "others",
+    "bits/\nbyte",
+    "after",
+    "more (95% interval)",
 )
 SHORT_HEADS = ("text", "kept", "chars/\ntoken", "after", "lines", "ids that\ndiffer", "English\ntokens", "ids\nchanged")
 
@@ -39,6 +61,25 @@ def cells(row: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def by_pieces(figures: Mapping[str, Any]) -> list[list[str]]:
+    """English by how many pieces, as BY_PIECES names it: a row for each number, of the languages that have them."""
+    return [
+        [
+            f"{language_name(row['language'])} ({row['language']})",
+            f"{one['pieces_added']:,}",
+            f"{one['english_tokens_before']:,}",
+            f"{one['english_tokens_after']:,}",
+            f"{one['english_tokens_rise']:+.3%}",
+            f"{one['english_ids_changed']:.3%}",
+            f"{one['english_bits_per_byte_before']:.4f}",
+            f"{one['english_bits_per_byte_after']:.4f}",
+            f"{one['english_bits_per_byte_rise']:+.4f} ({one['interval'][0]:+.4f} to {one['interval'][1]:+.4f})",
+        ]
+        for row in figures["languages"]
+        for one in row["by_pieces"]
+    ]
+
+
 def results_table(figures: Mapping[str, Any]) -> Table:
     made = Table(title="languages", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     made.add_column("language")
@@ -46,6 +87,16 @@ def results_table(figures: Mapping[str, Any]) -> Table:
         made.add_column(head, justify="right", no_wrap=True)
     for row in figures["languages"]:
         made.add_row(language_name(row["language"]), *cells(row))
+    return made
+
+
+def pieces_table(figures: Mapping[str, Any]) -> Table:
+    made = Table(title="English by new pieces", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    made.add_column("language")
+    for head in SHORT_PIECES:
+        made.add_column(head, justify="right", no_wrap=True)
+    for row in by_pieces(figures):
+        made.add_row(*row)
     return made
 
 
@@ -85,8 +136,34 @@ for the vocabulary of {figures["base"]}.
 - English tokens: how many more or fewer the held-out English takes. English ids changed: share of its tokens that are
   not where they were; a script of its own changes none.
 
-## A held-out line of each
+{_english(figures)}## A held-out line of each
 
 {table(["language", "line", "tokens before", "after", "its pieces (▁ is a space, … a part of a character)"], samples)}
 
 {MARK}{by_hand}"""
+
+
+def _english(figures: Mapping[str, Any]) -> str:
+    """The part about English by numbers of pieces; "" where no language is in Latin letters."""
+    rows = by_pieces(figures)
+    if not rows:
+        return ""
+    every = [one for row in figures["languages"] for one in row["by_pieces"]]
+    sizes = sorted({one["pieces"] for one in every})
+    typed = "" if sizes == list(SIZES) else f" --pieces {','.join(map(str, sizes))}"
+    most = max(one["english_ids_changed"] for one in every)
+    n_bytes = round(sum(one["english_bytes"] for one in every) / len(every))
+    bound = TokenizerConfig().max_english_changed
+    return f"""## English beside Latin letters, by how many pieces
+
+`lilm bench languages{typed}` printed this too. Nothing is trained yet: {figures["base"]} (the 4-bit file of a package
+index) has rows for the new pieces, as the recipe of `lilm init` begins them.
+
+{table(["language", *BY_PIECES], rows, len(BY_PIECES))}
+
+- English tokens: of the held-out English lines, none of which a piece was learnt from. Became others: share of the
+  tokens that are not where they were, at most {most:.3%}; the bound is `max_english_changed`, {bound:.1%}.
+- Bits per byte: of {n_bytes:,} bytes (the mean) of that English, with {figures["base"]}'s own tokenizer and with
+  the new pieces beside it. The interval is of passages drawn anew, in pairs.
+
+"""
