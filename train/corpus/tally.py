@@ -21,10 +21,9 @@ def utf8_size(text: str) -> int:
 
 @dataclass
 class Tally:
-    """steps: source -> step -> {documents, bytes}; drops: rule -> {documents, bytes, samples, kept_by}, of which kept_by
-    (another limit -> documents of these that it would keep) is there for rules that have a limit; bad: source ->
-    {records, bad, samples}; contaminated: documents by evaluation file; seconds and sizes (bytes of UTF-8): by piece of
-    work."""
+    """steps: source -> step -> {documents, bytes}; drops: rule -> {documents, bytes, samples, kept_by}, the last for
+    rules that have a limit: another limit -> documents of these that it would keep; bad: source -> {records, bad,
+    samples}; contaminated: documents by evaluation file; seconds and sizes (bytes of UTF-8): by piece of work."""
 
     steps: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
     drops: dict[str, dict[str, Any]] = field(default_factory=dict)

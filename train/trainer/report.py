@@ -83,7 +83,7 @@ def _curve(label: str, entries: Sequence[Mapping[str, Any]], key: str, logarithm
         axes.set(xlabel="step", ylabel=label.lower())
         axes.grid(alpha=0.25, color=INK, linewidth=0.5)
 
-    return svg_chart(label, (5.2, 2.4), paint)
+    return svg_chart(label, (4.4, 2.4), paint)
 
 
 def _bits(measured: Sequence[Mapping[str, Any]]) -> str:
@@ -97,7 +97,7 @@ def _bits(measured: Sequence[Mapping[str, Any]]) -> str:
         axes.grid(alpha=0.25, color=INK, linewidth=0.5)
         figure.legend(loc="outside upper right", ncols=2, frameon=False, fontsize=9)
 
-    return svg_chart("Held-out bits per byte", (5.2, 2.4), paint)
+    return svg_chart("Held-out bits per byte", (4.4, 2.4), paint)
 
 
 def _thinned(points: list[tuple[int, float]]) -> list[tuple[float, float]]:
