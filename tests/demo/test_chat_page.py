@@ -160,3 +160,24 @@ def test_after_a_message_that_is_too_long_the_chat_goes_on(visit: Callable[[str]
     expect(visitor.asked).to_have_count(1)
     expect(visitor.answers).to_have_count(1)
     expect(visitor.box).to_have_value("")
+
+
+def test_a_phone_in_japanese_needs_no_sideways_scrolling_and_enter_chooses_a_candidate(
+    browser: Any, small_chat: str
+) -> None:
+    context = browser.new_context(locale="ja-JP", viewport={"width": 360, "height": 700}, color_scheme="dark")
+    try:
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.goto(small_chat)
+        expect(page.get_by_role("button", name="送信")).to_be_visible(timeout=PATIENCE)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert page.evaluate("document.body.classList.contains('dark')")
+        page.fill("#message textarea", "にほんご")
+        key = "{ key: 'Enter', keyCode: 229, isComposing: true, bubbles: true, cancelable: true }"
+        page.evaluate(f"document.querySelector('#message textarea').dispatchEvent(new KeyboardEvent('keydown', {key}))")
+        page.wait_for_timeout(500)
+        assert page.input_value("#message textarea") == "にほんご"
+        expect(page.locator("#chat .message.user")).to_have_count(0)
+    finally:
+        context.close()

@@ -163,7 +163,10 @@ def test_language_follows_the_browser_and_can_be_switched(open_page: Open) -> No
 def test_dark_follows_the_system_and_can_be_switched(open_page: Open) -> None:
     page = open_page(color_scheme="dark")
     assert page.get_attribute("html", "data-theme") == "dark"
+    scheme = "getComputedStyle(document.documentElement).colorScheme"
+    assert page.evaluate(scheme) == "dark"  # with the colours beside it
     page.click("#theme")
+    assert page.evaluate(scheme) != "dark"
     assert page.get_attribute("html", "data-theme") == "light"
 
 

@@ -4,7 +4,7 @@ Every task keeps its own and leaves it as JSON; added up in the order of the pla
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -21,9 +21,9 @@ def utf8_size(text: str) -> int:
 
 @dataclass
 class Tally:
-    """steps: source -> step -> {documents, bytes}; drops: rule -> {documents, bytes, samples}; bad: source ->
-    {records, bad, samples}; contaminated: documents by evaluation file; seconds and sizes (bytes of UTF-8): by
-    piece of work."""
+    """steps: source -> step -> {documents, bytes}; drops: rule -> {documents, bytes, samples, kept_by}, the last for
+    rules that have a limit: another limit -> documents of these that it would keep; bad: source -> {records, bad,
+    samples}; contaminated: documents by evaluation file; seconds and sizes (bytes of UTF-8): by piece of work."""
 
     steps: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
     drops: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -37,13 +37,30 @@ class Tally:
         entry["documents"] += documents
         entry["bytes"] += size
 
-    def drop(self, rule: str, document: str, reason: str, text: str, size: int) -> None:
-        """text: the beginning of the document, for the report."""
-        entry = self.drops.setdefault(rule, {"documents": 0, "bytes": 0, "samples": []})
+    def drop(
+        self,
+        rule: str,
+        document: str,
+        reason: str,
+        size: int,
+        show: Callable[[], tuple[str, list[tuple[int, int]]]],
+        kept_by: Sequence[tuple[float, bool]] = (),
+    ) -> None:
+        """show: makes the sample for the report, a part of the document and what of it is marked. kept_by: other limits
+        of the rule, and whether each would keep it."""
+        entry = self._drops(rule)
         entry["documents"] += 1
         entry["bytes"] += size
+        for limit, keeps in kept_by:
+            others = entry.setdefault("kept_by", {})
+            others[f"{limit:g}"] = others.get(f"{limit:g}", 0) + keeps
         if len(entry["samples"]) < SAMPLES:
-            entry["samples"].append({"id": document, "reason": reason, "text": text})
+            text, marks = show()
+            more = {"marks": [list(mark) for mark in marks]} if marks else {}
+            entry["samples"].append({"id": document, "reason": reason, "text": text, **more})
+
+    def _drops(self, rule: str) -> dict[str, Any]:
+        return self.drops.setdefault(rule, {"documents": 0, "bytes": 0, "samples": []})
 
     def broken(self, source: str, where: str, what: str, records: int = 1) -> None:
         entry = self._input(source)
@@ -75,9 +92,12 @@ class Tally:
             for step, entry in steps.items():
                 self.count(source, step, entry["documents"], entry["bytes"])
         for rule, drop in other.drops.items():
-            mine = self.drops.setdefault(rule, {"documents": 0, "bytes": 0, "samples": []})
+            mine = self._drops(rule)
             mine["documents"] += drop["documents"]
             mine["bytes"] += drop["bytes"]
+            for limit, documents in drop.get("kept_by", {}).items():
+                others = mine.setdefault("kept_by", {})
+                others[limit] = others.get(limit, 0) + documents
             mine["samples"] = (mine["samples"] + drop["samples"])[:SAMPLES]
         for source, entry in other.bad.items():
             found = self._input(source)

@@ -80,10 +80,10 @@ def _curve(label: str, entries: Sequence[Mapping[str, Any]], key: str, logarithm
             axes.axvline(border - 0.5, color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
         if logarithmic and points and min(y for _, y in points) > 0:
             axes.set_yscale("log")
-        axes.set(xlabel="step")
+        axes.set(xlabel="step", ylabel=label.lower())
         axes.grid(alpha=0.25, color=INK, linewidth=0.5)
 
-    return svg_chart(label, (5.2, 2.4), paint)
+    return svg_chart(label, (4.4, 2.4), paint)
 
 
 def _bits(measured: Sequence[Mapping[str, Any]]) -> str:
@@ -92,12 +92,12 @@ def _bits(measured: Sequence[Mapping[str, Any]]) -> str:
         for at, language in enumerate(_languages(measured)):
             points = [(entry["step"], entry[BITS + language]) for entry in measured if BITS + language in entry]
             axes.plot(*zip(*points, strict=True), "o-", markersize=3, color=COLOURS[at % 2], label=language)
-        axes.set(xlabel="step")
+        axes.set(xlabel="step", ylabel="bits per byte")
         axes.set_ylim(bottom=0)
         axes.grid(alpha=0.25, color=INK, linewidth=0.5)
         figure.legend(loc="outside upper right", ncols=2, frameon=False, fontsize=9)
 
-    return svg_chart("Held-out bits per byte", (5.2, 2.4), paint)
+    return svg_chart("Held-out bits per byte", (4.4, 2.4), paint)
 
 
 def _thinned(points: list[tuple[int, float]]) -> list[tuple[float, float]]:

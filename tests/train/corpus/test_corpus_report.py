@@ -200,6 +200,24 @@ def test_the_figures_are_there() -> None:
         assert figure in text, figure
 
 
+def test_a_drop_names_its_key_and_marks_what_was_counted() -> None:
+    report = copy.deepcopy(REPORT)
+    report["drops"]["katakana"] = {
+        "documents": 1_234,
+        "bytes": 5,
+        "key": "corpus.rules.max_katakana",
+        "limit": 0.5,
+        "kept_by": {"0.55": 700, "0.625": 1_200},
+        "samples": [{"id": "a", "reason": "0.6 > 0.5", "text": "<b>テスト</b>です", "marks": [[3, 6], [9, 400]]}],
+    }
+    page = report_page(report, TIMING)
+    assert "&lt;b&gt;<mark>テスト</mark>&lt;/b" in page
+    said = (
+        "The recipe's corpus.rules.max_katakana is 0.5. Of these 1,234 documents 0.55 would keep 700, 0.625 would keep"
+    )
+    assert said in Page(page).text
+
+
 def test_copies_stand_beside_what_was_kept_and_show_where_they_differ() -> None:
     page = report_page(REPORT, TIMING)
     assert f'<p dir="auto">{KEPT}</p>' in page

@@ -51,7 +51,8 @@ def words(count: int, seed: int = 0) -> str:
 
 
 def first_refusal(text: str, lang: str = "ja", web: bool = False, rules: RulesConfig = DEFAULT) -> Any:
-    return refusals([text], lang, rules, web)[0]
+    refusal = refusals([text], lang, rules, web)[0]
+    return refusal and refusal[:2]
 
 
 ADULT = "無修正動画とアダルトサイトの巨乳、セックスの相談。"
@@ -177,7 +178,8 @@ def test_japanese_rules_leave_english_alone_and_unknown_languages_have_the_gener
 
 def test_a_batch_says_what_single_texts_do() -> None:
     texts = [text for _, text in JAPANESE]
-    assert refusals(texts, "ja", DEFAULT, False) == [first_refusal(text) for text in texts]
+    together = refusals(texts, "ja", DEFAULT, False)
+    assert [refusal and refusal[:2] for refusal in together] == [first_refusal(text) for text in texts]
     assert refusals([], "ja", DEFAULT, True) == []
 
 

@@ -56,6 +56,8 @@ def test_report_and_documents_agree(small: CorpusConfig, tmp_path: Path, context
         "near_duplicate": 1,
     }
     assert report["drops"]["min_chars"]["samples"][0]["text"] == "短い。"
+    assert report["drops"]["min_chars"]["key"] == "corpus.rules.min_chars"
+    assert set(report["drops"]["min_chars"]["kept_by"]) == {"45", "37", "25", "12"}
     steps = {step: figures["documents"] for step, figures in report["sources"]["a"].items()}
     assert steps == {
         "read": 43,

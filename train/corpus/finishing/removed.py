@@ -42,7 +42,7 @@ class Drops:
 
     def add(self, row: int, rule: str, reason: str) -> None:
         beginning = sample(self._texts[row])
-        self.tally.drop(rule, self.ids[row], reason, beginning, utf8_size(self._texts[row]))
+        self.tally.drop(rule, self.ids[row], reason, utf8_size(self._texts[row]), lambda: (beginning, []))
         self._rows.append((self.ids[row], self._block.source, self._block.lang, rule, reason, beginning))
 
     def copies(self, exact: Path, near: Path, blocks: Blocks, again: bool = False) -> Alive:

@@ -14,9 +14,17 @@ from lilm.train.corpus.finishing.finish import FinishReport
 from lilm.train.corpus.finishing.heldout import GRAM, Passages
 from lilm.train.corpus.finishing.removed import Removed
 from lilm.train.corpus.finishing.split import Held
+from lilm.train.corpus.rules import RULES
 from lilm.train.corpus.score import figures
 from lilm.train.corpus.tally import SAMPLES, Tally
 
+# Of what is dropped by no rule of [corpus.rules]: the key in [corpus].
+KEYS = {
+    "near_duplicate": "dedup.near",
+    "boilerplate_lines": "dedup.line_documents",
+    "score": "score.drop",
+    "contaminated": "decontaminate.ngram",
+}
 NO_CLUSTERS: dict[str, Any] = {"clusters": 0, "copies": 0, "sizes": {}, "biggest": []}
 
 
@@ -59,13 +67,27 @@ def corpus_report(
         "languages": languages,
         "sources": tally.sources(),
         "weights": weights,
-        "drops": dict(sorted(tally.drops.items())),
+        "drops": {rule: {**entry, **_threshold(rule, config)} for rule, entry in sorted(tally.drops.items())},
         "bad": {name: entry for name, entry in sorted(tally.bad.items()) if entry["records"]},
         "contaminated": {
             "documents": sum(tally.contaminated.values()),
             "files": dict(sorted(tally.contaminated.items())),
         },
     }
+
+
+def _threshold(rule: str, config: CorpusConfig) -> dict[str, Any]:
+    """key: of the recipe, which loosens the rule; limit: what it is. Nothing for a rule that has none."""
+    found = {one.name: one for one in RULES}.get(rule)
+    if found is not None:
+        place = "" if found.place is None else f"[{found.place}]"
+        return {"key": f"corpus.rules.{found.key}{place}", "limit": found.limit(config.rules)}
+    if rule not in KEYS:
+        return {}
+    limit: Any = config
+    for name in KEYS[rule].split("."):
+        limit = getattr(limit, name)
+    return {"key": f"corpus.{KEYS[rule]}", "limit": limit}
 
 
 def _sum(figures: Any) -> dict[str, int]:

@@ -29,8 +29,8 @@ from lilm.train.corpus.normalise import normalise_all
 from lilm.train.corpus.reading.clean import cleaned
 from lilm.train.corpus.reading.contamination import EvaluationNgrams
 from lilm.train.corpus.reading.rows import HELD, Rows, write_rows
-from lilm.train.corpus.rules import refusals
-from lilm.train.corpus.sample import sample
+from lilm.train.corpus.rules import Refusal, refusals, spans
+from lilm.train.corpus.sample import marked, sample
 from lilm.train.corpus.score import Scorer
 from lilm.train.corpus.sources import Bad, Identified, Item, Shard, Skip, read_as
 from lilm.train.corpus.tally import Tally, utf8_size
@@ -211,7 +211,7 @@ def _batches(
             tally.broken(source.name, item.where, item.what, item.records)
             continue
         if isinstance(item, Skip):
-            _drop(task, task.id(number), item.rule, item.reason, item.text, tally, drops)
+            _drop(task, task.id(number), Refusal(item.rule, item.reason), item.text, tally, drops)
             continue
         if isinstance(item, Identified):
             ids.note(number, item)
@@ -268,7 +268,7 @@ def _judge(
     good: list[tuple[int, str, int]] = []
     for (record, piece, text), why, one in zip(documents, refused, sizes, strict=True):
         if why:
-            _drop(task, task.id(record, piece), *why, text, tally, drops)
+            _drop(task, task.id(record, piece), why, text, tally, drops)
         else:
             good.append(((record << int(PIECE_BITS)) | piece, text, one))
     size = sum(one for _, _, one in good)
@@ -281,24 +281,25 @@ def _judge(
             kept.perplexities += _scorer(task.model).perplexity([text for _, text, _ in good]).tolist()
 
 
-def _foreign(text: str, task: ShardTask) -> tuple[str, str] | None:
+def _foreign(text: str, task: ShardTask) -> Refusal | None:
     keep, reason = other_language(text, task.source.lang)
-    return None if keep else ("language", reason)
+    return None if keep else Refusal("language", reason)
 
 
-def _contaminated(text: str, evaluation: Path, tally: Tally) -> tuple[str, str] | None:
+def _contaminated(text: str, evaluation: Path, tally: Tally) -> Refusal | None:
     found = _evaluation(evaluation).find(text)
     if found is None:
         return None
     passage, name = found
     tally.contaminated[name] = tally.contaminated.get(name, 0) + 1
-    return "contaminated", f"「{passage}」 stands in {name}"
+    return Refusal("contaminated", f"「{passage}」 stands in {name}")
 
 
-def _drop(task: ShardTask, name: str, rule: str, reason: str, text: str, tally: Tally, drops: Rows) -> None:
-    beginning = sample(text)
-    tally.drop(rule, name, reason, beginning, utf8_size(text))
-    drops.append((name, task.source.name, task.source.lang, rule, reason, beginning))
+def _drop(task: ShardTask, name: str, why: Refusal, text: str, tally: Tally, drops: Rows) -> None:
+    rule, reason, kept_by = why
+    lang = task.source.lang
+    tally.drop(rule, name, reason, utf8_size(text), lambda: marked(text, spans(rule, text, lang)), kept_by)
+    drops.append((name, task.source.name, lang, rule, reason, sample(text)))
 
 
 def _write_block(task: ShardTask, number: int, kept: _Documents, tally: Tally) -> int:

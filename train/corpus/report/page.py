@@ -10,6 +10,17 @@ from lilm.train.corpus.report.differences import differences
 
 FUNNELS = 12  # of so many sources a chart is drawn, the largest; the table has all
 SHOWN = 300  # characters of a sample
+
+
+def by_mark(sample: Mapping[str, Any], shown: int) -> list[tuple[bool, str]]:
+    """The first `shown` characters of a sample in pieces, each with whether it is marked."""
+    text, pieces, at = sample["text"][:shown], [], 0
+    for start, end in sample.get("marks", ()):
+        pieces += [(False, text[at:start]), (True, text[start:end])]
+        at = end
+    return [piece for piece in [*pieces, (False, text[at:])] if piece[1]]
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "count": count,
     "size": size,
@@ -17,6 +28,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "duration": duration,
     "three_digits": three_digits,
     "differences": differences,
+    "by_mark": by_mark,
 }
 
 

@@ -80,6 +80,6 @@ def compressed_long(batch: Batch) -> Figures:
 
 RATIO = "zlib ratio {figure:.3f}"
 RULES = (
-    Rule("compression", compressed, lambda rules: rules.min_compression, RATIO, at_least=True),
-    Rule("noise", compressed_long, lambda rules: rules.max_compression, RATIO),
+    Rule("compression", compressed, "min_compression", RATIO, at_least=True),
+    Rule("noise", compressed_long, "max_compression", RATIO),
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from lilm.recipe import RulesConfig
 from lilm.train.corpus.rules import compression, english, length, lines, repetition, scripts, sentences, vocabulary
@@ -29,14 +30,24 @@ class Verdict:
     reason: str
 
 
-def refusals(texts: Sequence[str], lang: str, rules: RulesConfig, web: bool) -> list[tuple[str, str] | None]:
-    """Returns for each text (rule, reason) of the first rule that refuses it, or None when it is kept."""
+class Refusal(NamedTuple):
+    """Why a text is not kept. kept_by: what some looser limits of the rule would say, see `Rule.looser`."""
+
+    rule: str
+    reason: str
+    kept_by: tuple[tuple[float, bool], ...] = ()
+
+
+def refusals(texts: Sequence[str], lang: str, rules: RulesConfig, web: bool) -> list[Refusal | None]:
+    """Returns for each text what the first rule says that refuses it, or None when it is kept."""
     batch = Batch(texts, lang, rules)
-    refused: list[tuple[str, str] | None] = [None] * len(texts)
+    refused: list[Refusal | None] = [None] * len(texts)
     for rule in RULES:
         if rule.holds_for(lang, web):
             for index in rule.refused(batch).nonzero()[0].tolist():
-                refused[index] = refused[index] or (rule.name, rule.reason(batch, index))
+                refused[index] = refused[index] or Refusal(
+                    rule.name, rule.reason(batch, index), rule.kept_by(batch, index)
+                )
     return refused
 
 

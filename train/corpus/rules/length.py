@@ -9,11 +9,11 @@ def characters(batch: Batch) -> Figures:
 
 
 RULES = (
-    Rule("min_chars", characters, lambda rules: rules.min_chars, "{figure:.0f} characters", at_least=True),
+    Rule("min_chars", characters, "min_chars", "{figure:.0f} characters", at_least=True),
     Rule(
         "min_web_chars",
         characters,
-        lambda rules: rules.min_web_chars,
+        "min_web_chars",
         "{figure:.0f} characters",
         at_least=True,
         web=True,

@@ -17,7 +17,6 @@ the English ones), and in Vietnamese, whose few syllables stand apart and come a
 
 from collections.abc import Callable
 
-from lilm.recipe import RulesConfig
 from lilm.train.corpus._native import repetition_figures
 from lilm.train.corpus.rules.batch import Batch, Figures
 from lilm.train.corpus.rules.rule import Rule
@@ -54,24 +53,22 @@ def _column(number: int) -> Callable[[Batch], Figures]:
     return lambda batch: batch.once(_figures)[:, number]
 
 
-def _limit(key: str, number: int) -> Callable[[RulesConfig], float]:
-    return lambda rules: float(getattr(rules, key)[number])
-
-
 RULES = tuple(
     Rule(
         f"top_{words}gram",
         _column(number),
-        _limit("max_top_ngrams", number),
+        "max_top_ngrams",
         f"{{figure:.3f}} of the characters in one n-gram of {words} words",
+        place=number,
     )
     for number, words in enumerate(TOPS)
 ) + tuple(
     Rule(
         f"duplicate_{words}gram",
         _column(len(TOPS) + number),
-        _limit("max_duplicate_ngrams", number),
+        "max_duplicate_ngrams",
         f"{{figure:.3f}} of the characters in n-grams of {words} words that stood before",
+        place=number,
     )
     for number, words in enumerate(DUPLICATES)
 )

@@ -74,8 +74,8 @@ def old(batch: Batch) -> Figures:
 
 OF_CHARACTERS, OF_KANJI = "{figure:.3f} of the characters", "{figure:.3f} of the kanji"
 RULES = (
-    Rule("chinese", chinese, lambda rules: rules.max_simplified, OF_KANJI, languages=JAPANESE),
-    Rule("hiragana", hiragana, lambda rules: rules.min_hiragana, OF_CHARACTERS, at_least=True, languages=JAPANESE),
-    Rule("katakana", katakana, lambda rules: rules.max_katakana, OF_CHARACTERS, languages=JAPANESE),
-    Rule("old_kanji", old, lambda rules: rules.max_old_kanji, OF_KANJI, languages=JAPANESE),
+    Rule("chinese", chinese, "max_simplified", OF_KANJI, languages=JAPANESE),
+    Rule("hiragana", hiragana, "min_hiragana", OF_CHARACTERS, at_least=True, languages=JAPANESE),
+    Rule("katakana", katakana, "max_katakana", OF_CHARACTERS, languages=JAPANESE),
+    Rule("old_kanji", old, "max_old_kanji", OF_KANJI, languages=JAPANESE),
 )

@@ -1,5 +1,6 @@
 """Words that a document may hold only a few of: adult, slurs and threats, advertisement."""
 
+import re
 from collections.abc import Callable
 from functools import cache
 
@@ -11,6 +12,7 @@ from lilm.train.corpus.words import words
 LISTS = ("adult", "ng", "spam")
 LANGUAGES = frozenset({"ja", "en"})
 SHOWN = 5  # words in a reason
+_KATAKANA = re.compile("[\u30a1-\u30fa\u30fc]+")
 
 
 @cache
@@ -36,11 +38,26 @@ def _found(number: int) -> Callable[[Batch, int], str]:
     return found
 
 
+def found_words(text: str, lang: str, number: int) -> list[tuple[int, int]]:
+    """[start, end) of each word of a list that stands in a text, from left to right."""
+    at, found = 0, []
+    for place, word in _finder(lang).found(text):
+        goes_on = "[A-Za-z]" if word.isascii() else "[\u30a1-\u30fa\u30fc]" if _KATAKANA.fullmatch(word) else "(?!)"
+        whole = re.compile(f"(?<!{goes_on}){re.escape(word)}(?!{goes_on})", re.IGNORECASE)
+        match = whole.search(text, at) or re.compile(re.escape(word), re.IGNORECASE).search(text, at)
+        if match is None:
+            continue
+        at = match.end()
+        if place == number:
+            found.append(match.span())
+    return found
+
+
 RULES = (
     Rule(
         "adult",
         _column(0),
-        lambda rules: rules.max_adult_words,
+        "max_adult_words",
         "{figure:.0f} adult words",
         detail=_found(0),
         languages=LANGUAGES,
@@ -48,7 +65,7 @@ RULES = (
     Rule(
         "ng_words",
         _column(1),
-        lambda rules: rules.max_ng_words,
+        "max_ng_words",
         "{figure:.0f} slurs or threats",
         detail=_found(1),
         languages=LANGUAGES,
@@ -56,7 +73,7 @@ RULES = (
     Rule(
         "spam",
         _column(2),
-        lambda rules: rules.max_spam_words,
+        "max_spam_words",
         "{figure:.0f} words of advertisement",
         detail=_found(2),
         languages=LANGUAGES,

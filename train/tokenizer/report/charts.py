@@ -50,20 +50,20 @@ def curve_chart(curve: Sequence[Mapping[str, Any]], language: str) -> str:
     at = [point["vocab_size"] for point in curve]
 
     def paint(figure: Any) -> None:
-        left, right = figure.subplots(1, 2)
-        left.plot(at, [point["chars_per_token"] for point in curve], "o-", markersize=3, color=COLOURS[1])
-        left.set_title(f"characters a token, {language}", loc="left", fontsize=10)
-        left.set_ylim(bottom=0)
+        upper, lower = figure.subplots(2, 1)
+        upper.plot(at, [point["chars_per_token"] for point in curve], "o-", markersize=3, color=COLOURS[1])
+        upper.set_title(f"characters a token, {language}", loc="left", fontsize=10)
+        upper.set_ylim(bottom=0)
         for file_type, style in zip(IN_CURVE, ("-", "--", ":"), strict=True):
             values = [point["mb"][file_type] for point in curve]
-            right.plot(at, values, style, color=COLOURS[0], label=file_type)
-        right.set_title("MB of the embeddings", loc="left", fontsize=10)
-        right.set_ylim(bottom=0)
-        right.legend(frameon=False, fontsize=8)
-        for axes in (left, right):
+            lower.plot(at, values, style, color=COLOURS[0], label=file_type)
+        lower.set_title("MB of the embeddings", loc="left", fontsize=10)
+        lower.set_ylim(bottom=0)
+        lower.legend(frameon=False, fontsize=8)
+        for axes in (upper, lower):
             axes.set_xlabel("pieces")
             axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
             axes.locator_params(axis="x", nbins=4)
             axes.grid(alpha=0.25, color=INK, linewidth=0.5)
 
-    return svg_chart("What a larger vocabulary buys", (2 * WIDTH, 3), paint)
+    return svg_chart("What a larger vocabulary buys", (WIDTH, 5.6), paint)
