@@ -44,6 +44,9 @@ class PretrainConfig(Section):
     """In stage 2 the base's own rows of the embedding and the output matrix keep their bits, and only new ones learn
     beside the layers. Else every row that a text does not need is pushed down a little in each step, and AdamW makes
     that as large as what is learnt: English suffers, and needs more replay."""
+    keep_layers: int = Field(default=0, ge=0, le=1_000)
+    """In stage 2 so many of the first layers keep their bits. In small Llamas the first one enlarges what it reads many
+    times over (SmolLM2's: 3 to 50), so that steps of the size that the others need break it."""
     embedding_lr_scale: float = Field(default=1.0, gt=0, le=100)
     """Rate of the embedding and the output matrix in stage 2, as a part of the layers'; `lora` has its own."""
     lora: LoraConfig = LoraConfig()
@@ -73,6 +76,10 @@ class PretrainConfig(Section):
         """How many rows of the embedding and the output matrix keep their bits in stage 1 or 2: all of the base's
         `base_rows`, or none."""
         return base_rows if stage == 1 or self.keep_base_rows else 0
+
+    def kept_layers(self, stage: int) -> int:
+        """How many of the first layers keep their bits in stage 1 or 2; in stage 1 no layer learns anyway."""
+        return 0 if stage == 1 else self.keep_layers
 
     def vocabulary_lr_scale(self, stage: int) -> float:
         """The rate of the embedding and the output matrix in stage 1 or 2, as a part of the rest's."""

@@ -30,7 +30,7 @@ class OptimConfig(Section):
     """AdamW's second beta; the first is 0.9."""
     max_grad_norm: float = Field(default=1.0, gt=0)
     """A longer gradient is scaled down to this norm."""
-    diverged: float = Field(default=2.0, ge=0)
+    diverged: float = Field(default=1.0, ge=0)
     """Stops when the mean loss of 50 steps is so many nats above the lowest such mean; 0: never."""
 
     @model_validator(mode="after")

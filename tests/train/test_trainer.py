@@ -333,6 +333,23 @@ def test_kept_rows_keep_their_bits_under_weight_decay(tmp_path: Path, reporter: 
     assert not torch.equal(model.model.norm.weight, before["model.norm.weight"])
 
 
+@pytest.mark.parametrize("with_adapter", [False, True])
+def test_kept_layers_keep_their_bits_and_the_others_learn(
+    with_adapter: bool, tmp_path: Path, reporter: Reporter
+) -> None:
+    model = tiny()
+    learner = with_lora(model, LoraConfig(rank=2, alpha=2)) if with_adapter else model
+    before = weights(learner)
+    train(learner, job(tmp_path, kept_layers=1), reporter)
+    moved = {name for name, value in learner.state_dict().items() if not torch.equal(value, before[name])}
+    assert moved and not any("layers.0." in name for name in moved)
+    assert any("layers.1." in name for name in moved)
+    learning = {name for name, parameter in learner.named_parameters() if parameter.requires_grad}
+    assert any("layers.0." in name for name in learning), "only within the training"
+    with pytest.raises(LilmError, match="keep_layers = 2, and the model has 2 layers"):
+        train(learner, job(tmp_path / "all", kept_layers=2), reporter)
+
+
 def test_generation_is_greedy_and_of_the_length_asked_for() -> None:
     model = tiny().eval()
     ids = [5, 7, 11]

@@ -191,6 +191,7 @@ def this_machine(recipe: Recipe, reporter: Reporter, seconds: float = 30.0) -> H
             reporter,
             f"measuring {device.type}, {method}",
             kept_rows=config.kept_rows(1 if method == "new rows" else 2, base_rows),
+            kept_layers=min(config.kept_layers(1 if method == "new rows" else 2), model.config.num_hidden_layers - 1),
             flat_attention=choose_attention(model, device, config.dtype),
             compile=compiles(model, device, config.compile),
         )

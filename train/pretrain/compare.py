@@ -178,6 +178,7 @@ def _train(trial: _Trial, model: LlamaForCausalLM, label: str, trained: str, tea
             eval_every=max(1, trial.steps // POINTS),
             measure=measure,
             kept_rows=recipe.pretrain.kept_rows(stage, n_old),
+            kept_layers=recipe.pretrain.kept_layers(stage),
             level=teaching.level if stage == 1 else None,
             embedding_lr_scale=1.0 if stage == 1 else recipe.pretrain.embedding_lr_scale,
         )

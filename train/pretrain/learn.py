@@ -32,6 +32,7 @@ from lilm.train.trainer.compiled import compiles
 from lilm.train.trainer.heldout import BITS, HeldOut
 from lilm.train.trainer.logbook import Logbook
 from lilm.train.trainer.loop import Job, train
+from lilm.train.trainer.optimizer import require_layers
 from lilm.train.trainer.rank import current_rank
 from lilm.vocabulary.pieces import new_pieces
 
@@ -48,6 +49,7 @@ def pretrain(config: PretrainConfig, inputs: Mapping[str, Path], out_dir: Path, 
     device = prepare_torch(context.seed, context.threads)
     languages = (context.language, context.base_language)
     model = load_llama(inputs["base"], device)
+    require_layers(model, config.keep_layers, "pretrain")
     tokenizers = open_tokenizers(inputs["base"], inputs["tokenizer"], model)
     vocabulary = Vocabulary(tokenizers.vocab_size, tokenizers.sha256, config.init)
     if config.lora.path:
@@ -118,6 +120,7 @@ def pretrain(config: PretrainConfig, inputs: Mapping[str, Path], out_dir: Path, 
             compile=compiled,
             flat_attention=flat,
             kept_rows=config.kept_rows(number, n_old),
+            kept_layers=config.kept_layers(number),
             level=teaching.level if number == 1 else None,
             embedding_lr_scale=config.vocabulary_lr_scale(number),
             tokenizer_sha256=tokenizers.sha256,

@@ -224,6 +224,7 @@ class _Pilot:
             "compile": compiles(model, self._device, pretrain.compile),
             "flat_attention": choose_attention(model, self._device, pretrain.dtype),
             "kept_rows": pretrain.kept_rows(stage, len(self._tokenizers.base)),
+            "kept_layers": pretrain.kept_layers(stage),
             "level": self._teaching.level if stage == 1 else None,
             "embedding_lr_scale": pretrain.vocabulary_lr_scale(stage),
         }

@@ -247,6 +247,7 @@ class _Pilot:
             config.dtype,
             checkpoint_every=optim.steps + 1,
             kept_rows=config.kept_rows(stage, len(self._tokenizers.base)),
+            kept_layers=config.kept_layers(stage),
             **options,
         )
         train(model, job, self._reporter)

@@ -54,10 +54,11 @@ class ByStages:
             optim = config.stage1 if stage == 1 else config.stage2
             batch_at = mixed(main, replay, config.replay_in(stage), optim.batch_size)
             label = f"speed of {trial.label}"
-            rows = config.kept_rows(stage, len(tokenizers.base))
-            speed = steady_speed(
-                model, batch_at, optim, config.dtype, seconds, reporter, label, kept_rows=rows, **common
-            )
+            kept = {
+                "kept_rows": config.kept_rows(stage, len(tokenizers.base)),
+                "kept_layers": config.kept_layers(stage),
+            }
+            speed = steady_speed(model, batch_at, optim, config.dtype, seconds, reporter, label, **kept, **common)
             return learnt_per_step(batch_at) / speed, speed
 
         stage1 = 0.0

@@ -54,10 +54,10 @@ def _averaged(trial: Trial, ours: Outcome) -> Outcome:
 
 OWN_VOCABULARY = {
     "tokenizer": {"pieces": 0},
-    "pretrain": {"stage1": {"steps": 0}, "keep_base_rows": False, "embedding_lr_scale": 1.0},
+    "pretrain": {"stage1": {"steps": 0}, "keep_base_rows": False, "keep_layers": 0, "embedding_lr_scale": 1.0},
 }
 MAIN = {
-    "ours": Contender("LiLM, recipe smollm2-ja", _stages, (2e-4, 4e-4, 8e-4), 4e-4),
+    "ours": Contender("LiLM, recipe smollm2-ja", _stages, (1e-4, 2e-4, 4e-4), 2e-4),
     "trainer": Contender("transformers' Trainer, its defaults", _trainer, (5e-5, 1e-4, 2e-4), 5e-5, OWN_VOCABULARY),
     "seed2023": Contender(
         "decisions of 2023",
@@ -74,15 +74,15 @@ VARIANTS = {
     "mean": Contender(
         "LiLM, new rows at the mean",
         _stages,
-        (2e-4, 4e-4, 8e-4),
-        4e-4,
+        (1e-4, 2e-4, 4e-4),
+        2e-4,
         {"pretrain": {"init": "mean", "bigrams": 0.0}},
     ),
     "distilled": Contender(
         "LiLM, input rows distilled",
         _stages,
-        (2e-4, 4e-4, 8e-4),
-        4e-4,
+        (1e-4, 2e-4, 4e-4),
+        2e-4,
         {"pretrain": {"init": "distillation", "distillation_steps": 20}},
     ),
 }

@@ -30,7 +30,7 @@ from lilm.train.trainer.engine import Engine, PlainEngine
 from lilm.train.trainer.health import DivergenceGuard, check_finite, losses
 from lilm.train.trainer.hosts import micro_batches
 from lilm.train.trainer.loss import LossModel
-from lilm.train.trainer.optimizer import adamw, keep_level, rows_kept
+from lilm.train.trainer.optimizer import adamw, keep_level, layers_kept, rows_kept
 from lilm.train.trainer.rank import all_sum, barrier, current_rank
 from lilm.train.trainer.schedule import learning_rate
 from lilm.train.trainer.speed import Speedometer
@@ -46,7 +46,7 @@ class Job:
     step, every `eval_every` steps and after the last; what it answers (figures, samples) stands in the metrics.
     measured: what it would answer before the first step, where that is known. checkpoint_every: 0: no checkpoints.
     zero: see DistributedConfig; counts when there are several processes. kept_rows: the first rows of the input and
-    output matrix that keep their bits.
+    output matrix that keep their bits; kept_layers: so do the first layers.
     level: unit vector [hidden_size] along which the other rows of the output matrix do not move either, without ZeRO
     (see `keep_level`). embedding_lr_scale: the rate of these two matrices as a part of the rest's. tokenizer_sha256: of
     the tokenizer.json that made the ids, to refuse a checkpoint of another. observe: told the metrics so far and the
@@ -68,6 +68,7 @@ class Job:
     compile: bool = False
     flat_attention: bool = False
     kept_rows: int = 0
+    kept_layers: int = 0
     level: torch.Tensor | None = None
     embedding_lr_scale: float = 1.0
     tokenizer_sha256: str = ""
@@ -132,8 +133,14 @@ def train(model: torch.nn.Module, job: Job, reporter: Reporter) -> tuple[Metrics
     Returns the metrics, one entry a step (loss in nats per token and grad_norm over all processes, lr, what `measure`
     said), and the tokens per second of all processes while training. The same batches, threads and start give the
     same bits, with or without restarts. Raises LilmError when the loss is not a number or the run has diverged, when
-    the disk has no room for a checkpoint, and for a checkpoint or a batch that does not fit.
+    the disk has no room for a checkpoint, for a checkpoint or a batch that does not fit, and when no layer is left to
+    learn.
     """
+    with layers_kept(model, job.kept_layers, job.label):
+        return _train(model, job, reporter)
+
+
+def _train(model: torch.nn.Module, job: Job, reporter: Reporter) -> tuple[Metrics, float]:
     named = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     micro_batches(job.optim, current_rank().world_size, job.label)
     needed = checkpoint_bytes(named)

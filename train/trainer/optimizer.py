@@ -1,11 +1,13 @@
-"""Which parameter learns how fast, which decays, and which rows must not move at all."""
+"""Which parameter learns how fast, which decays, and which rows and layers must not move at all."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 
+from lilm.errors import LilmError
 from lilm.recipe import OptimConfig
 
 
@@ -46,6 +48,40 @@ def adamw(
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     for group in optimizer.param_groups:
         group["lr"] = rate * group["lr_scale"]
+
+
+_LAYER = re.compile(r"\blayers\.(\d+)\.")
+
+
+def require_layers(model: torch.nn.Module, n_kept: int, where: str) -> dict[str, int]:
+    """The layer of each parameter that is in one, by its name. Raises LilmError when all are to be kept."""
+    numbered = {name: int(found[1]) for name, _ in model.named_parameters() if (found := _LAYER.search(name))}
+    n_layers = max(numbered.values(), default=-1) + 1
+    if n_kept and n_kept >= n_layers:
+        what = f"keep_layers = {n_kept}, and the model has {n_layers} layers"
+        raise LilmError(what, where=where, remedy="keep fewer, so that some learn")
+    return numbered
+
+
+@contextmanager
+def layers_kept(model: torch.nn.Module, n_layers: int, where: str) -> Iterator[None]:
+    """Within, nothing in the first `n_layers` layers learns, adapters of them neither.
+
+    Raises LilmError when no layer would be left.
+    """
+    numbered = require_layers(model, n_layers, where)
+    kept = [
+        parameter
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad and numbered.get(name, n_layers) < n_layers
+    ]
+    for parameter in kept:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in kept:
+            parameter.requires_grad_(True)
 
 
 @contextmanager
