@@ -41,16 +41,14 @@ def ranks_holding(values: torch.Tensor, shares: tuple[int, ...] = SHARES) -> lis
 
 
 def changes(model: torch.nn.Module, before: Mapping[str, torch.Tensor]) -> list[Change]:
-    """Returns the change of each projection of each layer that learnt, in the order of the layers. before: the state
-    dict that training began with."""
+    """Returns the change of each projection of each layer, in the order of the layers. before: the state dict that
+    training began with."""
     found = []
     for name, parameter in model.named_parameters():
         match = _LAYER.fullmatch(name)
         if match is None:
             continue
         old = before[name].to(parameter.device).float()
-        if torch.equal(parameter.detach().float(), old):
-            continue  # its layer is kept
         difference = parameter.detach().float() - old
         values = torch.linalg.svdvals(difference).cpu()
         found.append(_change(int(match[1]), match[2], values, float(difference.norm() / old.norm())))
