@@ -96,7 +96,7 @@ def test_no_state_of_the_gradio_chat_has_faults(browser: Any, axe: str, chat_ggu
             assert faults(page) == []
             page.fill("#message textarea", "Hello.")
             page.press("#message textarea", "Enter")
-            page.wait_for_selector("text=/tokens/")  # the line under an answer
+            page.wait_for_selector("text=/tokens|トークン/")  # the line under an answer
             page.wait_for_selector(".primary:visible")
             assert faults(page) == []
             page.click(".label-wrap")  # the settings
