@@ -57,7 +57,7 @@ OWN_VOCABULARY = {
     "pretrain": {"stage1": {"steps": 0}, "keep_base_rows": False, "keep_layers": 0, "embedding_lr_scale": 1.0},
 }
 MAIN = {
-    "ours": Contender("LiLM, recipe smollm2-ja", _stages, (1e-4, 2e-4, 4e-4), 2e-4),
+    "ours": Contender("LiLM, recipe smollm2-ja", _stages, (2e-4, 3e-4, 4e-4), 3e-4),
     "trainer": Contender("transformers' Trainer, its defaults", _trainer, (5e-5, 1e-4, 2e-4), 5e-5, OWN_VOCABULARY),
     "seed2023": Contender(
         "decisions of 2023",
@@ -74,15 +74,15 @@ VARIANTS = {
     "mean": Contender(
         "LiLM, new rows at the mean",
         _stages,
-        (1e-4, 2e-4, 4e-4),
-        2e-4,
+        (2e-4, 3e-4, 4e-4),
+        3e-4,
         {"pretrain": {"init": "mean", "bigrams": 0.0}},
     ),
     "distilled": Contender(
         "LiLM, input rows distilled",
         _stages,
-        (1e-4, 2e-4, 4e-4),
-        2e-4,
+        (2e-4, 3e-4, 4e-4),
+        3e-4,
         {"pretrain": {"init": "distillation", "distillation_steps": 20}},
     ),
 }
