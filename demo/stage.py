@@ -20,6 +20,7 @@ from lilm.pipeline.artifact import Artifact, files_below, own_files, read_manife
 from lilm.pipeline.hashing import sha256_file, write_json
 from lilm.pipeline.stage import QUANT_REPORT, Context, stage_named
 from lilm.recipe import LEARNED, MIX, SiteConfig
+from lilm.report.quant_figures import bench_figures
 
 PAGE = (".css", ".html", ".js", ".png", ".svg")
 NOT_FOR_BROWSERS = ("manifest.json", "report.json", "run_node.mjs")
@@ -189,23 +190,12 @@ def measured_by_quant(report: Path) -> dict[str, dict[str, Any]]:
         model = found["models"][0]
         return {
             row.get("parts_sha256", [row["sha256"]])[0]: {
-                lang: _quant_figures(row["texts"][lang]["short"]) for lang in model["languages"]
+                lang: bench_figures(row["texts"][lang]["short"]) for lang in model["languages"]
             }
             for row in model["files"]
         }
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise LilmError(f"it lacks figures that the page shows ({error})", where=str(report), remedy=remedy) from error
-
-
-def _quant_figures(figures: Mapping[str, Any]) -> dict[str, Any]:
-    kld, top = figures["kld_mean"] or {}, figures["same_top"] or {}
-    return {
-        "bits_per_byte": figures["bits_per_byte"]["value"],
-        "kld_mean": kld.get("value"),
-        "kld_se": kld.get("se"),
-        "kld_ci95": kld.get("ci95"),
-        "top1_agreement": top.get("value"),
-    }
 
 
 def measured(report: Path) -> dict[str, dict[str, Any]]:

@@ -20,6 +20,7 @@ from lilm.pipeline.stage import stage_named
 from lilm.pipeline.work import changed_setting
 from lilm.progress import Reporter
 from lilm.recipe import Recipe, load_recipe
+from lilm.report.quant_figures import bench_figures
 from lilm.report.units import size
 
 GENERATION = "generation_config.json"
@@ -109,20 +110,10 @@ def _bench(run: Path, reporter: Reporter) -> dict[str, Any] | None:
 
 def _of_quant(model: Mapping[str, Any]) -> dict[str, Any] | None:
     """None for a report of another version."""
-
-    def figures(text: Mapping[str, Any]) -> dict[str, Any]:
-        kld, same = text["kld_mean"] or {}, text["same_top"] or {}
-        return {
-            "bits_per_byte": text["bits_per_byte"]["value"],
-            "kld_mean": kld.get("value"),
-            "kld_se": kld.get("se"),
-            "top1_agreement": same.get("value"),
-        }
-
     try:
         languages, on = model["languages"], model["measured_on"]
         rows = [
-            {"name": row["name"], "quality": {lang: figures(row["texts"][lang]["short"]) for lang in languages}}
+            {"name": row["name"], "quality": {lang: bench_figures(row["texts"][lang]["short"]) for lang in languages}}
             for row in model["files"]
             if not row["control"]
         ]
