@@ -24,7 +24,7 @@ class Visitor:
         self.send: Locator = page.get_by_role("button", name="Send")
         self.stop: Locator = page.get_by_role("button", name="Stop", exact=True)
         self.asked: Locator = page.locator("#chat .message.user")
-        self.answers: Locator = page.locator("#chat .message.bot")
+        self.answers: Locator = page.locator("#chat .message.bot:not(.pending)")  # three dots are none
         self.toast: Locator = page.locator(".toast-body")
 
     def ask(self, text: str) -> None:
