@@ -31,7 +31,9 @@ class OptimConfig(Section):
     max_grad_norm: float = Field(default=1.0, gt=0)
     """A longer gradient is scaled down to this norm."""
     diverged: float = Field(default=1.0, ge=0)
-    """Stops when the mean loss of 50 steps is so many nats above the lowest such mean; 0: never."""
+    """When the mean loss of 50 steps is so many nats above the lowest such mean, training goes back to its last sound
+    checkpoint and on from there at half the rate, three times at most; then, or without a checkpoint, it stops. 0:
+    never."""
 
     @model_validator(mode="after")
     def _divides(self) -> "OptimConfig":

@@ -25,6 +25,7 @@ from lilm.train.trainer.batches import Batch
 from lilm.train.trainer.checkpoint import checkpoint_bytes
 from lilm.train.trainer.health import WINDOW, DivergenceGuard
 from lilm.train.trainer.loop import Job, train
+from lilm.train.trainer.setback import later, told
 
 
 def tiny() -> LlamaForCausalLM:
@@ -54,6 +55,72 @@ def test_a_run_that_diverges_is_stopped_and_told_how_far(tmp_path: Path, reporte
         LilmError, match=r"diverged: the mean loss of the last 50 steps is [\d.]+ at step (6|7|8|9|10)\d"
     ):
         train(tiny(), lost, reporter)
+
+
+def breaking(folder: Path, **options: Any) -> Job:
+    """From step 60 on its batches teach something else, until it has gone back: a stand-in for steps too long."""
+
+    def batches(step: int) -> Batch:
+        batch = same_batch(0)
+        if step < 60 or any("went_back" in path.read_text() for path in folder.glob("step-*/state.json")):
+            return batch
+        return Batch(batch.input_ids, batch.position_ids, noise(step))
+
+    optim = {"steps": 140, "lr": 0.01, "schedule": "constant", "warmup": 0.0}
+    return Job(**{**job(folder, **optim).__dict__, "batch_at": batches, "checkpoint_every": 20, **options})
+
+
+def noise(step: int) -> torch.Tensor:
+    return torch.randint(0, 64, (2, 16), generator=torch.Generator().manual_seed(step))
+
+
+def test_a_run_that_diverges_goes_back_and_on_at_half_the_rate(tmp_path: Path, reporter: Reporter) -> None:
+    metrics, _ = train(tiny(), breaking(tmp_path / "whole"), reporter)
+    assert [entry["step"] for entry in metrics] == list(range(1, 141)), "what was lost stands nowhere"
+    (back,) = [entry for entry in metrics if "went_back" in entry]
+    assert back["step"] == 60, "the last checkpoint before it broke, not the last one"
+    (once,) = back["went_back"]
+    assert 60 < once["from"] < 110 and "the mean loss of the last 50 steps" in once["why"]
+    assert {entry["lr"] for entry in metrics[:60]} == {0.01} and {entry["lr"] for entry in metrics[60:]} == {0.005}
+    assert metrics[-1]["loss"] < metrics[59]["loss"]
+    note = told([later(entry, 1000) for entry in metrics])
+    assert note.startswith(f"At step {1000 + once['from']} it went back to step 1060, to go on at half the rate")
+    assert [path.name for path in (tmp_path / "whole").iterdir()] == ["step-00000140"]
+
+
+@pytest.mark.parametrize(("at", "times"), [(70, 1), (85, 1), (62, 2)])
+def test_killed_around_a_setback_it_ends_in_the_same_bits(
+    tmp_path: Path, reporter: Reporter, at: int, times: int
+) -> None:
+    """Before it is lost, with a newer checkpoint that is not sound, and just after it went back."""
+    whole, cut = tiny(), tiny()
+    metrics, _ = train(whole, breaking(tmp_path / "whole"), reporter)
+    first = breaking(tmp_path / "cut")
+    counted: list[int] = []
+
+    def killed(step: int) -> Batch:
+        counted.append(step)
+        if step == at and counted.count(step) == times:
+            raise KeyboardInterrupt
+        return first.batch_at(step)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(cut, Job(**{**first.__dict__, "batch_at": killed}), reporter)
+    again = tiny()
+    assert train(again, first, reporter)[0] == metrics
+    assert all(torch.equal(one, other) for one, other in zip(whole.parameters(), again.parameters(), strict=True))
+
+
+def test_what_goes_back_too_often_stops(tmp_path: Path, reporter: Reporter) -> None:
+    def batches(step: int) -> Batch:
+        batch = same_batch(0)
+        return Batch(batch.input_ids, batch.position_ids, noise(step)) if step >= 60 else batch
+
+    said: list[str] = []
+    reporter.say = said.append  # type: ignore[method-assign]
+    with pytest.raises(LilmError, match="diverged: the mean loss"):
+        train(tiny(), breaking(tmp_path, batch_at=batches), reporter)
+    assert sum("at half the rate" in line for line in said) == 3
 
 
 def test_one_spike_is_no_divergence_and_a_restart_remembers() -> None:

@@ -38,13 +38,14 @@ def checkpoint_bytes(named: dict[str, torch.nn.Parameter]) -> int:
     return HEADERS + sum(p.numel() * p.element_size() for p in named.values()) * (1 + len(MOMENTS))
 
 
-def save_checkpoint(folder: Path, step: int, state: State, tokenizer_sha256: str, extra: Any) -> None:
-    """Write `folder/step-00000040` after step 40: weights and optimizer state of what is trained. Drop older ones.
+def save_checkpoint(folder: Path, step: int, state: State, tokenizer_sha256: str, extra: Any, *, kept: int = 0) -> None:
+    """Write `folder/step-00000040` after step 40: weights and optimizer state of what is trained. Drop the others, but
+    not that of step `kept`.
 
     tokenizer_sha256: of the tokenizer.json whose ids the model learns, or "". extra: JSON value that comes back with
     the checkpoint.
     """
-    final = folder / f"step-{step:08d}"
+    final = path_of(folder, step)
     part = folder / f"{final.name}.part"
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
@@ -57,8 +58,12 @@ def save_checkpoint(folder: Path, step: int, state: State, tokenizer_sha256: str
     shutil.rmtree(final, ignore_errors=True)  # a damaged one of that step, from which nothing could go on
     part.rename(final)
     for old in _ours(folder):
-        if old != final:
+        if old not in (final, path_of(folder, kept)):
             shutil.rmtree(old)
+
+
+def path_of(folder: Path, step: int) -> Path:
+    return folder / f"step-{step:08d}"
 
 
 def _ours(folder: Path) -> list[Path]:
@@ -80,6 +85,11 @@ def _is_whole(folder: Path) -> bool:
         return False  # cut in half: an older one, or the beginning, is used instead
 
 
+def is_whole(folder: Path, step: int) -> bool:
+    """Whether the files of that step's checkpoint are those that were written."""
+    return _is_whole(path_of(folder, step))
+
+
 def newest_step(folder: Path) -> int | None:
     """The step of the newest checkpoint whose files are those that were written, or None."""
     steps = [path for path in _ours(folder) if path.suffix != ".part"]
@@ -91,7 +101,7 @@ def open_checkpoint(folder: Path, step: int, named: dict[str, torch.nn.Parameter
 
     Raises LilmError when it holds other parameters than the model trains, or was trained on another tokenizer's ids.
     """
-    path = folder / f"step-{step:08d}"
+    path = path_of(folder, step)
     state = json.loads((path / STATE).read_text(encoding="utf-8"))
     if state["tokenizer_sha256"] != tokenizer_sha256:
         raise LilmError(

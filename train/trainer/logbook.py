@@ -10,6 +10,7 @@ from typing import Any
 from lilm.disk import write_atomic
 from lilm.pipeline.artifact import files_below
 from lilm.progress import Reporter
+from lilm.train.trainer import setback
 from lilm.train.trainer.loop import Metrics
 from lilm.train.trainer.rank import current_rank
 from lilm.train.trainer.report import write_report
@@ -65,7 +66,7 @@ class Logbook:
         return self._figures.get("mfu")
 
     def _staged(self, metrics: Metrics) -> Metrics:
-        return [{"stage": self._stage, **entry, "step": entry["step"] + self._offset} for entry in metrics]
+        return [{"stage": self._stage, **setback.later(entry, self._offset)} for entry in metrics]
 
     def end(self, answers: Sequence[Mapping[str, str]] = ()) -> tuple[str, ...]:
         """answers: see `write_report`."""
@@ -83,7 +84,8 @@ class Logbook:
         self._page_at = time.monotonic()
 
     def _write(self, metrics: Metrics, answers: Sequence[Mapping[str, str]] = ()) -> None:
-        write_report(self._title, metrics, self._figures, self._folder / PAGE, self._note, answers, self._unit)
+        note = ". ".join(part for part in (self._note, setback.told(metrics)) if part)
+        write_report(self._title, metrics, self._figures, self._folder / PAGE, note, answers, self._unit)
 
 
 def _summary_writer(folder: Path, reporter: Reporter) -> Any:

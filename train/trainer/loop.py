@@ -15,6 +15,7 @@ from lilm.llama.shape import Shape
 from lilm.progress import Reporter
 from lilm.recipe import OptimConfig
 from lilm.train.pack.packing import IGNORE
+from lilm.train.trainer import setback
 from lilm.train.trainer.attention import exact_attention, flat_attention
 from lilm.train.trainer.batches import BatchAt
 from lilm.train.trainer.best import BestWeights, KeepBest
@@ -27,7 +28,7 @@ from lilm.train.trainer.checkpoint import (
 )
 from lilm.train.trainer.compiled import compiled_layers, eager
 from lilm.train.trainer.engine import Engine, PlainEngine
-from lilm.train.trainer.health import DivergenceGuard, check_finite, losses
+from lilm.train.trainer.health import DivergenceGuard, Lost, check_finite, losses
 from lilm.train.trainer.hosts import micro_batches
 from lilm.train.trainer.loss import LossModel
 from lilm.train.trainer.optimizer import adamw, keep_level, layers_kept, rows_kept
@@ -132,8 +133,9 @@ def train(model: torch.nn.Module, job: Job, reporter: Reporter) -> tuple[Metrics
 
     Returns the metrics, one entry a step (loss in nats per token and grad_norm over all processes, lr, what `measure`
     said), and the tokens per second of all processes while training. The same batches, threads and start give the
-    same bits, with or without restarts. Raises LilmError when the loss is not a number or the run has diverged, when
-    the disk has no room for a checkpoint, for a checkpoint or a batch that does not fit, and when no layer is left to
+    same bits, with or without restarts. When the loss is not a number or the run has diverged it goes back to its last
+    sound checkpoint, at half the rate (`setback`). Raises LilmError when there is none or that does not help, when the
+    disk has no room for a checkpoint, for a checkpoint or a batch that does not fit, and when no layer is left to
     learn.
     """
     with layers_kept(model, job.kept_layers, job.label):
@@ -162,18 +164,29 @@ def _train(model: torch.nn.Module, job: Job, reporter: Reporter) -> tuple[Metric
         best = None if job.keep_best is None else BestWeights(job.keep_best, job.checkpoints)
         if best is not None and start == 0:
             best.see(engine, metrics)
-        guard = DivergenceGuard(job.optim.diverged, job.label, losses(metrics))
+        guard = _guard(job, metrics)
         model.train()
         with reporter.bar(job.label, job.optim.steps, start) as bar:
-            over = job.is_over(metrics)
-            for step in range(start, job.optim.steps):
-                if over:
-                    break
+            step, over = start, job.is_over(metrics)
+            while step < job.optim.steps and not over:
                 speed.start()
-                entry, tokens = _step(engine, job, step)
-                speed.stop(tokens)
                 done = step + 1
-                guard.see(entry["loss"], done)
+                try:
+                    entry, tokens = _step(engine, job, step, setback.rate_scale(metrics))
+                    guard.see(entry["loss"], done)
+                except Lost as lost:
+                    sound = setback.before(
+                        lost, done, guard.sound_step, job.checkpoints, named, job.tokenizer_sha256, reporter
+                    )
+                    engine.restore(sound.state(), sound.step)
+                    step, metrics = sound.step, sound.extra
+                    guard = _guard(job, metrics)
+                    barrier()  # all have read it
+                    _save(engine, job, needed, step, metrics)  # and none finds a newer one after a kill
+                    bar.advance(step - done + 1)
+                    continue
+                speed.stop(tokens)
+                step = done
                 if job.measures_at(done):
                     entry |= _measured(model, job)
                     model.train()
@@ -182,8 +195,8 @@ def _train(model: torch.nn.Module, job: Job, reporter: Reporter) -> tuple[Metric
                     best.see(engine, metrics)
                 over = done == job.optim.steps or (job.measures_at(done) and job.is_over(metrics))
                 if job.checkpoint_every and (done % job.checkpoint_every == 0 or over):
-                    _save(engine, job, needed, done, metrics)
-                    if best is not None:
+                    _save(engine, job, needed, done, metrics, kept=0 if over else guard.sound_step)
+                    if best is not None and (over or guard.sound_step == done):
                         best.tidy(metrics)
                 if job.observe is not None and current_rank().rank == 0:
                     job.observe(metrics, speed)
@@ -196,14 +209,18 @@ def _train(model: torch.nn.Module, job: Job, reporter: Reporter) -> tuple[Metric
     return metrics, speed.tokens_per_s
 
 
-def _step(engine: Engine, job: Job, step: int) -> tuple[dict[str, Any], int]:
+def _guard(job: Job, metrics: Metrics) -> DivergenceGuard:
+    return DivergenceGuard(job.optim.diverged, job.label, losses(metrics), job.checkpoint_every)
+
+
+def _step(engine: Engine, job: Job, step: int, rate_scale: float) -> tuple[dict[str, Any], int]:
     """(the metrics of one step, tokens of all processes in it)."""
     batch = job.batch_at(step)
     mine = int((batch.labels != IGNORE).sum())
     counted, tokens = (int(value) for value in all_sum([mine, batch.input_ids.numel()]))
     if counted == 0:
         raise LilmError(f"step {step} has no token to learn", where=job.label, remedy="check the data")
-    rate = learning_rate(step, job.optim)
+    rate = learning_rate(step, job.optim) * rate_scale
     part, norm = engine.step(batch, counted, rate)
     (loss,) = all_sum([part])
     check_finite(loss, norm, step, job.label)
@@ -225,9 +242,9 @@ def _require_room(job: Job, needed: int, step: int) -> None:
         require_space(job.checkpoints, needed, f"a checkpoint at step {step}", remedy)
 
 
-def _save(engine: Engine, job: Job, needed: int, done: int, metrics: Metrics) -> None:
+def _save(engine: Engine, job: Job, needed: int, done: int, metrics: Metrics, kept: int = 0) -> None:
     _require_room(job, needed, done)
     state = engine.state()
     if current_rank().rank == 0:
-        save_checkpoint(job.checkpoints, done, state, job.tokenizer_sha256, metrics)
+        save_checkpoint(job.checkpoints, done, state, job.tokenizer_sha256, metrics, kept=kept)
     barrier()
