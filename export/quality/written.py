@@ -18,8 +18,9 @@ LONGEST_UNIT = 64  # tokens that may be said again and again
 TIMES, TAIL = 3, 24  # a loop says its unit so often at the end, in so many tokens or more
 FEWEST_LETTERS = 8  # by which a script is told
 REPLACEMENT = "\ufffd"
-_JAPANESE = "KANA"  # kana and kanji are one script here; Chinese is told from it by nothing
-_SCRIPTS = {"HIRAGANA": _JAPANESE, "KATAKANA": _JAPANESE, "CJK": _JAPANESE}
+_HAN, _JAPANESE = "HAN", "KANA"  # with kana, kanji are Japanese
+_SCRIPTS = {"HIRAGANA": _JAPANESE, "KATAKANA": _JAPANESE, "CJK": _HAN}
+FEWEST_HAN = 24  # letters without any kana that are Chinese: fewer may be a Japanese name, date or list of words
 KINDS = ("loops", "wrong_language", "broken")
 
 
@@ -135,13 +136,20 @@ def is_loop(ids: Sequence[int]) -> bool:
 
 
 def script_of(text: str) -> str:
-    """The script of most letters, "" where there are fewer than FEWEST_LETTERS.
+    """The script of most letters, "" where there are too few to tell. Chinese is Han letters with next to no kana.
 
     >>> script_of("東京タワーへ行きます。"), script_of("a walk in Tokyo"), script_of("1 + 2 =")
     ('KANA', 'LATIN', '')
+    >>> script_of("春眠不觉晓，处处闻啼鸟。夜来风雨声，花落知多少。" * 2), script_of("明治・大正・昭和・平成・令和")
+    ('HAN', '')
     """
     counts = Counter(map(_script, filter(str.isalpha, text)))
-    return max(counts, key=lambda script: (counts[script], script)) if counts.total() >= FEWEST_LETTERS else ""
+    if counts.total() < FEWEST_LETTERS:
+        return ""
+    if counts[_JAPANESE] * FEWEST_HAN > counts[_HAN]:
+        counts[_JAPANESE] += counts.pop(_HAN, 0)
+    most = max(counts, key=lambda script: (counts[script], script))
+    return "" if most == _HAN and counts[_HAN] < FEWEST_HAN else most
 
 
 @lru_cache(maxsize=1 << 16)

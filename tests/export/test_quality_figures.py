@@ -168,6 +168,9 @@ def test_a_text_in_another_script_or_with_broken_characters_is_told() -> None:
     assert told("おじいさんが山へ行きました。OK") == (False, False)
     assert told("Once upon a time there was a cat.") == (True, False)
     assert told("1 + 2 = 3") == (None, False), "no letters, no language"
+    assert told("关于这个问题，我们认为人工智能的发展非常迅速，将来会有更多的应用。") == (True, False), "Chinese"
+    assert told("東京都千代田区丸の内") == (False, False)
+    assert told("明治、大正、昭和、平成、令和") == (None, False), "may be either"
     assert told("おじい\ufffdさんが山へ行きました。") == (False, True)
     nowhere = Beginning("fr", [1], "")
     assert judge(nowhere, "", Drawn((1,), "Once upon a time there was", True)).wrong_language is None
