@@ -34,8 +34,9 @@ def choose_calibration(
 ) -> tuple[Sample, Sample]:
     """Two samples of training documents without one in common, for importance and for sensitivity.
 
-    Each is of about so many `tokens`, the languages' shares the same, in windows of `n_ctx`. full: a GGUF file with the
-    vocabulary. Documents are taken at even distances from the whole corpus, and of each only its beginning.
+    Each is of about so many `tokens`, none where they are 0, the languages' shares the same, in windows of `n_ctx`.
+    full: a GGUF file with the vocabulary. Documents are taken at even distances from the whole corpus, and of each only
+    its beginning.
     Raises LilmError when a language has too little text, or a document is held out too.
     """
     bos = open_gguf(full).value("tokenizer.ggml.bos_token_id", int) or 0
@@ -53,7 +54,7 @@ def choose_calibration(
             uses = ([text for at, text in enumerate(texts) if at % EVERY], texts[::EVERY])
             for use in (0, 1):
                 windows, read = _windows(uses[use], encode, bos, wanted[use], n_ctx[use])
-                if not len(windows):
+                if wanted[use] and not len(windows):
                     raise LilmError(
                         f"too little training text of {lang!r} to measure on",
                         where=str(corpus),

@@ -21,6 +21,7 @@ from lilm.export.full_model import load_full
 from lilm.export.gguf_writer import write_outline
 from lilm.export.imatrix.collect import collect
 from lilm.export.imatrix.file import read_imatrix, write_imatrix
+from lilm.export.imatrix.given import copy_given
 from lilm.export.imatrix.importance import check_importance
 from lilm.export.matrices import matrices
 from lilm.export.retyped import retyped_bytes, write_retyped
@@ -121,12 +122,14 @@ def make_mix(
     opened = open_gguf(full)
     shape = Shape.of(read_llama_config(folder))
     languages = (context.language, context.base_language)
-    tokens = (config.calibration_tokens, config.sensitivity_tokens)
+    tokens = (0 if config.imatrix_file else config.calibration_tokens, config.sensitivity_tokens)
     n_ctx = (min(WINDOWS[0], shape.context), min(WINDOWS[1], shape.context))
     texts = choose_calibration(corpus, languages, full, tokens, n_ctx)
     kept = Kept(target.parent / FOLDER, _made_from(full, texts, config))
     model = load_full(folder, prepare_torch(context.seed, context.threads))
-    if config.imatrix and not kept.is_ours:
+    if config.imatrix_file and not kept.is_ours:
+        copy_given(config, kept.imatrix)
+    elif config.imatrix and not kept.is_ours:
         with context.reporter.bar("importance", len(texts[0].windows)) as bar:
             write_imatrix(kept.imatrix, collect(model, shape, texts[0].windows, languages, bar.advance))
     importance = read_imatrix(kept.imatrix) if config.imatrix else None
@@ -149,13 +152,14 @@ def make_mix(
 
         write_retyped(opened, target, types, blocks)
     foretold = total_cost(options(rows, lambda choice: choice.kld), chosen)
-    return Mix(_note(rows, chosen, config, texts[1]), _report(texts, config, foretold))
+    return Mix(_note(rows, chosen, config, texts[1]), _report(texts, config, foretold, kept.imatrix))
 
 
 def _made_from(full: Path, texts: Sequence[Sample], config: ExportConfig) -> str:
     """Hash of all that the measurements depend on, but the code."""
     sides = [[text.windows.shape, sha256_json(text.windows.tolist())] for text in texts]
-    return sha256_json([sha256_file(full), sides, list(config.mix_types), config.imatrix])
+    imatrix = sha256_file(Path(config.imatrix_file)) if config.imatrix_file else config.imatrix
+    return sha256_json([sha256_file(full), sides, list(config.mix_types), imatrix])
 
 
 def _measured(
@@ -186,17 +190,26 @@ def _note(rows: Sequence[Row], chosen: Sequence[int], config: ExportConfig, text
     largest = all(at == len(row.choices) - 1 for row, at in zip(rows, chosen, strict=True))
     return (
         f"types chosen by the KL divergence measured on {text.windows.size:,} training tokens"
-        + (", rounded with an importance matrix" if config.imatrix else "")
+        + (f", rounded with {_importance_named(config)}" if config.imatrix else "")
         + f"; of its matrices' bytes {shares}"
         + (f"; not among the types that are fast on phones: {', '.join(slow)}" if slow else "")
         + ("; the largest file of these types" if largest else "")
     )
 
 
-def _report(texts: Sequence[Sample], config: ExportConfig, foretold: float) -> dict[str, Mapping[str, Any]]:
+def _importance_named(config: ExportConfig) -> str:
+    return f"the importance matrix {Path(config.imatrix_file).name}" if config.imatrix_file else "an importance matrix"
+
+
+def _report(
+    texts: Sequence[Sample], config: ExportConfig, foretold: float, imatrix: Path
+) -> dict[str, Mapping[str, Any]]:
+    """Of an importance matrix of one's own no document is known: what it was measured on, nobody told."""
+
     def said(text: Sample) -> dict[str, Any]:
         return {"tokens": text.windows.size, "documents_sha256": list(text.documents)}
 
     measured = {"file": f"{FOLDER}/{SENSITIVITY}", **said(texts[1]), "summed_kld": foretold}
-    importance = {"file": f"{FOLDER}/{IMATRIX}", **said(texts[0])}
+    given = {"given": Path(config.imatrix_file).name, "sha256": sha256_file(imatrix)} if config.imatrix_file else {}
+    importance = {"file": f"{FOLDER}/{IMATRIX}", **(given or said(texts[0]))}
     return {"sensitivity": measured, **({"imatrix": importance} if config.imatrix else {})}

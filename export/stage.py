@@ -8,7 +8,7 @@ from lilm.disk import require_space
 from lilm.errors import LilmError
 from lilm.gguf_parts import MODEL, parts_of
 from lilm.pipeline.artifact import Artifact
-from lilm.pipeline.hashing import write_json
+from lilm.pipeline.hashing import sha256_file, write_json
 from lilm.pipeline.stage import Context
 from lilm.recipe import LEARNED, MIX, ExportConfig, QuantType
 
@@ -23,14 +23,25 @@ def check(config: ExportConfig, context: Context) -> None:
     twice = sorted({quant for quant in config.quants if config.quants.count(quant) > 1})
     if twice:
         raise LilmError(f"{twice[0]} stands there twice", where="export.quants", remedy="name each type once")
+    if config.imatrix_file:
+        from lilm.export.imatrix.given import read_given
+
+        read_given(config)
+
+
+def external(config: ExportConfig, context: Context) -> dict[str, str]:
+    path = Path(config.imatrix_file)
+    return {str(path): sha256_file(path)} if config.imatrix_file and path.is_file() else {}
 
 
 def check_base(config: ExportConfig, base: Path, context: Context) -> None:
-    """Raises LilmError for a budget that no file of this base's size meets."""
+    """Raises LilmError for a budget that no file of this base's size meets, and for an importance matrix that is of
+    another model."""
     if config.has_budget and base.is_dir():  # a GGUF file is told by its vocabulary
         from lilm.export.mix import check_base_target
 
         check_base_target(config, base, context.place)
+        _check_imatrix(config, base)
 
 
 def check_vocabulary(config: ExportConfig, base: Path, tokenizer: Path, context: Context) -> None:
@@ -39,6 +50,16 @@ def check_vocabulary(config: ExportConfig, base: Path, tokenizer: Path, context:
         from lilm.export.mix import check_grown_target
 
         check_grown_target(config, base, tokenizer, (context.language, context.base_language), context.place)
+        _check_imatrix(config, base)
+
+
+def _check_imatrix(config: ExportConfig, base: Path) -> None:
+    if config.imatrix_file:
+        from lilm.export.imatrix.given import check_given
+        from lilm.llama.config import read_llama_config
+        from lilm.llama.shape import Shape
+
+        check_given(config, Shape.of(read_llama_config(base)), whole=False)
 
 
 def gguf_name(quant: str) -> str:
@@ -136,11 +157,16 @@ def run(config: ExportConfig, inputs: Mapping[str, Path], out_dir: Path, context
 
 
 def _require(config: ExportConfig, inputs: Mapping[str, Path], shape: Any, context: Context) -> None:
-    """Raises LilmError when the memory, or the text to learn blocks from, is too little."""
+    """Raises LilmError when the memory, or the text to learn blocks from, is too little, or the importance matrix is
+    not this model's."""
     from lilm.export.memory import require_measuring
 
     if config.has_budget:
         require_measuring(shape, config)
+    if config.imatrix_file:
+        from lilm.export.imatrix.given import check_given
+
+        check_given(config, shape)
     for wanted in config.learned:
         from lilm.export.learned.memory import require_learning
         from lilm.export.learned.texts import open_texts

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +10,6 @@ from numpy.typing import NDArray
 from lilm.errors import LilmError
 from lilm.export.chunk import Matrix
 from lilm.export.matrices import input_of
-from lilm.gguf_file import GGUFTensor
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,26 @@ class Importance:
         return mean
 
 
-def check_importance(importance: Importance, found: Mapping[str, GGUFTensor], where: str) -> None:
+class Sided(Protocol):
+    """A matrix, of a file or of a layout."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """[rows, columns]"""
+
+
+def check_numbers(importance: Importance, where: str) -> None:
+    """Raises LilmError unless each matrix was measured on some input, and has finite numbers from 0 on."""
+    for name, sums in importance.sums.items():
+        if importance.counts[name] < 1:
+            raise _bad(f"{name} was not measured (no inputs)", where)
+        if not np.isfinite(sums).all():
+            raise _bad(f"{name} has values that are no numbers", where)
+        if (sums < 0).any():
+            raise _bad(f"{name} has values below 0, and squares have none", where)
+
+
+def check_importance(importance: Importance, found: Mapping[str, Sided], where: str) -> None:
     """Raises LilmError unless `importance` names each matrix of the model that has inputs, and nothing else, with one
     finite number from 0 on for each column. (llama.cpp ignores unknown names, and rounds a matrix without importance
     as if all its columns mattered alike.)
@@ -48,12 +67,7 @@ def check_importance(importance: Importance, found: Mapping[str, GGUFTensor], wh
             raise _bad(f"it names {name}, which is no matrix with inputs in this model", where)
         if sums.shape != (found[name].shape[-1],):
             raise _bad(f"{name} has {sums.size} columns there and {found[name].shape[-1]} in the model", where)
-        if importance.counts[name] < 1:
-            raise _bad(f"{name} was not measured (no inputs)", where)
-        if not np.isfinite(sums).all():
-            raise _bad(f"{name} has values that are no numbers", where)
-        if (sums < 0).any():
-            raise _bad(f"{name} has values below 0, and squares have none", where)
+    check_numbers(importance, where)
     missing = _first(wanted - importance.sums.keys() - {"token_embd.weight"})
     if missing:
         remedy = "collect it again, with llama-imatrix --process-output for output.weight"

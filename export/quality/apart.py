@@ -15,7 +15,8 @@ TRAINING = "training"
 
 
 def prove_apart(run: OpenedRun, measured: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """{"measured", "read", "overlap": 0}: number of documents and hash of their sorted hashes, by kind and by reader.
+    """{"measured", "read", "overlap": 0, "unknown"}: number of documents and hash of their sorted hashes, by kind and
+    by reader; the readers of which nobody knows what they read, as of an importance matrix of the user's own.
 
     measured: by kind of text, hashes of whole documents. The readers are training and the learning of blocks (the
     corpus's training split, all of it), and importance and sensitivity of a budget.
@@ -25,7 +26,9 @@ def prove_apart(run: OpenedRun, measured: Mapping[str, Sequence[str]]) -> dict[s
     _check_corpus(run.folder)
     languages = [lang for lang in run.languages if lang in measured]
     ours = {one for lang in languages for one in measured[lang]}
-    used = {name: list(entry["documents_sha256"]) for name, entry in run.report.get("calibration", {}).items()}
+    calibration = run.report.get("calibration", {})
+    unknown = [name for name, entry in calibration.items() if "documents_sha256" not in entry]
+    used = {name: list(entry["documents_sha256"]) for name, entry in calibration.items() if name not in unknown}
     calibrated = {one for found in used.values() for one in found}
     training = hashlib.sha256()
     documents, known = 0, set()
@@ -50,6 +53,7 @@ def prove_apart(run: OpenedRun, measured: Mapping[str, Sequence[str]]) -> dict[s
             **{name: describe(found) for name, found in used.items()},
         },
         "overlap": 0,
+        "unknown": unknown,
     }
 
 

@@ -109,6 +109,8 @@ def measure_run(
         reporter.say(f"{run.recipe.name}: {len(run.files)} files against {run.full.name}")
         texts = find_texts(run, plan, reporter.say)
         proof = prove_apart(run, texts.documents)
+        if proof["unknown"]:
+            reporter.say(f"  not proved: what {run.recipe.export.imatrix_file} was measured on is not known to LiLM")
         made = Controls((), {})
         if plan.controls:
             from lilm.export.quality.controls import make_controls

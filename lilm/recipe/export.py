@@ -1,8 +1,8 @@
 """[export]: GGUF files."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from lilm.recipe.section import LicenseName, Section
 from lilm.recipe.training import OptimConfig
@@ -79,9 +79,10 @@ class ExportConfig(Section):
     device: str = ""
     """Instead of target_mb: a device that `lilm fit` knows (iphone-safari, android-6gb, …). The file is as large
     as what an app or a page may use there allows, less what a context of wasm.n_ctx takes."""
-    imatrix: bool = True
+    imatrix: bool | str = True
     """Matrices of that file are rounded so that errors fall where inputs are small (an importance matrix). The files of
-    `quants` are not: with one llama.cpp gives Q4_0 types that are slow on phones."""
+    `quants` are not: with one llama.cpp gives Q4_0 types that are slow on phones. A path: of one's own, in the GGUF
+    format of llama.cpp's llama-imatrix, of this very model with its new pieces; none is measured then."""
     mix_types: tuple[BlockName, ...] = Field(default=("Q8_0", "Q6_K", "Q5_K", "Q4_K", "Q4_0", "IQ4_NL"), min_length=1)
     """What that file's matrices may be. These six are fast on phones and in the browser; the others only smaller. Rows
     that 256 does not divide have Q8_0, Q4_0 and IQ4_NL of them (and Q5_1, Q5_0, Q4_1). The six and Q3_K (3.44 bits)
@@ -120,6 +121,22 @@ class ExportConfig(Section):
             raise ValueError("mix_types names a type twice")
         return self
 
+    @field_validator("imatrix", mode="before")
+    @classmethod
+    def _is_yes_no_or_a_path(cls, value: Any) -> Any:
+        if not isinstance(value, bool | str) or value == "":  # a union's own words would name a key inside this one
+            raise ValueError("true, false or the path of a file")
+        return value
+
+    @model_validator(mode="after")
+    def _has_a_file_to_round(self) -> "ExportConfig":
+        if self.imatrix_file and not self.has_budget:
+            raise ValueError(
+                "export.imatrix is a file, and nothing is rounded with one but the file of export.target_mb, "
+                "bits_per_weight or device"
+            )
+        return self
+
     @model_validator(mode="after")
     def _begins_with_a_file(self) -> "ExportConfig":
         names = [one.quant for one in self.learned]
@@ -137,6 +154,11 @@ class ExportConfig(Section):
     def budget_key(self) -> str:
         """The key that says how large the file of mixed types may be; "" when none does."""
         return next((key for key in BUDGETS if getattr(self, key)), "")
+
+    @property
+    def imatrix_file(self) -> str:
+        """The path of an importance matrix of one's own; "" without one."""
+        return self.imatrix if isinstance(self.imatrix, str) else ""
 
     @property
     def has_budget(self) -> bool:

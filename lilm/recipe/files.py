@@ -132,7 +132,8 @@ CODES = {"japanese": "ja", "jp": "ja", "jpn": "ja", "ja-jp": "ja", "日本語": 
          "arabic": "ar", "hindi": "hi", "swahili": "sw"}  # fmt: skip
 
 
-PATHS = frozenset({"path", "earlier", "models", "hostfile"})  # keys whose values are paths, relative to the recipe
+# Keys whose values are paths, relative to the recipe.
+PATHS = frozenset({"path", "earlier", "models", "hostfile", "imatrix"})
 
 
 LONGEST_NAME, LONGEST_PATH = 255, 4095  # bytes; systems refuse to look for what is longer
