@@ -27,6 +27,7 @@ from lilm.export.matrices import matrices
 from lilm.export.retyped import retyped_bytes, write_retyped
 from lilm.fit.budget import target_bytes
 from lilm.fit.device import Place
+from lilm.fit.known.times import slow_words
 from lilm.gguf_file import GGUFFile, open_gguf
 from lilm.llama.config import read_llama_config
 from lilm.llama.layout import layout
@@ -193,6 +194,7 @@ def _note(rows: Sequence[Row], chosen: Sequence[int], config: ExportConfig, text
         + (f", rounded with {_importance_named(config)}" if config.imatrix else "")
         + f"; of its matrices' bytes {shares}"
         + (f"; not among the types that are fast on phones: {', '.join(slow)}" if slow else "")
+        + (f"; in a browser {', '.join(in_browser)}" if (in_browser := slow_words(sorted(by_type), "browser")) else "")
         + ("; the largest file of these types" if largest else "")
     )
 

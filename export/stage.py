@@ -27,6 +27,21 @@ def check(config: ExportConfig, context: Context) -> None:
         from lilm.export.imatrix.given import read_given
 
         read_given(config)
+    if config.has_budget and (words := slow_choices(config)):
+        context.reporter.say(f"  export.mix_types: {words}")
+
+
+def slow_choices(config: ExportConfig) -> str:
+    """What is to be said of types that a budget may have beside those with kernels of their own everywhere; "" where
+    none is slow."""
+    from lilm.export.block_types import FAST
+    from lilm.fit.known.times import BACKENDS, slow_words
+
+    more = [name for name in config.mix_types if name not in FAST]
+    said = {backend: slow_words(more, backend) for backend in BACKENDS}
+    parts = [f"{BACKENDS[backend]} {'; '.join(words)}" for backend, words in said.items() if words]
+    phones = [f"on phones llama.cpp repacks no {', '.join(more)}"] * bool(more)
+    return " — ".join([*parts, *phones])
 
 
 def external(config: ExportConfig, context: Context) -> dict[str, str]:
@@ -222,20 +237,24 @@ def _entries(
 
 
 def describe(path: Path, quant: str, note: str) -> dict[str, Any]:
-    """One file's row in the report: size, bits per weight, and the type of each tensor as it stands in the file.
+    """One file's row in the report: size, bits per weight, the type of each tensor as it stands in the file, and by
+    backend what is to be said of types that were measured to be slow there.
 
     Of a model in parts, `path` is the first; its size is that of all, and `parts` names them."""
     from lilm.export.gguf_info import bits_per_weight, by_type, read_tensors
+    from lilm.fit.known.times import BACKENDS, slow_words
 
     parts = parts_of(path)
     tensors = [tensor for part in parts for tensor in read_tensors(part)]
     total = sum(part.stat().st_size for part in parts)
+    used = {tensor.type for tensor in tensors if tensor.dimensions > 1} - {FULL}
     return {
         "name": path.name,
         "quant": quant,
         "bytes": total,
         "bits_per_weight": bits_per_weight(total, tensors),
         "tensor_types": by_type(tensors),
+        "slow": {backend: words for backend in BACKENDS if (words := slow_words(sorted(used), backend))},
         "tensors": {tensor.name: tensor.type for tensor in tensors},
         "note": note,
         **({"parts": [part.name for part in parts]} if len(parts) > 1 else {}),

@@ -49,7 +49,7 @@ def register(app: typer.Typer) -> None:
             str,
             typer.Option(
                 help="real: leave out some of tokenizer, files, page; quant: some of generations, speed, browser; "
-                "chat: some of native, node, chromium, crowd."
+                "chat: some of native, node, chromium, crowd; types: native or browser."
             ),
         ] = "",
         markdown: Annotated[
@@ -103,6 +103,9 @@ def register(app: typer.Typer) -> None:
             ),
         ] = "",
         limit: Annotated[int, typer.Option(min=0, help="quant: questions of each task, 1,000 when not given.")] = 0,
+        record: Annotated[
+            bool, typer.Option("--record", help="types: write the figures into LiLM's own data, for `lilm fit`.")
+        ] = False,
         out: Annotated[
             Path | None, typer.Option(help="quant, chat: results' folder, else RUN/quant, RUN/chat.")
         ] = None,
@@ -113,7 +116,8 @@ def register(app: typer.Typer) -> None:
         Examples: `lilm bench --run runs/quickstart` · `lilm bench stages --recipe quickstart --json stages.json` ·
         `lilm bench corpus --data texts` · `lilm bench gpu --json gpu.json` ·
         `lilm bench real --data texts --json real.json` · `lilm bench quant runs/quickstart --json quant.json` ·
-        `lilm bench chat runs/quickstart --data texts --json chat.json` · `lilm bench languages --json languages.json`
+        `lilm bench chat runs/quickstart --data texts --json chat.json` · `lilm bench languages --json languages.json` ·
+        `lilm bench types --json types.json`
         """
         if not name:
             run_one("bench", recipe, run_dir, force)
@@ -143,6 +147,7 @@ def register(app: typer.Typer) -> None:
             "kills": kills,
             "clients": clients,
             "plain_base": plain_base,
+            "record": record,
         }
         figures = run_benchmark(name, Reporter(), json_file, **{key: value for key, value in options.items() if value})
         if json_file is not None:

@@ -94,6 +94,7 @@ BENCHMARKS = {
     "kills": "lilm.train.faults.kills:measure",
     "quant": "lilm.export.quality.bench:measure",
     "browser": "lilm.wasm.bench.browser:measure",
+    "types": "lilm.wasm.bench.types:measure",
     "chat": "lilm.export.talk.bench:measure",
     "languages": "lilm.train.languages.bench:measure",
 }

@@ -15,7 +15,8 @@ from lilm.fit.browser import Use
 from lilm.fit.device import MB, Device
 from lilm.fit.fits import contexts_of, fit_matrix, fit_row
 from lilm.fit.known.devices import find_device, load_devices
-from lilm.fit.known.types import slow_types
+from lilm.fit.known.times import known_times, slow_words
+from lilm.fit.known.types import much_used, slow_types
 from lilm.fit.model import Model, read_model
 from lilm.fit.needs import parts_on
 from lilm.fit.parts import check_cache
@@ -134,10 +135,15 @@ def _said(kind: str, n_ctx: int, parts: Mapping[str, int]) -> str:
 
 
 def slow_lines(devices: Sequence[Device], models: Mapping[str, Model]) -> list[str]:
-    """What is to be said of files whose matrices are mainly of types that are slow on these devices."""
-    lines = []
+    """What is to be said of files whose matrices are mainly of types that are slow on these devices, and of those types
+    that were measured to be."""
+    lines: list[str] = []
+    sources: set[str] = set()
     for name, model in models.items():
         for backend in dict.fromkeys(one.backend for one in devices):
             if slow := slow_types(model, backend):
                 lines.append(f"{name} is slow {BACKENDS[backend]}: {', '.join(slow)} have no kernels there")
-    return lines
+            if words := slow_words(much_used(model), backend):
+                lines.append(f"{name} {BACKENDS[backend]}: {'; '.join(words)}")
+                sources.add(f"times {BACKENDS[backend]}: {known_times()[backend].source}")
+    return [*lines, *sorted(sources)]

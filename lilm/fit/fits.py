@@ -5,7 +5,8 @@ from typing import Any
 
 from lilm.fit.browser import Use
 from lilm.fit.device import Device
-from lilm.fit.known.types import slow_types
+from lilm.fit.known.times import slow_words
+from lilm.fit.known.types import much_used, slow_types
 from lilm.fit.model import Model
 from lilm.fit.needs import available_bytes, longest_on, needed_bytes
 
@@ -34,7 +35,8 @@ def fit_row(device: Device, model: Model, use: Use, contexts: Iterable[int]) -> 
 
 
 def fit_matrix(devices: Iterable[Device], models: Mapping[str, Model], use: Use) -> list[dict[str, Any]]:
-    """A row for each device: the longest context for each file, by its name, and the files that are slow there."""
+    """A row for each device: the longest context for each file, by its name, the files that are slow there, and what
+    was measured of slow types in them."""
     return [
         {
             "device": one.name,
@@ -47,6 +49,9 @@ def fit_matrix(devices: Iterable[Device], models: Mapping[str, Model], use: Use)
             "source": one.source,
             "longest_n_ctx": {name: longest_on(one, model, use) for name, model in models.items()},
             "slow": sorted(name for name, model in models.items() if slow_types(model, one.backend)),
+            "times": {
+                name: words for name, model in models.items() if (words := slow_words(much_used(model), one.backend))
+            },
         }
         for one in devices
     ]

@@ -74,6 +74,8 @@ def _say(model: Mapping[str, Any], device: Device, n_ctx: int) -> tuple[str, str
     words = _why(choice, choice.file, model["languages"])
     if choice.file["name"] in device["slow"]:
         words += " It is slow there: most of its bytes are of types without kernels."
+    if times := device.get("times", {}).get(choice.file["name"]):  # none in a report of an older LiLM
+        words += f" Slow there as measured: {'; '.join(times)}."
     return choice.file["quant"], words
 
 
