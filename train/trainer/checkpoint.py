@@ -66,6 +66,16 @@ def path_of(folder: Path, step: int) -> Path:
     return folder / f"step-{step:08d}"
 
 
+def go_back_to(checkpoint: Checkpoint, folder: Path) -> None:
+    """Drop what is newer than `checkpoint` in `folder`, then write its `extra` down. Killed between the two, a run
+    goes on from it and comes here again."""
+    for other in _ours(folder):
+        if other != checkpoint.folder:
+            shutil.rmtree(other)
+    state = json.loads((checkpoint.folder / STATE).read_text(encoding="utf-8"))
+    write_json(checkpoint.folder / STATE, {**state, "extra": checkpoint.extra})
+
+
 def _ours(folder: Path) -> list[Path]:
     """Checkpoints, also unfinished ones, oldest first; what somebody put beside them, as a copy of one, is none."""
     named = ((found, path) for path in folder.glob("step-*") if (found := _NAME.fullmatch(path.name)) and path.is_dir())

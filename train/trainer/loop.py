@@ -22,6 +22,7 @@ from lilm.train.trainer.best import BestWeights, KeepBest
 from lilm.train.trainer.checkpoint import (
     Checkpoint,
     checkpoint_bytes,
+    go_back_to,
     newest_step,
     open_checkpoint,
     save_checkpoint,
@@ -182,7 +183,9 @@ def _train(model: torch.nn.Module, job: Job, reporter: Reporter) -> tuple[Metric
                     step, metrics = sound.step, sound.extra
                     guard = _guard(job, metrics)
                     barrier()  # all have read it
-                    _save(engine, job, needed, step, metrics)  # and none finds a newer one after a kill
+                    if current_rank().rank == 0:
+                        go_back_to(sound, job.checkpoints)
+                    barrier()
                     bar.advance(step - done + 1)
                     continue
                 speed.stop(tokens)
