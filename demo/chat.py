@@ -25,6 +25,7 @@ from lilm.demo.chat_turns import (
 )
 from lilm.demo.hosts import names_of
 from lilm.demo.meter import language_of, meter
+from lilm.demo.sessions import MOST, keep_few_sessions
 from lilm.errors import LilmError
 from lilm.llamacpp.answers import MAX_SEED, Order
 from lilm.llamacpp.chat import ChatEngine
@@ -212,6 +213,7 @@ def build_chat(
             taken = one.load.click(take, chosen, [one.chat, system_box, *controls], js=CHOOSE, cancels=answers, **here)
             taken.failure(free, None, controls, **here)
         page.load(None, js=START)
+    keep_few_sessions(page)
     closing = page.close
 
     def close(verbose: bool = True) -> None:
@@ -287,6 +289,7 @@ def launch(
             quiet=not block,
             footer_links=[],
             ssr_mode=False,
+            state_session_capacity=MOST,
             theme=local_theme(),
             i18n=translations(),
             css=(here / "chat.css").read_text(encoding="utf-8"),
