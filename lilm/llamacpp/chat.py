@@ -50,8 +50,9 @@ class ChatEngine(Closing):
         return self.write(messages, Order(sampling.model_dump(), n_predict, seed))
 
     def write(self, asked: str | Sequence[Mapping[str, str]], order: Order) -> Answer:
-        """Pieces of the answer to messages ({role, content}, the last from the user), or of what comes after a text, as
-        they come. What is asked is text throughout: no control token is looked for in it.
+        """Pieces of the answer to messages ({role, content}, the last from the user), of how the last one goes on where
+        that is an answer, or of what comes after a text, as they come. What is asked is text throughout: no control
+        token is looked for in it.
 
         Leaving it early stops the model. Its iterator raises Unanswerable when what is asked does not fit, or the
         template or llama.cpp refuses it, and LilmError when the child died, in whose place the next answer gets a new

@@ -2,13 +2,13 @@
 Imported in the child only, as `native` is."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from llama_cpp import llama_cpp as llama
 
 from lilm.chat import Message
-from lilm.chat.rendering import TemplateFailure
+from lilm.chat.rendering import TemplateFailure, well_formed
 from lilm.chat.template import ChatTemplate
 from lilm.chat.tokens import ChatVocabulary
 from lilm.llamacpp.native import Model, NativeError
@@ -49,17 +49,20 @@ class Conversation:
             raise NativeError(f"its chat template is not UTF-8 (byte {error.start})") from error
 
     def ids(self, messages: Sequence[Message]) -> list[int]:
-        """Tokens of a chat up to where the answer begins. Raises NativeError when the template refuses it."""
+        """Tokens of a chat up to where the answer begins, or of one whose last message is an answer to go on with, up
+        to its end. Raises NativeError when the template refuses it."""
+        begun = well_formed(messages[-1]["content"]) if messages and messages[-1]["role"] == "assistant" else None
         try:
-            parts = self._template.prompt(messages)
+            parts = self._template.prompt(messages if begun is None else messages[:-1])
         except TemplateFailure as error:
             raise NativeError(error.what) from error
         own = {part.text for part in parts if not part.typed}
         marks = {text: at for text, at in self._loose.items() if any(text in one for one in own)}
-        if not marks:
-            return self._vocabulary.ids(parts)
-        control = {**self._vocabulary.control, **marks}
-        return replace(self._vocabulary, control=control, encode=lambda text: self._as_words(text, marks)).ids(parts)
+        vocabulary = self._vocabulary
+        if marks:
+            control = {**vocabulary.control, **marks}
+            vocabulary = replace(vocabulary, control=control, encode=lambda text: self._as_words(text, marks))
+        return [*vocabulary.ids(parts), *_further(begun or "", vocabulary.encode)]
 
     def _encoded(self, text: str) -> list[int]:
         return self.model.tokenize(text, add_bos=False, parse_special=False)
@@ -93,3 +96,12 @@ class Conversation:
         if kept is None:
             raise NativeError(f"the message has {len(tokens)} tokens; the model's context has room for {room}")
         return self.ids(kept), len(messages) - len(kept)
+
+
+def _further(text: str, encode: Callable[[str], list[int]]) -> list[int]:
+    """Tokens of text that stands behind other text, as wasm/runtime/engine.mjs cuts it: without the space that some
+    vocabularies begin with."""
+    if not text:
+        return []
+    edge, both = encode("\n"), encode(f"\n{text}")
+    return both[len(edge) :] if both[: len(edge)] == edge else encode(text)

@@ -49,6 +49,19 @@ def test_the_seed_decides_sampled_text(engine: ChatEngine) -> None:
     assert texts[0] == texts[1] != texts[2]
 
 
+def test_an_answer_that_was_cut_goes_on_where_it_was(engine: ChatEngine) -> None:
+    """No mark of the template comes between; the letters decide where it is cut, not the tokens that wrote them."""
+    begun = [*HELLO, {"role": "assistant", "content": "The cat sat"}]
+    answer = engine.chat(begun, GREEDY, n_predict=8)
+    rest = "".join(answer)
+    longer = engine.chat([*HELLO, {"role": "assistant", "content": "The cat sat on the mat"}], GREEDY, n_predict=8)
+    assert rest and "".join(longer)
+    question = engine.chat(HELLO, GREEDY, n_predict=1)
+    list(question)
+    assert answer.outcome and longer.outcome and question.outcome
+    assert question.outcome.prompt_tokens < answer.outcome.prompt_tokens < longer.outcome.prompt_tokens
+
+
 def test_stop_ends_the_answer(engine: ChatEngine) -> None:
     pieces = []
     for piece in engine.chat(HELLO, GREEDY, n_predict=200):

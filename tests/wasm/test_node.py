@@ -98,8 +98,7 @@ def test_an_answer_goes_on_with_the_tokens_of_a_whole_one(name: str, wasm_dir: P
     with Engine(gguf, n_ctx=512, threads=1) as engine:
         for messages, run in zip(chats, begun, strict=True):
             ids = list(run.prompt_ids)
-            whole = engine.tokenize_chat(messages)  # goes on with the mark at the end of the turn
-            assert whole[: len(ids)] == ids and ids[: len(asked.prompt_ids)] == list(asked.prompt_ids)
+            assert ids == engine.tokenize_chat(messages) and ids[: len(asked.prompt_ids)] == list(asked.prompt_ids)
             assert engine.text(ids[len(asked.prompt_ids) :]).strip() == messages[-1]["content"]
 
 
