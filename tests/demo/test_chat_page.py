@@ -68,7 +68,10 @@ def test_what_is_copied_is_what_was_typed(visit: Callable[[str], Visitor], small
     visitor.wait_until_free()
     assert visitor.page.locator("#chat b, #chat .message img").count() == 0
     visitor.page.get_by_role("button", name="Copy conversation").click()
-    visitor.page.wait_for_function("async () => (await navigator.clipboard.readText()).includes('assistant:')")
+    visitor.page.evaluate(
+        "async () => { while (!(await navigator.clipboard.readText()).includes('assistant:'))"
+        " await new Promise((go) => setTimeout(go, 50)); }"
+    )
     assert f"user: {TYPED}\n" in visitor.page.evaluate("navigator.clipboard.readText()")
 
 

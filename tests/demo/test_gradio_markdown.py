@@ -106,7 +106,10 @@ def test_an_answer_is_shown_as_markdown_and_stays_its_source(visit: Any) -> None
     expect(answer.get_by_role("button", name="Copied")).to_be_visible()
     assert clipboard(page) == CODE
     page.get_by_role("button", name="Copy message").last.click()
-    page.wait_for_function("async () => (await navigator.clipboard.readText()).startsWith('# Head')")
+    page.evaluate(
+        "async () => { while (!(await navigator.clipboard.readText()).startsWith('# Head'))"
+        " await new Promise((go) => setTimeout(go, 50)); }"
+    )
     assert clipboard(page) == ANSWER
     with page.expect_download() as saved:
         page.get_by_role("button", name="Save chat").click()
