@@ -9,13 +9,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lilm.demo.answer_schema import schema_of
+from lilm.demo.chat_notes import (
+    BROKEN,
+    GROWING,
+    as_asked,
+    asked_again,
+    asked_for_more,
+    ended,
+    given_back,
+    is_awaited,
+    noted,
+    with_question,
+)
 from lilm.demo.chat_parts import local_theme, panel, sliders_of
 from lilm.demo.chat_texts import translations
 from lilm.demo.chat_turns import (
+    ARRIVED,
     CHOOSE,
+    CHOOSE_TALK,
+    HAND_OVER,
+    KEEP,
+    MISSED,
     OURS,
     SAVE,
     START,
+    START_TALKS,
     TO_THE_BOX,
     is_asked,
     loaded,
@@ -77,53 +95,65 @@ def build_chat(
     text = translations()
 
     def ask(message: str, *histories: list[dict[str, Any]]) -> tuple[Any, ...]:
-        if message.strip():
-            histories = tuple([*history, turn("user", message.strip())] for history in histories)
+        if message.strip():  # a question that was never answered is replaced
+            ends = [len(history) - is_asked(history) for history in histories]
+            pairs = zip(histories, ends, strict=True)
+            histories = tuple(with_question(history[:end], message.strip(), history[end:]) for history, end in pairs)
         return *histories, *busy(value="")
 
     def again(history: list[dict[str, Any]]) -> tuple[Any, ...]:
-        while history and history[-1]["role"] == "assistant":
-            history = history[:-1]
-        return history, *busy()
+        return asked_again(history), *busy()
+
+    def more(history: list[dict[str, Any]]) -> tuple[Any, ...]:
+        return asked_for_more(history), *busy()
 
     def edit(history: list[dict[str, Any]], edited: gr.EditData) -> tuple[Any, ...]:
         """Ask the changed question in place of the old one and of all that came after it."""
         at = edited.index if isinstance(edited.index, int) else edited.index[0]
+        was = [turn("user", plain(edited.previous_value)), *history[at + 1 :]]  # `history` has the new words already
         if not plain(edited.value).strip():
-            return gr.skip(), *free()
-        return [*history[:at], turn("user", plain(edited.value).strip())], *busy()
+            return [*history[:at], *was], *free()
+        return with_question(history[:at], plain(edited.value).strip(), was), *busy()
 
     def answer(request: gr.Request, *values: Any) -> Iterator[tuple[Any, ...]]:
         """Yields the histories with the growing answers, and the lines under them. Each is answered that waits for
-        it."""
+        it, or goes on."""
         lang = language_of(request.headers.get("accept-language", ""))
-        histories = [[turn(one["role"], plain(one["content"])) for one in history] for history in values[:count]]
+        histories = [as_asked(history) for history in values[:count]]
         meters: list[Any] = [gr.skip()] * count
         *numbers, system_message, form = values[count:]
         try:
             order = ordered(tuple(numbers), str(form or ""))
         except LilmError as error:
             raise told(error) from error
-        if not any(is_asked(history) for history in histories):
+        if not any(is_awaited(history) for history in histories):
             yield *histories, *meters
         for at, engine in enumerate(engines):
-            if not is_asked(asked := histories[at]):
+            if not is_awaited(history := histories[at]):
                 continue
-            pieces, said, sent = engine.write(messages_of(asked, str(system_message or "")), order), "", 0.0
+            kept, begun, also = history, "", {}
+            if not is_asked(history):  # what is there of a character that was cut would be gone on with as it stands
+                kept, begun, also = history[:-1], plain(history[-1]["content"]).rstrip("\ufffd"), {"more": True}
+            messages = messages_of([*kept, turn("assistant", begun)] if also else kept, str(system_message or ""))
+            pieces, said, sent = engine.write(messages, order), begun, 0.0
+
+            def answered(**note: Any) -> list[dict[str, Any]]:
+                return [*kept, noted(turn("assistant", said.strip()), **note, **also)]  # noqa: B023 - used at once
+
             try:
                 for piece in pieces:
-                    said += piece
+                    said = (said + piece).lstrip()
                     if time.monotonic() - sent > REDRAW_SECONDS:
                         sent = time.monotonic()
-                        histories[at] = [*asked, turn("assistant", said.lstrip())]
+                        histories[at] = [*kept, noted(turn("assistant", said), state=GROWING, **also)]
                         yield *histories, *meters
             except LilmError as error:
-                histories[at] = asked
+                histories[at] = answered(state=BROKEN) if said != begun else history
                 yield *histories, *meters
                 raise told(error) from error
             finally:
                 pieces.close()
-            histories[at] = [*asked, turn("assistant", said.strip())]
+            histories[at] = answered(**(ended(pieces.outcome, engine.n_ctx) if pieces.outcome else {"state": BROKEN}))
             meters[at] = meter(pieces.outcome, engine.n_ctx, engine.resident, lang) if pieces.outcome else ""
             yield *histories, *meters
 
@@ -149,9 +179,9 @@ def build_chat(
     def give_back(*histories: list[dict[str, Any]]) -> tuple[Any, ...]:
         """What has been said stays; a message that no word of an answer has come to goes back into the box, where it
         can be changed."""
-        asked = [history[-1] for history in histories if is_asked(history)]
-        kept = [history[:-1] if is_asked(history) else gr.skip() for history in histories]
-        return *kept, *(free(value=plain(asked[0]["content"])) if asked else free())
+        kept, texts = zip(*(given_back(history) for history in histories), strict=True)
+        text = next(filter(None, texts), "")
+        return *kept, *(free(value=text) if text else free())
 
     def take(chat: str) -> tuple[Any, ...]:
         """Go on with a saved chat."""
@@ -169,7 +199,7 @@ def build_chat(
         with gr.Row(equal_height=True) if count > 1 else nullcontext():
             for number, engine in enumerate(engines, 1):
                 with gr.Column() if count > 1 else nullcontext():
-                    panels.append(panel(engine.model.stem, number, text))
+                    panels.append(panel(engine.model.stem, number, text, keeps=count == 1))
         chats = [one.chat for one in panels]
         with gr.Row(equal_height=True):
             box = gr.Textbox(
@@ -205,14 +235,28 @@ def build_chat(
         for chat in chats:
             for event, change in ((chat.retry, again), (chat.edit, edit)):
                 answers.append(then_answer(event(change, chat, [chat, *controls], **here), api_visibility="private"))
-        stop.click(give_back, chats, [*chats, *controls], cancels=answers, **here)
-        chosen = gr.Textbox(visible=False)  # what CHOOSE gives goes to `take` in its place
         for one in panels:
-            one.chat.clear(free, None, controls, cancels=answers, **here)
-            one.save.click(None, [one.chat, system_box], None, js=SAVE)
-            taken = one.load.click(take, chosen, [one.chat, system_box, *controls], js=CHOOSE, cancels=answers, **here)
-            taken.failure(free, None, controls, **here)
+            if one.more is not None:
+                went_on = one.more.click(more, one.chat, [one.chat, *controls], **here)
+                answers.append(then_answer(went_on, api_visibility="private"))
+        stop.click(give_back, chats, [*chats, *controls], cancels=answers, **here)
+        chosen = gr.Textbox(visible=False)  # what a button's script gives goes to `take` in its place
         page.load(None, js=START)
+        for one in panels:
+            said, keeps = [one.chat, system_box], one.hand_over is not None
+            one.chat.clear(free, None, controls, cancels=answers, **here)
+            one.save.click(None, said, None, js=SAVE)
+            takers = [(one.load, CHOOSE_TALK), (one.hand_over, HAND_OVER)] if keeps else [(one.load, CHOOSE)]
+            for button, script in takers:
+                queued = {**here, "queue": button is one.load}  # else Gradio says "Error" alone where a file is no chat
+                taken = button.click(take, chosen, [*said, *controls], js=script, cancels=answers, **queued)
+                failed = taken.failure(free, None, controls, **here)
+                if keeps:
+                    taken.success(None, said, None, js=ARRIVED)
+                    failed.then(None, js=MISSED)
+            if keeps:
+                page.load(None, system_box, None, js=START_TALKS)
+                gr.on([one.chat.change, system_box.change], None, said, None, js=KEEP)
     keep_few_sessions(page)
     closing = page.close
 
@@ -258,11 +302,12 @@ def launch(
     here = files("lilm.demo")
 
     def ours(request: Request) -> Response:
-        """The page's own scripts."""
+        """The page's own scripts, and their icons."""
         name = request.path_params["name"]
         if name not in OURS:
             return PlainTextResponse("404 Not Found\n", status_code=404)
-        return FileResponse(str(here / name), media_type="text/javascript", headers={"Cache-Control": "no-cache"})
+        media_type = "image/svg+xml" if name.endswith(".svg") else "text/javascript"
+        return FileResponse(str(here / name), media_type=media_type, headers={"Cache-Control": "no-cache"})
 
     def no_upload(request: Request) -> Response:
         """This chat takes no files."""

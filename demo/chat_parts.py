@@ -9,16 +9,20 @@ from lilm.recipe import SamplingConfig
 
 
 class Panel(NamedTuple):
-    """One model's part of the page: its chat, the line under it, and the buttons that save a chat and load one."""
+    """One model's part of the page: its chat, the line under it, and the buttons that save a chat and load one. The
+    last two are pressed by the page's scripts: to go on with an answer, and to show a conversation that is kept. They
+    are None where none is."""
 
     chat: Any
     line: Any
     save: Any
     load: Any
+    more: Any = None
+    hand_over: Any = None
 
 
-def panel(name: str, number: int, text: Any) -> Panel:
-    """number: from 1 on, one for each model."""
+def panel(name: str, number: int, text: Any, keeps: bool) -> Panel:
+    """number: from 1 on, one for each model. keeps: conversations are kept, listed and gone on with."""
     import gradio as gr
 
     gr.Markdown(f"# {name}", elem_classes="model")
@@ -36,10 +40,17 @@ def panel(name: str, number: int, text: Any) -> Panel:
         elem_id="chat" if number == 1 else f"chat-{number}",
     )
     line = gr.Markdown("", elem_id="meter" if number == 1 else f"meter-{number}")
+
+    def button(name: str, **more: Any) -> Any:
+        return gr.Button(text(name), size="sm", scale=0, min_width=90, **more)
+
     with gr.Row():
-        save = gr.Button(text("save"), size="sm", scale=0, min_width=90)
-        load = gr.Button(text("load"), size="sm", scale=0, min_width=90)
-    return Panel(chat, line, save, load)
+        if keeps:
+            button("new", elem_id="new-chat")  # chat-talks.js does what these two do
+            button("talks", elem_id="open-talks")
+        saves = [button("save"), button("load")]
+        pressed = [gr.Button(visible="hidden", elem_id=name) for name in ("go-on", "hand-over")] if keeps else []
+    return Panel(chat, line, *saves, *pressed)
 
 
 def sliders_of(sampling: SamplingConfig, n_predict: int, text: Any) -> list[Any]:

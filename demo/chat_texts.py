@@ -17,6 +17,8 @@ TEXTS = {
         "schema": "JSON schema that answers follow (empty: free text)",
         "save": "Save chat",
         "load": "Load chat",
+        "new": "New chat",
+        "talks": "Conversations",
     },
     "ja": {
         "placeholder": "メッセージを入力…",
@@ -32,6 +34,8 @@ TEXTS = {
         "schema": "回答が従う JSON スキーマ（空なら自由な文章）",
         "save": "会話を保存",
         "load": "会話を開く",
+        "new": "新しい会話",
+        "talks": "会話の一覧",
     },
 }
 

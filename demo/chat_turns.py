@@ -9,8 +9,26 @@ from lilm.errors import LilmError
 from lilm.llamacpp.messages import system_and_turns
 
 TO_THE_BOX = "() => document.querySelector('#message textarea').focus()"
-OURS = ("chat.js", "site/markdown.js", "site/dom.js")  # what the page has of this package, below /lilm/
+# What the page has of this package, below /lilm/: its scripts, and those of the page in demo/site that they use.
+OURS = (
+    *("chat.js", "chat-talks.js", "chat-history.js", "chat-dialog.js", "chat-acts.js"),
+    *(f"site/{name}.js" for name in ("composer", "conversation", "dom", "markdown", "notice", "record", "shelf")),
+    *(f"site/{name}.js" for name in ("status", "store", "talks-view", "texts", "transfer")),
+    "site/icons.svg",
+)
 START = '() => void import(new URL("lilm/chat.js", document.baseURI).href)'
+
+
+def talks(call: str, given: str = "history, system") -> str:
+    """JavaScript of an event that calls the script which keeps conversations."""
+    return f'async ({given}) => (await import(new URL("lilm/chat-talks.js", document.baseURI).href)).{call}'
+
+
+START_TALKS = talks("start(system)", "system")
+KEEP = talks("keep(history, system)")
+HAND_OVER = talks("handed()", "")
+ARRIVED = talks("arrived(history, system)")
+MISSED = talks("missed()", "")
 # Given the chat and the system message: saves what `lilm chat --terminal` loads, without asking the server.
 SAVE = """(history, system) => {
     const letters = { "&lt;": "<", "&gt;": ">", "&amp;": "&" };
@@ -34,6 +52,8 @@ CHOOSE = """() => new Promise((resolve) => {
     input.onchange = async () => resolve([input.files[0]?.size < 2 ** 24 ? await input.files[0].text() : ""]);
     input.click();
 })"""
+# The same where conversations are kept: this chat will be one of its own.
+CHOOSE_TALK = talks(f"chosen({CHOOSE})", "")
 
 
 ESCAPED = re.compile("&(lt|gt|amp);")  # what `shown` writes, and no other name of HTML: those are somebody's words

@@ -45,12 +45,14 @@ export function hasKeyboard() {
   return matchMedia("(pointer: fine)").matches;
 }
 
+const ICONS = new URL("icons.svg", import.meta.url).href;
+
 /** @param {string} name of a symbol of icons.svg */
 export function icon(name) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
   svg.setAttribute("aria-hidden", "true");
-  use.setAttribute("href", `icons.svg#${name}`);
+  use.setAttribute("href", `${ICONS}#${name}`);
   svg.append(use);
   return svg;
 }

@@ -78,7 +78,7 @@ export class TalksView {
       this.#renaming = talk.id;
       void this.render();
     });
-    const remove = iconButton("trash", t("deleteTalk", { name }), () => this.#remove(talk, name));
+    const remove = iconButton("trash", t("deleteTalk", { name }), () => this.remove(talk, name));
     return el("li", id, open, rename, remove);
   }
 
@@ -116,8 +116,8 @@ export class TalksView {
     if (now) await this.shelf.put({ ...now, name });
   }
 
-  /** @param {Talk} talk @param {string} name */
-  async #remove(talk, name) {
+  /** Delete a conversation; it can be undone. @param {Talk} talk @param {string} [name] that is shown */
+  async remove(talk, name = nameOf(talk) || t("unnamed")) {
     const isOpen = talk.id === this.chat.talk.id;
     if (isOpen) await this.onGone();
     const last = (await this.shelf.get(talk.id)) ?? talk; // with what was written since the list was drawn

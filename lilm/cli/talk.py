@@ -77,6 +77,7 @@ def register(app: typer.Typer) -> None:
         repeat_penalty: RepeatPenaltyOption = None,
     ) -> None:
         """Chat with a GGUF file, or with two side by side, in a local Gradio page (127.0.0.1), or with --terminal here.
+        The page of one model keeps conversations in the browser; with two nothing is kept.
 
         Examples: `lilm chat runs/quickstart/export/model-Q4_K_M.gguf` · `lilm chat a.gguf b.gguf` ·
         `lilm chat model.gguf --terminal` · `echo こんにちは。 | lilm chat model.gguf --terminal` ·

@@ -99,6 +99,26 @@ def test_no_state_of_the_gradio_chat_has_faults(browser: Any, axe: str, chat_ggu
             page.wait_for_selector("text=/tokens|トークン/")  # the line under an answer
             page.wait_for_selector(".primary:visible")
             assert faults(page) == []
+            if not two:  # two answers beside each other are not kept
+                page.wait_for_selector("#chat .go-on")
+                page.click("#chat .message-buttons-left button >> nth=-1")  # once more
+                page.wait_for_selector("#chat .place")
+                page.wait_for_selector(".primary:visible")
+                assert faults(page) == []
+                page.click("#open-talks")
+                page.wait_for_selector("#talks .talk")
+                assert faults(page) == []
+                page.click("#talk-list .icon >> nth=0")
+                page.wait_for_selector("#talk-list input")
+                assert faults(page) == []
+                page.keyboard.press("Enter")
+                page.click("#talk-list .icon >> nth=1")
+                page.wait_for_selector("#deleted:not([hidden])")
+                assert faults(page) == []
+                page.keyboard.press("Escape")
+                page.wait_for_selector("#notice:not([hidden])")
+                assert faults(page) == []
+                page.click("#notice .icon")
             page.click(".label-wrap")  # the settings
             page.wait_for_selector("#system textarea")
             page.wait_for_timeout(500)
