@@ -163,6 +163,8 @@ def test_the_page_holds_the_figures_and_keeps_what_was_written_by_hand(plan: Pla
     assert "--variants lora,averaged --choose-rates all --skip page,tokenizer --markdown FILE`" in text
     for prompt in (*JAPANESE, *ENGLISH, *CHATS):
         assert prompt in text
+    before_chats = figures["steps"]["pretrain"]["ja"]["bits_per_byte"]
+    assert f"| before the chats |  | {before_chats:.3f} |" in text
     assert plan.markdown.with_suffix(".svg").read_text().startswith("<svg")  # type: ignore[union-attr]
     assert page(figures, "real.svg", f"old\n{MARK}\nit still loops\n").endswith(f"\n{MARK}\nit still loops\n")
     nasty = {**figures, "samples": {**figures["samples"], JAPANESE[0]: "a|b\n<script>"}}
@@ -171,8 +173,8 @@ def test_the_page_holds_the_figures_and_keeps_what_was_written_by_hand(plan: Pla
 
 def test_seconds_become_steps() -> None:
     assert Speed(step_seconds=2.0, tokens_per_s=1.0).steps_in(100) == (0, 50)
-    with_rows = Speed(step_seconds=2.0, tokens_per_s=1.0, stage1_seconds=1.0, prepare_seconds=10.0)
-    assert with_rows.steps_in(100) == (10, 40), "a tenth for new rows, what is done before counts too"
+    with_rows = Speed(step_seconds=2.0, tokens_per_s=1.0, stage1_seconds=1.0, prepare_seconds=4.0)
+    assert with_rows.steps_in(100) == (6, 45), "a tenth for new rows, with what is done before"
 
 
 def test_seconds_are_those_of_the_measured_speed() -> None:

@@ -9,7 +9,7 @@ from lilm.recipe import Recipe
 from lilm.train.real.bed import Bed
 
 POINTS = 4  # of a curve, besides the first
-STAGE1_SHARE = 0.1  # of a run's seconds, for new rows alone
+STAGE1_SHARE = 0.1  # of a run's seconds, for new rows alone, with what is done once before
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,10 @@ class Speed:
 
     def steps_in(self, seconds: float) -> tuple[int, int]:
         """Steps of the first stage and of the second that fill `seconds`; of the second 2 at least."""
-        first = max(1, round(seconds * STAGE1_SHARE / self.stage1_seconds)) if self.stage1_seconds else 0
-        left = seconds - self.prepare_seconds - first * self.stage1_seconds
+        first, left = 0, seconds - self.prepare_seconds
+        if self.stage1_seconds:
+            first = max(1, int((seconds * STAGE1_SHARE - self.prepare_seconds) / self.stage1_seconds))
+            left -= first * self.stage1_seconds
         return first, max(2, round(left / self.step_seconds))
 
     def timed(self, outcome: "Outcome", steps: tuple[int, int]) -> "Outcome":

@@ -15,8 +15,8 @@ FILES, PAGE = ("finetune", "export", "bench"), ("wasm", "site")
 
 def make_files(trial: Trial) -> dict[str, Any]:
     """Chats, GGUF files and their measurement. Returns template_equal (transformers, training and llama.cpp give chats
-    the same tokens), gguf_bytes, quality and answers by type, and samples: what the
-    full file makes of the fixed prompts, greedily."""
+    the same tokens), gguf_bytes, quality and answers by type, steps: the quality of the base and before the chats on
+    the same text, and samples: what the full file makes of the fixed prompts, greedily."""
     _run(trial, FILES)
     manifest = read_manifest(trial.folder / "export")
     report = json.loads((trial.folder / "bench" / "report.json").read_text(encoding="utf-8"))
@@ -24,6 +24,7 @@ def make_files(trial: Trial) -> dict[str, Any]:
     return {
         "template_equal": template_equal(trial.folder / "finetune", trial.folder / "export" / files[0]["name"]),
         "gguf_bytes": manifest.measurements["bytes"] if manifest else {},
+        "steps": {step["step"]: step["quality"] for step in report["steps"]},
         "quality": {file["quant"]: file["quality"] for file in files},
         "answers": {file["quant"]: _said(file, "chat") for file in files},
         "samples": _said(files[0], "text"),

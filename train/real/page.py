@@ -28,6 +28,7 @@ CHECKS = (
     "logits_max_diff_gguf",
     "template_equal",
 )
+_STEPS = {"base": "the base", "pretrain": "before the chats"}
 SETTINGS = ("steps", "lr", "batch_size", "learning_rate", "init", "replay", "method", "rank", "share_of_base")
 
 
@@ -189,13 +190,18 @@ def _files(figures: Mapping[str, Any]) -> str:
     if "quality" not in figures:
         return ""
     sizes = {name.removeprefix("model-").removesuffix(".gguf"): n for name, n in figures["gguf_bytes"].items()}
-    rows = []
+    steps = figures.get("steps", {})  # runs of before have none
+    rows = [(words, "", *_bits(steps[name]), "") for name, words in _STEPS.items() if name in steps]
     for quant, quality in figures["quality"].items():
         size = sizes[quant if quant in sizes else quant.lower()] / 1e6
-        bits = (f"{quality[lang]['bits_per_byte']:.3f}" for lang in ("ja", "en"))
         kld = quality["ja"].get("kld_mean")
-        rows.append((quant, f"{size:,.1f}", *bits, "" if kld is None else f"{kld:.4f}"))
-    return "## The files, after the chats\n\n" + _table(("", "MB", "Japanese", "English", "KLD (ja)"), rows)
+        rows.append((quant, f"{size:,.1f}", *_bits(quality), "" if kld is None else f"{kld:.4f}"))
+    words = "All rows are of one text, of fewer documents than the first table's.\n\n"
+    return "## The files, after the chats\n\n" + words + _table(("", "MB", "Japanese", "English", "KLD (ja)"), rows)
+
+
+def _bits(quality: Mapping[str, Any]) -> list[str]:
+    return [f"{quality[lang]['bits_per_byte']:.3f}" for lang in ("ja", "en")]
 
 
 def _answers(figures: Mapping[str, Any]) -> str:
