@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lilm.demo.answer_schema import schema_of
+from lilm.demo.chat_about import about_model
 from lilm.demo.chat_notes import (
     BROKEN,
     GROWING,
@@ -192,6 +193,13 @@ def build_chat(
         except LilmError as error:
             raise gr.Error(error.line(), print_exception=False) from error
 
+    abouts = [about_model(engine.model) for engine in engines]
+
+    def tell(request: gr.Request) -> Any:
+        lang = language_of(request.headers.get("accept-language", ""))
+        told = [about[lang] for about in abouts]
+        return told if count > 1 else told[0]
+
     page: gr.Blocks
     title = " | ".join(engine.model.stem for engine in engines)
     with gr.Blocks(title=f"LiLM · {title}", analytics_enabled=False, fill_height=True) as page:
@@ -240,6 +248,7 @@ def build_chat(
                 went_on = one.more.click(more, one.chat, [one.chat, *controls], **here)
                 answers.append(then_answer(went_on, api_visibility="private"))
         stop.click(give_back, chats, [*chats, *controls], cancels=answers, **here)
+        page.load(tell, None, [one.about for one in panels], **here)
         chosen = gr.Textbox(visible=False)  # what a button's script gives goes to `take` in its place
         page.load(None, js=START)
         for one in panels:

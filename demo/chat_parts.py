@@ -9,12 +9,13 @@ from lilm.recipe import SamplingConfig
 
 
 class Panel(NamedTuple):
-    """One model's part of the page: its chat, the line under it, and the buttons that save a chat and load one. The
-    last two are pressed by the page's scripts: to go on with an answer, and to show a conversation that is kept. They
-    are None where none is."""
+    """One model's part of the page: its chat, the line under it, what is told of its file, and the buttons that save a
+    chat and load one. The last two are pressed by the page's scripts: to go on with an answer, and to show a
+    conversation that is kept. They are None where none is."""
 
     chat: Any
     line: Any
+    about: Any
     save: Any
     load: Any
     more: Any = None
@@ -50,7 +51,9 @@ def panel(name: str, number: int, text: Any, keeps: bool) -> Panel:
             button("talks", elem_id="open-talks")
         saves = [button("save"), button("load")]
         pressed = [gr.Button(visible="hidden", elem_id=name) for name in ("go-on", "hand-over")] if keeps else []
-    return Panel(chat, line, *saves, *pressed)
+    with gr.Accordion(text("about"), open=False):
+        about = gr.Markdown("")
+    return Panel(chat, line, about, *saves, *pressed)
 
 
 def sliders_of(sampling: SamplingConfig, n_predict: int, text: Any) -> list[Any]:

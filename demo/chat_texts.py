@@ -19,6 +19,7 @@ TEXTS = {
         "load": "Load chat",
         "new": "New chat",
         "talks": "Conversations",
+        "about": "About this model",
     },
     "ja": {
         "placeholder": "メッセージを入力…",
@@ -36,6 +37,7 @@ TEXTS = {
         "load": "会話を開く",
         "new": "新しい会話",
         "talks": "会話の一覧",
+        "about": "このモデルについて",
     },
 }
 
