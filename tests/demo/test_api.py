@@ -69,6 +69,16 @@ def test_a_chat_is_answered_whole(http: httpx.Client, expected: str) -> None:
     assert used["completion_tokens"] == 24 and used["total_tokens"] == used["prompt_tokens"] + 24
 
 
+def test_an_answer_that_the_caller_began_is_gone_on_with(http: httpx.Client, chat_gguf: Path) -> None:
+    asked = chat(http, max_tokens=1).json()["usage"]["prompt_tokens"]
+    with ChatEngine(chat_gguf, threads=1) as engine:
+        begun = [*HELLO, {"role": "assistant", "content": "うさぎ"}]
+        expected = "".join(engine.chat(begun, GREEDY, n_predict=8))
+    found = chat(http, messages=begun, max_tokens=8).json()
+    assert found["choices"][0]["message"]["content"] == expected
+    assert asked < found["usage"]["prompt_tokens"] <= asked + len("うさぎ".encode()), "what was begun, and no turn more"
+
+
 def test_a_stream_has_the_same_text_in_pieces(http: httpx.Client, expected: str) -> None:
     chunks = events(chat(http, stream=True, stream_options={"include_usage": True}))
     assert chunks[0]["choices"][0]["delta"] == {"role": "assistant", "content": ""}
