@@ -3,6 +3,7 @@
 import html
 import itertools
 import re
+import statistics
 import subprocess
 import sys
 import threading
@@ -29,6 +30,7 @@ FAULTY = 0.4  # share of the visitors
 WORDS = ("The cat", "The mat", "The door", "むかし", "海", "こんにちは。")
 LONG, SHORT = 1024, 16  # tokens
 LEAVES = 3  # visitors who leave in an answer, one after another
+SAMPLED = 5.0  # seconds from one look at the server's memory to the next
 MOST = 4  # times as many try to
 ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
 
@@ -111,7 +113,9 @@ def visit(
     Returns {"clients", "faulty", "seconds", "answers", "faults", "lost": questions without an answer, "mixed": answers
     with another's question, or that another's question gets, "other": with the own question and words that nobody's
     gets (rounding is another where a chat's beginning is still there), "wrongly_taken": faults that were not taken as
-    they should be, or not at all, "worker_deaths", "memory_mb": [when each had an answer, at the end]}.
+    they should be, or not at all, "worker_deaths", "visitors": sessions that the
+    server saw, "memory_mb": [when each had an answer, at the end], "memory_curve": [[seconds, MB], …],
+    "memory_mb_per_minute": by how much it grew in the second half}.
     """
     import httpx
     from gradio_client import Client
@@ -125,6 +129,7 @@ def visit(
     served = [0] * len(texts)
     before = _workers(process)
     memory: list[float] = []
+    curve: list[tuple[float, float]] = []
     started = time.monotonic()
 
     def honest(number: int) -> None:
@@ -164,6 +169,8 @@ def visit(
             told = spent
             if not memory and all(served):
                 memory.append(_megabytes(process))
+            if time.monotonic() - started >= len(curve) * SAMPLED:
+                curve.append((round(time.monotonic() - started, 1), _megabytes(process)))
     for visitor in visitors:
         visitor.result()
     memory.append(_megabytes(process))
@@ -174,8 +181,25 @@ def visit(
         "seconds": round(time.monotonic() - started, 1),
         **{key: figures[key] for key in keys},
         "worker_deaths": len(before - _workers(process)),
+        "visitors": len(texts) + sum(raw.sessions for raw in raws),
         "memory_mb": [memory[0], memory[-1]],
+        "memory_curve": curve,
+        "memory_mb_per_minute": growth(curve),
     }
+
+
+def growth(curve: Sequence[tuple[float, float]]) -> float | None:
+    """Megabytes a minute, by the line that fits the second half of a curve of (seconds, MB) best; None where that half
+    has not three points.
+
+    >>> growth([(0, 100), (10, 200), (20, 300), (30, 301), (40, 302)])
+    6.0
+    """
+    half = [point for point in curve if point[0] >= curve[-1][0] / 2]
+    if len(half) < 3:
+        return None
+    slope, _ = statistics.linear_regression(*zip(*half, strict=True))
+    return round(slope * 60, 2)
 
 
 def freed(raw: Raw, sampling: tuple[float, ...] = GREEDY) -> float:

@@ -116,12 +116,14 @@ def _crowd(found: Mapping[str, Any] | None) -> str:
 def crowd_lines(found: Mapping[str, Any]) -> list[str]:
     """What a crowd did to the server, in words."""
     first, last = found["memory_mb"]
+    grown = found["memory_mb_per_minute"]
     return [
         f"{found['clients']} visitors, {found['faulty']} of whom break the rules, for {clock(found['seconds'])}: "
         f"{found['answers']:,} answers, {found['lost']} lost, {found['mixed']} that were somebody else's, "
         f"{found['other']} in other words than alone; {found['faults']:,} faults",
         f"a visitor who leaves in an answer frees the model after {found['freed_s']:.2f} s",
-        f"memory of the server {first:,.0f} MB at first, {last:,.0f} MB at last",
+        f"memory of the server {first:,.0f} MB at first, {last:,.0f} MB at last, after {found['visitors']:,} sessions"
+        + (f"; {grown:+.1f} MB a minute in the second half" if grown is not None else ""),
     ]
 
 

@@ -18,7 +18,7 @@ def asks(text: str) -> list[dict[str, Any]]:
 
 
 class Raw:
-    """url: of the page, with a slash at its end."""
+    """url: of the page, with a slash at its end. sessions: how many it has had."""
 
     def __init__(self, url: str) -> None:
         import httpx
@@ -27,6 +27,12 @@ class Raw:
         self.http = httpx.Client(base_url=url + "gradio_api/", timeout=PATIENCE, limits=fresh)
         functions = httpx.get(url + "config", timeout=PATIENCE).json()["dependencies"]
         self.answer = next(one["id"] for one in functions if one["api_name"] == "answer")
+        self.sessions = 0
+
+    def session(self) -> str:
+        """A new one: for the server, a visitor who was never there."""
+        self.sessions += 1
+        return uuid.uuid4().hex
 
     def join(
         self, history: Any, session: str, n_predict: Any = N_PREDICT, sampling: tuple[float, ...] = GREEDY, **body: Any
@@ -57,7 +63,7 @@ class Raw:
         raise AssertionError("no answer and no error came")
 
     def ask(self, text: str, n_predict: int = N_PREDICT) -> dict[str, Any]:
-        session = uuid.uuid4().hex
+        session = self.session()
         response = self.join(asks(text), session, n_predict)
         if response.status_code != 200:
             raise AssertionError(f"a question is answered by status {response.status_code}")
@@ -65,7 +71,7 @@ class Raw:
 
     def leave_in_an_answer(self, n_predict: int, sampling: tuple[float, ...] = GREEDY) -> bool:
         """Whether the answer was still being written: else nobody left in it."""
-        session = uuid.uuid4().hex
+        session = self.session()
         self.join(asks("The cat"), session, n_predict, sampling)
         events = self.events(session)
         first = next(event for event in events if event["msg"] in ("process_generating", "process_completed"))
@@ -82,7 +88,7 @@ def _a_huge_message(raw: Raw) -> bool:
 
 
 def _an_unknown_function(raw: Raw) -> bool:
-    return bool(raw.join(asks("The cat"), uuid.uuid4().hex, fn_index=999).status_code >= 400)
+    return bool(raw.join(asks("The cat"), raw.session(), fn_index=999).status_code >= 400)
 
 
 def _who_leaves(raw: Raw) -> bool:
@@ -91,7 +97,7 @@ def _who_leaves(raw: Raw) -> bool:
 
 
 def _who_never_listens(raw: Raw) -> bool:
-    return bool(raw.join(asks("The cat"), uuid.uuid4().hex).status_code == 200)
+    return bool(raw.join(asks("The cat"), raw.session()).status_code == 200)
 
 
 def _malformed_bodies(raw: Raw) -> bool:
@@ -104,7 +110,7 @@ def _malformed_bodies(raw: Raw) -> bool:
 
 def _wrong_values(raw: Raw) -> bool:
     for history, n_predict in (("text", 16), (asks("a"), "many"), (asks("a"), None), ([{"role": "x"}], 16), (None, 16)):
-        session = uuid.uuid4().hex
+        session = raw.session()
         if raw.join(history, session, n_predict).status_code == 200:
             raw.result(session)
     return True

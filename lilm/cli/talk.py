@@ -101,6 +101,9 @@ def register(app: typer.Typer) -> None:
             return
         if seed is not None:
             raise LilmError("the page draws a new one each time", where="--seed", remedy="leave it out, or --terminal")
+        from lilm.memory import give_back_freed_memory
+
+        give_back_freed_memory()  # before Gradio comes, whose server answers anybody for as long as it runs
         from lilm.demo.chat import launch
 
         beside = models[1] if len(models) == 2 else None

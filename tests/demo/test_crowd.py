@@ -44,6 +44,8 @@ def test_a_crowd_with_faulty_visitors_loses_and_mixes_nothing(chat: str, chat_gg
     assert figures["faults"] >= FAULTY
     wrong = ("lost", "mixed", "other", "wrongly_taken", "worker_deaths")
     assert {key: figures[key] for key in wrong} == dict.fromkeys(wrong, 0)
+    assert figures["visitors"] > HONEST + FAULTY, "faults come from new visitors"
+    assert len(figures["memory_curve"]) >= SECONDS // 5 and figures["memory_curve"][0][1] > 0
 
 
 @pytest.mark.parametrize("chat", ["chat_gguf"], indirect=True)

@@ -1,0 +1,28 @@
+"""What is freed leaves the process."""
+
+import subprocess
+import sys
+
+import pytest
+
+# Every other block is freed, so that none of the holes lies at the heap's end.
+FREE_HALF = """
+import sys, psutil
+from lilm.memory import give_back_freed_memory
+if sys.argv[1] == "yes":
+    give_back_freed_memory()
+blocks = [bytearray(b"x" * 100_000) for _ in range(2000)]
+full = psutil.Process().memory_info().rss
+del blocks[::2]
+print(full - psutil.Process().memory_info().rss)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="of glibc")
+def test_memory_that_is_freed_between_what_is_in_use_goes_back_to_the_system() -> None:
+    kept, given = (
+        int(subprocess.run([sys.executable, "-c", FREE_HALF, word], capture_output=True, text=True, check=True).stdout)
+        for word in ("no", "yes")
+    )
+    assert given > 80e6, "of 100 MB"
+    assert kept < given / 2, "by itself glibc keeps most: then it is not needed any more"
