@@ -22,7 +22,7 @@ from lilm.demo.chat_notes import (
     noted,
     with_question,
 )
-from lilm.demo.chat_parts import local_theme, panel, sliders_of
+from lilm.demo.chat_parts import abouts_of, local_theme, panel, sliders_of
 from lilm.demo.chat_texts import translations
 from lilm.demo.chat_turns import (
     ARRIVED,
@@ -193,12 +193,11 @@ def build_chat(
         except LilmError as error:
             raise gr.Error(error.line(), print_exception=False) from error
 
-    abouts = [about_model(engine.model) for engine in engines]
+    known = [about_model(engine.model) for engine in engines]
 
     def tell(request: gr.Request) -> Any:
         lang = language_of(request.headers.get("accept-language", ""))
-        told = [about[lang] for about in abouts]
-        return told if count > 1 else told[0]
+        return [about[lang] for about in known] if count > 1 else known[0][lang]
 
     page: gr.Blocks
     title = " | ".join(engine.model.stem for engine in engines)
@@ -227,6 +226,7 @@ def build_chat(
             schema_box = gr.Textbox(schema, label=text("schema"), elem_id="schema", lines=1, max_lines=8)
             with gr.Row():
                 sliders = sliders_of(sampling, n_predict, text)
+        abouts = abouts_of([engine.model.stem for engine in engines], text)
 
         controls = [box, send, stop]
         here: dict[str, Any] = {"queue": False, "api_visibility": "private"}
@@ -248,7 +248,7 @@ def build_chat(
                 went_on = one.more.click(more, one.chat, [one.chat, *controls], **here)
                 answers.append(then_answer(went_on, api_visibility="private"))
         stop.click(give_back, chats, [*chats, *controls], cancels=answers, **here)
-        page.load(tell, None, [one.about for one in panels], **here)
+        page.load(tell, None, abouts, **here)
         chosen = gr.Textbox(visible=False)  # what a button's script gives goes to `take` in its place
         page.load(None, js=START)
         for one in panels:

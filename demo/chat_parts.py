@@ -1,5 +1,6 @@
 """What the Gradio chat's page is made of."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from lilm.recipe import SamplingConfig
@@ -9,13 +10,12 @@ from lilm.recipe import SamplingConfig
 
 
 class Panel(NamedTuple):
-    """One model's part of the page: its chat, the line under it, what is told of its file, and the buttons that save a
-    chat and load one. The last two are pressed by the page's scripts: to go on with an answer, and to show a
-    conversation that is kept. They are None where none is."""
+    """One model's part of the page: its chat, the line under it, and the buttons that save a chat and load one. The
+    last two are pressed by the page's scripts: to go on with an answer, and to show a conversation that is kept. They
+    are None where none is."""
 
     chat: Any
     line: Any
-    about: Any
     save: Any
     load: Any
     more: Any = None
@@ -51,9 +51,21 @@ def panel(name: str, number: int, text: Any, keeps: bool) -> Panel:
             button("talks", elem_id="open-talks")
         saves = [button("save"), button("load")]
         pressed = [gr.Button(visible="hidden", elem_id=name) for name in ("go-on", "hand-over")] if keeps else []
-    with gr.Accordion(text("about"), open=False):
-        about = gr.Markdown("")
-    return Panel(chat, line, about, *saves, *pressed)
+    return Panel(chat, line, *saves, *pressed)
+
+
+def abouts_of(names: Sequence[str], text: Any) -> list[Any]:
+    """A closed part of the page with a text for each model, under its name where there are several."""
+    import gradio as gr
+
+    found = []
+    with gr.Accordion(text("about"), open=False), gr.Row():
+        for name in names:
+            with gr.Column():
+                if len(names) > 1:
+                    gr.Markdown(f"## {name}")
+                found.append(gr.Markdown(""))
+    return found
 
 
 def sliders_of(sampling: SamplingConfig, n_predict: int, text: Any) -> list[Any]:

@@ -5,6 +5,7 @@ chat with the first run's models: `python dev/docs/screenshots.py runs/quickstar
 Needs Chromium, `pip install -e '.[dev]'` and a Japanese font (fonts-ipafont-gothic).
 """
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from lilm.wasm.verify.chromium import find_chromium
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 QUESTION = "うさぎのおはなしをしてください。"
-REAL = ("こんにちは。", "What is the capital of France?")
+REAL = ("What is the capital of France?", "こんにちは。")
 DESKTOP = {"viewport": {"width": 1000, "height": 640}, "locale": "ja-JP"}
 PHONE = {"viewport": {"width": 390, "height": 760}, "locale": "ja-JP", "color_scheme": "dark", "device_scale_factor": 2}
 
@@ -49,7 +50,9 @@ def answered_in_gradio(page: Page, count: int) -> None:
     box = page.locator("#message textarea")
     box.fill(QUESTION)
     box.press("Enter")
-    page.get_by_text("tokens/s").nth(count - 1).wait_for(timeout=60_000)  # the line under the last answer
+    page.get_by_text(re.compile("tokens/s|トークン/秒")).nth(count - 1).wait_for(
+        timeout=60_000
+    )  # the line under the last answer
 
 
 def of_gradio(run: Path) -> None:

@@ -55,6 +55,19 @@ def test_it_says_where_the_file_fits(of_a_run: Path, monkeypatch: pytest.MonkeyP
     assert "| iPhone, any, iOS, Safari | browser | does not fit |" in told
 
 
+def test_two_models_are_told_of_by_name(browser: Any, of_a_run: Path, chat_gguf: Path) -> None:
+    chat = launch(of_a_run, block=False, threads=1, beside=chat_gguf)
+    try:
+        page = browser.new_context(locale="en-GB").new_page()
+        page.goto(chat.local_url)
+        page.get_by_role("button", name="About this model").click()
+        page.get_by_role("heading", name="model-Q4_0", level=2).wait_for(timeout=30_000)
+        page.get_by_text("1.825").wait_for(timeout=30_000)
+        assert page.get_by_text("was not measured").count() == 1
+    finally:
+        chat.close(verbose=False)
+
+
 @pytest.mark.parametrize(
     ("locale", "name", "words"), [("en-GB", "About this model", "It fits"), ("ja-JP", "このモデルについて", "種のうち")]
 )
