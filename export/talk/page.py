@@ -49,9 +49,11 @@ def preferred_lines(figures: Mapping[str, Any]) -> list[str]:
         if kind != "all" and dpo["before"][kind] is not None
     )
     before, after = (_share(figures[f"dpo_preferred_{when}"]) for when in ("before", "after"))
+    in_all = [_share(figures[f"dpo_preferred_in_all_{when}"]) for when in ("before", "after")]
     return [
-        f"of {dpo['measured']} pairs that were not learnt the chosen answer is the likelier one in {before} before DPO "
-        f"on {dpo['pairs']} others, {after} after",
+        f"of {dpo['measured']} pairs that were not learnt the chosen answer is the likelier one by token in {before} "
+        f"before {dpo['pairs']} others were learnt, {after} after; in all, by which the shorter one mostly is, in "
+        f"{in_all[0]} and {in_all[1]}",
         f"by what was rejected: {kinds}",
         f"held-out answers cost {figures['dpo_bpb_rise']:+.2%} bits after it",
     ]

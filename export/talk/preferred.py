@@ -1,4 +1,4 @@
-"""What pairs of answers teach: DPO on made pairs, and which answer of other pairs is the likelier one."""
+"""What pairs of answers teach: preference tuning on made pairs, and which answer of other pairs is the likelier one."""
 
 import shutil
 import time
@@ -14,26 +14,28 @@ from lilm.export.talk.ways import CHECKPOINTS, begin
 from lilm.kept import keep, read_kept
 from lilm.train.base.model_folder import load_llama
 from lilm.train.finetune.pairs import Pair
-from lilm.train.finetune.preference import answer_nats
+from lilm.train.finetune.preference import answer_nats, likelier
 from lilm.train.finetune.token_pairs import TokenPair, tokenise_pair
 from lilm.vocabulary.byte_level import FILE
 
 KINDS = ("another's answer", "broken off", "in circles")
 MEASURED = 40  # of 100 pairs, which are not learnt
-SLOWER = 20  # as the shipped defaults have it: DPO's rate is so much below that of the chats
+SLOWER = 2  # so much is the rate below that of the chats
 SHORTEST = 8  # characters of an answer that can be damaged
 Asked = tuple[list[Message], str]  # what is said before an answer, and it
 
 
 def make_pairs(bed: Bed) -> tuple[list[tuple[str, Pair]], list[tuple[str, Pair]]]:
     """(those to learn, those to measure with), each with its kind of KINDS. chosen: the set's answer. rejected: what
-    is answered to another question of the same part, or the same answer damaged: its first half, or its first quarter
-    again and again up to the same length. Made of chats that nobody learns or is tested on."""
+    is answered to another question of the same part, the same answer's first half, or its first quarter again and
+    again up to the same length. Those to measure with are of chats that nobody learns; those to learn of others, and
+    of the chats that were learnt."""
     parts: tuple[list[Asked], list[Asked]] = ([], [])
-    for chat in bed.paired:
-        exchange = last_exchange(chat.messages)
-        if exchange is not None:
-            parts[int(chat.conversation[8:16], 16) % 100 < MEASURED].append(exchange)
+    for chats, apart in ((bed.learnt, 0), (bed.paired, MEASURED)):
+        for chat in chats:
+            exchange = last_exchange(chat.messages)
+            if exchange is not None:
+                parts[int(chat.conversation[8:16], 16) % 100 < apart].append(exchange)
     learnt, measured = (_paired(part) for part in parts)
     return learnt, measured
 
@@ -41,11 +43,11 @@ def make_pairs(bed: Bed) -> tuple[list[tuple[str, Pair]], list[tuple[str, Pair]]
 def _paired(part: Sequence[Asked]) -> list[tuple[str, Pair]]:
     found = []
     for number, (asked, answer) in enumerate(part):
-        kind = KINDS[number % len(KINDS)] if len(answer) >= SHORTEST else KINDS[0]
-        rejected = _rejected(kind, answer, part[(number + 1) % len(part)][1]).strip()
-        if rejected and rejected != answer.strip():
-            chosen, other = ([*asked, {"role": "assistant", "content": text}] for text in (answer.strip(), rejected))
-            found.append((kind, Pair(chosen, other, f"pair {number}")))
+        for kind in KINDS if len(answer) >= SHORTEST else KINDS[:1]:
+            rejected = _rejected(kind, answer, part[(number + 1) % len(part)][1]).strip()
+            if rejected and rejected != answer.strip():
+                turns = ({"role": "assistant", "content": text} for text in (answer.strip(), rejected))
+                found.append((kind, Pair(*([*asked, turn] for turn in turns), f"pair {number}")))
     return found
 
 
@@ -59,9 +61,10 @@ def _rejected(kind: str, answer: str, another: str) -> str:
 
 
 def prefer(bed: Bed, tuned: Path, of: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
-    """(the folder of the model that DPO made of the one in `tuned`, {"seconds", "pairs", "measured", "settings",
-    "before", "after": {"all" and each of KINDS: share of the measured pairs whose chosen answer is the likelier one}}).
-    What was done before with the same `of` is kept."""
+    """(the folder of the model that pairs made of the one in `tuned`, {"seconds", "pairs", "measured", "settings",
+    "before", "after": {"all" and each of KINDS: share of the measured pairs whose chosen answer is the likelier one by
+    token}, "before_in_all", "after_in_all": the same by the whole answers}). What was done before with the same `of`
+    is kept."""
     folder = bed.out / "models" / "dpo"
     done = bed.out / "models" / "dpo.json"
     found: dict[str, Any] | None = read_kept(done, of)
@@ -71,12 +74,13 @@ def prefer(bed: Bed, tuned: Path, of: dict[str, Any]) -> tuple[Path, dict[str, A
     learnt, measured = make_pairs(bed)
     pairs = [(kind, tokenise_pair(pair, bed.format.turns, bed.vocabulary)) for kind, pair in measured]
     pairs = [(kind, pair) for kind, pair in pairs if pair.longest <= bed.window]
-    before = _likelier(bed, tuned, pairs)
+    before, before_in_all = _likelier(bed, tuned, pairs)
     started = time.monotonic()
     settings = _train(bed, tuned, [pair for _, pair in learnt], folder)
     spent = None if resumed else round(time.monotonic() - started, 1)
     found = {"seconds": spent, "pairs": len(learnt), "measured": len(pairs), "settings": settings}
-    found |= {"before": before, "after": _likelier(bed, folder, pairs)}
+    after, after_in_all = _likelier(bed, folder, pairs)
+    found |= {"before": before, "after": after, "before_in_all": before_in_all, "after_in_all": after_in_all}
     keep(done, of, found)
     return folder, found
 
@@ -120,16 +124,13 @@ def _as_pretrained(bed: Bed, tuned: Path) -> Path:
     return folder
 
 
-def _likelier(bed: Bed, folder: Path, pairs: Sequence[tuple[str, TokenPair]]) -> dict[str, float | None]:
-    """By kind, and of all: the share of pairs whose chosen answer has the higher log-probability."""
+def _likelier(bed: Bed, folder: Path, pairs: Sequence[tuple[str, TokenPair]]) -> list[dict[str, float | None]]:
+    """[by token, in all]: by kind, and of all, the share of pairs whose chosen answer is the likelier one."""
     model = load_llama(folder, prepare_torch(bed.recipe.seed, bed.recipe.threads))
     nats = answer_nats(model, [pair for _, pair in pairs], "float32", bed.reporter)
-    found: dict[str, float | None] = {}
-    for wanted in ("all", *KINDS):
-        wins = [
-            chosen < rejected
-            for (kind, _), (chosen, rejected) in zip(pairs, nats, strict=True)
-            if wanted in ("all", kind)
-        ]
-        found[wanted] = round(sum(wins) / len(wins), 4) if wins else None
+    wins = [(kind, likelier(pair, *both)) for (kind, pair), both in zip(pairs, nats, strict=True)]
+    found = []
+    for way in range(2):
+        won = {wanted: [both[way] for kind, both in wins if wanted in ("all", kind)] for wanted in ("all", *KINDS)}
+        found.append({wanted: round(sum(one) / len(one), 4) if one else None for wanted, one in won.items()})
     return found

@@ -27,7 +27,8 @@ def measure_tuning(bed: Bed, generations: int, plain: Path | None = None) -> dic
 
     Returns "answer_bpb_before", "…_after" (the recipe's), "…_trl", "…_seed2023" in the run's template, with
     "answer_bpb_seed2023_own" in that of 2023; "ends_by_eos", "in_language", "loops" of the recipe's, as shares;
-    "dpo_preferred_before", "dpo_preferred_after", "dpo_bpb_rise"; and all else in "ways", "dpo", "chats", "tuning_s".
+    "dpo_preferred_before", "dpo_preferred_after" by token, "dpo_preferred_in_all_before", "…_after",
+    "dpo_bpb_rise"; and all else in "ways", "dpo", "chats", "tuning_s".
     plain: see ways.available; then "answer_bpb_vector". What is not measured is None.
     """
     bed.out.mkdir(parents=True, exist_ok=True)
@@ -58,7 +59,7 @@ def measure_tuning(bed: Bed, generations: int, plain: Path | None = None) -> dic
             rows[name] = {"title": way.title, **told, **bits, **said}
             if name == OURS:
                 tuned = folder
-        bed.reporter.say("Direct Preference Optimization, after LiLM's")
+        bed.reporter.say("pairs of answers, after LiLM's")
         folder, dpo = prefer(bed, tuned, {"way": "dpo", **of})
         dpo |= kept(bed.out / "dpo-bits.json", {"way": "dpo", **of}, lambda: answer_bits(bed, folder))
     return {**_figures(rows, dpo), "ways": rows, "dpo": dpo, "chats": _chats(bed)} | {
@@ -72,7 +73,9 @@ def _figures(rows: dict[str, dict[str, Any]], dpo: dict[str, Any]) -> dict[str, 
     }
     found["answer_bpb_seed2023_own"] = rows[SEED]["answer_bpb_own"]
     found |= {name: value_of(rows[OURS][name]) for name in SHARES}
-    found |= {f"dpo_preferred_{when}": dpo[when]["all"] for when in ("before", "after")}
+    for when in ("before", "after"):
+        found[f"dpo_preferred_{when}"] = dpo[when]["all"]
+        found[f"dpo_preferred_in_all_{when}"] = dpo[f"{when}_in_all"]["all"]
     return {**found, "dpo_bpb_rise": round(dpo["answer_bpb"] / rows[OURS]["answer_bpb"] - 1, 4)}
 
 
