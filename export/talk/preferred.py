@@ -46,8 +46,9 @@ def _paired(part: Sequence[Asked]) -> list[tuple[str, Pair]]:
         for kind in KINDS if len(answer) >= SHORTEST else KINDS[:1]:
             rejected = _rejected(kind, answer, part[(number + 1) % len(part)][1]).strip()
             if rejected and rejected != answer.strip():
-                turns = ({"role": "assistant", "content": text} for text in (answer.strip(), rejected))
-                found.append((kind, Pair(*([*asked, turn] for turn in turns), f"pair {number}")))
+                turns = [{"role": "assistant", "content": text} for text in (answer.strip(), rejected)]
+                chosen, other = ([*asked, turn] for turn in turns)
+                found.append((kind, Pair(chosen, other, f"pair {number}")))
     return found
 
 
