@@ -11,6 +11,10 @@ from lilm.errors import LilmError
 from lilm.llamacpp.answers import Answer, Order, Outcome
 
 PATIENCE = 60_000  # milliseconds
+FOCUSED = """() => {
+  const one = document.activeElement;
+  return (one.ariaLabel || one.labels?.[0]?.innerText || one.innerText || one.title || "").trim();
+}"""
 
 
 class Model:
@@ -74,6 +78,20 @@ class Visitor:
 
     def retry(self) -> None:
         self.press("Retry")
+
+    def type(self, text: str) -> None:
+        self.page.keyboard.type(text)
+        self.page.keyboard.press("Enter")
+
+    def reach(self, name: str) -> None:
+        """Tab leads from where the focus is to what has this name, at most once around the page."""
+        passed = []
+        for _ in range(60):
+            self.page.keyboard.press("Tab")
+            passed.append(self.page.evaluate(FOCUSED))
+            if passed[-1].startswith(name):
+                return
+        raise AssertionError(f"no {name} among {passed}")
 
     def list(self) -> None:
         self.page.locator("#open-talks").click()
