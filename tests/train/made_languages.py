@@ -1,4 +1,4 @@
-"""Small stories in Vietnamese, Indonesian and Korean, of our own making."""
+"""Small stories in Vietnamese, Indonesian, Swahili and Korean, of our own making."""
 
 from itertools import product
 
@@ -27,6 +27,19 @@ INDONESIAN_WORDS = {
     "who": ("kucing", "kelinci", "kakeknya", "temannya"),
     "name": ("Budi", "Sari", "Dewi", "Agus"),
     "thing": ("buah mangga", "bunga melati", "jamur", "batu putih"),
+}
+SWAHILI = (
+    "Hapo zamani za kale, {who} mmoja aitwaye {name} aliishi {place} pamoja na mama yake.",
+    "Kila asubuhi {name} alikwenda {place} kutafuta {thing} kwa ajili ya familia.",
+    "Njiani alikutana na rafiki mpya, nao wakacheza pamoja mpaka jioni.",
+    "Mama yake alisema kwamba {name} arudi nyumbani kabla ya mvua kunyesha.",
+    "Tangu siku hiyo {who} huyo hakusahau kamwe kuleta {thing} nyumbani.",
+)
+SWAHILI_WORDS = {
+    "place": ("msituni", "mtoni", "shambani", "mlimani"),
+    "who": ("mtoto", "sungura", "paka", "kijana"),
+    "name": ("Asha", "Juma", "Neema", "Baraka"),
+    "thing": ("maembe", "maua", "uyoga", "kuni"),
 }
 KOREAN = (
     "옛날 어느 작은 마을에 {name}라는 {who}가 살고 있었습니다.",
@@ -57,6 +70,10 @@ def vietnamese() -> list[str]:
 
 def indonesian() -> list[str]:
     return made(INDONESIAN, INDONESIAN_WORDS)
+
+
+def swahili() -> list[str]:
+    return made(SWAHILI, SWAHILI_WORDS)
 
 
 def korean() -> list[str]:

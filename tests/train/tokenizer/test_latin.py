@@ -18,10 +18,10 @@ from lilm.train.tokenizer.beside import Text, Wish, learn_beside
 from lilm.train.tokenizer.english import Changed
 from lilm.train.tokenizer.scripts import is_in_latin
 from lilm.train.tokenizer.train import train_base_tokenizer
-from tests.train.made_languages import indonesian, korean, vietnamese
+from tests.train.made_languages import indonesian, korean, swahili, vietnamese
 from tests.train.tokenizer.byte_bases import write_base
 
-TEXTS = {"vi": vietnamese, "id": indonesian, "ko": korean}
+TEXTS = {"vi": vietnamese, "id": indonesian, "sw": swahili, "ko": korean}
 
 
 def write_corpus(corpus: Path, lang: str, texts: list[str], heldout: int) -> None:
@@ -57,7 +57,8 @@ def make_inputs(root: Path, kind: str, lang: str, english: list[str] | None = No
 
 
 @pytest.mark.parametrize(
-    ("kind", "lang"), [("sentencepiece", "vi"), ("smollm", "vi"), ("llama-bpe", "id"), ("sentencepiece", "id")]
+    ("kind", "lang"),
+    [("sentencepiece", "vi"), ("smollm", "vi"), ("llama-bpe", "id"), ("sentencepiece", "id"), ("smollm", "sw")],
 )
 def test_text_gets_shorter_and_english_stays(kind: str, lang: str, tmp_path: Path, context: Context) -> None:
     inputs = make_inputs(tmp_path, kind, lang)
