@@ -7,9 +7,17 @@ import pytest
 
 from lilm.export.bench.chart import quality_chart
 from lilm.export.bench.html import report_html
+from lilm.export.quality.page.compare import compare_runs
+from lilm.export.quality.page.compare_page import compare_page
+from lilm.export.quality.page.html import quant_page
+from lilm.report.svg import COLOURS
 from lilm.train.corpus.report.page import report_page
+from lilm.train.pretrain.rank_page import rank_page
 from lilm.train.tokenizer.report.charts import IN_CURVE, curve_chart
+from lilm.train.tokenizer.report.compare_page import bits_chart
 from lilm.train.trainer.report import write_report
+from tests.export.made_report import FULL, report, row
+from tests.export.test_compare_runs import quant_run
 from tests.train.corpus.test_corpus_report import REPORT, TIMING
 
 WIDTH = 390
@@ -76,6 +84,45 @@ def tokenizer_page() -> str:
     return f"<!doctype html><style>svg {{ width: 100% }}</style><body>{curve_chart(points, 'ja')}"
 
 
+def pilots_page() -> str:
+    curves = {f"{size:,}": (COLOURS[0], [(at / 2, 2.5 - at / (9 + size)) for at in range(5)]) for size in (0, 2, 8, 18)}
+    return (
+        f"<!doctype html><style>svg {{ width: 100% }}</style><body>{bits_chart('ja', 'minutes of computing', curves)}"
+    )
+
+
+def rank_report_page() -> str:
+    ranks = (4, 8, 16, 32, 64, 128, 256, 512)
+    modules = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+    energy = {str(rank): 1 - 1 / (1 + rank) for rank in ranks}
+    shares = {"rank90": 30, "rank95": 60, "rank99": 200, "full": 576, "relative": 0.02, "energy": energy}
+
+    def trial(rank: int | None, bits: float) -> dict[str, Any]:
+        found = {"bits_per_byte_ja": bits, "bits_per_byte_en": bits / 2}
+        return {"rank": rank, "lr": 1e-3, "bits": found, "trained": 1_000_000, "memory": 2_000_000_000}
+
+    report = {
+        "language": "ja",
+        "base_language": "en",
+        "steps": 300,
+        "tokens": 100_000,
+        "answer": "LoRA of rank 64 does.",
+    }
+    full, begun = trial(None, 1.7), {"bits_per_byte_ja": 2.5, "bits_per_byte_en": 1.26}
+    lora = [trial(rank, 2.4 - at / 10) for at, rank in enumerate(ranks)]
+    changes = [{"layer": layer, "module": module, **shares} for layer in range(2) for module in modules]
+    return rank_page({**report, "lora": lora, "full": full, "begun": begun, "changes": changes})
+
+
+def quant_files_page() -> str:
+    rows = [row("Q8_0", 3.28, 0.0003), row("mix-1.94MB", 1.94, 0.0058), row("mix-1.94MB-learned", 1.94, 0.0029)]
+    return quant_page(report([FULL, *rows]), {"size_bytes_off": 0, "blocks_exact": 1.0, "fit_error": -0.02})
+
+
+def two_runs_page(folder: Path) -> str:
+    return compare_page(compare_runs(quant_run(folder / "one"), quant_run(folder / "a run with a long name")))
+
+
 def charts(browser: Any, page: str, tmp_path: Path) -> list[dict[str, Any]]:
     path = tmp_path / "report.html"
     path.write_text(page, encoding="utf-8")
@@ -95,6 +142,10 @@ PAGES = {
     "bench": (lambda folder: bench_page(), ["file size, MB", "KL divergence from F16, nats/token"]),
     "corpus": (lambda folder: report_page(REPORT, TIMING), ["perplexity", "documents", "clusters"]),
     "training": (training_page, ["step", "training loss", "bits per byte", "learning rate"]),
+    "quant": (lambda folder: quant_files_page(), ["file size, MB"]),
+    "two runs": (two_runs_page, ["file size, MB"]),
+    "pilots": (lambda folder: pilots_page(), ["minutes of computing", "bits per byte"]),
+    "rank": (lambda folder: rank_report_page(), ["rank", "bits per byte, ja", "bits per byte, en", "singular values"]),
     "tokenizer": (lambda folder: tokenizer_page(), ["pieces", "characters a token, ja", "MB of the embeddings"]),
 }
 

@@ -66,7 +66,7 @@ def test_the_report_holds_every_trial_and_every_matrix(report: dict[str, Any], p
 def test_the_page_shows_the_answer_and_the_charts(report: dict[str, Any], packed: Path) -> None:
     page = (packed / "rank" / "rank.html").read_text(encoding="utf-8")
     assert report["answer"] in page
-    assert page.count("<svg") == 2
+    assert page.count("<svg") == 3
     assert "LoRA, rank 32" in page
     for change in report["changes"]:
         assert change["module"] in page

@@ -17,6 +17,7 @@ def rank_page(report: Mapping[str, Any]) -> str:
     """One HTML page of what `rank_report` answers; the same for the same figures."""
     from markupsafe import Markup
 
+    languages = (report["language"], report["base_language"])
     return render_page(
         "lilm.train.pretrain",
         "rank.html.jinja",
@@ -27,7 +28,7 @@ def rank_page(report: Mapping[str, Any]) -> str:
         modules=_by_module(report["changes"]),
         layers=_by_layer(report["changes"]),
         # Our own SVG, in which all text is escaped.
-        reached=Markup(_reached_chart(report)) if report["lora"] else "",  # noqa: S704
+        reached=[Markup(_reached_chart(report, lang)) for lang in languages] if report["lora"] else [],  # noqa: S704
         energy=Markup(_energy_chart(report["changes"])),  # noqa: S704
     )
 
@@ -50,28 +51,26 @@ def _by_layer(changes: list[dict[str, Any]]) -> dict[int, dict[str, dict[str, An
     return table
 
 
-def _reached_chart(report: Mapping[str, Any]) -> str:
-    """Bits per byte over the rank, in both languages, with what all parameters reach as a line."""
-    languages = (report["language"], report["base_language"])
+def _reached_chart(report: Mapping[str, Any], language: str) -> str:
+    """Bits per byte in a language over the rank, with what all parameters reach as a line."""
+    own = language == report["language"]
+    key = f"bits_per_byte_{language}"
+    ranks = [trial["rank"] for trial in report["lora"]]
+    level = report["full"]["bits"][key]
 
     def paint(figure: Any) -> None:
-        panels = figure.subplots(1, 2)
-        for axes, language, colour in zip(panels, languages, COLOURS, strict=True):
-            key = f"bits_per_byte_{language}"
-            ranks = [trial["rank"] for trial in report["lora"]]
-            axes.plot(ranks, [trial["bits"][key] for trial in report["lora"]], "o-", color=colour, label="LoRA")
-            level = report["full"]["bits"][key]
-            axes.axhline(level, color=INK, linewidth=1.2, label="all parameters")
-            if language == report["language"]:
-                axes.axhspan(level, level * (1 + NEAR), color=INK, alpha=0.08)
-            axes.axhline(report["begun"][key], color=INK, linewidth=1, linestyle=(0, (4, 3)), label="at the start")
-            axes.set_xscale("log", base=2)
-            axes.set_xticks(ranks, [str(rank) for rank in ranks])
-            axes.set(xlabel="rank", title=f"{language}: bits per byte")
-        handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+        axes = figure.subplots()
+        axes.plot(ranks, [trial["bits"][key] for trial in report["lora"]], "o-", color=COLOURS[not own], label="LoRA")
+        axes.axhline(level, color=INK, linewidth=1.2, label="all parameters")
+        if own:
+            axes.axhspan(level, level * (1 + NEAR), color=INK, alpha=0.08)
+        axes.axhline(report["begun"][key], color=INK, linewidth=1, linestyle=(0, (4, 3)), label="at the start")
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(ranks, [str(rank) for rank in ranks])
+        axes.set(xlabel="rank", ylabel=f"bits per byte, {language}")
+        figure.legend(loc="outside lower center", ncols=3, frameon=False)
 
-    return svg_chart("Bits per byte that LoRA reaches, by rank", (2 * SIZE[0], SIZE[1]), paint)
+    return svg_chart(f"Bits per byte that LoRA reaches, by rank, {language}", SIZE, paint)
 
 
 def _energy_chart(changes: list[dict[str, Any]]) -> str:
@@ -91,6 +90,6 @@ def _energy_chart(changes: list[dict[str, Any]]) -> str:
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         axes.set(xlabel="singular values", ylabel="energy held", ylim=(0, 1.02))
-        figure.legend(loc="outside right upper", frameon=False)
+        figure.legend(loc="outside lower center", ncols=3, frameon=False)
 
-    return svg_chart("Energy of the change by rank", (1.5 * SIZE[0], SIZE[1]), paint)
+    return svg_chart("Energy of the change by rank", (SIZE[0], 1.3 * SIZE[1]), paint)

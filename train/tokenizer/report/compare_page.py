@@ -75,6 +75,6 @@ def bits_chart(label: str, unit: str, curves: Mapping[str, tuple[str, Sequence[t
             axes.plot(*zip(*points, strict=True), "o-", markersize=3, color=colour, label=name)
         axes.set(xlabel=unit, ylabel="bits per byte")
         axes.grid(alpha=0.25, color=INK, linewidth=0.5)
-        figure.legend(loc="outside upper center", ncols=4, frameon=False, fontsize=8)
+        figure.legend(loc="outside upper center", ncols=4, frameon=False, fontsize=9)
 
     return svg_chart(f"Held-out bits per byte, {label}", (4.6, 3), paint)
