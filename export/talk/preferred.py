@@ -20,7 +20,7 @@ from lilm.vocabulary.byte_level import FILE
 
 KINDS = ("another's answer", "broken off", "in circles")
 MEASURED = 40  # of 100 pairs, which are not learnt
-SLOWER = 2  # so much is the rate below that of the chats
+MICRO_BATCH = 2  # pairs: of 16 at once, the gradients of a model of 135M took 20 GB
 SHORTEST = 8  # characters of an answer that can be damaged
 Asked = tuple[list[Message], str]  # what is said before an answer, and it
 
@@ -97,7 +97,8 @@ def _train(bed: Bed, tuned: Path, learnt: Sequence[Pair], folder: Path) -> dict[
     own, chats = bed.recipe.finetune, bed.recipe.finetune.optim
     optim = own.preference.optim.model_dump(mode="json")
     if not own.preference.path:
-        optim |= {"lr": chats.lr / SLOWER, "batch_size": min(optim["batch_size"], len(rows)), "micro_batch_size": 0}
+        batch = min(optim["batch_size"], len(rows))
+        optim |= {"lr": chats.lr, "batch_size": batch, "micro_batch_size": min(MICRO_BATCH, batch)}
     preference = own.preference.model_dump(mode="json") | {"path": str(bed.written("pairs.jsonl", rows)), "heldout": 0}
     config = bed.config(
         bed.learnt_file(),

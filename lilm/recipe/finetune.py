@@ -22,7 +22,7 @@ class PreferenceConfig(Section):
     them, at 0, answers of either kind become less likely, and what is held out with them."""
     heldout: float = Field(default=0.1, ge=0, le=0.5)
     """Largest share of the pairs that is kept apart to measure with."""
-    optim: OptimConfig = OptimConfig(steps=200, lr=5e-6, batch_size=8, weight_decay=0.0)
+    optim: OptimConfig = OptimConfig(steps=200, lr=5e-6, batch_size=8, micro_batch_size=2, weight_decay=0.0)
     license: LicenseName = ""
     """Of the pairs, for the model card."""
 

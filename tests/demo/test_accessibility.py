@@ -151,6 +151,21 @@ def test_conversations_need_no_mouse(open_page: Open) -> None:
     page.wait_for_selector(".talk")
     page.keyboard.press("Escape")
     assert page.evaluate("document.activeElement.id") == "open-talks"
+    page.focus("#new-chat")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".turn", state="detached")
+    page.focus("#open-talks")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#talks[open]")
+    for _ in range(10):
+        if page.evaluate(
+            "document.activeElement.className === 'talk' && document.activeElement.innerText.includes('hello')"
+        ):
+            break
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".turn.user")
+    assert "hello" in page.inner_text(".turn.user"), "the chosen conversation is shown again"
 
 
 def test_the_keyboard_reaches_everything_and_comes_back(open_page: Open) -> None:
