@@ -98,7 +98,8 @@ def _train(bed: Bed, tuned: Path, learnt: Sequence[Pair], folder: Path) -> dict[
     optim = own.preference.optim.model_dump(mode="json")
     if not own.preference.path:
         batch = min(optim["batch_size"], len(rows))
-        optim |= {"lr": chats.lr, "batch_size": batch, "micro_batch_size": min(MICRO_BATCH, batch)}
+        micro = 1 if batch % MICRO_BATCH else MICRO_BATCH
+        optim |= {"lr": chats.lr, "batch_size": batch, "micro_batch_size": micro}
     preference = own.preference.model_dump(mode="json") | {"path": str(bed.written("pairs.jsonl", rows)), "heldout": 0}
     config = bed.config(
         bed.learnt_file(),
