@@ -2,11 +2,13 @@
 
 import signal
 import sys
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
 from lilm import __version__
+from lilm.checkout import require_links
 from lilm.cli import begin, bench, export, finetune, fit, learn, report, stages, talk, wasm
 from lilm.commands import as_typed, remember_program
 from lilm.environment import prepare
@@ -60,6 +62,7 @@ def main() -> None:
     prepare()
     stopped = _stop_by_signals()
     try:
+        require_links(Path(__file__).parents[1])
         make_app()()
     except LilmError as error:
         _end(error)

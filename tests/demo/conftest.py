@@ -23,6 +23,7 @@ from lilm.demo.handler import HEADERS, TYPES
 from lilm.demo.serve import site_server
 from lilm.demo.stage import SERVICE_WORKER, list_files, page_files, run
 from lilm.errors import LilmError
+from lilm.llamacpp.chat import ChatEngine
 from lilm.pipeline.artifact import Artifact, Manifest, describe_outputs
 from lilm.pipeline.stage import Context
 from lilm.progress import Reporter
@@ -318,3 +319,51 @@ def write_chat_gguf(folder: Path, hidden: int, layers: int, n_ctx: int, ends: bo
     target = folder / "model-f16.gguf"
     write_gguf(folder, target, ("ja",))
     return target
+
+
+@pytest.fixture(scope="module")
+def address(chat_gguf: Path) -> Iterator[str]:
+    """Of a Gradio chat."""
+    from lilm.demo.chat import launch
+
+    page = launch(chat_gguf, block=False, threads=1)
+    yield page.local_url
+    page.close(verbose=False)
+
+
+@pytest.fixture
+def model(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """What answers there: a stand-in."""
+    from tests.demo.gradio_visitor import Model
+
+    model = Model()
+    monkeypatch.setattr(ChatEngine, "write", lambda engine, messages, order: model.write(messages, order))
+    yield model
+    model.go_on.set()
+
+
+@pytest.fixture
+def visit(browser: Any, address: str, at_home: Any, model: Any) -> Iterator[Callable[..., Any]]:
+    """Opens the Gradio chat as a new visitor, or in a context that is there; no script of it may fail."""
+    from playwright.sync_api import expect
+
+    from tests.demo.gradio_visitor import PATIENCE, Visitor
+
+    expect.set_options(timeout=PATIENCE)
+    failures: list[str] = []
+
+    def open_page(url: str = address, context: Any = None, **options: Any) -> Any:
+        if context is None:
+            context = browser.new_context(**{"locale": "en-US", **options})
+            at_home(context, url)
+        page = context.new_page()
+        page.on("pageerror", lambda error: failures.append(str(error)))
+        page.set_default_timeout(PATIENCE)
+        page.goto(url)
+        expect(page.locator("#talks")).to_be_attached()
+        return Visitor(page)
+
+    yield open_page
+    for context in browser.contexts:
+        context.close()
+    assert not failures

@@ -3,7 +3,7 @@
 import json
 import re
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -17,43 +17,6 @@ from lilm.llamacpp.chat import ChatEngine
 from tests.demo.gradio_visitor import PATIENCE, Model, Visitor
 
 DEMO = Path(__file__).parents[2] / "demo"
-
-
-@pytest.fixture(scope="module")
-def address(chat_gguf: Path) -> Iterator[str]:
-    page = launch(chat_gguf, block=False, threads=1)
-    yield page.local_url
-    page.close(verbose=False)
-
-
-@pytest.fixture
-def model(monkeypatch: pytest.MonkeyPatch) -> Iterator[Model]:
-    model = Model()
-    monkeypatch.setattr(ChatEngine, "write", lambda engine, messages, order: model.write(messages, order))
-    yield model
-    model.go_on.set()
-
-
-@pytest.fixture
-def visit(browser: Any, address: str, at_home: Any, model: Model) -> Iterator[Callable[..., Visitor]]:
-    expect.set_options(timeout=PATIENCE)
-    failures: list[str] = []
-
-    def open_page(url: str = address, context: Any = None, **options: Any) -> Visitor:
-        if context is None:
-            context = browser.new_context(**{"locale": "en-US", **options})
-            at_home(context, url)
-        page = context.new_page()
-        page.on("pageerror", lambda error: failures.append(str(error)))
-        page.set_default_timeout(PATIENCE)
-        page.goto(url)
-        expect(page.locator("#talks")).to_be_attached()
-        return Visitor(page)
-
-    yield open_page
-    for context in browser.contexts:
-        context.close()
-    assert not failures
 
 
 Visit = Callable[..., Visitor]
@@ -352,56 +315,6 @@ def test_two_models_side_by_side_keep_nothing(browser: Any, chat_gguf: Path, mod
     finally:
         context.close()
         chat.close(verbose=False)
-
-
-def test_a_whole_chat_needs_no_mouse(visit: Visit, model: Model) -> None:
-    """Asked, stopped, gone on with, given again; the list opened, another conversation chosen, the list closed."""
-    visitor = visit()
-    visitor.reach("Message")
-    visitor.type("first")
-    expect(visitor.answers).to_have_text(["1 first <b>!</b>"])
-    visitor.wait_until_free()
-    visitor.reach("New chat")
-    visitor.page.keyboard.press("Enter")
-    expect(visitor.asked).to_have_count(0)
-    visitor.reach("Message")
-    visitor.type("wait")
-    expect(visitor.answers).to_have_text(["2 wait"])
-    visitor.reach("Stop")
-    visitor.page.keyboard.press("Enter")
-    visitor.wait_until_free()
-    model.go_on.set()
-    visitor.reach("Continue")
-    visitor.page.keyboard.press("Space")
-    expect(visitor.answers).to_have_text(["2 wait and the rest"])
-    visitor.wait_until_free()
-    visitor.reach("Retry")
-    visitor.page.keyboard.press("Enter")
-    expect(visitor.answers).to_have_text(["4 wait <b>!</b>"])
-    visitor.wait_until_free()
-    visitor.reach("Version before")
-    visitor.page.keyboard.press("Enter")
-    expect(visitor.answers).to_have_text(["2 wait and the rest"])
-    visitor.reach("Conversations")
-    visitor.page.keyboard.press("Enter")
-    expect(visitor.rows).to_have_text(["wait", "first"])
-    visitor.reach("first")
-    visitor.page.keyboard.press("Enter")
-    expect(visitor.asked).to_have_text(["first"])
-    visitor.reach("Edit")
-    visitor.page.keyboard.press("Enter")
-    visitor.page.keyboard.press("ControlOrMeta+a")
-    visitor.page.keyboard.type("other")
-    visitor.reach("Submit")
-    visitor.page.keyboard.press("Enter")
-    expect(visitor.answers).to_have_text(["5 other <b>!</b>"])
-    visitor.wait_until_free()
-    visitor.reach("Conversations")
-    visitor.page.keyboard.press("Enter")
-    expect(visitor.page.locator("#talks")).to_be_visible()
-    visitor.page.keyboard.press("Escape")
-    expect(visitor.page.locator("#talks")).to_be_hidden()
-    expect(visitor.page.locator("#open-talks")).to_be_focused()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
