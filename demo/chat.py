@@ -89,6 +89,7 @@ def build_chat(
         engines = [opened.enter_context(ChatEngine(model_path, n_ctx=n_ctx, threads=threads, lora=lora))]
         if beside is not None:
             engines.append(opened.enter_context(ChatEngine(beside, n_ctx=n_ctx, threads=threads)))
+        known = [about_model(engine.model) for engine in engines]
         models = opened.pop_all()
     count = len(engines)
     import gradio as gr
@@ -192,8 +193,6 @@ def build_chat(
             return *loaded(chat), *free()
         except LilmError as error:
             raise gr.Error(error.line(), print_exception=False) from error
-
-    known = [about_model(engine.model) for engine in engines]
 
     def tell(request: gr.Request) -> Any:
         lang = language_of(request.headers.get("accept-language", ""))

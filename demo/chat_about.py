@@ -11,6 +11,7 @@ from lilm.fit.model import Model, read_model
 from lilm.fit.needs import longest_on
 from lilm.recipe import WasmConfig, load_recipe
 from lilm.report.languages import language_name
+from lilm.report.markdown import plain
 from lilm.report.units import count
 from lilm.wasm.stage import memory_use
 
@@ -55,8 +56,11 @@ def about_model(path: Path) -> dict[str, str]:
         fits = _fits(path, model)
     except LilmError as error:  # whatever llama.cpp could load answers; its memory cannot be reckoned
         model, why, fits = None, error.line(), []
-    quality = _measured(path)
-    return {lang: _told(path, lang, model, why, fits, quality) for lang in TEXTS}
+    try:
+        quality, unread = _measured(path), ""
+    except LilmError as error:  # a chat needs no report, and its reader hears of it
+        quality, unread = {}, error.line()
+    return {lang: _told(path, lang, (model, why), fits, (quality, unread)) for lang in TEXTS}
 
 
 def _fits(path: Path, model: Model) -> list[tuple[Device, int]]:
@@ -90,18 +94,18 @@ def _measured(path: Path) -> dict[str, dict[str, Any]]:
 def _told(
     path: Path,
     lang: str,
-    model: Model | None,
-    why: str,
+    known: tuple[Model | None, str],
     fits: list[tuple[Device, int]],
-    quality: dict[str, dict[str, Any]],
+    measured: tuple[dict[str, dict[str, Any]], str],
 ) -> str:
-    text = TEXTS[lang]
+    """known, measured: each with why it is not."""
+    text, (model, why), (quality, unread) = TEXTS[lang], known, measured
     if model is None:
-        parts = [f"{path.stat().st_size / 1e6:,.1f} MB", text["unknown"].format(why=f"`{why}`")]
+        parts = [f"{path.stat().st_size / 1e6:,.1f} MB", text["unknown"].format(why=plain(why))]
     else:
         parts = [text["size"].format(mb=model.file_bytes / 1e6, n_ctx=count(model.shape.context))]
     lines = [_bits(lang, of, figures) for of, figures in quality.items()]
-    parts += [text["quality"], "\n".join(lines)] if lines else [text["no_quality"]]
+    parts += [text["quality"], "\n".join(lines)] if lines else [plain(unread) if unread else text["no_quality"]]
     if fits:
         parts.append(text["fits"].format(fitting=sum(longest > 0 for _, longest in fits), all=len(fits)))
         rows = [f"| {text['device']} | | {text['longest']} |", "| --- | --- | ---: |"]

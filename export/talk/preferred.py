@@ -20,7 +20,7 @@ from lilm.vocabulary.byte_level import FILE
 
 KINDS = ("another's answer", "broken off", "in circles")
 MEASURED = 40  # of 100 pairs, which are not learnt
-MICRO_BATCH = 2  # pairs: of 16 at once, the gradients of a model of 135M took 20 GB
+MICRO_BATCH = 2  # pairs: of 16 at once, a step of a model of 135M took 20 GB
 SHORTEST = 8  # characters of an answer that can be damaged
 Asked = tuple[list[Message], str]  # what is said before an answer, and it
 

@@ -9,7 +9,6 @@ import pytest
 
 from lilm.demo.chat import launch
 from lilm.demo.chat_about import about_model
-from lilm.errors import LilmError
 
 
 @pytest.fixture
@@ -39,12 +38,21 @@ def test_other_bytes_than_were_measured_have_no_figures(of_a_run: Path, chat_ggu
     assert "was not measured" in about_model(of_a_run)["en"], "written again since"
 
 
-def test_a_broken_report_is_named(of_a_run: Path) -> None:
+def test_a_broken_report_is_told_of_and_stops_no_chat(of_a_run: Path) -> None:
     report = of_a_run.parent.parent / "bench" / "report.json"
     for broken in ("{", "[]", '{"files": [{}]}', '{"files": [1]}'):
         report.write_text(broken)
-        with pytest.raises(LilmError, match=r"report\.json: this is no report"):
-            about_model(of_a_run)
+        told = about_model(of_a_run)["en"]
+        assert "this is no report of the stage bench" in told and "run the stage bench again" in told
+        assert "It fits 23 of 23" in told and "bits per byte" not in told
+
+
+def test_what_is_no_llama_is_told_of_without_a_way_into_the_page(tmp_path: Path) -> None:
+    odd = tmp_path / "![x](y)`<b>.gguf"
+    odd.write_bytes(b"GGUF")
+    told = about_model(odd)["en"]
+    assert "Where it fits is not known" in told
+    assert "![x](" not in told and "<b>" not in told
 
 
 def test_it_says_where_the_file_fits(of_a_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

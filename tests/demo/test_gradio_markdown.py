@@ -3,13 +3,11 @@
 import json
 import threading
 from collections.abc import Generator, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
-from lilm.demo.chat import launch
 from lilm.llamacpp.answers import Answer, Order, Outcome
 from lilm.llamacpp.chat import ChatEngine
 
@@ -43,13 +41,6 @@ class Told:
             return Outcome(1, 1, "stop", 0, 0.1, 0.1)
 
         return Answer(pieces())
-
-
-@pytest.fixture(scope="module")
-def address(chat_gguf: Path) -> Iterator[str]:
-    page = launch(chat_gguf, block=False, threads=1)
-    yield page.local_url
-    page.close(verbose=False)
 
 
 @pytest.fixture

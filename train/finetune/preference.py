@@ -103,9 +103,7 @@ def pair_figures(model: Any, pairs: Sequence[TokenPair], reporter: Reporter) -> 
         return {}
     nats = answer_nats(model, pairs, "float32", reporter)
     wins = [likelier(pair, *both) for pair, both in zip(pairs, nats, strict=True)]
-    figures = {
-        name: sum(won) / len(wins) for name, won in zip((PREFERRED, IN_ALL), zip(*wins, strict=True), strict=True)
-    }
+    figures = {name: sum(won[at] for won in wins) / len(wins) for at, name in enumerate((PREFERRED, IN_ALL))}
     for at, name in enumerate((CHOSEN, REJECTED)):
         said = [(pair.pair.chosen, pair.pair.rejected)[at][-1]["content"] for pair in pairs]
         figures[name] = sum(pair[at] for pair in nats) / math.log(2) / sum(len(text.encode()) for text in said)
