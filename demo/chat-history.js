@@ -11,17 +11,22 @@ import { newVersion, wordsOf } from "./site/record.js";
  *
  * @typedef {Object} Note
  * @property {"asked" | "more" | "growing" | End} [state]
+ * @property {string} [id] of the answer that is awaited or was written
+ * @property {boolean} [broken] nothing comes any more, as the model ended
+ * @property {[Turn["role"], string][]} [was] what a question stands in the place of
  * @property {boolean} [more] the answer goes on where an earlier one stopped
  * @property {number} [tokens]
  * @property {number} [seconds]
  * @property {number} [context]
  *
  * @typedef {{role: "user" | "assistant", text: string, note: Note}} Shown a message of the box
- * @typedef {{role: "user" | "assistant", content: string | {text?: string}[], metadata?: {log?: string} | null}} Turn
+ * @typedef {{role: "user" | "assistant", content: string | Part[], metadata?: {log?: string} | null, options?: null}} Turn
  *   as Gradio has it
+ * @typedef {{type?: "text", text?: string}} Part
  */
 
 const NAMES = /** @type {Record<string, string>} */ ({ "&lt;": "<", "&gt;": ">", "&amp;": "&" });
+const MARKS = Object.fromEntries(Object.entries(NAMES).map(([name, mark]) => [mark, name]));
 const PENDING = ["asked", "more", "growing"];
 
 /** Half a surrogate pair as the server writes it, which cannot hold one. @param {string} text */
@@ -29,19 +34,47 @@ export function whole(text) {
   return text.replace(/\p{Surrogate}/gu, "?");
 }
 
+/** @param {Turn | undefined} turn @returns {Note} */
+export const noteOf = (turn) => JSON.parse(turn?.metadata?.log || "{}"); // ours: chat_notes.py and chat-end.js write it
+
+/** What was said, as it was typed or written. @param {Turn} turn */
+export function plainOf({ content }) {
+  const text = typeof content === "string" ? content : content.map((part) => part.text ?? "").join("");
+  return text.replace(/&(lt|gt|amp);/g, (name) => NAMES[name]);
+}
+
+/** @param {Turn["role"]} role @param {string} text @returns {Turn} */
+export function turnOf(role, text) {
+  const shown = whole(text).replace(/[<>&]/g, (mark) => MARKS[mark]);
+  return { role, content: [{ type: "text", text: shown }], metadata: null, options: null };
+}
+
+/** Whether an answer to the last message is awaited, or written. @param {Turn[] | null} history */
+export function isPending(history) {
+  return PENDING.includes(noteOf(history?.at(-1)).state ?? "");
+}
+
+const stopped = /** @type {Set<string | undefined>} */ (new Set()); // the ids of answers
+/** What comes of the answer that is awaited or written comes late. @param {Turn[]} history */
+export const stop = (history) => stopped.add(noteOf(history.at(-1)).id);
+
+/** Whether the last message is a piece of an answer that was stopped before it came. @param {Turn[] | null} history */
+export function isLate(history) {
+  const { id, state } = noteOf(history?.at(-1));
+  return id !== undefined && stopped.has(id) && state !== "aborted";
+}
+
 /** @param {Turn[] | null} history @returns {Shown[]} */
 export function shownOf(history) {
-  return (history ?? []).map(({ role, content, metadata }) => {
-    const text = typeof content === "string" ? content : content.map((part) => part.text ?? "").join("");
-    const note = JSON.parse(metadata?.log || "{}"); // ours: the server writes it
-    return { role, text: text.replace(/&(lt|gt|amp);/g, (name) => NAMES[name]), note };
-  });
+  return (history ?? []).map((turn) => ({ role: turn.role, text: plainOf(turn), note: noteOf(turn) }));
 }
 
 export class History {
   /** @type {Version | null} */ #live = null; // the version that is being written
   #base = newVersion(); // as it was before this writing
   /** @type {Said[] | null} */ #before = null; // what stood there before a question that waits for its first word
+  /** @type {string | undefined} */ #id; // of the answer that is awaited or written
+  /** @type {Set<string>} */ #left = new Set(); // those that were left for another conversation
   isBusy = false; // while an answer is awaited or written
 
   /** @param {import("./site/conversation.js").Conversation} chat */
@@ -51,6 +84,8 @@ export class History {
 
   /** No more comes of what was being written. */
   leave() {
+    if (this.#id) this.#left.add(this.#id);
+    this.#id = undefined;
     if (this.#live?.end === "writing") {
       this.#live.end = "aborted";
       void this.chat.save();
@@ -59,11 +94,17 @@ export class History {
     this.#busy(false);
   }
 
+  /** Whether these are pieces of an answer that was left. @param {Turn[] | null} turns */
+  hasLeft(turns) {
+    return this.#left.has(noteOf(turns?.at(-1)).id ?? "");
+  }
+
   /** Bring the conversation up to what is shown. @param {Shown[]} shown */
   follow(shown) {
     const last = shown.at(-1);
     const state = last?.note.state;
     const isBusy = state !== undefined && PENDING.includes(state);
+    this.#id = isBusy ? last?.note.id : undefined;
     if (!isBusy && isEdited(this.chat.messages, shown)) return; // the server asks it in a moment
     const isAnswer = last?.role === "assistant" && state !== undefined && state !== "more";
     this.#align(isAnswer ? shown.slice(0, -1) : shown, state === "asked" || isAnswer);

@@ -4,7 +4,7 @@
 
 import { startActs } from "./chat-acts.js";
 import { buildDialog } from "./chat-dialog.js";
-import { History, shownOf, whole } from "./chat-history.js";
+import { History, isLate, shownOf, whole } from "./chat-history.js";
 import { Conversation } from "./site/conversation.js";
 import { $ } from "./site/dom.js";
 import { hideNotice, showNotice } from "./site/notice.js";
@@ -31,6 +31,9 @@ let isEarly = false; // a message was sent before the conversations were there
 let isAway = false; // what stands in the box is not the open conversation, or not yet
 let pressing = 0; // the timer that presses the button until Gradio has taken it
 let isChosen = false; // a file is being read into the box
+
+/** Whether what stands in the box is to be replaced. */
+export const isLeaving = () => isAway;
 
 /** @param {string} system message that stands in the box */
 export async function start(system) {
@@ -62,7 +65,8 @@ export async function start(system) {
 export async function keep(turns, system) {
   isEarly ||= Boolean(turns?.length);
   await ready;
-  if (isAway) return [];
+  if (isAway || isLate(turns)) return [];
+  if (history.hasLeft(turns)) return handOver(); // a piece that was on its way
   if (system !== chat.talk.system) chat.setSystem(system);
   if (turns?.length || !chat.messages.length) history.follow(shownOf(turns));
   else await emptied();
@@ -130,6 +134,7 @@ function handOver() {
   clearInterval(pressing);
   pressing = setInterval(press, AGAIN_MS); // Gradio does not listen yet, or is about another one
   press();
+  return [];
 }
 
 function press() {

@@ -16,9 +16,10 @@ from lilm.demo.chat_notes import (
     as_asked,
     asked_again,
     asked_for_more,
+    broken_off,
     ended,
-    given_back,
     is_awaited,
+    note_of,
     noted,
     with_question,
 )
@@ -26,8 +27,11 @@ from lilm.demo.chat_parts import abouts_of, local_theme, panel, sliders_of
 from lilm.demo.chat_texts import translations
 from lilm.demo.chat_turns import (
     ARRIVED,
+    CHANGED,
     CHOOSE,
     CHOOSE_TALK,
+    ENDED,
+    FAILED,
     HAND_OVER,
     KEEP,
     MISSED,
@@ -35,6 +39,7 @@ from lilm.demo.chat_turns import (
     SAVE,
     START,
     START_TALKS,
+    STOPPED,
     TO_THE_BOX,
     is_asked,
     loaded,
@@ -127,16 +132,19 @@ def build_chat(
         try:
             order = ordered(tuple(numbers), str(form or ""))
         except LilmError as error:
+            yield *map(broken_off, histories), *meters
             raise told(error) from error
         if not any(is_awaited(history) for history in histories):
             yield *histories, *meters
         for at, engine in enumerate(engines):
             if not is_awaited(history := histories[at]):
                 continue
-            kept, begun, also = history, "", {}
+            kept, begun, also = history, "", {"id": note_of(history[-1]).get("id")}
             if not is_asked(history):  # what is there of a character that was cut would be gone on with as it stands
-                kept, begun, also = history[:-1], plain(history[-1]["content"]).rstrip("\ufffd"), {"more": True}
-            messages = messages_of([*kept, turn("assistant", begun)] if also else kept, str(system_message or ""))
+                kept, begun, also = history[:-1], plain(history[-1]["content"]).rstrip("\ufffd"), {**also, "more": True}
+            messages = messages_of(
+                [*kept, turn("assistant", begun)] if "more" in also else kept, str(system_message or "")
+            )
             pieces, said, sent = engine.write(messages, order), begun, 0.0
 
             def answered(**note: Any) -> list[dict[str, Any]]:
@@ -150,8 +158,8 @@ def build_chat(
                         histories[at] = [*kept, noted(turn("assistant", said), state=GROWING, **also)]
                         yield *histories, *meters
             except LilmError as error:
-                histories[at] = answered(state=BROKEN) if said != begun else history
-                yield *histories, *meters
+                histories[at] = answered(state=GROWING) if said != begun else history
+                yield *map(broken_off, histories), *meters
                 raise told(error) from error
             finally:
                 pieces.close()
@@ -177,13 +185,6 @@ def build_chat(
 
     def free(**box: Any) -> tuple[Any, Any, Any]:
         return gr.update(interactive=True, **box), gr.update(visible=True), gr.update(visible=False)
-
-    def give_back(*histories: list[dict[str, Any]]) -> tuple[Any, ...]:
-        """What has been said stays; a message that no word of an answer has come to goes back into the box, where it
-        can be changed."""
-        kept, texts = zip(*(given_back(history) for history in histories), strict=True)
-        text = next(filter(None, texts), "")
-        return *kept, *(free(value=text) if text else free())
 
     def take(chat: str) -> tuple[Any, ...]:
         """Go on with a saved chat."""
@@ -229,12 +230,14 @@ def build_chat(
 
         controls = [box, send, stop]
         here: dict[str, Any] = {"queue": False, "api_visibility": "private"}
+        nothing = gr.skip() if count == 1 else [gr.skip()] * count
 
         def then_answer(event: Any, **access: Any) -> Any:
             asked, told = [*chats, *sliders, system_box, schema_box], [*chats, *(one.line for one in panels)]
             answered = event.then(answer, asked, told, concurrency_limit=1, concurrency_id="model", **access)
-            answered.failure(give_back, chats, [*chats, *controls], **here).then(None, js=TO_THE_BOX)
-            answered.success(free, None, controls, **here).then(None, js=TO_THE_BOX)
+            answered.success(None, chats, [*chats, *controls], js=ENDED).then(None, js=TO_THE_BOX)
+            answered.failure(None, chats, [*chats, *controls], js=FAILED).then(None, js=TO_THE_BOX)
+            answered.failure(lambda: nothing, None, chats, **here)  # else Gradio's "Error" lies over the box
             return answered
 
         asked = gr.on([box.submit, send.click], ask, [box, *chats], [*chats, *controls], **here)
@@ -246,7 +249,8 @@ def build_chat(
             if one.more is not None:
                 went_on = one.more.click(more, one.chat, [one.chat, *controls], **here)
                 answers.append(then_answer(went_on, api_visibility="private"))
-        stop.click(give_back, chats, [*chats, *controls], cancels=answers, **here)
+        stop.click(None, chats, [*chats, *controls], js=STOPPED, cancels=answers)
+        gr.on([chat.change for chat in chats], None, chats, chats, js=CHANGED)
         page.load(tell, None, abouts, **here)
         chosen = gr.Textbox(visible=False)  # what a button's script gives goes to `take` in its place
         page.load(None, js=START)

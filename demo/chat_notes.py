@@ -1,10 +1,11 @@
 """What the Gradio chat knows of a message beside its words: how an answer ended, what a question replaces.
 
 It travels with the message, in its `metadata`: Gradio shows nothing of `log` where there is no title. The page's own
-scripts (chat-history.js) keep conversations by it.
+scripts keep conversations by it (chat-history.js), and take back what stays without an answer (chat-end.js).
 """
 
 import json
+import secrets
 from collections.abc import Sequence
 from typing import Any
 
@@ -45,10 +46,15 @@ def is_awaited(history: list[Turn]) -> bool:
     return is_asked(history) or (bool(history) and note_of(history[-1]).get("state") == MORE)
 
 
+def awaited(message: Turn, state: str, **note: Any) -> Turn:
+    """`message` as the last one, whose answer is awaited. That has an id: the page may hear late of an earlier one."""
+    return noted(message, state=state, id=secrets.token_hex(8), **note)
+
+
 def with_question(kept: list[Turn], text: str, instead_of: Sequence[Turn] = ()) -> list[Turn]:
     """`kept` and a question, which stands in the place of other messages until an answer comes."""
     was = [[one["role"], plain(one["content"])] for one in instead_of]
-    return [*kept, noted(turn("user", text), state=ASKED, **({"was": was} if was else {}))]
+    return [*kept, awaited(turn("user", text), ASKED, **({"was": was} if was else {}))]
 
 
 def asked_again(history: list[Turn]) -> list[Turn]:
@@ -63,7 +69,16 @@ def asked_for_more(history: list[Turn]) -> list[Turn]:
     """The last answer is to go on, or the last question to be answered at last."""
     if not history or is_asked(history):
         return asked_again(history)
-    return [*history[:-1], noted(history[-1], state=MORE)]
+    return [*history[:-1], awaited(history[-1], MORE)]
+
+
+def broken_off(history: list[Turn]) -> list[Turn]:
+    """Where an answer is awaited or written, none comes any more: an error stands in the way. The page takes back what
+    stays without an answer."""
+    note = note_of(history[-1]) if history else {}
+    if note.get("state") not in (ASKED, MORE, GROWING):
+        return history
+    return [*history[:-1], noted(history[-1], **{**note, "broken": True})]
 
 
 def ended(outcome: Outcome, n_ctx: int) -> dict[str, Any]:
@@ -72,27 +87,3 @@ def ended(outcome: Outcome, n_ctx: int) -> dict[str, Any]:
     state = {"stop": EOS, "length": cut}.get(outcome.finish, STOPPED)
     figures = {"tokens": outcome.tokens, "seconds": outcome.seconds, "context": outcome.context_tokens}
     return {"state": state, **figures}
-
-
-def given_back(history: list[Turn]) -> tuple[list[Turn], str]:
-    """(history, text for the message box) when no more comes. An answer that was growing stays, stopped. A question
-    that no word has come to goes, and what it stood in the place of comes back."""
-    if not history:
-        return history, ""
-    *kept, last = history
-    note = note_of(last)
-    if last["role"] == "assistant":
-        if note.get("state") == GROWING:
-            return [*kept, noted(last, **{**note, "state": STOPPED})], ""
-        return ([*kept, noted(last)] if note.get("state") == MORE else history), ""
-    was = [turn(one[0], one[1]) for one in _pairs(note.get("was"))]
-    text = plain(last["content"])
-    return [*kept, *was], "" if was and plain(was[0]["content"]) == text else text
-
-
-def _pairs(found: Any) -> list[list[str]]:
-    """What `with_question` has written, as the browser gives it back."""
-    if not isinstance(found, list):
-        return []
-    good = (isinstance(one, list) and len(one) == 2 and one[0] in ("user", "assistant") for one in found)
-    return found if all(good) and all(isinstance(text, str) for _, text in found) else []

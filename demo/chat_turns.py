@@ -8,10 +8,13 @@ from typing import Any
 from lilm.errors import LilmError
 from lilm.llamacpp.messages import system_and_turns
 
-TO_THE_BOX = "() => document.querySelector('#message textarea').focus()"
+# Who has moved on by the keyboard, or types somewhere else, stays there: this comes a moment after an answer has ended.
+TO_THE_BOX = (
+    "() => void (document.querySelector(':focus-visible') ?? document.querySelector('#message textarea').focus())"
+)
 # What the page has of this package, below /lilm/: its scripts, and those of the page in demo/site that they use.
 OURS = (
-    *("chat.js", "chat-talks.js", "chat-history.js", "chat-dialog.js", "chat-acts.js"),
+    *("chat.js", "chat-talks.js", "chat-history.js", "chat-dialog.js", "chat-acts.js", "chat-end.js"),
     *(f"site/{name}.js" for name in ("composer", "conversation", "dom", "markdown", "notice", "record", "shelf")),
     *(f"site/{name}.js" for name in ("status", "store", "talks-view", "texts", "transfer")),
     "site/icons.svg",
@@ -24,6 +27,11 @@ def talks(call: str, given: str = "history, system") -> str:
     return f'async ({given}) => (await import(new URL("lilm/chat-talks.js", document.baseURI).href)).{call}'
 
 
+# Given the chats: see chat-end.js.
+STOPPED, CHANGED, ENDED, FAILED = (
+    f'async (...chats) => (await import(new URL("lilm/chat-end.js", document.baseURI).href)).{name}(chats)'
+    for name in ("stopped", "changed", "ended", "failed")
+)
 START_TALKS = talks("start(system)", "system")
 KEEP = talks("keep(history, system)")
 HAND_OVER = talks("handed()", "")

@@ -133,6 +133,30 @@ def test_a_cut_answer_goes_on(visit: Visit, model: Model, question: str, how: st
     visitor.stored("said.versions.length === 1 && said.versions[0].tokens >= 3")
 
 
+AT_ONCE = """new MutationObserver((_, observer) => {
+  const button = document.querySelector(".go-on.more");
+  if (!button) return;
+  observer.disconnect();
+  button.click();
+}).observe(document.body, { subtree: true, childList: true })"""
+
+
+def test_what_comes_after_a_stop_does_not_undo_what_was_asked_since(visit: Visit, model: Model) -> None:
+    """Gone on with in the moment in which it can be; who has moved on by the keyboard is not taken away from there."""
+    visitor = visit()
+    visitor.page.evaluate(AT_ONCE)
+    visitor.write("wait")
+    expect(visitor.answers).to_have_text(["1 wait"])
+    with visitor.page.expect_request("**/cancel"):
+        visitor.press("Stop")
+    visitor.page.locator("#open-talks").press("Shift")
+    visitor.page.wait_for_timeout(500)  # the server has it by now; before, the model's next words may still come
+    model.go_on.set()
+    expect(visitor.answers).to_have_text(["1 wait and the rest"])
+    visitor.wait_until_free()
+    expect(visitor.page.locator("#open-talks")).to_be_focused()
+
+
 def test_an_answer_that_breaks_off_keeps_what_came_and_goes_on(visit: Visit) -> None:
     visitor = visit()
     visitor.write("break")
@@ -270,7 +294,7 @@ def test_two_tabs_lose_nothing_of_each_other(visit: Visit) -> None:
     other = visit(context=one.page.context)
     expect(other.asked).to_have_text(["first"])
     other.ask("second")
-    expect(one.asked).to_have_text(["first", "second"])  # this tab shows what the other wrote
+    expect(one.answers).to_have_text(["1 first <b>!</b>", "2 second <b>!</b>"])  # this tab shows what the other wrote
     one.ask("third")
     expect(other.asked).to_have_text(["first", "second", "third"])
 
@@ -333,7 +357,7 @@ def test_a_phone_in_japanese_needs_no_sideways_scrolling(visit: Visit, scheme: s
 
 def test_every_script_of_the_page_is_handed_out() -> None:
     pattern = re.compile(r'from "(\./[^"]+)"|import\("(\./[^"]+)"\)')
-    found, waiting = set(), ["chat.js", "chat-talks.js"]
+    found, waiting = set(), ["chat.js", "chat-talks.js", "chat-end.js"]
     while waiting:
         name = waiting.pop()
         found.add(name)
