@@ -11,6 +11,7 @@ from typing import Any
 from lilm.devices import prepare_torch
 from lilm.export.talk.bed import Bed
 from lilm.kept import keep, read_kept
+from lilm.memory import trim_memory
 from lilm.train.finetune.format import Format
 
 OURS, TRL, SEED = "finetune", "trl", "seed2023"
@@ -114,6 +115,7 @@ def taught(bed: Bed, name: str, way: Way, of: dict[str, Any]) -> tuple[Path, dic
         found = {"seconds": None if resumed else round(time.monotonic() - started, 1), "settings": settings}
         shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
         keep(done, of, found)
+        trim_memory()
     return folder, found
 
 

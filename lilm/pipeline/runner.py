@@ -12,6 +12,7 @@ from lilm.commands import command
 from lilm.disk import write_atomic
 from lilm.download import cached_path
 from lilm.errors import LilmError
+from lilm.memory import trim_memory
 from lilm.pipeline.artifact import Artifact, Manifest, changed_output, describe_outputs, read_manifest
 from lilm.pipeline.explain import CERTAINLY, explain, make_context, would_run
 from lilm.pipeline.forecast import Forecast, Times
@@ -166,6 +167,7 @@ def run_stage(
                 "no space left on the disk", where=str(run_dir), remedy="free some space and start again"
             ) from error
         raise
+    trim_memory()  # the next stage may need it, or have a child that does
     context.reporter.say(f"{stage.name}: done in {clock(seconds)}")
     if forecast is not None and not resumed:
         forecast.times.note(stage.name, recipe, seconds)

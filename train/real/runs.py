@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from lilm.kept import keep, kept, read_kept
+from lilm.memory import trim_memory
 from lilm.pipeline.hashing import sha256_json
 from lilm.pipeline.made_by import code_of
 from lilm.progress import clock
@@ -92,6 +93,7 @@ class Runs:
         of = {**self._decides(trial), "steps": list(steps), "choosing": trial.choosing}
         way = self.contenders[trial.label].way()
         found = kept(trial.folder / "outcome.json", of, lambda: way.train(trial, steps).as_json())
+        trim_memory()
         return speed.timed(Outcome.of(found), steps)
 
     def _decides(self, trial: Trial) -> dict[str, Any]:
