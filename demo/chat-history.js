@@ -104,11 +104,12 @@ export class History {
     const last = shown.at(-1);
     const state = last?.note.state;
     const isBusy = state !== undefined && PENDING.includes(state);
+    const awaited = this.#id;
     this.#id = isBusy ? last?.note.id : undefined;
     if (!isBusy && isEdited(this.chat.messages, shown)) return; // the server asks it in a moment
     const isAnswer = last?.role === "assistant" && state !== undefined && state !== "more";
     this.#align(isAnswer ? shown.slice(0, -1) : shown, state === "asked" || isAnswer);
-    if (isAnswer) this.#grow(last);
+    if (isAnswer) this.#grow(last, !this.isBusy || last.note.id !== awaited);
     else if (state === "more") this.#begin(this.chat.version);
     else this.#live = null;
     this.#busy(isBusy);
@@ -130,14 +131,16 @@ export class History {
     if (talk.messages !== before) void this.chat.save();
   }
 
-  /** @param {Shown} shown the last answer */
-  #grow({ text, note }) {
+  /** @param {Shown} shown the last answer @param {boolean} isEarlier than the one that was awaited */
+  #grow({ text, note }, isEarlier) {
     const { chat } = this;
     const { state, more, tokens = 0, seconds = 0, context = 0 } = note;
     const isGrowing = state === "growing";
     // An answer is shown again when a question after it was taken back.
-    const isKnown = !this.#live && !this.isBusy && chat.version && whole(chat.version.content) === text;
-    if (isKnown) return;
+    if (!this.#live && isEarlier && chat.version && whole(chat.version.content) === text) {
+      this.#before = null;
+      return;
+    }
     if (!this.#live) this.#begin(more ? chat.version : null);
     const live = /** @type {Version} */ (this.#live);
     const base = this.#base;

@@ -27,16 +27,20 @@ from lilm.demo.chat_parts import abouts_of, local_theme, panel, sliders_of
 from lilm.demo.chat_texts import translations
 from lilm.demo.chat_turns import (
     ARRIVED,
+    BEGUN,
     CHANGED,
     CHOOSE,
     CHOOSE_TALK,
+    CLOSED,
     ENDED,
     FAILED,
     HAND_OVER,
     KEEP,
     MISSED,
     OURS,
+    READY,
     SAVE,
+    SETTLED,
     START,
     START_TALKS,
     STOPPED,
@@ -186,10 +190,14 @@ def build_chat(
     def free(**box: Any) -> tuple[Any, Any, Any]:
         return gr.update(interactive=True, **box), gr.update(visible=True), gr.update(visible=False)
 
+    def kept() -> tuple[Any, ...]:
+        """No other chat is taken."""
+        return gr.skip(), gr.skip(), *free()
+
     def take(chat: str) -> tuple[Any, ...]:
         """Go on with a saved chat."""
         if not chat:
-            return gr.skip(), gr.skip(), *free()
+            return kept()
         try:
             return *loaded(chat), *free()
         except LilmError as error:
@@ -230,14 +238,16 @@ def build_chat(
 
         controls = [box, send, stop]
         here: dict[str, Any] = {"queue": False, "api_visibility": "private"}
-        nothing = gr.skip() if count == 1 else [gr.skip()] * count
+        nothing = [gr.skip()] * 2 * count
 
         def then_answer(event: Any, **access: Any) -> Any:
             asked, told = [*chats, *sliders, system_box, schema_box], [*chats, *(one.line for one in panels)]
-            answered = event.then(answer, asked, told, concurrency_limit=1, concurrency_id="model", **access)
+            begun = event.then(None, js=READY).then(None, chats, None, js=BEGUN)
+            answered = begun.then(answer, asked, told, concurrency_limit=1, concurrency_id="model", **access)
             answered.success(None, chats, [*chats, *controls], js=ENDED).then(None, js=TO_THE_BOX)
             answered.failure(None, chats, [*chats, *controls], js=FAILED).then(None, js=TO_THE_BOX)
-            answered.failure(lambda: nothing, None, chats, **here)  # else Gradio's "Error" lies over the box
+            answered.then(None, chats, [*chats, *controls], js=CLOSED)
+            answered.failure(lambda: nothing, None, told, **here)  # else Gradio's "Error" lies over the box
             return answered
 
         asked = gr.on([box.submit, send.click], ask, [box, *chats], [*chats, *controls], **here)
@@ -249,7 +259,7 @@ def build_chat(
             if one.more is not None:
                 went_on = one.more.click(more, one.chat, [one.chat, *controls], **here)
                 answers.append(then_answer(went_on, api_visibility="private"))
-        stop.click(None, chats, [*chats, *controls], js=STOPPED, cancels=answers)
+        stop.click(None, chats, [*chats, *controls], js=STOPPED, cancels=answers).then(None, js=TO_THE_BOX)
         gr.on([chat.change for chat in chats], None, chats, chats, js=CHANGED)
         page.load(tell, None, abouts, **here)
         chosen = gr.Textbox(visible=False)  # what a button's script gives goes to `take` in its place
@@ -262,10 +272,11 @@ def build_chat(
             for button, script in takers:
                 queued = {**here, "queue": button is one.load}  # else Gradio says "Error" alone where a file is no chat
                 taken = button.click(take, chosen, [*said, *controls], js=script, cancels=answers, **queued)
-                failed = taken.failure(free, None, controls, **here)
+                failed = taken.failure(kept, None, [*said, *controls], **here)  # the same of "Error"
                 if keeps:
                     taken.success(None, said, None, js=ARRIVED)
-                    failed.then(None, js=MISSED)
+                    failed = failed.then(None, js=MISSED)
+                failed.then(None, chats, [*chats, *controls], js=SETTLED)
             if keeps:
                 page.load(None, system_box, None, js=START_TALKS)
                 gr.on([one.chat.change, system_box.change], None, said, None, js=KEEP)

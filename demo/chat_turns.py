@@ -9,9 +9,12 @@ from lilm.errors import LilmError
 from lilm.llamacpp.messages import system_and_turns
 
 # Who has moved on by the keyboard, or types somewhere else, stays there: this comes a moment after an answer has ended.
-TO_THE_BOX = (
-    "() => void (document.querySelector(':focus-visible') ?? document.querySelector('#message textarea').focus())"
-)
+# The box takes the focus when Gradio has drawn it as one that can be written in.
+TO_THE_BOX = """async () => {
+    const box = document.querySelector("#message textarea");
+    for (let tries = 0; box.disabled && tries < 50; tries++) await new Promise((then) => setTimeout(then, 20));
+    if (!document.querySelector(":focus-visible")) box.focus();
+}"""
 # What the page has of this package, below /lilm/: its scripts, and those of the page in demo/site that they use.
 OURS = (
     *("chat.js", "chat-talks.js", "chat-history.js", "chat-dialog.js", "chat-acts.js", "chat-end.js"),
@@ -28,9 +31,9 @@ def talks(call: str, given: str = "history, system") -> str:
 
 
 # Given the chats: see chat-end.js.
-STOPPED, CHANGED, ENDED, FAILED = (
+READY, BEGUN, STOPPED, CHANGED, ENDED, FAILED, CLOSED, SETTLED = (
     f'async (...chats) => (await import(new URL("lilm/chat-end.js", document.baseURI).href)).{name}(chats)'
-    for name in ("stopped", "changed", "ended", "failed")
+    for name in ("ready", "begun", "stopped", "changed", "ended", "failed", "closed", "settled")
 )
 START_TALKS = talks("start(system)", "system")
 KEEP = talks("keep(history, system)")
