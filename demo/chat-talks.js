@@ -19,6 +19,7 @@ import { setLanguage, t } from "./site/texts.js";
  */
 
 const AGAIN_MS = 300;
+const LOOK_MS = 30;
 
 /** @type {Conversation} */ let chat;
 /** @type {History} */ let history;
@@ -30,10 +31,22 @@ let first = ""; // the system message that `lilm chat` was given
 let isEarly = false; // a message was sent before the conversations were there
 let isAway = false; // what stands in the box is not the open conversation, or not yet
 let pressing = 0; // the timer that presses the button until Gradio has taken it
+let came = /** @type {Turn[] | null} */ (null); // what came into the box last
 let isChosen = false; // a file is being read into the box
 
 /** Whether what stands in the box is to be replaced. */
 export const isLeaving = () => isAway;
+
+/**
+ * A question is asked; where another conversation is on its way into the box, in that.
+ * @param {string} message @param {(Turn[] | null)[]} boxes
+ */
+export async function asking(message, boxes) {
+  if (!isAway) return [message, ...boxes];
+  came = boxes[0];
+  while (isAway) await new Promise((then) => setTimeout(then, LOOK_MS));
+  return [message, came];
+}
 
 /** @param {string} system message that stands in the box */
 export async function start(system) {
@@ -93,6 +106,7 @@ export async function chosen(choose) {
 /** What was handed over, or chosen, stands in the box. @param {Turn[] | null} turns @param {string} system */
 export async function arrived(turns, system) {
   if (pressing) return []; // another one is on its way
+  came = turns;
   if (isChosen) {
     history.leave();
     await chat.flush();

@@ -27,6 +27,7 @@ from lilm.demo.chat_parts import abouts_of, local_theme, panel, sliders_of
 from lilm.demo.chat_texts import translations
 from lilm.demo.chat_turns import (
     ARRIVED,
+    ASKING,
     BEGUN,
     CHANGED,
     CHOOSE,
@@ -250,7 +251,7 @@ def build_chat(
             answered.failure(lambda: nothing, None, told, **here)  # else Gradio's "Error" lies over the box
             return answered
 
-        asked = gr.on([box.submit, send.click], ask, [box, *chats], [*chats, *controls], **here)
+        asked = gr.on([box.submit, send.click], ask, [box, *chats], [*chats, *controls], js=ASKING, **here)
         answers = [then_answer(asked, api_name="answer")]
         for chat in chats:
             for event, change in ((chat.retry, again), (chat.edit, edit)):

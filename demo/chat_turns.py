@@ -35,6 +35,7 @@ READY, BEGUN, STOPPED, CHANGED, ENDED, FAILED, CLOSED, SETTLED = (
     f'async (...chats) => (await import(new URL("lilm/chat-end.js", document.baseURI).href)).{name}(chats)'
     for name in ("ready", "begun", "stopped", "changed", "ended", "failed", "closed", "settled")
 )
+ASKING = talks("asking(message, chats)", "message, ...chats")
 START_TALKS = talks("start(system)", "system")
 KEEP = talks("keep(history, system)")
 HAND_OVER = talks("handed()", "")

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import expect
@@ -97,3 +98,22 @@ def test_a_question_taken_back_gives_the_answer_before_no_version(visit: Visit, 
     expect(visitor.page.locator("#message textarea")).to_have_value(text)
     visitor.stored("said.versions?.length === 1")
     expect(visitor.place).to_have_count(0)
+
+
+def test_what_is_asked_while_a_new_chat_is_on_its_way_is_asked_there(visit: Visit, model: Model) -> None:
+    visitor = visit()
+    visitor.ask("first")
+    held: list[Any] = []
+    visitor.page.route(
+        "**/predict*", lambda route: held.append(route) if "messages" in route.request.post_data else route.continue_()
+    )
+    visitor.page.locator("#message textarea").fill("second")
+    visitor.press("New chat")
+    visitor.page.locator("#message textarea").press("Enter")
+    visitor.page.wait_for_timeout(500)
+    held[0].continue_()
+    expect(visitor.answers).to_have_text(["2 second <b>!</b>"])
+    visitor.wait_until_free()
+    assert [one["content"] for one in model.asked[-1]] == ["second"]
+    visitor.list()
+    expect(visitor.rows).to_have_text(["second", "first"])
