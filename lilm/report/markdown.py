@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterable
 
-_MARKS = re.compile(r"([\\`*_{}\[\]<>()#+\-.!|~&$:@^=])")
+# A point in a number, a hyphen in a word and a colon after one are marks nowhere.
+_MARKS = re.compile(r"(?!(?<=\d)\.\d|(?<=[^\W_])-[^\W_]|(?<=[^\W_]):(?:\s|$))([\\`*_{}\[\]<>()#+\-.!|~&$:@^=])")
 _TICKS = re.compile(r"`+")
 
 
@@ -12,6 +13,8 @@ def plain(text: str) -> str:
 
     >>> plain("a_b | <script>")
     'a\\\\_b \\\\| \\\\<script\\\\>'
+    >>> plain("held-out: 1.25 bits, -1. www.x.org")
+    'held-out: 1.25 bits, \\\\-1\\\\. www\\\\.x\\\\.org'
     """
     return _MARKS.sub(r"\\\1", " ".join(text.split()))
 

@@ -100,7 +100,7 @@ def test_a_folder_that_can_be_uploaded(run: Path, tmp_path: Path) -> None:
         "tags": ["gguf", "llama", "llama.cpp", "conversational", "lilm"],
     }
     assert "0.0123 ± 0.0010 | 95.0 % |" in card and "12,345 tokens of Japanese" in card
-    assert "| the base | apache\\-2\\.0 | its README\\.md |" in card
+    assert "| the base | apache-2.0 | its README\\.md |" in card
     assert str(tmp_path) not in card
     assert "hf download me/my-model --include model-Q4_0.gguf" in card
     assert "{{ messages[0].content }}" in card
