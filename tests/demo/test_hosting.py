@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from lilm.demo.handler import HEADERS
+from tests.demo.page_visitor import ask, open_ready
 
 PAGE = (Path(__file__).parents[2] / "docs" / "hosting.md").read_text(encoding="utf-8")
 
@@ -31,18 +32,9 @@ def example(heading: str, language: str) -> str:
 
 def answers(browser: Any, url: str) -> None:
     context = browser.new_context(locale="en-US", service_workers="block")
-    page = context.new_page()
-    page.set_default_timeout(60_000)
-    page.goto(url)
-    page.wait_for_selector("[data-ready]", state="attached")
+    page = open_ready(context, url)
     assert page.evaluate("crossOriginIsolated")
-    page.click("#open-settings")
-    page.fill("#set-n_predict", "16")
-    page.keyboard.press("Escape")
-    page.fill("#prompt", "The cat")
-    page.press("#prompt", "Enter")
-    page.wait_for_selector(".turn.assistant .acts")
-    assert page.inner_text(".turn.assistant .text").strip()
+    ask(page)
     assert "threads" in page.inner_text("#speed")
     context.close()
 

@@ -12,6 +12,7 @@ from lilm.demo.stage import SERVICE_WORKER, list_files, page_files
 from lilm.progress import Reporter
 from lilm.wasm.build import build_variant
 from lilm.wasm.limits import usable_bytes
+from tests.demo.page_visitor import ask, open_ready
 
 Serving = Callable[[Path], AbstractContextManager[str]]
 
@@ -42,18 +43,9 @@ def test_without_the_headers_the_page_answers(
     context = browser.new_context(locale="en-US", service_workers=workers)
     with serving(both_builds) as url:
         at_home(context, url)
-        page = context.new_page()
-        page.set_default_timeout(60_000)
-        page.goto(url)
-        page.wait_for_selector("[data-ready]", state="attached")
+        page = open_ready(context, url)
         assert page.evaluate("crossOriginIsolated") == threads
         assert page.is_visible("#notice") != threads
-        page.click("#open-settings")
-        page.fill("#set-n_predict", "16")
-        page.keyboard.press("Escape")
-        page.fill("#prompt", "The cat")
-        page.press("#prompt", "Enter")
-        page.wait_for_selector(".turn.assistant .acts")
-        assert page.inner_text(".turn.assistant .text").strip()
+        ask(page)
         assert ("threads" in page.inner_text("#speed")) == threads
     context.close()
