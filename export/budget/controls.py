@@ -1,5 +1,5 @@
-"""Three ways to choose types for the same number of bytes: by measured divergence, which an export uses, and the two
-that it must beat, by the error of the weights and by chance."""
+"""Ways to choose types for the same number of bytes: by measured divergence, which an export uses, and those that it
+must beat, by the error of the weights and by chance."""
 
 import random
 from collections.abc import Sequence
@@ -18,6 +18,16 @@ def by_error(rows: Sequence[Row], budget: int) -> list[int]:
     """Chooses as `by_measure` does, but by the least sum of squared errors, weighted by the columns' importance. They
     follow from the weights and their inputs; the model's output is not computed (llama.cpp, pull request 15550)."""
     return allocate(options(rows, lambda choice: choice.error), budget)
+
+
+def by_relative_error(rows: Sequence[Row], budget: int, outputs: Sequence[float]) -> list[int]:
+    """Chooses as `by_error` does, each group's errors as a part of its outputs, so that matrices with large outputs do
+    not get all the bits. outputs: of each row, what `error` would be if all its weights were rounded to 0."""
+    costs = [
+        [Option(one.bytes, one.error / whole if whole else 0.0) for one in row.choices]
+        for row, whole in zip(rows, outputs, strict=True)
+    ]
+    return allocate(costs, budget)
 
 
 def by_chance(rows: Sequence[Row], budget: int, seed: int) -> list[int]:

@@ -41,9 +41,15 @@ class Rounder:
         after = {name: dequantise_matrix(self.blocks(name, kind), kind) for name in names}
         return after, sum(self._error(name, matrix) for name, matrix in after.items())
 
+    def outputs(self, names: Sequence[str]) -> float:
+        """Returns what `rounded` would answer as the error of matrices that became 0."""
+        return sum(self._weighted(name, read_matrix(self.full, self.full.tensors[name])) for name in names)
+
     def _error(self, name: str, after: Matrix) -> float:
-        columns = np.square(after - read_matrix(self.full, self.full.tensors[name])).sum(0, dtype=np.float64)
-        weights = self.weights(name)
+        return self._weighted(name, after - read_matrix(self.full, self.full.tensors[name]))
+
+    def _weighted(self, name: str, matrix: Matrix) -> float:
+        columns, weights = np.square(matrix).sum(0, dtype=np.float64), self.weights(name)
         return float(columns.sum() if weights is None else columns @ weights.astype(np.float64))
 
 

@@ -11,7 +11,7 @@ import gguf
 
 from lilm.disk import replacing
 from lilm.errors import LilmError
-from lilm.export.budget.controls import by_chance, by_error
+from lilm.export.budget.controls import by_chance, by_error, by_relative_error
 from lilm.export.budget.kept import IMATRIX, SENSITIVITY
 from lilm.export.budget.measure import Rounder
 from lilm.export.budget.table import Row, types_of
@@ -23,6 +23,7 @@ from lilm.export.mix import FOLDER, WINDOWS
 from lilm.export.quality.opened import (
     BY_CHANCE,
     BY_ERROR,
+    BY_RELATIVE_ERROR,
     LEARNT,
     ONE_LANGUAGE,
     SEARCH,
@@ -75,18 +76,20 @@ def make_controls(run: OpenedRun, out: Path, reporter: Reporter) -> Controls:
     rows = _rows(run)
     if run.mix is None or not rows:
         why = "the run has no file for a budget" if run.mix is None else "the run did not keep what it measured"
-        return Controls(tuple(files), dict.fromkeys((BY_ERROR, BY_CHANCE), why), documents)
+        return Controls(tuple(files), dict.fromkeys((BY_ERROR, BY_RELATIVE_ERROR, BY_CHANCE), why), documents)
     most = run.mix.path.stat().st_size
     rest = retyped_bytes(rounder.full, types_of(rows, [0] * len(rows))) - sum(row.choices[0].bytes for row in rows)
-    for method, choose in ((BY_ERROR, by_error), (BY_CHANCE, _seeded(run.recipe.seed))):
-        chosen = types_of(rows, choose(rows, most - rest))
+    outputs = [rounder.outputs(row.names) for row in rows]
+    choices = {
+        BY_ERROR: by_error(rows, most - rest),
+        BY_RELATIVE_ERROR: by_relative_error(rows, most - rest, outputs),
+        BY_CHANCE: by_chance(rows, most - rest, run.recipe.seed),
+    }
+    for method, choice in choices.items():
+        chosen = types_of(rows, choice)
         label = f"{run.mix.quant} {method}"
         files.append(made.file(label, method, run.mix.quant, partial(made.retyped, types=chosen)))
     return Controls(tuple(files), {}, documents)
-
-
-def _seeded(seed: int) -> Callable[[Sequence[Row], int], list[int]]:
-    return lambda rows, budget: by_chance(rows, budget, seed)
 
 
 @dataclass(frozen=True)

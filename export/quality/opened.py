@@ -23,7 +23,8 @@ from lilm.progress import Reporter
 from lilm.recipe import LEARNED, MIX, Recipe, load_recipe
 
 REFERENCE, STOCK, STOCK_IMATRIX, SEARCH, LEARNT = "reference", "stock", "stock + imatrix", "search", "learnt"
-BY_ERROR, BY_CHANCE, ONE_LANGUAGE = "by error", "by chance", "imatrix of one language"
+BY_ERROR, BY_RELATIVE_ERROR, BY_CHANCE = "by error", "by relative error", "by chance"
+ONE_LANGUAGE = "imatrix of one language"
 
 
 @dataclass(frozen=True)

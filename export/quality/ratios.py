@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from lilm.export.quality.opened import BY_CHANCE, BY_ERROR, LEARNT, SEARCH, STOCK, STOCK_IMATRIX
+from lilm.export.quality.opened import BY_CHANCE, BY_ERROR, BY_RELATIVE_ERROR, LEARNT, SEARCH, STOCK, STOCK_IMATRIX
 
 Row = Mapping[str, Any]
 DIGITS = 4
@@ -36,7 +36,7 @@ def ratios(models: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
     Of text in the language learnt unless the name says another; short windows.
     search_vs_stock: the file of the budget by what llama.cpp's plain files have at its size, between two of them by a
     straight line over megabytes and the logarithm of KLD. search_vs_proxy, search_vs_random: by types chosen by the
-    error of the weights, and by chance, of the same bytes and importance matrix.
+    error of the weights (the nearer of both ways), and by chance, of the same bytes and importance matrix.
     learnt_vs_imatrix_…: the learnt file that is not larger than Q4_K_M, that of the budget before the nearest of the
     others, by Q4_K_M with an importance matrix. q4_0_learnt_vs_imatrix: learnt Q4_0 by the same.
     mb_at_equal_kld: megabytes of our smallest file that is as near as that one, by its megabytes.
@@ -63,9 +63,10 @@ def _of(model: Mapping[str, Any]) -> dict[str, float | None]:
     q4_k_m, q3_k_m = (_with_imatrix(rows, quant) for quant in ("Q4_K_M", "Q3_K_M"))
     q4_0 = _first(mine, lambda row: row["method"] == LEARNT and row["based_on"] == "Q4_0")
     best = None if q4_k_m is None else _learnt_at(rows, q4_k_m["mb"], main)
+    proxies = [row[main] for row in rows if row["method"] in (BY_ERROR, BY_RELATIVE_ERROR)]
     found: dict[str, float | None] = {
         "search_vs_stock": _by(search, main, None if search is None else at_size(plain, search["mb"], main)),
-        "search_vs_proxy": _by(search, main, _value(_first(rows, lambda row: row["method"] == BY_ERROR), main)),
+        "search_vs_proxy": _by(search, main, min(proxies, default=None)),
         "search_vs_random": _by(search, main, _value(_first(rows, lambda row: row["method"] == BY_CHANCE), main)),
         "q4_0_learnt_vs_imatrix": _by(q4_0, main, _value(q4_k_m, main)),
         "mb_at_equal_kld": None,

@@ -10,7 +10,7 @@ import torch
 from transformers import LlamaForCausalLM
 
 from lilm.export.budget import knapsack
-from lilm.export.budget.controls import by_chance, by_error, by_measure
+from lilm.export.budget.controls import by_chance, by_error, by_measure, by_relative_error
 from lilm.export.budget.groups import groups_of
 from lilm.export.budget.knapsack import Option, allocate, total_bytes, total_cost
 from lilm.export.budget.measure import Rounder, measure
@@ -77,6 +77,7 @@ def test_controls_fill_the_same_budget() -> None:
     ]
     assert by_measure(rows, 450) == [2, 1, 0]
     assert by_error(rows, 450) == [1, 0, 2]
+    assert by_relative_error(rows, 450, [1, 1, 1000]) == [2, 1, 0], "large errors in a larger output weigh little"
     drawn = {tuple(by_chance(rows, 450, seed)) for seed in range(30)}
     assert len(drawn) > 3
     assert all(sum(sizes[at] for at in chosen) == 450 for chosen in drawn)

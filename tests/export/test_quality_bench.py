@@ -127,7 +127,7 @@ def test_controls_have_the_bytes_of_what_they_are_compared_with(measured: tuple[
     assert {one["mb"] for one in by_language} == {found["Q4_K_M"]["mb"]}
     assert len({one["sha256"] for one in (found["Q4_K_M"], *by_language)}) == 4, "each rounds otherwise"
     mix = found["mix-6.5bpw"]
-    for method in ("by error", "by chance"):
+    for method in ("by error", "by relative error", "by chance"):
         assert 0.97 * mix["mb"] < found[f"mix-6.5bpw {method}"]["mb"] <= mix["mb"]
     ratios = measured[0]["ratios"]
     assert ratios["search_vs_random"] == pytest.approx(
@@ -151,7 +151,7 @@ def test_a_run_without_a_budget_has_its_importance_collected_on_text_of_its_own(
         *("Q4_K_M", "Q4_K_M + imatrix", "Q4_K_M + imatrix ja", "Q4_K_M + imatrix en"),
         *("Q4_0 + imatrix", "IQ4_NL", "IQ4_NL + imatrix"),
     ]
-    assert set(made.missing) == {"by error", "by chance"}
+    assert set(made.missing) == {"by error", "by relative error", "by chance"}
     train = {digest(text(lang, number)) for lang in ("ja", "en") for number in SPLITS[0]}
     assert made.imatrix_documents and set(made.imatrix_documents) <= train
     again = make_controls(opened, tmp_path / "files", Reporter(quiet=True))

@@ -213,7 +213,8 @@ ROWS = [
     row("Q4_K_M + imatrix", "stock + imatrix", 100.0, 0.016, "Q4_K_M"),
     row("Q4_0 + imatrix", "stock + imatrix", 80.0, 0.06, "Q4_0"),
     row("mix", "search", 90.0, 0.02, bpw=4.8),
-    row("mix by error", "by error", 90.0, 0.025, "mix"),
+    row("mix by error", "by error", 90.0, 0.1, "mix"),
+    row("mix by relative error", "by relative error", 90.0, 0.025, "mix"),
     row("mix by chance", "by chance", 90.0, 0.05, "mix"),
     row("Q8_0-learned", "learnt", 146.0, 0.0005, "Q8_0"),
     row("Q4_0-learned", "learnt", 80.0, 0.012, "Q4_0"),
@@ -243,7 +244,7 @@ def test_ratios_of_files_that_are_there_and_null_for_others() -> None:
 
 def test_ratios_that_are_not_smollm2_s_are_the_other_model_s_whichever_was_named_first() -> None:
     smollm2 = {"languages": ["ja", "en"], "smollm2": True, "files": ROWS}
-    by_error = {"mix": 0.01, "mix by error": 0.1}
+    by_error = {"mix": 0.01, "mix by error": 0.1, "mix by relative error": 0.2}
     files = [{**one, "kld_ja": by_error.get(one["quant"], one["kld_ja"])} for one in ROWS]
     other = {"languages": ["ja", "en"], "smollm2": False, "files": files}
     found = ratios([smollm2, other])
