@@ -36,4 +36,5 @@ def read_samples(out: Path, files: Sequence[Measured], skip: Collection[str] = (
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    # by line feeds alone: what a model wrote may hold other separators, U+2028 and such, which JSON leaves as they are
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]

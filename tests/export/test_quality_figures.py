@@ -20,10 +20,12 @@ from lilm.export.quality.interval import (
     share_of,
     student,
 )
+from lilm.export.quality.opened import Measured
 from lilm.export.quality.passages import SHORT, long_passages, ordered, short_passages
-from lilm.export.quality.questions import read_questions
+from lilm.export.quality.questions import read_questions, write_lines
 from lilm.export.quality.ratios import KEYS, ratios
-from lilm.export.quality.written import Beginning, Written, is_loop, judge, rates, script_of
+from lilm.export.quality.samples import read_samples
+from lilm.export.quality.written import Beginning, Written, as_json, is_loop, judge, rates, script_of
 from lilm.export.talk.worth import shares
 from lilm.llamacpp.engine import Drawn, Engine
 from lilm.llamacpp.probabilities import kl_divergence, log_softmax
@@ -174,6 +176,13 @@ def test_a_text_in_another_script_or_with_broken_characters_is_told() -> None:
     assert told("おじい\ufffdさんが山へ行きました。") == (False, True)
     nowhere = Beginning("fr", [1], "")
     assert judge(nowhere, "", Drawn((1,), "Once upon a time there was", True)).wrong_language is None
+
+
+def test_texts_with_odd_line_ends_are_shown_side_by_side(tmp_path: Path) -> None:
+    said = "one\u2028two\x85three\x1cfour\x0bfive\r\nsix"
+    write_lines(tmp_path / "written" / "model-f16.jsonl", as_json([Written("en", "zero", said, 6, True, *[False] * 3)]))
+    shown = read_samples(tmp_path, [Measured(Path("model-f16.gguf"), "F16", "reference")])
+    assert [one["texts"]["F16"]["text"] for one in shown] == [said]
 
 
 def test_score_in_parts_says_what_all_logits_at_once_say(random_export: Path) -> None:
