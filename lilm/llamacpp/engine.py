@@ -4,6 +4,7 @@ A child, because native code that crashes (or a file that makes it crash) must n
 and because `use_extra_bufts=False`, which avoids one such crash, is out of reach through `llama_cpp.Llama`.
 """
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,9 @@ from lilm.errors import LilmError
 from lilm.llamacpp.client import LlamaClient, Refused
 from lilm.pipeline.artifact import how_to_replace
 from lilm.recipe import SamplingConfig
+from lilm.report.units import size
+
+_UNWRITTEN = "iostream"  # in what the C++ library says of a file that cannot be written
 
 
 @dataclass(frozen=True)
@@ -228,5 +232,9 @@ def quantize(
                 if on_progress is not None:
                     on_progress(done, total)
         except Refused as error:
+            if _UNWRITTEN in str(error):
+                free = size(shutil.disk_usage(target.parent).free)
+                what = f"llama.cpp cannot write the file to the end; {free} are free on the disk"
+                raise LilmError(what, where=str(target), remedy="free some space") from error
             what, remedy = f"llama.cpp cannot quantise it: {error}", how_to_replace(source)
             raise LilmError(what, where=str(source), remedy=remedy) from error

@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import psutil
 import pytest
 
 from lilm.errors import LilmError
+from lilm.export.quantise import quantise
 from lilm.llamacpp.characters import BETWEEN, Characters
 from lilm.llamacpp.engine import Engine, quantize
 from lilm.pipeline.artifact import Manifest, describe_outputs
@@ -111,6 +113,18 @@ def test_what_is_no_gguf_is_refused(tmp_path: Path) -> None:
 def test_requantising_is_refused_with_llama_cpps_words(random_export: Path, tmp_path: Path) -> None:
     with pytest.raises(LilmError, match="requantizing from type q8_0 is disabled"):
         quantize(random_export / "model-Q8_0.gguf", tmp_path / "out.gguf", 2, threads=1)
+
+
+def test_a_disk_that_is_full_is_not_blamed_on_the_model(random_export: Path, tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, before[1]))
+    try:
+        with pytest.raises(LilmError, match="free on the disk") as caught:
+            quantise(random_export / "model-f16.gguf", tmp_path / "out.gguf", "Q8_0", 1, lambda done, total: None)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert caught.value.where.startswith(str(tmp_path))
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_window_that_does_not_fit_is_a_value_error(random_export: Path) -> None:
