@@ -11,6 +11,11 @@ from lilm.errors import LilmError
 from lilm.export.chunk import Matrix
 from lilm.export.matrices import input_of
 
+# What a column has at least, as a part of the mean of all and as it is. Where all columns that share a scale count for
+# nothing, llama.cpp's rounding makes their weights 0, and other text than was measured may well need them.
+LEAST, LEAST_OF_ALL = 1e-10, 1e-30
+MOST = 1e26  # of a mean square: rounding multiplies it by squares of half floats and sums a block's, in float32
+
 
 @dataclass(frozen=True)
 class Importance:
@@ -27,8 +32,10 @@ class Importance:
     chunk_size: int
 
     def means(self, name: str) -> Matrix:
-        """Returns the mean squared input of each column, float32 [columns]. Rounding weights its errors by it."""
-        mean: Matrix = (self.sums[name] / self.counts[name]).astype(np.float32)
+        """Returns the mean squared input of each column, float32 [columns], where there was next to none a little
+        instead. Rounding weights its errors by it."""
+        means = self.sums[name] / self.counts[name]
+        mean: Matrix = np.maximum(means, max(float(means.mean()) * LEAST, LEAST_OF_ALL)).astype(np.float32)
         return mean
 
 
@@ -41,7 +48,8 @@ class Sided(Protocol):
 
 
 def check_numbers(importance: Importance, where: str) -> None:
-    """Raises LilmError unless each matrix was measured on some input, and has finite numbers from 0 on."""
+    """Raises LilmError unless each matrix was measured on some input, and has finite numbers from 0 on, none of them
+    beyond all inputs."""
     for name, sums in importance.sums.items():
         if importance.counts[name] < 1:
             raise _bad(f"{name} was not measured (no inputs)", where)
@@ -49,6 +57,8 @@ def check_numbers(importance: Importance, where: str) -> None:
             raise _bad(f"{name} has values that are no numbers", where)
         if (sums < 0).any():
             raise _bad(f"{name} has values below 0, and squares have none", where)
+        if (most := float(sums.max()) / importance.counts[name]) > MOST:
+            raise _bad(f"{name} has a mean square of {most:.0e}, which no input has", where)
 
 
 def check_importance(importance: Importance, found: Mapping[str, Sided], where: str) -> None:

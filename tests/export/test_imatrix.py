@@ -11,6 +11,7 @@ import torch
 from transformers import LlamaForCausalLM
 
 from lilm.errors import LilmError
+from lilm.export.chunk import dequantise_matrix, quantise_matrix
 from lilm.export.imatrix.collect import collect
 from lilm.export.imatrix.file import read_imatrix, write_imatrix
 from lilm.export.imatrix.importance import Importance, check_importance
@@ -106,6 +107,7 @@ Q = "blk.0.attn_q.weight"
         (lambda sums: sums.update({Q: sums[Q][:-1]}), f"{Q} has 255 columns there and 256"),
         (lambda sums: sums[Q].__setitem__(3, np.nan), f"{Q} has values that are no numbers"),
         (lambda sums: sums[Q].__setitem__(3, -1.0), f"{Q} has values below 0"),
+        (lambda sums: sums[Q].__setitem__(3, 1e38), f"{Q} has a mean square of"),
     ],
 )
 def test_one_that_would_not_be_used_whole_is_refused(
@@ -116,6 +118,19 @@ def test_one_that_would_not_be_used_whole_is_refused(
         check_importance(changed(importance, change), found, "some.gguf")
     assert said in caught.value.what
     assert caught.value.where == "some.gguf"
+
+
+@pytest.mark.parametrize("kind", ["Q6_K", "Q5_K", "Q4_K", "Q4_0", "IQ4_NL", "Q3_K"])
+@pytest.mark.parametrize("zeros", [32, 256, 512])
+def test_weights_whose_inputs_were_at_rest_are_not_lost(kind: str, zeros: int) -> None:
+    matrix = np.random.default_rng(0).normal(size=(4, 512)).astype(np.float32)
+    sums = np.concatenate([np.zeros(zeros), np.full(512 - zeros, 9.0)])
+    importance = Importance({Q: sums}, {Q: 3}, (), 1, 3)
+    weighed, plain = (
+        dequantise_matrix(quantise_matrix(matrix, kind, weights), kind)[:, :zeros] - matrix[:, :zeros]
+        for weights in (importance.means(Q), None)
+    )
+    assert np.abs(weighed).mean() < 1.3 * np.abs(plain).mean()
 
 
 def test_a_model_is_no_importance_matrix(random_export: Path) -> None:
