@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from transformers import LlamaForCausalLM
 
+from lilm.errors import LilmError
 from lilm.train.base.model_folder import load_llama
 
 
@@ -22,3 +23,9 @@ def load_full(folder: Path, device: torch.device) -> LlamaForCausalLM:
 def as_full(matrix: torch.Tensor) -> torch.Tensor:
     """Returns the matrix as the F16 file has it, in float32."""
     return matrix.half().float()
+
+
+def no_numbers(part: str) -> LilmError:
+    """The error for a model that cannot be measured. part: of it, what gets or computes the values."""
+    what = f"{part} gets values that are no numbers on training text"
+    return LilmError(what, where="the model", remedy="train again with a lower learning rate")

@@ -1,5 +1,6 @@
 """Computes a model's output with some of its matrices changed, and only the layers that the change reaches."""
 
+import math
 from collections.abc import Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from lilm.export.budget.inputs import rounding_inputs
 from lilm.export.chunk import Matrix
+from lilm.export.full_model import no_numbers
 from lilm.llama.layout import layout, restore_rows
 from lilm.llama.shape import Shape
 
@@ -22,6 +24,7 @@ class Probe:
     windows: token ids [windows, tokens]. every: logits are compared at each `every`-th position; those of neighbours
     differ little. Memory: the hidden states before each layer and the logits that are compared stay in memory as
     float32, tokens * hidden * layers + tokens / every * vocab numbers.
+    Raises LilmError, here and in `kld`, when it computes what is no number: by that no type is better than another.
     """
 
     def __init__(self, model: Any, shape: Shape, windows: NDArray[np.int64], every: int) -> None:
@@ -37,6 +40,8 @@ class Probe:
                 hook.remove()
             self._final = self._picked(last)
             self._logits = torch.cat([model.lm_head(part) for part in self._final.split(POSITIONS)])
+        if not bool(torch.isfinite(self._logits).all()):
+            raise no_numbers("its output")
 
     def _keep(self, _: Any, inputs: tuple[torch.Tensor, ...]) -> None:
         self._states.append(inputs[0].clone())
@@ -60,7 +65,9 @@ class Probe:
             total = 0.0
             for part, before in zip(final.split(POSITIONS), self._logits.split(POSITIONS), strict=True):
                 total += float(divergences(before, self._model.lm_head(part)).double().sum())
-            return total / self.positions
+        if not math.isfinite(total):
+            raise no_numbers(f"its output, with {' and '.join(changed)} as {kind},")
+        return total / self.positions
 
     def _from(self, layer: int, changed: Mapping[str, Matrix]) -> torch.Tensor:
         inner = self._model.model

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lilm.export.imatrix.importance import Importance
+from lilm.export.full_model import no_numbers
+from lilm.export.imatrix.importance import MOST, Importance
 from lilm.llama.layout import layout
 from lilm.llama.shape import Shape
 
@@ -27,7 +28,8 @@ def collect(
     model: a LlamaForCausalLM of `shape`. datasets: names of the text, for the file. The output matrix is measured at
     every token; with tied embeddings it goes by the embedding's name. An embedding that is not tied multiplies no
     inputs, and has no importance. Sums are float64, in which late tokens count as much as early ones.
-    on_windows(number) is called after each batch of windows.
+    on_windows(number) is called after each batch of windows. Raises LilmError when the model computes what is no
+    number, or none that a rounding can reckon with.
     """
     sums: dict[str, torch.Tensor] = {}
     counts: dict[str, int] = {}
@@ -53,5 +55,8 @@ def collect(
             add("token_embd.weight" if shape.tied else "output.weight", last)
             if on_windows is not None:
                 on_windows(len(some))
+    for name, one in sums.items():  # in the order of the layers: what comes after a bad one is bad too
+        if not bool((one / counts[name] <= MOST).all()):
+            raise no_numbers(name)
     numbers = {name: one.numpy() for name, one in sums.items()}
     return Importance(numbers, counts, datasets, len(windows), windows.shape[1])

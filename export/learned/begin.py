@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from lilm.errors import LilmError
+from lilm.export.full_model import no_numbers
 from lilm.export.learned.blocks import Parts
 from lilm.export.learned.compensate import compensated, spread
 from lilm.export.learned.kinds import Kind
@@ -61,8 +61,7 @@ def begin(
         while seen:
             name, products = seen.popitem()
             if not bool(torch.isfinite(products.sums).all()):
-                what = f"layer {number} gets values that are no numbers on training text"
-                raise LilmError(what, where="the model", remedy="train again with a lower learning rate")
+                raise no_numbers(f"layer {number}")
             errors = spread(products.sums)
             for one in sources[name]:
                 chosen[one].take(*compensated(chosen[one].full(), products.sums, errors, chosen[one].kind, threads))

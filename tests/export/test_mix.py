@@ -300,6 +300,21 @@ def test_rows_that_no_block_divides_stay_half_floats(
     assert path.stat().st_size <= 400_000
 
 
+@pytest.mark.parametrize("imatrix", [True, False])
+def test_a_model_that_computes_no_number_is_refused_before_types_are_chosen(
+    imatrix: bool, random_model: Path, corpus: Path, calm: Context, tmp_path: Path
+) -> None:
+    """Its weights are numbers."""
+    model = LlamaForCausalLM.from_pretrained(random_model, dtype=torch.float32)
+    model.model.layers[1].input_layernorm.weight.data.mul_(1e30)
+    shutil.copytree(random_model, tmp_path / "model", ignore=shutil.ignore_patterns("*.safetensors*"))
+    model.save_pretrained(tmp_path / "model")
+    with pytest.raises(LilmError, match="no numbers on training text") as caught:
+        mixed(tmp_path / "model", corpus, tmp_path / "out", calm, bits_per_weight=6.5, imatrix=imatrix)
+    assert (caught.value.where, caught.value.remedy) == ("the model", "train again with a lower learning rate")
+    assert not (tmp_path / "out" / "model-mix-6.5bpw.gguf").exists()
+
+
 def test_a_document_that_is_held_out_too_is_refused(random_export: Path, tmp_path: Path) -> None:
     for lang in ("ja", "en"):
         for split, numbers in (("train", range(40)), ("heldout", range(39, 45))):
