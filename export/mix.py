@@ -126,6 +126,10 @@ def make_mix(
     tokens = (0 if config.imatrix_file else config.calibration_tokens, config.sensitivity_tokens)
     n_ctx = (min(WINDOWS[0], shape.context), min(WINDOWS[1], shape.context))
     texts = choose_calibration(corpus, languages, full, tokens, n_ctx)
+    for key, sample, wanted in zip(("calibration_tokens", "sensitivity_tokens"), texts, tokens, strict=True):
+        if sample.windows.size < wanted:
+            few = f"{sample.windows.size:,} tokens instead of {wanted:,}"
+            context.reporter.say(f"  export.{key}: {few}: there is too little training text")
     kept = Kept(target.parent / FOLDER, _made_from(full, texts, config))
     model = load_full(folder, prepare_torch(context.seed, context.threads))
     if config.imatrix_file and not kept.is_ours:

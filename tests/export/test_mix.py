@@ -1,7 +1,9 @@
 """The file of a budget, from a recipe's keys to what llama.cpp computes with it."""
 
 import dataclasses
+import io
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import polars as pl
 import pytest
 import torch
 from pydantic import ValidationError
+from rich.console import Console
 from transformers import LlamaForCausalLM
 
 from lilm.documents import read_evenly, write_documents
@@ -38,6 +41,7 @@ from lilm.llama.shape import Shape
 from lilm.llamacpp.engine import Engine, quantize
 from lilm.pipeline.hashing import sha256_file
 from lilm.pipeline.stage import Context, stage_named
+from lilm.progress import Reporter
 from lilm.recipe import ExportConfig, WasmConfig
 from lilm.recipe.files import parse_recipe
 from tests.conftest import quickstart_without_budget
@@ -298,6 +302,17 @@ def test_rows_that_no_block_divides_stay_half_floats(
     assert types["blk.0.ffn_down.weight"] == "F16"
     assert types["blk.0.attn_q.weight"] in ("Q8_0", "Q4_0", "IQ4_NL")
     assert path.stat().st_size <= 400_000
+
+
+def test_less_text_than_was_asked_for_is_said(random_model: Path, corpus: Path, calm: Context, tmp_path: Path) -> None:
+    console = Console(record=True, width=200, file=io.StringIO())
+    context = dataclasses.replace(calm, reporter=Reporter(console))
+    mixed(random_model, corpus, tmp_path / "out", context, bits_per_weight=6.5, calibration_tokens=100_000)
+    said = console.export_text()
+    found = re.search(r"export.calibration_tokens: ([\d,]+) tokens instead of 100,000: there is too little", said)
+    report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    assert found and found[1] == f"{report['calibration']['imatrix']['tokens']:,}"
+    assert "sensitivity_tokens" not in said
 
 
 @pytest.mark.parametrize("imatrix", [True, False])
