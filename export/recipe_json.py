@@ -65,9 +65,9 @@ class RecipeFile(Section):
     made_by: dict[str, str]
     """Versions; others may make other bytes."""
     seed: int
-    threads: int
+    threads: int = Field(ge=1)
     languages: tuple[str, str]
-    shard_mb: float
+    shard_mb: float = Field(ge=0)
     full: FullEntry
     files: tuple[QuantEntry, ...]
 

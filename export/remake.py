@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from lilm.disk import require_space, results_folder
 from lilm.errors import LilmError
@@ -12,6 +12,7 @@ from lilm.gguf_parts import is_part
 from lilm.pipeline.hashing import sha256_file
 from lilm.pipeline.stage import Context
 from lilm.progress import Reporter
+from lilm.recipe.export import BlockName
 from lilm.temporary import temporary_folder
 
 
@@ -29,7 +30,7 @@ def remake(
     wanted = _chosen(known, names, recipe)
     with results_folder(out_dir), temporary_folder("remake", out_dir) as work:
         whole = _full(known, full, work)
-        maker = _Maker(known, recipe.parent, whole, work, run, reporter)
+        maker = _Maker(known, recipe, whole, work, run, reporter)
         for entry in wanted:  # before any work
             maker.check(entry)
         require_space(out_dir, sum(2 * entry.bytes for entry in wanted), "making the files again", "free some space")
@@ -69,9 +70,9 @@ class _Maker:
     """Makes one file after another in `work`, and what they begin with where that is needed."""
 
     def __init__(
-        self, known: RecipeFile, folder: Path, full: Path, work: Path, run: Path | None, reporter: Reporter
+        self, known: RecipeFile, recipe: Path, full: Path, work: Path, run: Path | None, reporter: Reporter
     ) -> None:
-        self._known, self._folder, self._full, self._work, self._run = known, folder, full, work, run
+        self._known, self._recipe, self._full, self._work, self._run = known, recipe, full, work, run
         first, second = known.languages
         self._context = Context(known.seed, known.threads, first, second, reporter)
         self._makers: Mapping[str, Callable[[QuantEntry, Path], None]] = {
@@ -81,16 +82,26 @@ class _Maker:
         }
 
     def check(self, entry: QuantEntry) -> None:
-        """Raises LilmError when what it is made from, besides the F16 file, is missing or something else."""
+        """Raises LilmError when what it is made from, besides the F16 file, is missing or something else, and when the
+        recipe does not say how."""
         if entry.imatrix is not None:
-            path = self._folder / entry.imatrix.path
+            path = self._recipe.parent / entry.imatrix.path
             if not path.is_file() or sha256_file(path) != entry.imatrix.sha256:
                 state = "is not the recipe's" if path.is_file() else "is not there"
                 what = f"the importance matrix of {entry.name} {state}"
                 raise LilmError(what, where=str(path), remedy="put it back beside the recipe.json")
+        if entry.how == "llama.cpp" and entry.quant is None:
+            raise self._unsaid(f"{entry.name} has no quant")
+        if entry.how == "mix":
+            self._check_types(entry)
         if entry.how != "learned":
             return
-        self.check(self._entry(entry.begins_with))
+        if entry.settings is None:
+            raise self._unsaid(f"{entry.name} has no settings")
+        start = self._entry(entry.begins_with)
+        if start.how == "learned":
+            raise self._unsaid(f"{entry.name} begins with {start.name}, which is learnt itself")
+        self.check(start)
         if self._run is None:
             raise LilmError(
                 f"the blocks of {entry.name} were learnt from text",
@@ -101,6 +112,21 @@ class _Maker:
             if not (self._run / name).is_dir() or folder_digest(self._run / name) != digest:
                 what = f"it is not what {entry.name} was learnt from"
                 raise LilmError(what, where=str(self._run / name), remedy="give the run that the recipe.json is of")
+
+    def _check_types(self, entry: QuantEntry) -> None:
+        from lilm.export.block_types import WHOLE, block_type
+        from lilm.export.matrices import matrices
+        from lilm.gguf_file import open_gguf
+
+        for name, tensor in matrices(open_gguf(self._full)).items():
+            kind = entry.types.get(name)
+            if kind is None:
+                raise self._unsaid(f"{entry.name} has no type for {name}")
+            if kind not in (*get_args(BlockName), WHOLE) or not block_type(kind).fits(tensor.shape[-1]):
+                raise self._unsaid(f"{entry.name} has {kind} for {name}, which it cannot be")
+
+    def _unsaid(self, what: str) -> LilmError:
+        return LilmError(what, where=str(self._recipe), remedy="give the recipe.json as it was written")
 
     def make(self, entry: QuantEntry, out_dir: Path) -> tuple[Path, ...]:
         """The file, or its parts, in `out_dir`."""
@@ -120,14 +146,14 @@ class _Maker:
     def _entry(self, name: str) -> QuantEntry:
         found = next((entry for entry in self._known.files if entry.name == name), None)
         if found is None:
-            raise LilmError(f"it names {name!r}, which is none of its files", where=str(self._folder / "recipe.json"))
+            raise self._unsaid(f"it names {name!r}, which is none of its files")
         return found
 
     def _quantise(self, entry: QuantEntry, target: Path) -> None:
         from lilm.export.quantise import quantise
 
         if entry.quant is None:
-            raise LilmError(f"{entry.name} has no quant", where=str(self._folder / "recipe.json"))
+            raise self._unsaid(f"{entry.name} has no quant")
         with self._context.reporter.bar(target.stem, len(entry.types)) as bar:
             quantise(self._full, target, entry.quant, self._known.threads, lambda done, total: bar.advance(1))
 
@@ -139,7 +165,7 @@ class _Maker:
         from lilm.gguf_file import open_gguf
 
         full = open_gguf(self._full)
-        importance = None if entry.imatrix is None else read_imatrix(self._folder / entry.imatrix.path)
+        importance = None if entry.imatrix is None else read_imatrix(self._recipe.parent / entry.imatrix.path)
         rounder = Rounder(full, importance, self._known.threads)
         types = {name: entry.types[name] for name in matrices(full)}
         with self._context.reporter.bar(target.stem, len(types)) as bar:
@@ -154,7 +180,7 @@ class _Maker:
         from lilm.export.learned.learn import learn
 
         if self._run is None or entry.settings is None:
-            raise LilmError(f"{entry.name} has no settings", where=str(self._folder / "recipe.json"))
+            raise self._unsaid(f"{entry.name} has no settings")
         start = self._whole(self._entry(entry.begins_with))
         model, pack = self._run / "finetune", self._run / "pack"
         learn(entry.settings, model, pack, start, target, self._work / f"log-{entry.name}", self._context)

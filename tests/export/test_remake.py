@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -82,7 +83,13 @@ def test_other_bytes_are_an_error_that_names_the_versions(random_export: Path, q
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [({"format": 2}, "format"), ({"files": [{"name": "../x.gguf"}]}, "files.0.name"), ({"more": 1}, "more")],
+    [
+        ({"format": 2}, "format"),
+        ({"files": [{"name": "../x.gguf"}]}, "files.0.name"),
+        ({"more": 1}, "more"),
+        ({"threads": 0}, "threads"),
+        ({"shard_mb": -1}, "shard_mb"),
+    ],
 )
 def test_what_is_no_recipe_is_refused(
     change: dict[str, object], said: str, random_export: Path, quiet: Reporter, tmp_path: Path
@@ -93,6 +100,36 @@ def test_what_is_no_recipe_is_refused(
         remake(tmp_path / "recipe.json", random_export / "model-f16.gguf", tmp_path / "out", quiet)
     assert said in caught.value.what
     assert not (tmp_path / "out").exists()
+
+
+MIX: dict[str, Any] = {"how": "mix", "quant": None}
+LEARNT: dict[str, Any] = {"how": "learned", "quant": None, "begins_with": "model-Q4_0.gguf"}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"quant": None}, "model-Q4_0.gguf has no quant"),
+        ({**MIX, "types": {}}, "has no type for token_embd.weight"),
+        ({**MIX, "types": {"token_embd.weight": "Q9_9"}}, "has Q9_9 for token_embd.weight"),
+        ({**MIX, "types": {"token_embd.weight": "I8"}}, "has I8 for token_embd.weight"),
+        ({**LEARNT, "settings": {"quant": "Q4_0"}}, "begins with model-Q4_0.gguf, which is learnt itself"),
+        (LEARNT, "has no settings"),
+        ({**LEARNT, "settings": {"quant": "Q4_0"}, "begins_with": "other.gguf"}, "names 'other.gguf'"),
+    ],
+)
+def test_a_recipe_that_does_not_say_how_a_file_is_made_is_refused_before_any_is(
+    change: dict[str, Any], said: str, random_export: Path, tmp_path: Path
+) -> None:
+    known = json.loads((random_export / "recipe.json").read_text(encoding="utf-8"))
+    files = {entry["name"]: entry for entry in known["files"]}
+    files["model-Q4_0.gguf"] |= change
+    (tmp_path / "recipe.json").write_text(json.dumps({**known, "files": [*files.values()]}))
+    full, out = random_export / "model-f16.gguf", tmp_path / "out"
+    result = lilm("export", "remake", tmp_path / "recipe.json", full, "--out", out, "--run", tmp_path)
+    assert (result.returncode, result.stderr.count("\n")) == (2, 1)
+    assert said in result.stderr and str(tmp_path / "recipe.json") in result.stderr
+    assert not out.exists()
 
 
 def test_a_learnt_file_wants_its_run(random_export: Path, quiet: Reporter, tmp_path: Path) -> None:
