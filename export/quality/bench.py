@@ -69,8 +69,10 @@ def measure(
     recipes = [check_run(folder)[0] for folder in folders]
     asked = read_questions(questions) if questions is not None else []
     targets = [_target(folder, out, len(folders) > 1) for folder in folders]
-    if len(set(targets)) < len(targets):
-        raise LilmError("two runs would have their results in one folder", where=str(out), remedy="leave --out out")
+    places = [target.resolve() for target in targets]
+    if twice := next((target for target, place in zip(targets, places, strict=True) if places.count(place) > 1), None):
+        remedy = "name each run once" if out is None else "leave --out out"
+        raise LilmError("two runs would have their results in one folder", where=str(twice), remedy=remedy)
     chosen = [open_tasks(tasks, limit, recipe.language) if tasks else [] for recipe in recipes]
     started = time.monotonic()
     found = [

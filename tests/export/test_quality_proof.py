@@ -171,6 +171,9 @@ def test_what_is_no_finished_run_is_told_in_one_line(run: Path, tmp_path: Path) 
     assert load_recipe(str(tmp_path / "lilm.toml")).name == "quickstart"
     with pytest.raises(LilmError, match="nothing is exported there"):
         measure(quiet, [tmp_path], out=tmp_path / "out")
+    with pytest.raises(LilmError, match="results in one folder") as caught:
+        measure(quiet, [run, run.parent / "." / run.name])
+    assert (caught.value.where, caught.value.remedy) == (str(run / "quant"), "name each run once")
     with pytest.raises(LilmError, match="cannot skip 'tests'"):
         measure(quiet, [run], skip="tests")
     with pytest.raises(LilmError, match="5 is too few"):
