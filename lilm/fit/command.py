@@ -20,7 +20,7 @@ from lilm.fit.known.types import much_used, slow_types
 from lilm.fit.model import Model, read_model
 from lilm.fit.needs import parts_on
 from lilm.fit.parts import check_cache
-from lilm.gguf_parts import is_later_part
+from lilm.gguf_parts import ADAPTER, is_later_part
 from lilm.pipeline.artifact import own_files
 from lilm.report.narrow import Narrowed
 from lilm.report.units import count, size
@@ -61,13 +61,13 @@ def show_fit(path: Path, device: str, n_ctx: int, use: Use, console: Console) ->
 
 
 def find_files(path: Path) -> list[Path]:
-    """The model itself, or those of a run folder or of an export's folder, smallest first. Raises LilmError when there
-    is none."""
+    """The model itself, or those of a run folder, of an export's folder or of its adapter's, where the adapter is no
+    model; smallest first. Raises LilmError when there is none."""
     if not path.is_dir():
         return [path]
     folder = path / "export" if (path / "export").is_dir() else path
     found = [file for file in own_files(folder) if file.suffix == ".gguf" and file.parent == folder]
-    found = [file for file in found if not is_later_part(file)]
+    found = [file for file in found if not is_later_part(file) and file.name != ADAPTER]
     if not found:
         raise LilmError("no GGUF file in it", where=str(folder), remedy="give a GGUF file, or the folder of a run")
     return sorted(found, key=lambda file: (file.stat().st_size, file.name))

@@ -221,6 +221,19 @@ def test_a_run_folder_gets_a_column_for_each_file_and_a_device_its_source(tmp_pa
         shown(tmp_path, "iphone")
 
 
+def test_an_adapters_folder_shows_the_models_that_it_goes_over(tmp_path: Path) -> None:
+    write_empty(tmp_path / "base-Q4_0.gguf")
+    writer = gguf.GGUFWriter(tmp_path / "adapter.gguf", "llama")
+    writer.add_type(gguf.GGUFType.ADAPTER)
+    writer.add_tensor("blk.0.attn_q.weight.lora_a", np.zeros((4, 64), dtype=np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    _, figures = shown(tmp_path, "iphone-safari")
+    assert list(figures["devices"][0]["longest_n_ctx"]) == ["base-Q4_0.gguf"]
+
+
 def test_what_is_no_model_is_refused_in_one_line(tmp_path: Path) -> None:
     path = write_empty(tmp_path / "m.gguf")
     data = path.read_bytes()
