@@ -191,11 +191,15 @@ def _collected(
     """(importance on as many tokens of training text of these languages as the export takes, hashes of the text)."""
     before = "" if len(languages) > 1 else f"{languages[0]}-"
     kept, stamp = out / f"{before}{IMATRIX}", out / f"{before}{STAMP}"
+    of = {
+        "full": run.full.sha256,
+        "tokens": [run.recipe.export.calibration_tokens, run.recipe.export.sensitivity_tokens],
+    }
     known = json.loads(stamp.read_text(encoding="utf-8")) if stamp.is_file() else {}
-    if kept.is_file() and known.get("full") == run.full.sha256:
+    if kept.is_file() and {key: known.get(key) for key in of} == of:
         return read_imatrix(kept), tuple(known["documents"])
     documents = _collect(run, kept, reporter, languages)
-    write_json(stamp, {"full": run.full.sha256, "documents": list(documents)})
+    write_json(stamp, {**of, "documents": list(documents)})
     return read_imatrix(kept), documents
 
 

@@ -156,6 +156,10 @@ def test_a_run_without_a_budget_has_its_importance_collected_on_text_of_its_own(
     assert made.imatrix_documents and set(made.imatrix_documents) <= train
     again = make_controls(opened, tmp_path / "files", Reporter(quiet=True))
     assert again == made
+    wanted = {"calibration_tokens": 3 * opened.recipe.export.calibration_tokens}
+    recipe = opened.recipe.model_copy(update={"export": opened.recipe.export.model_copy(update=wanted)})
+    more = make_controls(dataclasses.replace(opened, recipe=recipe), tmp_path / "files", Reporter(quiet=True))
+    assert len(more.imatrix_documents) > 2 * len(made.imatrix_documents)
 
 
 def test_the_text_and_the_proof_are_in_the_report(measured: tuple[dict[str, Any], Path]) -> None:
