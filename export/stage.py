@@ -19,10 +19,19 @@ FULL = "F16"
 
 
 def check(config: ExportConfig, context: Context) -> None:
-    """Raises LilmError when a file would be made twice."""
+    """Raises LilmError when a file would be made twice, when blocks are to be learnt of which a budget's file has none,
+    and for an importance matrix that is none."""
     twice = sorted({quant for quant in config.quants if config.quants.count(quant) > 1})
     if twice:
         raise LilmError(f"{twice[0]} stands there twice", where="export.quants", remedy="name each type once")
+    if any(one.quant == MIX for one in config.learned):
+        from lilm.export.learned.kinds import KINDS
+
+        if not {*KINDS} & {*config.mix_types}:
+            what = f"{', '.join(config.mix_types)}: of none of them blocks are learnt, and export.learned wants {MIX!r}"
+            raise LilmError(
+                what, where="export.mix_types", remedy=f"add some of {', '.join(KINDS)}, or learn no {MIX!r}"
+            )
     if config.imatrix_file:
         from lilm.export.imatrix.given import read_given
 

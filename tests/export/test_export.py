@@ -210,3 +210,13 @@ def test_the_space_asked_for_is_enough(random_export: Path) -> None:
 def test_a_type_named_twice_is_refused(session_context: Context) -> None:
     with pytest.raises(LilmError, match="Q4_0 stands there twice"):
         check(ExportConfig(quants=("Q4_0", "Q4_0")), session_context)
+
+
+def test_a_learnt_budget_of_types_that_are_not_learnt_is_refused_before_anything_starts(
+    session_context: Context,
+) -> None:
+    keys = {"bits_per_weight": 7, "learned": [{"quant": "mix"}]}
+    with pytest.raises(LilmError, match="Q5_1, Q4_1: of none of them blocks are learnt") as caught:
+        check(ExportConfig.model_validate({**keys, "mix_types": ["Q5_1", "Q4_1"]}), session_context)
+    assert caught.value.where == "export.mix_types"
+    check(ExportConfig.model_validate({**keys, "mix_types": ["Q5_1", "Q4_0"]}), session_context)
