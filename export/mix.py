@@ -40,8 +40,9 @@ from lilm.temporary import temporary_folder
 
 FOLDER = "calibration"  # in the stage's folder: what was measured
 WINDOWS = (256, 128)  # tokens, of the text for importance and for sensitivity
-WIDEST_BITS = 16  # of a weight in a file
 EVERY = 2  # of the positions of the text for sensitivity one is asked
+_SMALLEST = "the smallest of export.mix_types"
+_GROWS = ", and more still for new pieces and the vocabulary's text"
 
 
 @dataclass(frozen=True)
@@ -56,21 +57,20 @@ def check_base_target(config: ExportConfig, base: Path, place: Place | None = No
     """Raises LilmError when already the base in `base`, which grows by new pieces, cannot be made that small. place: of
     a budget for a device."""
     shape = Shape.of(read_llama_config(base))
-    least, fewest_bits = 0, float(WIDEST_BITS)
+    least = 0
     for entry in layout(shape):
         if len(entry.shape) < 2:
             least += 4 * math.prod(entry.shape)
             continue
         rows, columns = entry.shape
-        smallest_type = fitting(config.mix_types, columns)[0]
-        least += smallest_type.matrix_bytes(rows, columns)
-        fewest_bits = min(fewest_bits, smallest_type.bits)
+        least += fitting(config.mix_types, columns)[0].matrix_bytes(rows, columns)
     if config.bits_per_weight:
-        if config.bits_per_weight < fewest_bits:
-            raise _too_little(config, "no type of export.mix_types has so few", fewest_bits)
+        # new pieces may have fewer than the other matrices, whose rows fewer types divide
+        fewest = min(least * 8 / shape.parameters, fitting(config.mix_types, shape.hidden)[0].bits)
+        if config.bits_per_weight < fewest:
+            raise _too_little(config, f"the base alone has {fewest:.4g} in {_SMALLEST}", fewest, more=_GROWS)
     elif (most := target_bytes(config, shape, place)) < least:
-        why = f"the base alone has {size(least)} in the smallest of export.mix_types"
-        raise _too_little(config, why, least / 1e6, most)
+        raise _too_little(config, f"the base alone has {size(least)} in {_SMALLEST}", least / 1e6, most, _GROWS)
 
 
 def check_grown_target(
@@ -84,17 +84,16 @@ def check_grown_target(
         check_target(open_gguf(outline), config, shape.parameters, target_bytes(config, shape, place))
 
 
-def _too_little(config: ExportConfig, why: str, enough: float, most: int = 0) -> LilmError:
-    """enough: in the unit of the budget's key. most: bytes that a device leaves."""
+def _too_little(config: ExportConfig, why: str, enough: float, most: int = 0, more: str = "") -> LilmError:
+    """enough: in the unit of the budget's key. most: bytes that a device leaves. more: what is not in `enough`."""
     if config.device:
         what = f"{config.device} leaves {size(most)} for weights beside a context of wasm.n_ctx: {why}"
         remedy = "set wasm.n_ctx to less or wasm.kv_type to q8_0, or take a smaller base"
         return LilmError(what, where="export.device", remedy=remedy)
     key = "target_mb" if config.target_mb else "bits_per_weight"
     value = config.target_mb or config.bits_per_weight
-    return LilmError(
-        f"{value:g} is too little: {why}", where=f"export.{key}", remedy=f"set it to {_up(enough)} or more"
-    )
+    remedy = f"set it to {_up(enough)} or more{more}"
+    return LilmError(f"{value:g} is too little: {why}", where=f"export.{key}", remedy=remedy)
 
 
 def check_target(full: GGUFFile, config: ExportConfig, parameters: int, target: int) -> None:

@@ -228,7 +228,20 @@ def test_a_budget_that_the_base_alone_exceeds_is_refused_before_any_training(
     with pytest.raises(LilmError, match="is too little") as caught:
         check_base(ExportConfig.model_validate(keys), random_model, calm)
     enough = float(caught.value.remedy.split()[3])
+    assert "more still for new pieces" in caught.value.remedy
     check_base(ExportConfig.model_validate(dict.fromkeys(keys, enough)), random_model, calm)
+
+
+def test_few_bits_are_refused_before_any_training_where_no_block_divides_most_rows(
+    random_model: Path, calm: Context, tmp_path: Path
+) -> None:
+    """Q4_0 and the others want rows of 32, K types of 256; these have 80, and 512 in one matrix of a layer."""
+    config = json.loads((random_model / "config.json").read_text(encoding="utf-8"))
+    config |= {"hidden_size": 80, "num_attention_heads": 5, "num_key_value_heads": 1, "head_dim": 16}
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(LilmError, match=r"7.5 is too little: the base alone has 1\d\.\d+ in the smallest"):
+        check_base(ExportConfig(bits_per_weight=7.5), tmp_path, calm)
+    check_base(ExportConfig(bits_per_weight=14), tmp_path, calm)
 
 
 def test_a_budget_that_the_grown_model_exceeds_is_refused_before_it_is_trained(
