@@ -126,6 +126,10 @@ def run(config: ExportConfig, inputs: Mapping[str, Path], out_dir: Path, context
     needed = bytes_needed(shape.parameters, shape.vocab, written, whole_rows) + mixes * target
     if config.shard_mb:  # the largest is there twice while it is split
         needed += bytes_needed(shape.parameters, shape.vocab, (), whole_rows)
+    if config.learned:
+        from lilm.export.learned.memory import checkpoint_room
+
+        needed += checkpoint_room(config.learned, shape)
     require_space(out_dir, needed, "the export", "free some space, or list fewer export.quants")
 
     full = out_dir / gguf_name(FULL)

@@ -1,13 +1,18 @@
-"""What learning blocks holds in memory."""
+"""What learning blocks holds in memory, and what it keeps on the disk meanwhile."""
+
+from collections.abc import Sequence
 
 from lilm.export.memory import PROCESS, require_memory
 from lilm.llama.shape import Shape
 from lilm.recipe import LearnedConfig
 from lilm.recipe.pretrain import LoraConfig
 from lilm.train.plan.memory import BITS, Setting, layer_activations
+from lilm.train.trainer.checkpoint import HEADERS
 from lilm.train.trainer.chunks import CHUNK_ELEMENTS
 
 LOGIT_BYTES = 20  # of one logit while the divergence is taken: both models' in two types, and the slope
+MOMENTS = 12.0  # of what learns in a checkpoint: itself and AdamW's moments
+MOST_LEARN = 1 / 16  # of a weight: its group's scale, of 16 weights, or scale and min, of 32; norms are in the head
 SCALE_BYTES = 1.5  # of a weight: its group's scale as it began, as it is, its gradient and AdamW's moments
 
 
@@ -38,6 +43,13 @@ def _rounding(shape: Shape, config: LearnedConfig) -> float:
     products = (4 + 16) * float(widest[0]) ** 2 + 16.0 * widest[0] * widest[1]
     blocks = BITS.get(config.quant, BITS["Q8_0"]) / 8 * shape.body
     return 4.0 * (shape.parameters + shape.head) + blocks + states + products
+
+
+def checkpoint_room(configs: Sequence[LearnedConfig], shape: Shape) -> int:
+    """Bytes of disk, at most, for the checkpoints of learning one of these files after another: the last of each stays
+    until all are made, and lies there beside the next while that is written."""
+    each = [MOMENTS * (int(one.codes) + MOST_LEARN) * shape.parameters + HEADERS for one in configs if one.steps]
+    return int(sum(each) + max(each, default=0))
 
 
 def require_learning(shape: Shape, config: LearnedConfig) -> None:

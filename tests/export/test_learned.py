@@ -1,6 +1,7 @@
 """Blocks that learn: nearer to the F16 file than llama.cpp's, and in the file as they were learnt."""
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,12 +17,15 @@ from lilm.export.learned.formats import decode, encode
 from lilm.export.learned.kinds import KINDS, Kind
 from lilm.export.learned.learn import learn
 from lilm.export.learned.matrix import LearntMatrix
+from lilm.export.learned.memory import checkpoint_room
 from lilm.export.learned.start import StartFile
 from lilm.export.learned.student import Student
 from lilm.export.learned.write import write_learnt
 from lilm.export.remake import remake
+from lilm.export.space import bytes_needed
 from lilm.export.stage import run as run_export
 from lilm.gguf_file import GGUFFile, open_gguf
+from lilm.llama.config import read_llama_config
 from lilm.llama.shape import Shape
 from lilm.llamacpp.engine import Engine, quantize
 from lilm.pipeline.hashing import sha256_file, write_json
@@ -29,6 +33,7 @@ from lilm.pipeline.stage import Context
 from lilm.progress import Reporter
 from lilm.recipe import ExportConfig, LearnedConfig
 from lilm.train.pack.megatron import ShardWriter
+from lilm.train.trainer.checkpoint import HEADERS
 from tests.export.conftest import SENTENCES
 
 N_CTX = 128
@@ -266,6 +271,32 @@ def test_the_stage_adds_a_file_and_says_how_it_was_made(real_model: Path, real_p
     assert sha256_file(again) == sha256_file(tmp_path / row["name"])
 
 
+@pytest.mark.parametrize("codes", [True, False])
+@pytest.mark.parametrize("quant", ["Q4_0", "Q4_K_M", "Q6_K"])
+def test_the_disk_that_checkpoints_take_is_asked_for_before_any_file(
+    codes: bool,
+    quant: str,
+    random_model: Path,
+    random_export: Path,
+    random_pack: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wanted = config(quant, codes=codes, steps=1, rounding_tokens=0, checkpoint_every=1)
+    start, target = random_export / f"model-{quant}.gguf", tmp_path / "learnt.gguf"
+    learn(wanted, random_model, random_pack, start, target, tmp_path / "log", one_thread())
+    taken = sum(path.stat().st_size for path in (tmp_path / "checkpoints").rglob("*") if path.is_file())
+    shape = Shape.of(read_llama_config(random_model))
+    assert 2 * taken <= checkpoint_room([wanted], shape) < 5 * taken + 2 * HEADERS
+    export = ExportConfig.model_validate({"quants": [quant], "learned": [wanted.model_dump()]})
+    files = bytes_needed(shape.parameters, shape.vocab, (quant, quant), whole_rows=True)  # type: ignore[arg-type]
+    monkeypatch.setattr("shutil.disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9, files + taken))
+    (tmp_path / "out").mkdir()
+    with pytest.raises(LilmError, match="no space: the export needs"):
+        run_export(export, {"finetune": random_model, "pack": random_pack}, tmp_path / "out", one_thread())
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 def test_too_little_text_is_refused(real_model: Path, real_export: Path, tmp_path: Path) -> None:
     pack = write_pack(tmp_path / "pack", 512, {"ja": [[5, 6, 7]], "en": [[5, 6, 7]]})
     stock = real_export / "model-Q4_0.gguf"
@@ -284,7 +315,7 @@ def test_too_little_text_is_refused(real_model: Path, real_export: Path, tmp_pat
         ({"learned": [{"quant": "Q4_0", "steps": 0, "rounding_tokens": 0}]}, "nothing would be learnt"),
         ({"learned": [{"quant": "Q4_0", "weight_decay": 0.1}]}, "less than or equal to 0"),
     ],
-)  # fmt: skip
+)
 def test_a_bad_recipe_is_refused(changed: dict[str, object], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         ExportConfig.model_validate({"quants": ["Q4_0"], **changed})
