@@ -38,12 +38,14 @@ def write_gguf(
     origin: Origin | None = None,
     license_name: str = "",
     open_weights: Callable[[Path], Weights] = Weights,
+    more: Mapping[str, str] | None = None,
 ) -> int:
     """Write `folder` (config.json, safetensors, tokenizer files) to `target`. Returns the number of parameters.
 
     Matrices become F16 (or F32: twice the size, to compare arithmetic with), norms and biases F32. At most two tensors
     are in memory. The bytes depend on the input only. on_tensor(done, all) is called after each tensor.
-    origin: the base's, and license_name: the model's own, for the file's keys. open_weights: of the folder.
+    origin: the base's, and license_name: the model's own, for the file's keys; more: keys of text beside them.
+    open_weights: of the folder.
     Raises LilmError for a model that does not fit GGUF's `llama`, for missing, corrupt or misshapen tensors, and for
     weights that are no half float.
     """
@@ -53,6 +55,8 @@ def write_gguf(
     with open_weights(folder) as weights:
         _check(entries, weights, folder)
         writer, factors = _described(config, shape, folder, languages, matrices, origin, license_name)
+        for key, value in (more or {}).items():
+            writer.add_string(key, value)
         with replacing(target, sync=True) as part, closing(writer):
             _write_head(writer, part)
             if factors.size:

@@ -10,11 +10,11 @@ from lilm.export.gguf_info import read_tensors
 from lilm.export.gguf_writer import write_gguf
 from lilm.export.lora import WithoutAdapter, read_adapter, write_adapter
 from lilm.export.quantise import quantise
-from lilm.export.recipe_json import NAME, full_entry, recipe_json
+from lilm.export.recipe_json import NAME, full_entry, hashes, recipe_json
 from lilm.export.stage import remove_models
-from lilm.gguf_parts import ADAPTER, BASE, LORA, parts_of
+from lilm.gguf_parts import ADAPTED, ADAPTER, BASE, LORA, parts_of
 from lilm.origin import read_origin
-from lilm.pipeline.hashing import write_json
+from lilm.pipeline.hashing import sha256_json, write_json
 from lilm.pipeline.stage import Context
 from lilm.recipe import ExportConfig
 
@@ -35,6 +35,7 @@ def write_lora(
     origin = read_origin(inputs["base"])
     languages = (context.language, context.base_language)
     full = folder / f"{BASE}-f16.gguf"
+    adapted = {ADAPTED: sha256_json(hashes(model))}
     write_gguf(
         model,
         full,
@@ -42,8 +43,9 @@ def write_lora(
         origin=origin,
         license_name=config.license,
         open_weights=lambda path: WithoutAdapter(path, inputs["base"], adapter),
+        more=adapted,
     )
-    keys = {"general.name": f"LiLM {context.language}, adapter"}
+    keys = {"general.name": f"LiLM {context.language}, adapter", **adapted}
     if config.license:
         keys["general.license"] = config.license
     parameters = write_adapter(adapter, model, folder / ADAPTER, keys)

@@ -78,13 +78,14 @@ def made_by() -> dict[str, str]:
 
 def full_entry(delivered: Delivered, source: Path, more: Mapping[str, Path] | None = None) -> FullEntry:
     """source: the folder of the model that it was made from. more: other folders that something of it is from."""
-    made_from = _hashes(source)
+    made_from = hashes(source)
     for name, folder in (more or {}).items():
-        made_from |= {f"{name}/{file}": digest for file, digest in _hashes(folder).items()}
+        made_from |= {f"{name}/{file}": digest for file, digest in hashes(folder).items()}
     return FullEntry.model_validate({**delivered.as_json(), "made_from": made_from})
 
 
-def _hashes(folder: Path) -> dict[str, str]:
+def hashes(folder: Path) -> dict[str, str]:
+    """Of each file that a GGUF file is made from, of a model's folder."""
     paths = sorted({path for pattern in READ for path in folder.glob(pattern)})
     return {path.name: sha256_file(path) for path in paths}
 

@@ -12,6 +12,7 @@ from lilm.errors import LilmError
 
 LORA = "lora"  # the folder of an adapter
 ADAPTER, BASE = "adapter.gguf", "base"  # the files in it: of the adapter, and how those begin that it goes over
+ADAPTED = "lilm.adapted"  # key of both, by which they know each other: the hash of the model that they are together
 MODEL = "model"  # how those begin that stand alone
 
 _PART = re.compile(r"^(?P<stem>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf$", re.DOTALL)

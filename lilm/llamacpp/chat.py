@@ -12,7 +12,7 @@ from lilm.closing import Closing
 from lilm.errors import LilmError
 from lilm.llamacpp.answers import Answer, Order, Outcome
 from lilm.llamacpp.client import LlamaClient, Refused
-from lilm.llamacpp.engine import check_gguf
+from lilm.llamacpp.engine import check_adapter, check_gguf
 from lilm.llamacpp.sliding import LETTERS, could_fit, newest
 from lilm.recipe import SamplingConfig
 
@@ -35,6 +35,8 @@ class ChatEngine(Closing):
         for path in (model, lora):
             if path is not None:
                 check_gguf(path)
+        if lora is not None:
+            check_adapter(lora, model)
         self.model = model
         self._answering = threading.Lock()
         threads = threads or psutil.cpu_count(logical=False) or 1  # hyperthreads slow llama.cpp down

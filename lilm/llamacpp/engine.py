@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from lilm.chat import Message
 from lilm.closing import Closing
 from lilm.errors import LilmError
+from lilm.gguf_file import open_part
+from lilm.gguf_parts import ADAPTED, BASE, MODEL, parts_of
 from lilm.llamacpp.client import LlamaClient, Refused
 from lilm.pipeline.artifact import how_to_replace
 from lilm.recipe import SamplingConfig
@@ -93,6 +95,8 @@ class Engine(Closing):
         for path in (model, reference, lora):
             if path is not None:
                 check_gguf(path)
+        if lora is not None:
+            check_adapter(lora, model)
         self.model, self.reference, self._keeps_states = model, reference, keep_states
         files = {"path": str(model), "reference": str(reference) if reference else None}
         sizes = {
@@ -199,6 +203,15 @@ def check_gguf(path: Path) -> None:
         head = file.read(4)
     if head != b"GGUF":
         raise LilmError(f"not a GGUF file (begins with {head!r})", where=str(path), remedy=how_to_replace(path))
+
+
+def check_adapter(lora: Path, model: Path) -> None:
+    """Raises LilmError when an adapter that names its base is to go over another model: where the shapes are the same,
+    as in a model that holds it already, llama.cpp loads it, and it writes other text."""
+    wanted = open_part(lora).value(ADAPTED, str)
+    if wanted is not None and open_part(parts_of(model)[0]).value(ADAPTED, str) != wanted:
+        remedy = f"give a {BASE}-….gguf that was exported with it; {MODEL}-….gguf files hold it already"
+        raise LilmError(f"the adapter does not go over {model}", where=str(lora), remedy=remedy)
 
 
 def tokenize_lines(

@@ -32,6 +32,7 @@ from lilm.recipe import (
 from lilm.recipe.files import parse_recipe
 from lilm.train.finetune import stage as finetune_stage
 from lilm.train.pretrain import stage as pretrain_stage
+from tests.conftest import lilm
 
 RANK = 4
 CONFIG = ExportConfig(quants=("Q8_0",), adapter=True)
@@ -145,6 +146,24 @@ def test_what_is_no_adapter_is_refused(exported: Path, tmp_path: Path) -> None:
     with pytest.raises(LilmError, match=r"expect general\.type to be 'adapter'") as caught:
         ChatEngine(model, threads=1, lora=model)
     assert f"{model} with {model}" in str(caught.value.where)
+
+
+def test_over_another_model_it_is_refused(exported: Path, tmp_path: Path) -> None:
+    """llama.cpp would load it: each matrix has the shape that it wants."""
+    lora = exported / "lora" / "adapter.gguf"
+    merged, other = exported / "model-Q8_0.gguf", tmp_path / "base-Q8_0.gguf"
+    base = (exported / "lora" / "base-Q8_0.gguf").read_bytes()
+    told = str(open_gguf(lora).keys["lilm.adapted"]).encode()
+    assert base.count(told) == 1
+    other.write_bytes(base.replace(told, told[::-1]))
+    for model in (merged, other):
+        with pytest.raises(LilmError, match="the adapter does not go over") as caught:
+            ChatEngine(model, threads=1, lora=lora)
+        assert caught.value.where == str(lora) and str(model) in caught.value.what
+    said = lilm("chat", merged, "--terminal", "--lora", lora, input="a")
+    assert (said.returncode, said.stderr.count("\n")) == (2, 1), said.stderr
+    with pytest.raises(LilmError, match="does not go over"):
+        logits(merged, lora)
 
 
 def test_a_chat_has_it(exported: Path) -> None:
