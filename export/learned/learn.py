@@ -29,6 +29,7 @@ from lilm.train.trainer.logbook import Logbook
 from lilm.train.trainer.loop import Job, train
 
 Figures = dict[str, float]
+WORSE = 1.1  # times the divergence before, from which on learning did harm: less may be chance
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,9 @@ class Learned:
         """How the file came to be, for its readers."""
         ways = [f"rounded so that errors cancel out on {self.rounding_tokens:,} tokens"] * bool(self.rounding_tokens)
         ways += [f"learnt in {self.steps:,} steps of {self.tokens:,} tokens together"] * bool(self.steps)
-        left = f"; {len(self.kept)} matrices are of types that are not learnt" if self.kept else ""
+        worse = bool(self.steps) and self.after["kld"] > WORSE * self.before["kld"]
+        left = "; learning made it worse: lr and scale_lr are too high for it" if worse else ""
+        left += f"; {len(self.kept)} matrices are of types that are not learnt" if self.kept else ""
         return (
             f"blocks {', then '.join(ways)}, from the F16 file; KLD on text "
             f"kept apart {self.stock['kld']:.4f} → {self.after['kld']:.4f}, same top token "

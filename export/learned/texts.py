@@ -32,17 +32,19 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Texts:
-    """window: tokens of a sequence. kept: to measure with, a sequence each. learnt: text of both languages. chats: of
-    the model's own, if it learnt any and the recipe wants some."""
+    """window: tokens of a sequence. kept: to measure with, a sequence each. learnt: text of both languages, and count:
+    how many sequences it has before it begins anew. chats: of the model's own, if it learnt any and the recipe wants
+    some."""
 
     window: int
     kept: Sequence[Batch]
     learnt: Blend
+    count: int
     chats: Sequences | None
 
     def first(self, tokens: int) -> list[Batch]:
-        """So many of them, and what fills the last sequence."""
-        return [stack([self.learnt.sequence(index)]) for index in range(-(-tokens // self.window))]
+        """So many of them, if there are as many, and what fills the last sequence."""
+        return [stack([self.learnt.sequence(index)]) for index in range(min(self.count, -(-tokens // self.window)))]
 
     def batches(self, config: LearnedConfig) -> BatchAt:
         return mixed(self.learnt, self.chats, config.chats if self.chats else 0.0, config.batch_size)
@@ -65,7 +67,7 @@ def open_texts(config: LearnedConfig, source: Path, pack: Path, shape: Shape, co
     kept = [batch for language, count in apart.items() for batch in _last(texts[language], count)]
     store = open_chats(source) if config.chats else None
     chats = None if store is None else PackedSequences(store, window, context.seed)
-    return Texts(window, kept, Blend(main, other, config.replay), chats)
+    return Texts(window, kept, Blend(main, other, config.replay), main.end + other.end, chats)
 
 
 def _apart(sequences: PackedSequences, window: int, language: str, pack: Path) -> int:

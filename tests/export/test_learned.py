@@ -297,6 +297,20 @@ def test_the_disk_that_checkpoints_take_is_asked_for_before_any_file(
     assert list((tmp_path / "out").iterdir()) == []
 
 
+def test_rates_that_do_harm_and_text_that_was_not_there_are_told(
+    random_model: Path, random_export: Path, random_pack: Path, tmp_path: Path
+) -> None:
+    wanted = config("Q4_0", lr=1.0, scale_lr=1.0, steps=20, rounding_tokens=20_000)
+    start = random_export / "model-Q4_0.gguf"
+    found = learn(wanted, random_model, random_pack, start, tmp_path / "learnt.gguf", tmp_path / "log", one_thread())
+    assert "learning made it worse: lr and scale_lr are too high" in found.note
+    there = sum(
+        json.loads((random_pack / "tokens.json").read_text())["stores"][f"{lang}-train"]["tokens"]
+        for lang in ("ja", "en")
+    )
+    assert 0 < found.rounding_tokens <= there
+
+
 def test_too_little_text_is_refused(real_model: Path, real_export: Path, tmp_path: Path) -> None:
     pack = write_pack(tmp_path / "pack", 512, {"ja": [[5, 6, 7]], "en": [[5, 6, 7]]})
     stock = real_export / "model-Q4_0.gguf"
