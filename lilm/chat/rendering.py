@@ -77,9 +77,9 @@ def split_at_marks(text: str, count: int, where: str) -> list[str]:
     between = []
     for at in range(count):
         before, mark, text = text.partition(MARK.format(at))
-        between.append(before)
         if not mark:
             break
+        between.append(before)
     if len(between) != count or any(MARK[0] in piece for piece in (*between, text)):
         raise TemplateFailure("the chat template drops, repeats or moves messages", where=where, remedy=REMEDY)
     return [*between, text]

@@ -27,7 +27,7 @@ EACH = "{% for m in messages %}"
         ("{% if", "TemplateSyntaxError"),
         ("{{ 1 / 0 }}", "ZeroDivisionError"),
         ("{{ raise_exception('not me') }}", "not me"),
-        ("{{ messages[0].content }}", "cannot be cut into turns: it changes"),
+        ("{{ messages[0].content }}", "drops, repeats or moves"),
         (EACH + "{{ m.role }}{{ m.content }}{{ m.content }}{% endfor %}", "drops, repeats or moves"),
         (EACH + "{{ loop.index }}{{ m.content }}</s>{% endfor %}", "cannot be cut into turns"),
         (EACH + "{{ m.role }}{{ m.content | upper }}</s>{% endfor %}", "changes the words"),
@@ -70,6 +70,15 @@ def test_a_template_does_not_write_without_end(template: str) -> None:
 def test_what_a_template_raises_is_not_long() -> None:
     (text,) = render_all("{{ raise_exception('a' * 10 ** 6) }}", TOKENS, [([], True)], "x")
     assert isinstance(text, TemplateFailure) and len(text.line()) < 1000
+
+
+def test_a_template_that_hides_the_last_message_answers_nothing() -> None:
+    template = ChatTemplate(
+        EACH + "{% if not loop.last %}{{ m.role }}{{ m.content }}</s>{% endif %}{% endfor %}", TOKENS, "x"
+    )
+    for roles in (("user",), ("system", "user"), ("user", "assistant", "user")):
+        with pytest.raises(TemplateFailure, match="drops, repeats or moves messages"):
+            template.prompt([{"role": role, "content": "words"} for role in roles])
 
 
 def test_half_a_surrogate_pair_is_an_unknown_character() -> None:
