@@ -148,7 +148,7 @@ def _object(body: bytes) -> dict[str, Any]:
 
 def _message(one: _Message) -> Message:
     role = "system" if one.role == "developer" else one.role
-    text = one.content if isinstance(one.content, str) else "".join(part.text for part in one.content)
+    text = one.content if isinstance(one.content, str) else "\n".join(part.text for part in one.content)  # as trained
     return {"role": role, "content": text}
 
 

@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +18,7 @@ from lilm.demo.api import turns
 from lilm.demo.api.serve import api_server
 from lilm.llamacpp.chat import ChatEngine
 from lilm.recipe import SamplingConfig
+from lilm.train.finetune.messages import to_messages
 
 HELLO = [{"role": "user", "content": "むかしむかし"}]
 GREEDY = SamplingConfig(temperature=0)
@@ -98,9 +100,15 @@ def test_text_is_gone_on_with_and_its_marks_are_text(http: httpx.Client) -> None
     assert "".join(chunk["choices"][0]["text"] for chunk in streamed) == plain["choices"][0]["text"]
 
 
-def test_parts_of_a_message_and_the_seed_count(http: httpx.Client, expected: str) -> None:
-    parts = [{"role": "user", "content": [{"type": "text", "text": text} for text in ("むかし", "むかし")]}]
-    assert chat(http, messages=parts).json()["choices"][0]["message"]["content"] == expected
+def test_parts_of_a_message_are_lines_as_in_training(http: httpx.Client) -> None:
+    parts = {"role": "user", "content": [{"type": "text", "text": text} for text in ("むかし", "うさぎ")]}
+    learnt = to_messages([parts, {"role": "assistant", "content": "はい"}], "role", "content", "x", Counter())
+    found, plain = (chat(http, messages=[one]).json() for one in (parts, learnt[0]))
+    assert learnt[0]["content"] == "むかし\nうさぎ"
+    assert (found["choices"], found["usage"]) == (plain["choices"], plain["usage"])
+
+
+def test_the_seed_counts(http: httpx.Client) -> None:
     texts = [chat(http, temperature=1, seed=seed).json()["choices"][0]["message"]["content"] for seed in (1, 1, -2)]
     assert texts[0] == texts[1] != texts[2]
 
