@@ -29,6 +29,7 @@ SCHEMA = {
     "additionalProperties": False,
 }
 PET = {"properties": {"legs": {"type": "integer"}}, "required": ["legs"]}
+CALL = {"role": "assistant", "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f"}}]}
 FREED = 1.0  # seconds, after a caller has left
 
 
@@ -106,6 +107,11 @@ def test_parts_of_a_message_are_lines_as_in_training(http: httpx.Client) -> None
     found, plain = (chat(http, messages=[one]).json() for one in (parts, learnt[0]))
     assert learnt[0]["content"] == "むかし\nうさぎ"
     assert (found["choices"], found["usage"]) == (plain["choices"], plain["usage"])
+
+
+def test_a_message_as_clients_hand_it_back_is_taken(http: httpx.Client) -> None:
+    said = {"role": "assistant", "content": "はい", "refusal": None, "tool_calls": None, "function_call": None}
+    assert chat(http, messages=[*HELLO, said, *HELLO], max_tokens=2).status_code == 200
 
 
 def test_the_seed_counts(http: httpx.Client) -> None:
@@ -199,6 +205,7 @@ def test_what_clients_write_of_their_classes_is_followed(http: httpx.Client, sch
         ({"messages": []}, "messages", "at least 1 item"),
         ({"messages": [{"role": "tool", "content": "a"}]}, "messages.0.role", "'user'"),
         ({"messages": [{"role": "user"}]}, "messages.0.content", "missing"),
+        ({"messages": [*HELLO, {**CALL, "content": ""}, *HELLO]}, "messages.1.tool_calls", "not supported"),
         ({"max_tokens": 0}, "max_tokens", "greater than or equal to 1"),
         ({"temperature": "hot"}, "temperature", "valid number"),
         ({"temperature": -1}, "temperature", "greater than or equal to 0"),
