@@ -32,6 +32,8 @@ MOST_TOOLS = 20  # names of tools that are told apart
 OTHER_TOOLS = "calls of other tools"
 BY_WEIGHT = "answers of weight 0, which are read and not learnt"
 BY_TOOL = "answers by what a tool said, which are read and not learnt"
+UNANSWERED = "questions at the end of a chat, which nobody answers"
+WORDLESS = "questions without words, whose answers are learnt"
 
 
 def role_of(name: Any) -> str | None:
@@ -52,7 +54,8 @@ def to_messages(value: Any, role_key: str, text_key: str, where: str, left_out: 
     no such answer.
 
     What one role says in several messages is one turn of several lines; an empty answer between them is none, and
-    counted. An answer of weight 0 is read and not learnt, and counted. A call of a tool and what the tool said, for
+    counted, as is a question that nobody answers. A turn without a word of the user's stays, and is counted. An answer
+    of weight 0 is read and not learnt, and counted. A call of a tool and what the tool said, for
     which no chat format here has a place, are left out, the tool named in left_out; what the assistant then says to the
     question is read and not learnt, as nobody could know it.
     Raises LilmError naming `where`.
@@ -64,14 +67,14 @@ def to_messages(value: Any, role_key: str, text_key: str, where: str, left_out: 
     messages: list[Message] = []
     calls: list[dict[str, Any]] = []
     unlearnt: Counter[str] = Counter()
-    empty, by_tool = 0, False
+    empty, by_tool, unanswered = 0, False, False
     for item in value:
         if _is_of_tool(item, role_key):
-            by_tool = True
+            by_tool, unanswered = True, False
             calls.append(item)
             continue
         role, text = _turn(item, role_key, text_key, where)
-        by_tool = by_tool and role != "user"
+        by_tool, unanswered = by_tool and role != "user", role == "user"
         if role == "assistant" and not text.strip():
             empty += 1
             continue
@@ -87,6 +90,10 @@ def to_messages(value: Any, role_key: str, text_key: str, where: str, left_out: 
     while messages and not is_learnt(messages[-1]):
         messages.pop()
     left_out.update(unlearnt)
+    if answered and unanswered:
+        left_out[UNANSWERED] += 1
+    if wordless := sum(message["role"] == "user" and not message["content"] for message in messages):
+        left_out[WORDLESS] += wordless
     _count_calls(calls, role_key, text_key, left_out)
     if not answered and not calls:
         left_out["chats without an assistant's turn"] += 1

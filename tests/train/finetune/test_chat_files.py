@@ -15,7 +15,7 @@ from lilm.pipeline.stage import Context
 from lilm.progress import Reporter
 from lilm.recipe import ChatSourceConfig, FinetuneConfig, load_recipe
 from lilm.train.finetune import stage
-from lilm.train.finetune.messages import LONGEST
+from lilm.train.finetune.messages import LONGEST, UNANSWERED, WORDLESS
 from lilm.train.finetune.sources import read_chats
 
 ASKED, ANSWERED = {"role": "user", "content": "空は？"}, {"role": "assistant", "content": "青い。"}
@@ -96,6 +96,20 @@ def test_an_empty_answer_is_none_and_what_follows_it_is_learnt(tmp_path: Path) -
     twice = {"role": "user", "content": f"{ASKED['content']}\nあの。"}
     assert messages(source(path), left_out) == [[twice, ANSWERED], [ASKED, ANSWERED]]
     assert dict(left_out) == {"empty answers": 4}
+
+
+def test_a_question_that_nobody_answers_and_one_without_words_are_counted(tmp_path: Path) -> None:
+    wordless = {"role": "user", "content": " \n"}
+    path = written(
+        tmp_path / "a.jsonl",
+        {"messages": [ASKED, ANSWERED, ASKED, ASKED]},
+        {"messages": [wordless, ANSWERED, wordless, ASKED, ANSWERED]},
+        {"messages": [ASKED]},
+    )
+    left_out: Counter[str] = Counter()
+    found = messages(source(path), left_out)
+    assert found == [[ASKED, ANSWERED], [{**wordless, "content": ""}, ANSWERED, ASKED, ANSWERED]]
+    assert dict(left_out) == {UNANSWERED: 1, WORDLESS: 1, "chats without an assistant's turn": 1}
 
 
 def test_an_answer_of_weight_0_is_read_and_not_learnt(tmp_path: Path) -> None:
