@@ -38,7 +38,11 @@ WORDLESS = "questions without words, whose answers are learnt"
 
 def role_of(name: Any) -> str | None:
     """Of a speaker's name in a file, large letters or small; None for one that nobody knows."""
-    return ROLES.get(name.strip().lower()) if isinstance(name, str) else None
+    return ROLES.get(_small(name))
+
+
+def _small(name: Any) -> str:
+    return name.strip().lower() if isinstance(name, str) else ""
 
 
 class Chat(NamedTuple):
@@ -136,7 +140,7 @@ def _text(content: Any) -> str | None:
 
 def _is_of_tool(item: Any, role_key: str) -> bool:
     return isinstance(item, dict) and bool(
-        item.get(role_key) in TOOLS or item.get("tool_calls") or item.get("function_call")
+        _small(item.get(role_key)) in TOOLS or item.get("tool_calls") or item.get("function_call")
     )
 
 
@@ -154,7 +158,7 @@ def _called(item: dict[str, Any], role_key: str, text_key: str) -> list[Any]:
     found = list(calls) if isinstance(calls, list) else []
     if item.get("function_call"):
         found.append(item["function_call"])
-    if item.get(role_key) in CALLS:
+    if _small(item.get(role_key)) in CALLS:
         try:
             found.append(json.loads(str(item.get(text_key))))
         except (ValueError, RecursionError):

@@ -49,6 +49,8 @@ def check(source: ChatSourceConfig) -> None:
         ("utterances", {"utterances": [{"name": "user", "text": "空は？"}, {"name": "agent", "text": "青い。"}]}, None),
         ("sharegpt", {"conversations": SAID}, None),
         ("sharegpt", {"conversations": SAID, "system": "短く。"}, [SYSTEM, ASKED, ANSWERED]),
+        ("sharegpt", {"conversations": SAID, "system": None, "system_prompt": "短く。"}, [SYSTEM, ASKED, ANSWERED]),
+        ("messages", {**GOOD, "system_message": "短く。"}, [SYSTEM, ASKED, ANSWERED]),
         ("sharegpt", {"conversations": SAID, "system": ""}, None),
         ("sharegpt", {"conversations": SAID, "system": None}, None),
         ("messages", {"instruction": "空は？", "input": "", "output": "青い。"}, None),

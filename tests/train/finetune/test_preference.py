@@ -57,6 +57,7 @@ SYSTEM = {"role": "system", "content": "短く。"}
     "entry",
     [
         {**GOOD, "system": "短く。"},
+        {**GOOD, "system_prompt": "短く。"},
         {"messages": [SYSTEM, ASKED], "system": "短く。", "chosen": "青い。", "rejected": "赤い。"},
         {"chosen": [ASKED, ANSWERED], "rejected": [ASKED, WORSE], "system": "短く。"},
     ],
