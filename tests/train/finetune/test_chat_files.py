@@ -15,7 +15,7 @@ from lilm.pipeline.stage import Context
 from lilm.progress import Reporter
 from lilm.recipe import ChatSourceConfig, FinetuneConfig, load_recipe
 from lilm.train.finetune import stage
-from lilm.train.finetune.messages import LONGEST, UNANSWERED, WORDLESS
+from lilm.train.finetune.messages import JOINED, LONGEST, UNANSWERED, WORDLESS
 from lilm.train.finetune.sources import read_chats
 
 ASKED, ANSWERED = {"role": "user", "content": "空は？"}, {"role": "assistant", "content": "青い。"}
@@ -97,7 +97,7 @@ def test_an_empty_answer_is_none_and_what_follows_it_is_learnt(tmp_path: Path) -
     left_out: Counter[str] = Counter()
     twice = {"role": "user", "content": f"{ASKED['content']}\nあの。"}
     assert messages(source(path), left_out) == [[twice, ANSWERED], [ASKED, ANSWERED]]
-    assert dict(left_out) == {"empty answers": 4}
+    assert dict(left_out) == {"empty answers": 4, JOINED: 1}
 
 
 def test_a_question_that_nobody_answers_and_one_without_words_are_counted(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_a_question_that_nobody_answers_and_one_without_words_are_counted(tmp_pa
     left_out: Counter[str] = Counter()
     found = messages(source(path), left_out)
     assert found == [[ASKED, ANSWERED], [{**wordless, "content": ""}, ANSWERED, ASKED, ANSWERED]]
-    assert dict(left_out) == {UNANSWERED: 1, WORDLESS: 1, "chats without an assistant's turn": 1}
+    assert dict(left_out) == {UNANSWERED: 1, WORDLESS: 1, "chats without an assistant's turn": 1, JOINED: 2}
 
 
 def test_an_answer_of_weight_0_is_read_and_not_learnt(tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_an_answer_of_weight_0_is_read_and_not_learnt(tmp_path: Path) -> None:
         [ASKED, ANSWERED],
         [ASKED, twice, ASKED, ANSWERED],
     ]
-    assert dict(left_out) == {"answers of weight 0, which are read and not learnt": 5}
+    assert dict(left_out) == {"answers of weight 0, which are read and not learnt": 5, JOINED: 1}
     again = written(tmp_path / "again.jsonl", *({"messages": chat} for chat in found))
     assert messages(source(again)) == found, "what is written and read again stays so"
 
