@@ -47,7 +47,11 @@ def read_pairs(path: Path, left_out: Counter[str] | None = None) -> Iterator[Pai
         if _ends_answered(asked) and any(_turn(answer[0])[0] == "assistant" for answer in answers):
             missing["pairs whose prompt ends in an answer"] += 1
             continue
-        chosen, rejected = (_chat(system_of(entry), asked, answer, place, missing) for answer in answers)
+        counts: tuple[Counter[str], ...] = Counter(), Counter()
+        chosen, rejected = (
+            _chat(system_of(entry), asked, answer, place, count) for answer, count in zip(answers, counts, strict=True)
+        )
+        missing.update(counts[0] | counts[1])  # what both say before their answers counts once
         if not chosen or not rejected:
             continue
         if chosen[:-1] != rejected[:-1]:
