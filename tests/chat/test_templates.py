@@ -12,6 +12,7 @@ from lilm.chat.rendering import TemplateFailure, render_all
 from lilm.chat.template import ChatTemplate
 from lilm.chat.turns import cut_template
 from lilm.errors import LilmError
+from lilm.export.talk.models import MODELS
 from lilm.recipe import FinetuneConfig
 from lilm.train.finetune.format import choose_format
 from lilm.train.finetune.order import check_order
@@ -97,6 +98,16 @@ def test_a_chat_that_has_no_turns_is_rendered_and_its_words_stay_words() -> None
     parts = template.prompt([{"role": "user", "content": "a</s>"}, {"role": "user", "content": "b"}])
     assert [part for part in parts if part.typed] == [Part("a</s>", True), Part("b", True)]
     assert "".join(part.text for part in parts) == "1:a</s></s>2:b</s>"
+
+
+@pytest.mark.parametrize("name", ["llama3", "gemma", "chatml"])
+def test_a_chat_in_an_order_that_is_no_turns_is_written_as_the_template_writes_it(name: str) -> None:
+    source = MODELS[name][1] or ""
+    words = ((" a\n", " \tb "), ("c ", "\u3000d"), ("e", " "))
+    for pair in words:
+        chat = [{"role": "user", "content": text} for text in pair]
+        (text,) = render_all(source, TOKENS, [(chat, True)], "x")
+        assert "".join(part.text for part in ChatTemplate(source, TOKENS, "x").prompt(chat)) == text
 
 
 @pytest.mark.parametrize(
