@@ -32,6 +32,8 @@ MOST_TOOLS = 20  # names of tools that are told apart
 OTHER_TOOLS = "calls of other tools"
 BY_WEIGHT = "answers of weight 0, which are read and not learnt"
 BY_TOOL = "answers by what a tool said, which are read and not learnt"
+THOUGHTS = ("reasoning_content", "reasoning", "thinking")  # keys of what a model thought before its answer
+THOUGHT = "thoughts beside an answer, for which no chat format here has a place"
 UNANSWERED = "questions at the end of a chat, which nobody answers"
 WORDLESS = "questions without words, whose answers are learnt"
 JOINED = "messages of the one who spoke before, joined to one turn"
@@ -63,7 +65,7 @@ def to_messages(value: Any, role_key: str, text_key: str, where: str, left_out: 
     none, and counted, as is a question that nobody answers. A turn of the user's without a word stays, and is counted.
     An answer of weight 0 is read and not learnt, and counted. A call of a tool and what the tool said, for which no
     chat format here has a place, are left out, the tool named in left_out; what the assistant then says to the question
-    is read and not learnt, as nobody could know it.
+    is read and not learnt, as nobody could know it. Thoughts beside an answer are left out, and counted.
     Raises LilmError naming `where`.
     """
     if not isinstance(value, list):
@@ -81,6 +83,8 @@ def to_messages(value: Any, role_key: str, text_key: str, where: str, left_out: 
             continue
         role, text = _turn(item, role_key, text_key, where)
         by_tool, unanswered = by_tool and role != "user", role == "user"
+        if role == "assistant" and any(item.get(key) for key in THOUGHTS):
+            unlearnt[THOUGHT] += 1
         if role == "assistant" and not text.strip():
             empty += 1
             continue

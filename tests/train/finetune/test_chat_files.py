@@ -15,7 +15,7 @@ from lilm.pipeline.stage import Context
 from lilm.progress import Reporter
 from lilm.recipe import ChatSourceConfig, FinetuneConfig, load_recipe
 from lilm.train.finetune import stage
-from lilm.train.finetune.messages import JOINED, LONGEST, UNANSWERED, WORDLESS
+from lilm.train.finetune.messages import JOINED, LONGEST, THOUGHT, UNANSWERED, WORDLESS
 from lilm.train.finetune.sources import read_chats
 
 ASKED, ANSWERED = {"role": "user", "content": "空は？"}, {"role": "assistant", "content": "青い。"}
@@ -112,6 +112,14 @@ def test_a_question_that_nobody_answers_and_one_without_words_are_counted(tmp_pa
     found = messages(source(path), left_out)
     assert found == [[ASKED, ANSWERED], [{**wordless, "content": ""}, ANSWERED, ASKED, ANSWERED]]
     assert dict(left_out) == {UNANSWERED: 1, WORDLESS: 1, "chats without an assistant's turn": 1, JOINED: 2}
+
+
+@pytest.mark.parametrize("key", ["reasoning_content", "thinking"])
+def test_thoughts_beside_an_answer_are_counted(tmp_path: Path, key: str) -> None:
+    thought = [ASKED, {**ANSWERED, key: "光が散らばる。"}, ASKED, {**ANSWERED, key: None}]
+    left_out: Counter[str] = Counter()
+    assert messages(source(written(tmp_path / "a.jsonl", {"messages": thought})), left_out) == [[ASKED, ANSWERED] * 2]
+    assert dict(left_out) == {THOUGHT: 1}
 
 
 def test_an_answer_of_weight_0_is_read_and_not_learnt(tmp_path: Path) -> None:
