@@ -54,6 +54,7 @@ from lilm.demo.chat_turns import (
 )
 from lilm.demo.hosts import names_of
 from lilm.demo.meter import language_of, meter
+from lilm.demo.pace import paced
 from lilm.demo.sessions import MOST, keep_few_sessions
 from lilm.errors import LilmError
 from lilm.llamacpp.answers import MAX_SEED, Order
@@ -155,8 +156,12 @@ def build_chat(
             def answered(**note: Any) -> list[dict[str, Any]]:
                 return [*kept, noted(turn("assistant", said.strip()), **note, **also)]  # noqa: B023 - used at once
 
+            coming = paced(pieces, engine)
             try:
-                for piece in pieces:
+                for piece in coming:
+                    if piece is None:  # Gradio looks here whether the visitor has left
+                        yield *histories, *meters
+                        continue
                     said = (said + piece).lstrip()
                     if time.monotonic() - sent > REDRAW_SECONDS:
                         sent = time.monotonic()
@@ -167,7 +172,7 @@ def build_chat(
                 yield *map(broken_off, histories), *meters
                 raise told(error) from error
             finally:
-                pieces.close()
+                coming.close()
             histories[at] = answered(**(ended(pieces.outcome, engine.n_ctx) if pieces.outcome else {"state": BROKEN}))
             meters[at] = meter(pieces.outcome, engine.n_ctx, engine.resident, lang) if pieces.outcome else ""
             yield *histories, *meters

@@ -76,6 +76,8 @@ class _TextPart(BaseModel):
 class _Message(BaseModel):
     role: Literal["system", "developer", "user", "assistant"]
     content: str | list[_TextPart]
+    tool_calls: Any = None
+    function_call: Any = None
 
 
 class _Chat(_Common):
@@ -111,7 +113,7 @@ def parse(body: bytes, chat: bool, defaults: SamplingConfig, n_ctx: int) -> Want
     longest = request.max_tokens or n_ctx
     asked: str | list[Message]
     if isinstance(request, _Chat):
-        asked = [_message(one) for one in request.messages]
+        asked = [_message(one, number) for number, one in enumerate(request.messages)]
         longest = request.max_completion_tokens or longest
     else:
         asked = request.prompt if isinstance(request.prompt, str) else request.prompt[0]
@@ -146,9 +148,12 @@ def _object(body: bytes) -> dict[str, Any]:
     return whole
 
 
-def _message(one: _Message) -> Message:
+def _message(one: _Message, number: int) -> Message:
+    for key, value in (("tool_calls", one.tool_calls), ("function_call", one.function_call)):
+        if value:
+            raise ApiError(f"{key} in a message is not supported here", f"messages.{number}.{key}")
     role = "system" if one.role == "developer" else one.role
-    text = one.content if isinstance(one.content, str) else "".join(part.text for part in one.content)
+    text = one.content if isinstance(one.content, str) else "\n".join(part.text for part in one.content)  # as trained
     return {"role": role, "content": text}
 
 

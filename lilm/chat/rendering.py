@@ -26,6 +26,7 @@ SHOWN = 300  # characters of what a template raises
 REMEDY = 'mend the template, or set finetune.template = "plain"'
 # Private use characters: no template looks for them, and no message that is asked about a format has them.
 MARK = "\ue0f0{}\ue0f1"
+PAD = " \t"  # put around words to see whether the template trims them
 
 
 class TemplateFailure(LilmError):
@@ -59,17 +60,45 @@ def render_all(
 def rendered_parts(template: str, tokens: Mapping[str, str], messages: Sequence[Message], where: str) -> list[Part]:
     """The chat as the template writes it, up to where the answer begins, whatever template it is.
 
-    Each message's words are kept out of it and put in after. Raises TemplateFailure.
+    Each message's words are kept out of it and put in after, trimmed where the template trims them. Raises
+    TemplateFailure.
     """
-    marked = [{**message, "content": MARK.format(at)} for at, message in enumerate(messages)]
-    (text,) = render_all(template, tokens, [(marked, True)], where)
+    chats = [
+        [{**message, "content": form(at)} for at, message in enumerate(messages)] for form in (MARK.format, padded)
+    ]
+    between, spaced = (
+        split_at_marks(written(text), len(messages), where)
+        for text in render_all(template, tokens, [(chat, True) for chat in chats], where)
+    )
+    parts = [Part(between[0], False)]
+    for at, message in enumerate(messages):
+        parts += [Part(trimmed(message["content"], trims(spaced, at)), True), Part(between[at + 1], False)]
+    return parts
+
+
+def padded(at: int) -> str:
+    """The mark of a message with spaces around it."""
+    return PAD + MARK.format(at) + PAD[::-1]
+
+
+def trims(spaced: Sequence[str], at: int) -> tuple[bool, bool]:
+    """Whether the template takes spaces from the left and the right of message `at`. spaced: the texts around padded
+    marks."""
+    return not spaced[at].endswith(PAD), not spaced[at + 1].startswith(PAD[::-1])
+
+
+def trimmed(text: str, sides: tuple[bool, bool]) -> str:
+    """`text` without the spaces on its left and its right, each where `sides` says so."""
+    left, right = sides
+    text = text.lstrip() if left else text
+    return text.rstrip() if right else text
+
+
+def written(text: str | TemplateFailure) -> str:
+    """What the template wrote. Raises its failure."""
     if isinstance(text, TemplateFailure):
         raise text
-    between = split_at_marks(text, len(messages), where)
-    parts = [Part(between[0], False)]
-    for message, after in zip(messages, between[1:], strict=True):
-        parts += [Part(message["content"], True), Part(after, False)]
-    return parts
+    return text
 
 
 def split_at_marks(text: str, count: int, where: str) -> list[str]:
@@ -77,9 +106,9 @@ def split_at_marks(text: str, count: int, where: str) -> list[str]:
     between = []
     for at in range(count):
         before, mark, text = text.partition(MARK.format(at))
-        between.append(before)
         if not mark:
             break
+        between.append(before)
     if len(between) != count or any(MARK[0] in piece for piece in (*between, text)):
         raise TemplateFailure("the chat template drops, repeats or moves messages", where=where, remedy=REMEDY)
     return [*between, text]

@@ -6,10 +6,19 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from lilm.chat import Message, Part
-from lilm.chat.rendering import MARK, REMEDY, TemplateFailure, render_all, split_at_marks
+from lilm.chat.rendering import (
+    MARK,
+    REMEDY,
+    TemplateFailure,
+    padded,
+    render_all,
+    split_at_marks,
+    trimmed,
+    trims,
+    written,
+)
 
 START, PROMPT, END = "start", "prompt", "end"  # what a border may have on its sides beside a role
-PAD = " \t"  # put around words to see whether the template trims them
 NAMES = {"s": "system", "u": "user", "a": "assistant"}
 SHAPES = ("u", "ua", "uau", "uaua", "uauau", "uauaua")
 OPTIONAL = (tuple(f"s{shape}" for shape in SHAPES), ("au", "aua"))  # some take no system message, or no first answer
@@ -51,13 +60,8 @@ class Turns:
                 )
             parts.append(Part(border, False))
             if at < len(messages):
-                parts.append(Part(self._words(messages[at]), True))
+                parts.append(Part(trimmed(messages[at]["content"], self.trimmed[messages[at]["role"]]), True))
         return parts
-
-    def _words(self, message: Mapping[str, str]) -> str:
-        text, (left, right) = message["content"], self.trimmed[message["role"]]
-        text = text.lstrip() if left else text
-        return text.rstrip() if right else text
 
 
 def _sides(messages: Sequence[Mapping[str, str]], add_generation_prompt: bool) -> list[str]:
@@ -77,8 +81,7 @@ def cut_template(template: str, tokens: Mapping[str, str], where: str) -> Turns:
         return [(messages, messages[-1]["role"] == "user") for messages in filled]
 
     real = asked(lambda at: WORDS[at % len(WORDS)])
-    marked, padded = asked(MARK.format), asked(lambda at: PAD + MARK.format(at) + PAD[::-1])
-    texts = render_all(template, tokens, [*marked, *padded, *real], where)
+    texts = render_all(template, tokens, [*asked(MARK.format), *asked(padded), *real], where)
     seen = [
         _Seen(_sides(messages, prompt), messages, *texts[at :: len(chats)])
         for at, (messages, prompt) in enumerate(real)
@@ -108,27 +111,20 @@ class _Seen(NamedTuple):
 
 def _with_borders(known: Turns, seen: Sequence[_Seen], where: str) -> Turns:
     """`known` and the borders of these chats. Raises TemplateFailure where one fails or contradicts another."""
-    borders, trimmed = dict(known.borders), dict(known.trimmed)
+    borders, trimmed_roles = dict(known.borders), dict(known.trimmed)
     for sides, messages, *texts in seen:
-        marked, padded, real = (_text(text) for text in texts)
-        between, spaced = (split_at_marks(text, len(messages), where) for text in (marked, padded))
+        *marked, real = (written(text) for text in texts)
+        between, spaced = (split_at_marks(text, len(messages), where) for text in marked)
         for (left, right), border in zip(pairwise(sides), between, strict=True):
             if borders.setdefault((left, right), border) != border:
                 raise _uncut(f"{border!r} and {borders[left, right]!r} stand between {left} and {right}", where)
         for at, role in enumerate(sides[1:-1]):
-            trims = not spaced[at].endswith(PAD), not spaced[at + 1].startswith(PAD[::-1])
-            if trimmed.setdefault(role, trims) != trims:
+            if trimmed_roles.setdefault(role, trims(spaced, at)) != trims(spaced, at):
                 raise _uncut(f"it trims some messages of {role}", where)
-        parts = Turns(borders, trimmed).parts(messages, sides[-1] == PROMPT)
+        parts = Turns(borders, trimmed_roles).parts(messages, sides[-1] == PROMPT)
         if "".join(part.text for part in parts) != real:
             raise _uncut("it changes the words of messages", where)
-    return Turns(borders, trimmed)
-
-
-def _text(text: str | TemplateFailure) -> str:
-    if isinstance(text, TemplateFailure):
-        raise text
-    return text
+    return Turns(borders, trimmed_roles)
 
 
 def _uncut(why: str, where: str) -> TemplateFailure:

@@ -1,6 +1,6 @@
 """What is asked of a model that writes, and what is known of its text afterwards; parent and child share it."""
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,10 +50,12 @@ class Outcome:
 
 
 class Answer(Iterator[str]):
-    """Pieces of a text as they come. `outcome` is there when they have ended by themselves; `close` stops the model."""
+    """Pieces of a text as they come. `outcome` is there when they have ended by themselves; `close` stops the model.
+    `stop` does from any thread, while another one waits for a piece; before the first and after the last nothing
+    happens."""
 
-    def __init__(self, pieces: Generator[str, None, Outcome]) -> None:
-        self._pieces = pieces
+    def __init__(self, pieces: Generator[str, None, Outcome], stop: Callable[[], None] = lambda: None) -> None:
+        self._pieces, self.stop = pieces, stop
         self.outcome: Outcome | None = None
 
     def __next__(self) -> str:

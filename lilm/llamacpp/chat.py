@@ -1,8 +1,8 @@
 """A GGUF model that writes in a child process: text comes piece by piece and can be stopped."""
 
 import threading
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,6 +39,7 @@ class ChatEngine(Closing):
             check_adapter(lora, model)
         self.model = model
         self._answering = threading.Lock()
+        self._running, self._changing = object(), threading.Lock()  # which answer is written now
         threads = threads or psutil.cpu_count(logical=False) or 1  # hyperthreads slow llama.cpp down
         files = {"path": str(model), "lora": str(lora) if lora else None}
         opening = {"do": "open_chat", **files, "n_ctx": n_ctx, "threads": threads, "template": template}
@@ -60,10 +61,30 @@ class ChatEngine(Closing):
         template or llama.cpp refuses it, and LilmError when the child died, in whose place the next answer gets a new
         one.
         """
-        return Answer(self._pieces(asked, order))
+        mine = object()
 
-    def _pieces(self, asked: str | Sequence[Mapping[str, str]], order: Order) -> Generator[str, None, Outcome]:
+        def stop() -> None:
+            with self._changing:  # the next one's request does not come before this, which would be about that
+                if self._running is mine:
+                    self._client.stop()
+
+        return Answer(self._pieces(asked, order, mine), stop)
+
+    @contextmanager
+    def _as_running(self, mine: object) -> Iterator[None]:
         with self._answering:
+            with self._changing:
+                self._running = mine
+            try:
+                yield
+            finally:
+                with self._changing:
+                    self._running = object()
+
+    def _pieces(
+        self, asked: str | Sequence[Mapping[str, str]], order: Order, mine: object
+    ) -> Generator[str, None, Outcome]:
+        with self._as_running(mine):
             left_out = 0
             if isinstance(asked, str):
                 what: dict[str, object] = {"text": asked}

@@ -16,7 +16,8 @@ class ChatSourceConfig(Section):
     instruction, input or context, output or response, and history, what was said before; oasst: OpenAssistant's message
     trees, nested, or as rows with message_id and parent_id; hub: a dataset, whose form is told as for auto; chats: made
     by LiLM.
-    A file is JSONL, JSON or Parquet, also packed. An entry may have a `system` text, or be a bare list of messages.
+    A file is JSONL, JSON or Parquet, also packed. An entry may have a text `system`, `system_prompt` or
+    `system_message`, or be a bare list of messages.
     Chats in which no assistant answers are left out and counted. An answer of weight 0, as OpenAI's files have it, is
     read and not learnt, and so is one by what a tool said; calls of tools and what they said are left out, by name."""
     path: str = ""

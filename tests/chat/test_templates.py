@@ -12,6 +12,7 @@ from lilm.chat.rendering import TemplateFailure, render_all
 from lilm.chat.template import ChatTemplate
 from lilm.chat.turns import cut_template
 from lilm.errors import LilmError
+from lilm.export.talk.models import MODELS
 from lilm.recipe import FinetuneConfig
 from lilm.train.finetune.format import choose_format
 from lilm.train.finetune.order import check_order
@@ -27,7 +28,7 @@ EACH = "{% for m in messages %}"
         ("{% if", "TemplateSyntaxError"),
         ("{{ 1 / 0 }}", "ZeroDivisionError"),
         ("{{ raise_exception('not me') }}", "not me"),
-        ("{{ messages[0].content }}", "cannot be cut into turns: it changes"),
+        ("{{ messages[0].content }}", "drops, repeats or moves"),
         (EACH + "{{ m.role }}{{ m.content }}{{ m.content }}{% endfor %}", "drops, repeats or moves"),
         (EACH + "{{ loop.index }}{{ m.content }}</s>{% endfor %}", "cannot be cut into turns"),
         (EACH + "{{ m.role }}{{ m.content | upper }}</s>{% endfor %}", "changes the words"),
@@ -72,6 +73,15 @@ def test_what_a_template_raises_is_not_long() -> None:
     assert isinstance(text, TemplateFailure) and len(text.line()) < 1000
 
 
+def test_a_template_that_hides_the_last_message_answers_nothing() -> None:
+    template = ChatTemplate(
+        EACH + "{% if not loop.last %}{{ m.role }}{{ m.content }}</s>{% endif %}{% endfor %}", TOKENS, "x"
+    )
+    for roles in (("user",), ("system", "user"), ("user", "assistant", "user")):
+        with pytest.raises(TemplateFailure, match="drops, repeats or moves messages"):
+            template.prompt([{"role": role, "content": "words"} for role in roles])
+
+
 def test_half_a_surrogate_pair_is_an_unknown_character() -> None:
     template = ChatTemplate(EACH + "{{ '\\ud800' }}{{ m.content }}</s>{% endfor %}", TOKENS, "x")
     parts = template.prompt([{"role": "user", "content": "a\udc00\ud83c\udf89"}])
@@ -88,6 +98,16 @@ def test_a_chat_that_has_no_turns_is_rendered_and_its_words_stay_words() -> None
     parts = template.prompt([{"role": "user", "content": "a</s>"}, {"role": "user", "content": "b"}])
     assert [part for part in parts if part.typed] == [Part("a</s>", True), Part("b", True)]
     assert "".join(part.text for part in parts) == "1:a</s></s>2:b</s>"
+
+
+@pytest.mark.parametrize("name", ["llama3", "gemma", "chatml"])
+def test_a_chat_in_an_order_that_is_no_turns_is_written_as_the_template_writes_it(name: str) -> None:
+    source = MODELS[name][1] or ""
+    words = ((" a\n", " \tb "), ("c ", "\u3000d"), ("e", " "))
+    for pair in words:
+        chat = [{"role": "user", "content": text} for text in pair]
+        (text,) = render_all(source, TOKENS, [(chat, True)], "x")
+        assert "".join(part.text for part in ChatTemplate(source, TOKENS, "x").prompt(chat)) == text
 
 
 @pytest.mark.parametrize(

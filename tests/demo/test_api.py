@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +18,7 @@ from lilm.demo.api import turns
 from lilm.demo.api.serve import api_server
 from lilm.llamacpp.chat import ChatEngine
 from lilm.recipe import SamplingConfig
+from lilm.train.finetune.messages import to_messages
 
 HELLO = [{"role": "user", "content": "むかしむかし"}]
 GREEDY = SamplingConfig(temperature=0)
@@ -27,6 +29,7 @@ SCHEMA = {
     "additionalProperties": False,
 }
 PET = {"properties": {"legs": {"type": "integer"}}, "required": ["legs"]}
+CALL = {"role": "assistant", "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f"}}]}
 FREED = 1.0  # seconds, after a caller has left
 
 
@@ -98,9 +101,20 @@ def test_text_is_gone_on_with_and_its_marks_are_text(http: httpx.Client) -> None
     assert "".join(chunk["choices"][0]["text"] for chunk in streamed) == plain["choices"][0]["text"]
 
 
-def test_parts_of_a_message_and_the_seed_count(http: httpx.Client, expected: str) -> None:
-    parts = [{"role": "user", "content": [{"type": "text", "text": text} for text in ("むかし", "むかし")]}]
-    assert chat(http, messages=parts).json()["choices"][0]["message"]["content"] == expected
+def test_parts_of_a_message_are_lines_as_in_training(http: httpx.Client) -> None:
+    parts = {"role": "user", "content": [{"type": "text", "text": text} for text in ("むかし", "うさぎ")]}
+    learnt = to_messages([parts, {"role": "assistant", "content": "はい"}], "role", "content", "x", Counter())
+    found, plain = (chat(http, messages=[one]).json() for one in (parts, learnt[0]))
+    assert learnt[0]["content"] == "むかし\nうさぎ"
+    assert (found["choices"], found["usage"]) == (plain["choices"], plain["usage"])
+
+
+def test_a_message_as_clients_hand_it_back_is_taken(http: httpx.Client) -> None:
+    said = {"role": "assistant", "content": "はい", "refusal": None, "tool_calls": None, "function_call": None}
+    assert chat(http, messages=[*HELLO, said, *HELLO], max_tokens=2).status_code == 200
+
+
+def test_the_seed_counts(http: httpx.Client) -> None:
     texts = [chat(http, temperature=1, seed=seed).json()["choices"][0]["message"]["content"] for seed in (1, 1, -2)]
     assert texts[0] == texts[1] != texts[2]
 
@@ -191,6 +205,7 @@ def test_what_clients_write_of_their_classes_is_followed(http: httpx.Client, sch
         ({"messages": []}, "messages", "at least 1 item"),
         ({"messages": [{"role": "tool", "content": "a"}]}, "messages.0.role", "'user'"),
         ({"messages": [{"role": "user"}]}, "messages.0.content", "missing"),
+        ({"messages": [*HELLO, {**CALL, "content": ""}, *HELLO]}, "messages.1.tool_calls", "not supported"),
         ({"max_tokens": 0}, "max_tokens", "greater than or equal to 1"),
         ({"temperature": "hot"}, "temperature", "valid number"),
         ({"temperature": -1}, "temperature", "greater than or equal to 0"),

@@ -7,18 +7,22 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
 from lilm.demo.chat import launch
+from lilm.demo.pace import BEAT_SECONDS, paced
 from lilm.errors import LilmError
 from lilm.export.talk.crowd import chat_server, expected_answers, freed, measure_crowd, questions, visit
-from lilm.export.talk.visitors import Raw
+from lilm.export.talk.visitors import Raw, asks
+from lilm.llamacpp.answers import Answer, Order, Outcome
+from lilm.llamacpp.chat import ChatEngine
 from lilm.llamacpp.client import WORKER
 from lilm.progress import Reporter
+from lilm.recipe import SamplingConfig
 
 SECONDS = float(os.environ.get("LILM_CROWD_SECONDS", "10"))
 HONEST, FAULTY = 12, 8
@@ -78,6 +82,53 @@ def test_a_visitor_who_leaves_in_an_answer_frees_the_model(chat: str) -> None:
     waited = freed(raw)
     LOG.info("an answer alone takes %.2f s; the model was free %.2f s after the visitor left", alone, waited)
     assert waited < FREED + alone
+
+
+class Reads(ChatEngine):
+    """A model that reads for as long as nobody stops it."""
+
+    stopped = threading.Event()
+
+    def write(self, asked: object, order: Order) -> Answer:
+        def pieces() -> Generator[str, None, Outcome]:
+            self.stopped.wait(PATIENT)
+            yield from ()
+            return Outcome(1, 0, "cancelled", 0, 0.0, 0.0)
+
+        return Answer(pieces(), self.stopped.set)
+
+
+def test_a_visitor_who_leaves_while_the_question_is_read_frees_the_model(
+    chat_gguf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lilm.demo.chat.ChatEngine", Reads)
+    page = launch(chat_gguf, block=False, threads=1)
+    try:
+        raw = Raw(page.local_url)
+        session = raw.session()
+        raw.join(asks("The cat"), session)
+        events = raw.events(session)
+        assert next(event for event in events if event["msg"] == "process_starts")
+        events.close()  # type: ignore[attr-defined]
+        assert Reads.stopped.wait(FREED + BEAT_SECONDS)
+    finally:
+        Reads.stopped.set()
+        page.close(verbose=False)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_an_answer_is_stopped_for_who_asked_alone(slow_gguf: Path, late: bool) -> None:
+    greedy = SamplingConfig(temperature=0)
+    with ChatEngine(slow_gguf, threads=1) as engine:
+        one, other = (engine.chat([{"role": "user", "content": "The cat"}], greedy, n_predict=n) for n in (400, 12))
+        if late:
+            next(one)
+            one.close()
+        else:
+            assert next(piece for piece in paced(one, engine) if piece), "and left at once"
+        one.stop()
+        assert "".join(other) and other.outcome is not None and other.outcome.finish == "length"
+        assert one.outcome is None or one.outcome.finish == "cancelled"
 
 
 class Short:

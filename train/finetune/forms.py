@@ -11,6 +11,7 @@ FIELDS = ("messages", "conversations", "conversation", "utterances", "dialogue",
 SPEAKER = "interlocutor_id"  # of talk between people, who have no roles
 TURN_KEYS = (("role", "content"), ("from", "value"), ("name", "text"), ("role", "text"), (SPEAKER, "text"))
 QUESTION, GIVEN, ANSWER = ("instruction",), ("input", "context"), ("output", "response")  # Alpaca's, Dolly's
+SYSTEM = ("system", "system_prompt", "system_message")  # keys of a system message that stands beside the messages
 HISTORY = "history"  # what was said before Alpaca's instruction, in [question, answer] pairs
 REMEDY = "set the `format` that the file has; for messages and hub also `field`"
 
@@ -72,7 +73,7 @@ def turns_of(entry: Mapping[str, Any], form: Form, where: str) -> Any:
 
     A record with Alpaca's keys may stand among others. Raises LilmError for one without any messages.
     """
-    system = entry.get("system")
+    system = system_of(entry)
     if _is_alpaca(entry) and (form.kind == "alpaca" or form.field not in entry):
         messages: Any = _one_exchange(entry, form, where)
     elif form.kind == "turns" and form.field in entry:
@@ -85,6 +86,11 @@ def turns_of(entry: Mapping[str, Any], form: Form, where: str) -> Any:
     if isinstance(messages, list) and system is not None and not _begins_with(system, messages, form):
         return [{form.role: "system", form.text: system}, *messages]
     return messages
+
+
+def system_of(entry: Mapping[str, Any]) -> Any:
+    """What should be the system message that stands beside a record's messages; None where none does."""
+    return next((entry[key] for key in SYSTEM if entry.get(key) is not None), None)
 
 
 def _begins_with(system: Any, messages: list[Any], form: Form) -> bool:

@@ -9,7 +9,7 @@ from lilm.errors import LilmError
 from lilm.pipeline.stage import Context
 from lilm.recipe import FinetuneConfig
 from lilm.train.finetune.checks.run import check_chats
-from lilm.train.finetune.messages import Chat
+from lilm.train.finetune.messages import Chat, counted
 from lilm.train.finetune.sources import open_chats, read_chats
 
 
@@ -44,8 +44,8 @@ def gather_chats(config: FinetuneConfig, turns: Turns, context: Context) -> Gath
         context.reporter.say(f"  {reader.described()}: {len(chats)} chats of {reader.records} records")
         for error in reader.bad:
             context.reporter.say(f"  does not fit: {error.line()}")
-    for what, count in left_out.items():
-        context.reporter.say(f"  left out: {count} {what}")
+    for line in counted(left_out):
+        context.reporter.say(f"  {line}")
     report["left_out"] = dict(left_out)
     if read:
         kept, report["checks"] = check_chats(

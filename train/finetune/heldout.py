@@ -11,6 +11,7 @@ from lilm.chat import Message, is_learnt
 from lilm.pipeline.hashing import sha256_json
 from lilm.progress import Reporter
 from lilm.train.finetune.masking import TokenisedChat
+from lilm.train.finetune.messages import Chat
 from lilm.train.trainer.heldout import BITS
 from lilm.train.trainer.measure import Window, text_nats
 
@@ -19,8 +20,8 @@ ANSWERS = f"{BITS}answers"
 
 @dataclass(frozen=True)
 class ReadChat:
-    """source: number of the source that it was read from. conversation: how the chat begins of which it is a part, see
-    `beginning`; empty for a whole one."""
+    """source: number of the source that it was read from. conversation: what must not be split of which it is a part,
+    see `conversations`; empty for a whole chat."""
 
     messages: list[Message]
     tokens: TokenisedChat
@@ -85,6 +86,18 @@ def beginning(messages: Sequence[Message]) -> str:
         if message["role"] == "assistant" and "user" in said[::2]:
             break
     return sha256_json(said)
+
+
+def conversations(chats: Sequence[Chat]) -> list[str]:
+    """For each chat the hash of what must not be split. Those of one message tree share their place and their first
+    question, and each answers it otherwise: they are one."""
+    places = Counter(chat.where for chat in chats)
+    return [beginning(chat.messages if places[chat.where] == 1 else _asked_first(chat.messages)) for chat in chats]
+
+
+def _asked_first(messages: Sequence[Message]) -> Sequence[Message]:
+    asked = next((at for at, message in enumerate(messages) if message["role"] == "user"), len(messages))
+    return messages[: asked + 1]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from lilm.recipe import FinetuneConfig
 from lilm.report.units import count, size
 from lilm.train.finetune.cutting import CutChats
 from lilm.train.finetune.gather import gather_chats
-from lilm.train.finetune.heldout import HeldOutAnswers, ReadChat, Split, beginning, keep_apart, some_of
+from lilm.train.finetune.heldout import HeldOutAnswers, ReadChat, Split, conversations, keep_apart, some_of
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ def read_lessons(
     sources = {source.name: number for number, source in enumerate(config.sources)}
     cut = CutChats()
     chats = [
-        ReadChat(part.messages, part.tokens, sources[part.source], beginning(chat.messages))
-        for chat in gathered.chats
+        ReadChat(part.messages, part.tokens, sources[part.source], conversation)
+        for chat, conversation in zip(gathered.chats, conversations(gathered.chats), strict=True)
         for part in cut.add(chat, turns, vocabulary, window)
     ]
     for line in cut.told(window):

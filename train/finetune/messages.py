@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from lilm.chat import WEIGHT, Message, is_learnt
@@ -32,11 +32,21 @@ MOST_TOOLS = 20  # names of tools that are told apart
 OTHER_TOOLS = "calls of other tools"
 BY_WEIGHT = "answers of weight 0, which are read and not learnt"
 BY_TOOL = "answers by what a tool said, which are read and not learnt"
+THOUGHTS = ("reasoning_content", "reasoning", "thinking")  # keys of what a model thought before its answer
+THOUGHT = "thoughts beside an answer, for which no chat format here has a place"
+UNANSWERED = "questions at the end of a chat, which nobody answers"
+WORDLESS = "questions without words, whose answers are learnt"
+JOINED = "messages of the one who spoke before, joined to one turn"
+NOTED = (BY_WEIGHT, BY_TOOL, WORDLESS, JOINED)  # of which nothing is left out
 
 
 def role_of(name: Any) -> str | None:
     """Of a speaker's name in a file, large letters or small; None for one that nobody knows."""
-    return ROLES.get(name.strip().lower()) if isinstance(name, str) else None
+    return ROLES.get(_small(name))
+
+
+def _small(name: Any) -> str:
+    return name.strip().lower() if isinstance(name, str) else ""
 
 
 class Chat(NamedTuple):
@@ -51,10 +61,11 @@ def to_messages(value: Any, role_key: str, text_key: str, where: str, left_out: 
     """The messages of one conversation up to its last answer that is learnt; none, counted in left_out, when there is
     no such answer.
 
-    What one role says in several messages is one turn of several lines; an empty answer between them is none, and
-    counted. An answer of weight 0 is read and not learnt, and counted. A call of a tool and what the tool said, for
-    which no chat format here has a place, are left out, the tool named in left_out; what the assistant then says to the
-    question is read and not learnt, as nobody could know it.
+    What one role says in several messages is one turn of several lines, and counted; an empty answer between them is
+    none, and counted, as is a question that nobody answers. A turn of the user's without a word stays, and is counted.
+    An answer of weight 0 is read and not learnt, and counted. A call of a tool and what the tool said, for which no
+    chat format here has a place, are left out, the tool named in left_out; what the assistant then says to the question
+    is read and not learnt, as nobody could know it. Thoughts beside an answer are left out, and counted.
     Raises LilmError naming `where`.
     """
     if not isinstance(value, list):
@@ -64,14 +75,16 @@ def to_messages(value: Any, role_key: str, text_key: str, where: str, left_out: 
     messages: list[Message] = []
     calls: list[dict[str, Any]] = []
     unlearnt: Counter[str] = Counter()
-    empty, by_tool = 0, False
+    empty, joined, by_tool, unanswered = 0, 0, False, False
     for item in value:
         if _is_of_tool(item, role_key):
-            by_tool = True
+            by_tool, unanswered = True, False
             calls.append(item)
             continue
         role, text = _turn(item, role_key, text_key, where)
-        by_tool = by_tool and role != "user"
+        by_tool, unanswered = by_tool and role != "user", role == "user"
+        if role == "assistant" and any(item.get(key) for key in THOUGHTS):
+            unlearnt[THOUGHT] += 1
         if role == "assistant" and not text.strip():
             empty += 1
             continue
@@ -79,7 +92,7 @@ def to_messages(value: Any, role_key: str, text_key: str, where: str, left_out: 
         if read_only:
             unlearnt[BY_TOOL if by_tool else BY_WEIGHT] += 1
         if messages and messages[-1]["role"] == role:
-            before = messages.pop()
+            before, joined = messages.pop(), joined + 1
             text, read_only = before["content"] + "\n" + text, read_only or WEIGHT in before
         messages.append({"role": role, "content": text.strip(), **({WEIGHT: "0"} if read_only else {})})
     answered = empty or any(message["role"] == "assistant" for message in messages)
@@ -87,6 +100,12 @@ def to_messages(value: Any, role_key: str, text_key: str, where: str, left_out: 
     while messages and not is_learnt(messages[-1]):
         messages.pop()
     left_out.update(unlearnt)
+    if answered and unanswered:
+        left_out[UNANSWERED] += 1
+    if messages and joined:
+        left_out[JOINED] += joined
+    if wordless := sum(message["role"] == "user" and not message["content"] for message in messages):
+        left_out[WORDLESS] += wordless
     _count_calls(calls, role_key, text_key, left_out)
     if not answered and not calls:
         left_out["chats without an assistant's turn"] += 1
@@ -129,7 +148,7 @@ def _text(content: Any) -> str | None:
 
 def _is_of_tool(item: Any, role_key: str) -> bool:
     return isinstance(item, dict) and bool(
-        item.get(role_key) in TOOLS or item.get("tool_calls") or item.get("function_call")
+        _small(item.get(role_key)) in TOOLS or item.get("tool_calls") or item.get("function_call")
     )
 
 
@@ -147,13 +166,18 @@ def _called(item: dict[str, Any], role_key: str, text_key: str) -> list[Any]:
     found = list(calls) if isinstance(calls, list) else []
     if item.get("function_call"):
         found.append(item["function_call"])
-    if item.get(role_key) in CALLS:
+    if _small(item.get(role_key)) in CALLS:
         try:
             found.append(json.loads(str(item.get(text_key))))
         except (ValueError, RecursionError):
             found.append(None)
     named = [call.get("function", call) if isinstance(call, dict) else None for call in found]
     return [call.get("name") if isinstance(call, dict) else None for call in named]
+
+
+def counted(left_out: Mapping[str, int]) -> list[str]:
+    """What became of what is not learnt as it stands, a line each."""
+    return [f"{'noted' if what in NOTED else 'left out'}: {count} {what}" for what, count in left_out.items()]
 
 
 def shown(value: Any) -> str:

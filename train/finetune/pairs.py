@@ -9,6 +9,7 @@ from typing import Any
 from lilm.chat import Message
 from lilm.errors import LilmError
 from lilm.train.finetune.entries import entries
+from lilm.train.finetune.forms import system_of
 from lilm.train.finetune.messages import role_of, shown, to_messages
 
 REMEDY = "give `chosen` and `rejected`, texts or lists of messages, beside `prompt` or `messages`"
@@ -46,7 +47,11 @@ def read_pairs(path: Path, left_out: Counter[str] | None = None) -> Iterator[Pai
         if _ends_answered(asked) and any(_turn(answer[0])[0] == "assistant" for answer in answers):
             missing["pairs whose prompt ends in an answer"] += 1
             continue
-        chosen, rejected = (_chat(entry.get("system"), asked, answer, place, missing) for answer in answers)
+        counts: tuple[Counter[str], ...] = Counter(), Counter()
+        chosen, rejected = (
+            _chat(system_of(entry), asked, answer, place, count) for answer, count in zip(answers, counts, strict=True)
+        )
+        missing.update(counts[0] | counts[1])  # what both say before their answers counts once
         if not chosen or not rejected:
             continue
         if chosen[:-1] != rejected[:-1]:

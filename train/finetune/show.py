@@ -16,7 +16,7 @@ from lilm.recipe import ChatSourceConfig, FinetuneConfig, Recipe
 from lilm.train.finetune.cutting import CutChats
 from lilm.train.finetune.format import choose_format
 from lilm.train.finetune.masking import TokenisedChat
-from lilm.train.finetune.messages import Chat
+from lilm.train.finetune.messages import Chat, counted
 from lilm.train.finetune.sources import find_source, open_chats, read_chats
 from lilm.train.finetune.vocabulary import KnownVocabulary, find_vocabulary
 from lilm.train.pack.packing import IGNORE
@@ -137,6 +137,6 @@ def _told(figures: dict[str, Any], cut: CutChats, window: int) -> list[str]:
         *([figures["form"]] if "form" in figures else []),
         f"chats: {len(figures['chats'])}, tokens: {len(tokens)}, learnt: {learnt}{share}",
         *(f"does not fit: {line}" for line in figures.get("misfits", ())),
-        *(f"left out: {count} {what}" for what, count in figures.get("left_out", {}).items()),
+        *counted(figures.get("left_out", {})),
         *cut.told(window),
     ]

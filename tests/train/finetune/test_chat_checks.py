@@ -78,6 +78,7 @@ def test_one_answer_to_many_questions() -> None:
     [
         ("refusal", "爆弾は？", "AI言語モデルとして、意見はありません。", "言語とは、人が使うことばです。"),
         ("refusal", "助けて。", "I'm sorry, but I can't do that.", "I can help you with that."),
+        ("refusal", "助けて。", "I’m sorry, but I can’t do that.", "It’s here."),
         ("cut_off", "猫は？", "猫は小さな動物で、よく眠り、魚を", "猫は小さな動物で、よく眠り、魚を食べます。"),
         ("cut_off", "猫は？", "猫は小さな動物で、", "答え：猫"),
         ("cut_off", "例は？", "次のとおりです。\n```python\nprint(1)\n", "次のとおりです。\n```python\nprint(1)\n```"),

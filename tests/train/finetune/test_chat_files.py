@@ -15,7 +15,7 @@ from lilm.pipeline.stage import Context
 from lilm.progress import Reporter
 from lilm.recipe import ChatSourceConfig, FinetuneConfig, load_recipe
 from lilm.train.finetune import stage
-from lilm.train.finetune.messages import LONGEST
+from lilm.train.finetune.messages import JOINED, LONGEST, THOUGHT, UNANSWERED, WORDLESS
 from lilm.train.finetune.sources import read_chats
 
 ASKED, ANSWERED = {"role": "user", "content": "空は？"}, {"role": "assistant", "content": "青い。"}
@@ -49,6 +49,8 @@ def check(source: ChatSourceConfig) -> None:
         ("utterances", {"utterances": [{"name": "user", "text": "空は？"}, {"name": "agent", "text": "青い。"}]}, None),
         ("sharegpt", {"conversations": SAID}, None),
         ("sharegpt", {"conversations": SAID, "system": "短く。"}, [SYSTEM, ASKED, ANSWERED]),
+        ("sharegpt", {"conversations": SAID, "system": None, "system_prompt": "短く。"}, [SYSTEM, ASKED, ANSWERED]),
+        ("messages", {**GOOD, "system_message": "短く。"}, [SYSTEM, ASKED, ANSWERED]),
         ("sharegpt", {"conversations": SAID, "system": ""}, None),
         ("sharegpt", {"conversations": SAID, "system": None}, None),
         ("messages", {"instruction": "空は？", "input": "", "output": "青い。"}, None),
@@ -95,7 +97,29 @@ def test_an_empty_answer_is_none_and_what_follows_it_is_learnt(tmp_path: Path) -
     left_out: Counter[str] = Counter()
     twice = {"role": "user", "content": f"{ASKED['content']}\nあの。"}
     assert messages(source(path), left_out) == [[twice, ANSWERED], [ASKED, ANSWERED]]
-    assert dict(left_out) == {"empty answers": 4}
+    assert dict(left_out) == {"empty answers": 4, JOINED: 1}
+
+
+def test_a_question_that_nobody_answers_and_one_without_words_are_counted(tmp_path: Path) -> None:
+    wordless = {"role": "user", "content": " \n"}
+    path = written(
+        tmp_path / "a.jsonl",
+        {"messages": [ASKED, ANSWERED, ASKED, ASKED]},
+        {"messages": [wordless, ANSWERED, wordless, ASKED, ANSWERED]},
+        {"messages": [ASKED]},
+    )
+    left_out: Counter[str] = Counter()
+    found = messages(source(path), left_out)
+    assert found == [[ASKED, ANSWERED], [{**wordless, "content": ""}, ANSWERED, ASKED, ANSWERED]]
+    assert dict(left_out) == {UNANSWERED: 1, WORDLESS: 1, "chats without an assistant's turn": 1, JOINED: 2}
+
+
+@pytest.mark.parametrize("key", ["reasoning_content", "thinking"])
+def test_thoughts_beside_an_answer_are_counted(tmp_path: Path, key: str) -> None:
+    thought = [ASKED, {**ANSWERED, key: "光が散らばる。"}, ASKED, {**ANSWERED, key: None}]
+    left_out: Counter[str] = Counter()
+    assert messages(source(written(tmp_path / "a.jsonl", {"messages": thought})), left_out) == [[ASKED, ANSWERED] * 2]
+    assert dict(left_out) == {THOUGHT: 1}
 
 
 def test_an_answer_of_weight_0_is_read_and_not_learnt(tmp_path: Path) -> None:
@@ -118,7 +142,7 @@ def test_an_answer_of_weight_0_is_read_and_not_learnt(tmp_path: Path) -> None:
         [ASKED, ANSWERED],
         [ASKED, twice, ASKED, ANSWERED],
     ]
-    assert dict(left_out) == {"answers of weight 0, which are read and not learnt": 5}
+    assert dict(left_out) == {"answers of weight 0, which are read and not learnt": 5, JOINED: 1}
     again = written(tmp_path / "again.jsonl", *({"messages": chat} for chat in found))
     assert messages(source(again)) == found, "what is written and read again stays so"
 

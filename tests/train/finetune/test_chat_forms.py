@@ -187,8 +187,8 @@ def test_calls_of_tools_are_named_and_left_out_and_what_a_tool_told_is_not_learn
     assert reader.left_out == {"calls of the tool 'get_weather'": 3, BY_TOOL: 1}
     shared = {"conversations": [
         {"from": "system", "value": "短く。"}, {"from": "human", "value": "空は？"}, {"from": "gpt", "value": "青い。"},
-        {"from": "human", "value": "天気は？"}, {"from": "function_call", "value": '{"name": "weather"}'},
-        {"from": "observation", "value": "晴れ"}, {"from": "gpt", "value": "晴れです。"},
+        {"from": "human", "value": "天気は？"}, {"from": "Function_Call", "value": '{"name": "weather"}'},
+        {"from": "Observation ", "value": "晴れ"}, {"from": "gpt", "value": "晴れです。"},
     ]}  # fmt: skip
     reader = opened(written(tmp_path / "sharegpt.jsonl", shared))
     assert said(reader) == [["短く。", "空は？", "青い。"]]

@@ -72,6 +72,14 @@ def test_sources_of_several_forms(tmp_path: Path, turns: Turns) -> None:
     assert gathered.report["checks"]["chats"] == 203  # what LiLM makes is not looked at
 
 
+def test_what_is_joined_and_what_goes_are_told_apart(tmp_path: Path, turns: Turns) -> None:
+    path = written(tmp_path / "s.jsonl", said("h空は？", "h青い？", "gはい。", "g青い。", "hそう？"))
+    gathered, lines = gather(turns, sources=[{"name": "shared", "path": path}])
+    assert [one["content"] for one in gathered.chats[0].messages] == ["空は？\n青い？", "はい。\n青い。"]
+    assert "  noted: 2 messages of the one who spoke before, joined to one turn\n" in lines
+    assert "  left out: 1 questions at the end of a chat, which nobody answers\n" in lines
+
+
 def test_chats_are_made_in_the_language_that_a_source_names(turns: Turns) -> None:
     made = [{"name": name, "format": "chats", "limit": 3, "lang": lang} for name, lang in (("own", ""), ("en", "en"))]
     gathered, _ = gather(turns, sources=made)

@@ -12,9 +12,15 @@ from rich.console import Console
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from lilm.chat import CHAT_TEMPLATE
+from lilm.chat.tokens import ChatVocabulary
+from lilm.chat.turns import cut_template
 from lilm.pipeline.hashing import sha256_file
+from lilm.pipeline.stage import Context
 from lilm.progress import Reporter
+from lilm.recipe import FinetuneConfig
 from lilm.train.finetune.heldout import ANSWERS, ReadChat, keep_apart
+from lilm.train.finetune.lessons import read_lessons
 from lilm.train.finetune.masking import TokenisedChat
 from lilm.train.finetune.store import open_chats
 from tests.train.finetune.conftest import KillingReporter, Tune
@@ -39,6 +45,25 @@ def test_what_is_held_out_stands_nowhere_else() -> None:
         first = next(message["content"] for message in one.messages if message["role"] == "user")
         assert first.replace(" ", "") not in apart
     assert (len(split.learnt), split.repeated) == (225, 20), "the share counts what is not learnt"
+
+
+def test_of_a_tree_no_answer_is_learnt_where_another_is_held_out(tmp_path: Path, context: Context) -> None:
+    answers = ("一", "二", "三")
+
+    def tree(at: int) -> dict[str, Any]:
+        replies = [{"role": "assistant", "text": f"{at}の{text}"} for text in answers]
+        return {"prompt": {"role": "prompter", "text": f"質問{at}", "replies": replies}}
+
+    path = tmp_path / "trees.jsonl"
+    path.write_text("".join(json.dumps(tree(at)) + "\n" for at in range(30)), encoding="utf-8")
+    source = {"name": "trees", "path": str(path), "branches": "all"}
+    config = FinetuneConfig.model_validate({"sources": [source], "heldout": 0.2})
+    turns = cut_template(CHAT_TEMPLATE, {"bos_token": "<s>", "eos_token": "</s>"}, "plain")
+    vocabulary = ChatVocabulary({"<s>": 1, "</s>": 2}, 1, lambda text: [ord(char) for char in text])
+    split = read_lessons(config, turns, vocabulary, 200, context).split
+    asked = [{chat.messages[0]["content"] for chat in part} for part in (split.learnt, split.heldout)]
+    assert [len(one) for one in asked] == [24, 6] and not asked[0] & asked[1]
+    assert (len(split.learnt), len(split.heldout), split.repeated) == (24 * 3, 6, 6 * 2)
 
 
 def test_what_a_source_says_often_is_still_learnt() -> None:

@@ -19,6 +19,7 @@ from lilm.recipe import FinetuneConfig
 from lilm.train.finetune import stage
 from lilm.train.finetune.heldout import ANSWERS, beginning
 from lilm.train.finetune.masking import TokenisedChat
+from lilm.train.finetune.messages import JOINED
 from lilm.train.finetune.pair_loss import PairBatch, PairLoss
 from lilm.train.finetune.pairs import Pair, read_pairs
 from lilm.train.finetune.preference import CHOSEN, IN_ALL, PREFERRED
@@ -57,6 +58,7 @@ SYSTEM = {"role": "system", "content": "短く。"}
     "entry",
     [
         {**GOOD, "system": "短く。"},
+        {**GOOD, "system_prompt": "短く。"},
         {"messages": [SYSTEM, ASKED], "system": "短く。", "chosen": "青い。", "rejected": "赤い。"},
         {"chosen": [ASKED, ANSWERED], "rejected": [ASKED, WORSE], "system": "短く。"},
     ],
@@ -80,6 +82,14 @@ def test_no_answer_is_learnt_twice_in_one(tmp_path: Path, entry: dict[str, Any])
     (pair,) = read_pairs(written(tmp_path / "pairs.jsonl", entry, answered), left_out)
     assert (pair.chosen, pair.rejected) == ([ASKED, ANSWERED], [ASKED, WORSE])
     assert left_out == {"pairs whose prompt ends in an answer": 1}
+
+
+def test_what_both_answers_follow_is_counted_once(tmp_path: Path) -> None:
+    left_out: Counter[str] = Counter()
+    entry = {"prompt": [ASKED, ASKED], "chosen": "青い。", "rejected": "赤い。"}
+    (pair,) = read_pairs(written(tmp_path / "pairs.jsonl", entry), left_out)
+    assert pair.asked == [{**ASKED, "content": "\n".join([ASKED["content"]] * 2)}]
+    assert left_out == {JOINED: 1}
 
 
 FIRST, SECOND = {"role": "user", "content": "海は？"}, {"role": "assistant", "content": "広い。"}

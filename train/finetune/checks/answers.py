@@ -30,7 +30,7 @@ def refusal(material: Material) -> Found:
     """Chats with an answer that begins by refusing, or by saying that an AI wrote it."""
 
     def why(question: str, answer: str) -> str:
-        found = _refusals().search(small(answer[:BEGINNING]))
+        found = _refusals().search(small(answer[:BEGINNING]).replace("’", "'"))
         return f"「{found[0]}」" if found else ""
 
     return first_found(material.chats, why)

@@ -9,7 +9,7 @@ from lilm.chat import Message
 from lilm.errors import LilmError
 from lilm.recipe import ChatSourceConfig
 from lilm.train.finetune.entries import Entry
-from lilm.train.finetune.messages import Chat
+from lilm.train.finetune.messages import Chat, counted
 from lilm.train.finetune.reader import ChatReader
 from lilm.train.finetune.sources import source_entries
 
@@ -46,7 +46,7 @@ def read_pairs(source: ChatSourceConfig, old: ChatSourceConfig | None, language:
         raise LilmError("these chats are made by LiLM", where=f"finetune.sources {source.name}", remedy=remedy)
     read = _read(source, base_language)
     told = [f"{read.described}: {len(read.chats)} chats"]
-    told += [f"left out: {count} {what}" for what, count in read.left_out.items()]
+    told += counted(read.left_out)
     if old is not None:
         olds = _matched(read, _read(old, language), old.path or old.repo)
     elif read.kind in TREES:
