@@ -35,9 +35,14 @@ def give_back_freed_memory() -> None:
 
 
 def trim_memory() -> None:
-    """Drop what only reference cycles hold, as trainers do, and return to the system what glibc's allocator keeps of
-    freed blocks. A training leaves gigabytes there, which what runs next has no use of."""
+    """Drop what only reference cycles hold, as trainers do, and then do as `trim_heap`. A training leaves gigabytes
+    there, which what runs next has no use of."""
     gc.collect()
+    trim_heap()
+
+
+def trim_heap() -> None:
+    """Return to the system what glibc's allocator keeps of freed blocks. Others are left as they are."""
     malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if malloc_trim is not None:
         malloc_trim(0)

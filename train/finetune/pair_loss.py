@@ -1,4 +1,5 @@
-"""Direct Preference Optimization (Rafailov et al. 2023, arXiv:2305.18290): the loss of pairs, and what steps on it."""
+"""The loss of pairs, and what steps on it: Direct Preference Optimization (Rafailov et al. 2023, arXiv:2305.18290) and
+Simple Preference Optimization (Meng et al. 2024, arXiv:2405.14734)."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,6 +7,8 @@ from typing import Any
 import torch
 from torch.nn.functional import logsigmoid
 
+from lilm.memory import trim_heap
+from lilm.recipe import PreferenceConfig
 from lilm.train.pack.packing import IGNORE
 from lilm.train.trainer.batches import Batch
 from lilm.train.trainer.engine import PlainEngine
@@ -22,12 +25,12 @@ class PairBatch(Batch):
 
 
 class PairLoss(LossModel):
-    """The summed loss of pairs, −log σ(β·(margin − reference)), and `chosen_weight` times the chosen answers' nats per
-    token beside. kept_rows: see LossModel."""
+    """The summed loss of pairs, and `chosen_weight` times the chosen answers' nats per token beside: of dpo
+    −log σ(β·(margin − reference)), of simpo −log σ(β·(margin by token) − γ). kept_rows: see LossModel."""
 
-    def __init__(self, model: torch.nn.Module, dtype: str, kept_rows: int, beta: float, chosen_weight: float) -> None:
+    def __init__(self, model: torch.nn.Module, dtype: str, kept_rows: int, config: PreferenceConfig) -> None:
         super().__init__(model, dtype, kept_rows=kept_rows)
-        self._kept, self._beta, self._chosen_weight = kept_rows, beta, chosen_weight
+        self._kept, self._config = kept_rows, config
 
     def inputs(self, batch: Batch, micro_batch_size: int) -> list[tuple[Any, ...]]:
         """micro_batch_size: pairs."""
@@ -47,9 +50,15 @@ class PairLoss(LossModel):
             summed_loss(hidden[at], matrix, labels[at], kept_rows=self._kept) for at in range(len(labels))
         ]  # of each answer
         chosen, rejected = torch.stack(nats[::2]), torch.stack(nats[1::2])
-        loss = -logsigmoid(self._beta * (rejected - chosen - reference)).sum()
-        if self._chosen_weight:
-            loss = loss + self._chosen_weight * (chosen / (labels[::2] != IGNORE).sum(-1)).sum()
+        tokens = (labels != IGNORE).sum(-1)
+        by_token, config = chosen / tokens[::2], self._config
+        if config.loss == "simpo":
+            margin = config.used_beta * (rejected / tokens[1::2] - by_token) - config.gamma
+        else:
+            margin = config.used_beta * (rejected - chosen - reference)
+        loss = -logsigmoid(margin).sum()
+        if config.chosen_weight:
+            loss = loss + config.chosen_weight * by_token.sum()
         return loss
 
 
@@ -57,4 +66,6 @@ class PairEngine(PlainEngine):
     """Steps on the mean of a batch's pairs."""
 
     def step(self, batch: Batch, counted: int, rate: float) -> tuple[float, float]:
-        return super().step(batch, len(batch.input_ids) // 2 * current_rank().world_size, rate)
+        found = super().step(batch, len(batch.input_ids) // 2 * current_rank().world_size, rate)
+        trim_heap()  # rows have other widths in each step, and what one has freed fits the next one badly
+        return found

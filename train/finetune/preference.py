@@ -18,6 +18,7 @@ from lilm.progress import Reporter
 from lilm.recipe import FinetuneConfig, PreferenceConfig
 from lilm.report.units import count
 from lilm.train.finetune.heldout import ReadChat, beginning
+from lilm.train.finetune.messages import counted
 from lilm.train.finetune.pair_loss import PairBatch, PairEngine, PairLoss
 from lilm.train.finetune.pairs import read_pairs
 from lilm.train.finetune.token_pairs import TokenPair, rows, split_pairs, tokenise_pair
@@ -55,8 +56,8 @@ def read_preferences(
     """Says what is left out and held out. Raises LilmError for what is wrong in the file."""
     left_out: Counter[str] = Counter()
     pairs = [tokenise_pair(pair, turns, vocabulary) for pair in read_pairs(Path(config.path), left_out)]
-    for what, number in left_out.items():
-        context.reporter.say(f"  left out: {number} {what}")
+    for line in counted(left_out):
+        context.reporter.say(f"  {line}")
     fitting = [pair for pair in pairs if pair.longest <= window]
     apart = frozenset(beginning(chat.messages) for chat in heldout_chats)
     learnt, heldout = split_pairs(fitting, config.heldout, apart)
@@ -134,7 +135,7 @@ def pair_engine(
     def engine(micro_batch_size: int) -> Engine:
         taught = config.preference
         named = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
-        loss = PairLoss(model, config.dtype, kept_rows, taught.beta, taught.chosen_weight)
+        loss = PairLoss(model, config.dtype, kept_rows, taught)
         optimizer = adamw(model, taught.optim, kept_rows, scale)
         return PairEngine(loss, optimizer, named, micro_batch_size, taught.optim.max_grad_norm)
 
@@ -177,6 +178,6 @@ def outcome(before: Mapping[str, Any], after: Mapping[str, Any], answers: str) -
         if rise > DEAR:
             said.append(
                 f"  held-out answers cost {rise:.1%} more bits than before: lower finetune.preference.optim.lr, or "
-                "raise its beta or chosen_weight"
+                "raise its chosen_weight"
             )
     return report, said

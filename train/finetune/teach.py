@@ -179,8 +179,10 @@ class _Work:
         folder = self.out_dir / PREFERENCE
         folder.mkdir(exist_ok=True)
         logbook = Logbook("preference", folder, reporter, unit="nats per pair")
-        nats = answer_nats(model, pairs.learnt, config.dtype, reporter)
-        reference = [rejected - chosen for chosen, rejected in nats]
+        reference = [0.0] * len(pairs.learnt)
+        if taught.loss == "dpo":
+            nats = answer_nats(model, pairs.learnt, config.dtype, reporter)
+            reference = [rejected - chosen for chosen, rejected in nats]
 
         def measure() -> dict[str, float]:
             return {**(measured.measure(model) if measured else {}), **pair_figures(model, pairs.heldout, reporter)}
@@ -208,7 +210,12 @@ class _Work:
             figures, said = {**figures, **lengths}, [line, *said]
         for line in said:
             reporter.say(line)
-        counts: dict[str, Any] = {"pairs": len(pairs.learnt), "heldout": len(pairs.heldout), "left_out": pairs.left_out}
+        counts: dict[str, Any] = {
+            "loss": taught.loss,
+            "pairs": len(pairs.learnt),
+            "heldout": len(pairs.heldout),
+            "left_out": pairs.left_out,
+        }
         texts = ([text for text, _ in answers] for answers in (before, after))
         volatile = logbook.end(asked.table(*texts)[: config.samples])
         report = {**counts, "too_long": pairs.too_long, "repeated": pairs.repeated, **figures}

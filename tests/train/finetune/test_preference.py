@@ -15,7 +15,7 @@ from lilm.errors import LilmError
 from lilm.pipeline.hashing import sha256_file
 from lilm.pipeline.stage import Context
 from lilm.progress import Reporter
-from lilm.recipe import FinetuneConfig
+from lilm.recipe import FinetuneConfig, PreferenceConfig
 from lilm.train.finetune import stage
 from lilm.train.finetune.heldout import ANSWERS, beginning
 from lilm.train.finetune.masking import TokenisedChat
@@ -166,7 +166,8 @@ def test_one_question_is_on_one_side_and_held_out_chats_are_on_none() -> None:
     assert len(learnt) == 32
 
 
-def test_the_loss_is_that_of_the_paper() -> None:
+@pytest.mark.parametrize("loss", ["dpo", "simpo"])
+def test_the_loss_is_that_of_its_paper(loss: str) -> None:
     """Against its formula, with gradients, through other code than the trainer's."""
     torch.manual_seed(0)
     shape = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
@@ -176,7 +177,7 @@ def test_the_loss_is_that_of_the_paper() -> None:
         TokenisedChat(ids, [ids[at + 1] if begin <= at + 1 < len(ids) else -100 for at in range(len(ids))])
         for ids, begin in answers
     ]
-    reference, beta, weight = torch.tensor([0.3, -0.2]), 0.5, 0.25
+    reference, beta, gamma, weight = torch.tensor([0.3, -0.2]), 0.5, 0.7, 0.25
 
     def of(ids: list[int], begin: int) -> torch.Tensor:
         gains = model(input_ids=torch.tensor([ids])).logits[0].log_softmax(-1)
@@ -185,10 +186,15 @@ def test_the_loss_is_that_of_the_paper() -> None:
     wanted = torch.zeros(())
     for pair in range(2):
         chosen, rejected = (of(*answers[2 * pair + at]) for at in (0, 1))
-        wanted = wanted - torch.sigmoid(beta * (chosen - rejected - reference[pair])).log()
-        wanted = wanted - weight * chosen / (len(answers[2 * pair][0]) - answers[2 * pair][1])
+        counts = [len(ids) - begin for ids, begin in answers[2 * pair : 2 * pair + 2]]
+        margin = beta * (chosen - rejected - reference[pair])
+        if loss == "simpo":
+            margin = beta * (chosen / counts[0] - rejected / counts[1]) - gamma
+        wanted = wanted - torch.sigmoid(margin).log() - weight * chosen / counts[0]
     (expected,) = torch.autograd.grad(wanted, [model.model.layers[0].mlp.up_proj.weight])
-    loss_model = PairLoss(model, "float32", 0, beta, weight)
+    loss_model = PairLoss(
+        model, "float32", 0, PreferenceConfig(loss=loss, beta=beta, gamma=gamma, chosen_weight=weight)
+    )
     parts = loss_model.inputs(PairBatch(*rows(made), reference=reference), 1)
     found = torch.stack([loss_model(*part) for part in parts]).sum()
     (gradient,) = torch.autograd.grad(found, [model.model.layers[0].mlp.up_proj.weight])
