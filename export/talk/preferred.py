@@ -112,8 +112,9 @@ def _train(bed: Bed, tuned: Path, learnt: Sequence[Pair], folder: Path) -> dict[
         shutil.rmtree(done, ignore_errors=True)
     taught = config.preference
     told = {"steps": taught.optim.steps, "batch_size": taught.optim.batch_size, "lr": taught.optim.lr}
-    more = {"gamma": taught.gamma} if taught.loss == "simpo" else {}
-    return {"loss": taught.loss, **told, "beta": taught.used_beta, **more, "chosen_weight": taught.chosen_weight}
+    names = {"dpo": ("beta",), "simpo": ("simpo_beta", "simpo_gamma")}[taught.loss]
+    strength = {name: getattr(taught, name) for name in names}
+    return {"loss": taught.loss, **told, **strength, "chosen_weight": taught.chosen_weight}
 
 
 def _as_pretrained(bed: Bed, tuned: Path) -> Path:

@@ -20,11 +20,12 @@ class PreferenceConfig(Section):
     """dpo: how much likelier the chosen answer has become than the chats left it, both as a whole. simpo: how much
     likelier it is by token, which is what a model's own answers follow; so it unlearns answers in circles too, each
     round of which is nearly certain."""
-    beta: float = Field(default=0.0, ge=0, le=100)
-    """How fast a pair that is told apart counts less. For dpo it says how dear it is to move away from the model that
-    the chats made: higher keeps nearer to it. 0: 0.1 for dpo, 2 for simpo."""
-    gamma: float = Field(default=0.3, ge=0, le=100)
-    """simpo: a pair counts less once its chosen answer is gamma / beta nats per token the likelier one."""
+    beta: float = Field(default=0.1, gt=0, le=10)
+    """dpo: how dear it is to move away from the model that the chats made: higher keeps nearer to it."""
+    simpo_beta: float = Field(default=2.0, gt=0, le=100)
+    """simpo: how fast a pair that is told apart counts less."""
+    simpo_gamma: float = Field(default=0.3, ge=0, le=100)
+    """simpo: it does so once its chosen answer is simpo_gamma / simpo_beta nats per token the likelier one."""
     chosen_weight: float = Field(default=0.5, ge=0, le=100)
     """How much the nats per token of the chosen answers count beside (Pang et al. 2024, arXiv:2404.19733). Without
     them, at 0, answers of either kind become less likely, and what is held out with them."""
@@ -35,10 +36,6 @@ class PreferenceConfig(Section):
     """Of the pairs, for the model card."""
 
     unhashed: ClassVar[frozenset[str]] = frozenset({"license"})
-
-    @property
-    def used_beta(self) -> float:
-        return self.beta or {"dpo": 0.1, "simpo": 2.0}[self.loss]
 
 
 class FinetuneConfig(Section):

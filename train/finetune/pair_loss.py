@@ -53,9 +53,9 @@ class PairLoss(LossModel):
         tokens = (labels != IGNORE).sum(-1)
         by_token, config = chosen / tokens[::2], self._config
         if config.loss == "simpo":
-            margin = config.used_beta * (rejected / tokens[1::2] - by_token) - config.gamma
+            margin = config.simpo_beta * (rejected / tokens[1::2] - by_token) - config.simpo_gamma
         else:
-            margin = config.used_beta * (rejected - chosen - reference)
+            margin = config.beta * (rejected - chosen - reference)
         loss = -logsigmoid(margin).sum()
         if config.chosen_weight:
             loss = loss + config.chosen_weight * by_token.sum()

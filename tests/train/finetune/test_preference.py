@@ -193,7 +193,12 @@ def test_the_loss_is_that_of_its_paper(loss: str) -> None:
         wanted = wanted - torch.sigmoid(margin).log() - weight * chosen / counts[0]
     (expected,) = torch.autograd.grad(wanted, [model.model.layers[0].mlp.up_proj.weight])
     loss_model = PairLoss(
-        model, "float32", 0, PreferenceConfig(loss=loss, beta=beta, gamma=gamma, chosen_weight=weight)
+        model,
+        "float32",
+        0,
+        PreferenceConfig.model_validate(
+            {"loss": loss, "beta": beta, "simpo_beta": beta, "simpo_gamma": gamma, "chosen_weight": weight}
+        ),
     )
     parts = loss_model.inputs(PairBatch(*rows(made), reference=reference), 1)
     found = torch.stack([loss_model(*part) for part in parts]).sum()
