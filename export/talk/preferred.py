@@ -107,14 +107,15 @@ def _train(bed: Bed, tuned: Path, learnt: Sequence[Pair], folder: Path) -> dict[
         optim=chats.model_dump(mode="json") | {"steps": 0},
     )
     start = _as_pretrained(bed, tuned)
-    finetune(config, {**bed.folders, "pretrain": start}, folder, bed.context)
+    report = finetune(config, {**bed.folders, "pretrain": start}, folder, bed.context).measurements
     for done in (start, folder / CHECKPOINTS):
         shutil.rmtree(done, ignore_errors=True)
     taught = config.preference
     told = {"steps": taught.optim.steps, "batch_size": taught.optim.batch_size, "lr": taught.optim.lr}
     names = {"dpo": ("beta",), "simpo": ("simpo_beta", "simpo_gamma")}[taught.loss]
     strength = {name: getattr(taught, name) for name in names}
-    return {"loss": taught.loss, **told, **strength, "chosen_weight": taught.chosen_weight}
+    kept = {"kept": round(report["preference"]["kept"], 4)}
+    return {"loss": taught.loss, **told, **strength, "chosen_weight": taught.chosen_weight, **kept}
 
 
 def _as_pretrained(bed: Bed, tuned: Path) -> Path:

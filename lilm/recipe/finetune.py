@@ -29,6 +29,9 @@ class PreferenceConfig(Section):
     chosen_weight: float = Field(default=0.5, ge=0, le=100)
     """How much the nats per token of the chosen answers count beside (Pang et al. 2024, arXiv:2404.19733). Without
     them, at 0, answers of either kind become less likely, and what is held out with them."""
+    most_rise: float = Field(default=0.01, ge=0, le=100)
+    """By what part of their bits answers of held-out chats may become dearer. Where they would by more, the weights go
+    back towards those before, as far as that takes; part of what was learnt goes with it. 0: whatever it costs."""
     heldout: float = Field(default=0.1, ge=0, le=0.5)
     """Largest share of the pairs that is kept apart to measure with."""
     optim: OptimConfig = OptimConfig(steps=200, lr=5e-6, batch_size=8, micro_batch_size=2, weight_decay=0.0)

@@ -160,6 +160,15 @@ def answer_lengths(
     return {"answer_bytes": sizes, "answers_ended": ended, "answer_tokens": longest}, line
 
 
+def part_told(kept: float, rise: float, most: float) -> str:
+    """What is said of weights that went back on their way, see `part_way`."""
+    part = f"{kept:.0%}" if kept else "nothing"
+    return (
+        f"  held-out answers cost {rise:.1%} more bits than before, and finetune.preference.most_rise allows "
+        f"{most:.1%}: kept is {part} of what the pairs changed"
+    )
+
+
 def outcome(before: Mapping[str, Any], after: Mapping[str, Any], answers: str) -> tuple[dict[str, Any], list[str]]:
     """(figures before and after, what is said of them). answers: name of the held-out answers' bits per byte."""
     names = [name for name in (PREFERRED, IN_ALL, CHOSEN, REJECTED, answers) if name in before]

@@ -18,6 +18,7 @@ from lilm.train.finetune.format import Format
 from lilm.train.finetune.heldout import ANSWERS
 from lilm.train.finetune.lessons import Lessons, read_lessons
 from lilm.train.finetune.masking import ChatSequences
+from lilm.train.finetune.part_way import go_part_way, write_weights
 from lilm.train.finetune.preference import (
     Lesson,
     answer_lengths,
@@ -26,6 +27,7 @@ from lilm.train.finetune.preference import (
     pair_batches,
     pair_engine,
     pair_figures,
+    part_told,
     read_preferences,
 )
 from lilm.train.finetune.store import write_chats, write_heldout
@@ -73,6 +75,7 @@ class Taught:
 
 
 PREFERENCE = "preference"  # folder of what training on pairs says
+BEGUN = "before-pairs.safetensors"  # beside the checkpoints
 NOTHING = Taught({"chats": 0}, 0, ())
 
 
@@ -202,9 +205,18 @@ class _Work:
                 engine=pair_engine(trained, config, self.kept_rows, self._vocabulary_lr_scale),
             )
 
+        begun = self.out_dir / "checkpoints" / BEGUN
+        write_weights(model, begun)
         metrics, _ = self._train(job, logbook)
+        first, last, kept = metrics[0], metrics[-1], 1.0
+        if measured and 0 < taught.most_rise < last[ANSWERS] / first[ANSWERS] - 1:
+            kept = go_part_way(
+                model, begun, lambda: measured.measure(model)[ANSWERS] / first[ANSWERS] - 1, taught.most_rise
+            )
+            reporter.say(part_told(kept, last[ANSWERS] / first[ANSWERS] - 1, taught.most_rise))
+            last = measure()
         after = asked.ended_answers(model, longest)
-        figures, said = outcome(metrics[0], metrics[-1], ANSWERS)
+        figures, said = outcome(first, last, ANSWERS)
         if before:
             lengths, line = answer_lengths(before, after, longest)
             figures, said = {**figures, **lengths}, [line, *said]
@@ -212,6 +224,7 @@ class _Work:
             reporter.say(line)
         counts: dict[str, Any] = {
             "loss": taught.loss,
+            "kept": kept,
             "pairs": len(pairs.learnt),
             "heldout": len(pairs.heldout),
             "left_out": pairs.left_out,

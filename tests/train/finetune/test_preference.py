@@ -246,6 +246,28 @@ def test_the_preferred_kind_wins_and_little_is_forgotten(tune: Tune, tmp_path: P
     assert "nats per pair" in page and "chosen" in page
 
 
+def test_what_pairs_changed_is_kept_as_far_as_held_out_answers_allow(tune: Tune, tmp_path: Path) -> None:
+    keys: dict[str, Any] = {"optim": {"steps": 60, "lr": 1e-2, "batch_size": 4}, "heldout": 0.2, "eval_every": 60}
+    pairs = {
+        "path": str(whole_and_broken_off(tmp_path / "pairs.jsonl")),
+        "loss": "simpo",
+        "chosen_weight": 0.0,
+        "heldout": 0.3,
+        "optim": {"steps": 30, "lr": 3e-3, "batch_size": 4, "weight_decay": 0.0},
+    }
+    said = io.StringIO()
+    reporter = Reporter(Console(file=said, width=200))
+    found = {
+        most: tune(tmp_path / str(most), reporter=reporter, **keys, preference={**pairs, "most_rise": most})
+        for most in (0, 0.02)
+    }
+    whole, part = (found[most].measurements["preference"] for most in (0, 0.02))
+    assert whole["kept"] == 1 and whole["heldout_rise"] > 0.05
+    assert 0 < part["kept"] < 1 and part["heldout_rise"] <= 0.02
+    assert whole[IN_ALL]["after"] >= part[IN_ALL]["after"] > part[IN_ALL]["before"]
+    assert f"allows 2.0%: kept is {part['kept']:.0%} of what the pairs changed" in said.getvalue()
+
+
 def test_killed_among_the_pairs_it_ends_in_the_same_bytes(tune: Tune, tmp_path: Path) -> None:
     pairs = {"path": str(whole_and_broken_off(tmp_path / "pairs.jsonl")), "optim": {"steps": 6, "lr": 1e-3}}
     pairs["optim"]["batch_size"] = 4
