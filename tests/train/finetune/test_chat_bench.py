@@ -39,7 +39,7 @@ def bed(
     tuned = {
         **{"sources": [], "sequence_length": 256, "dtype": "float32", "heldout": 0.1, "replay": 0.0},
         "optim": {"steps": 120, "lr": 1e-2, "batch_size": 4},
-        "preference": {"optim": {"steps": 30, "lr": 1e-3, "batch_size": 4, "weight_decay": 0.0}},
+        "preference": {"optim": {"steps": 30, "lr": 1e-3, "batch_size": 4, "weight_decay": 0.0}, "most_rise": 0.2},
     }
     recipe = Recipe.model_validate({**tiny_recipe, "finetune": tuned})
     folders = {**tune_inputs, "corpus": pretrain_inputs["corpus"]}
