@@ -12,6 +12,7 @@ from lilm.disk import link_or_copy
 from lilm.export.talk.bed import Bed, last_exchange
 from lilm.export.talk.ways import CHECKPOINTS, begin
 from lilm.kept import keep, read_kept
+from lilm.recipe import PreferenceConfig
 from lilm.train.base.model_folder import load_llama
 from lilm.train.finetune.pairs import Pair
 from lilm.train.finetune.preference import answer_nats, likelier
@@ -96,7 +97,7 @@ def _train(bed: Bed, tuned: Path, learnt: Sequence[Pair], folder: Path) -> dict[
     ]
     own, chats = bed.recipe.finetune, bed.recipe.finetune.optim
     optim = own.preference.optim.model_dump(mode="json")
-    if not own.preference.path:
+    if own.preference.optim == PreferenceConfig().optim:  # nobody chose them
         batch = min(optim["batch_size"], len(rows))
         micro = 1 if batch % MICRO_BATCH else MICRO_BATCH
         optim |= {"lr": chats.lr, "batch_size": batch, "micro_batch_size": micro}
