@@ -6,16 +6,20 @@ import torch
 from transformers import LlamaForCausalLM
 
 from lilm.errors import LilmError
+from lilm.llama.weights import Weights
 from lilm.train.base.model_folder import load_llama
 
 
 def load_full(folder: Path, device: torch.device) -> LlamaForCausalLM:
     """The Hugging Face model in `folder` in eval mode, its matrices rounded to half floats and computing in float32;
     nothing of it learns. Raises LilmError as `load_llama`."""
-    model = load_llama(folder, device)
-    for parameter in model.parameters():
-        if parameter.dim() == 2:
-            parameter.data = as_full(parameter.data)
+    # read as half floats, it needs no room for the file's own numbers beside those that it computes with
+    model = load_llama(folder, device, "float16")
+    with Weights(folder) as weights:
+        for name, parameter in model.named_parameters():
+            whole = parameter.data if parameter.dim() == 2 else weights.tensor(name).to(device)
+            parameter.data = whole.float()
+    model.config.dtype = torch.float32
     model.requires_grad_(False)
     return model
 
