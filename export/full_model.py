@@ -7,6 +7,7 @@ from transformers import LlamaForCausalLM
 
 from lilm.errors import LilmError
 from lilm.llama.weights import Weights
+from lilm.memory import trim_heap
 from lilm.train.base.model_folder import load_llama
 
 
@@ -20,6 +21,7 @@ def load_full(folder: Path, device: torch.device) -> LlamaForCausalLM:
             whole = parameter.data if parameter.dim() == 2 else weights.tensor(name).to(device)
             parameter.data = whole.float()
     model.config.dtype = torch.float32
+    trim_heap()  # of the half floats
     model.requires_grad_(False)
     return model
 

@@ -130,7 +130,7 @@ def make_mix(
             few = f"{sample.windows.size:,} tokens instead of {wanted:,}"
             context.reporter.say(f"  export.{key}: {few}: there is too little training text")
     kept = Kept(target.parent / FOLDER, _made_from(full, texts, config))
-    model = load_full(folder, prepare_torch(context.seed, context.threads))
+    model = load_full(folder, prepare_torch(context.seed, context.threads, trains=False))
     if config.imatrix_file and not kept.is_ours:
         copy_given(config, kept.imatrix)
     elif config.imatrix and not kept.is_ours:

@@ -84,7 +84,7 @@ def learn(
     texts = open_texts(config, source, pack, shape, context)
     file = StartFile(start, shape)
     _check_types(file, config)
-    device = prepare_torch(context.seed, context.threads)
+    device = prepare_torch(context.seed, context.threads, trains=config.steps > 0)
     teacher = load_full(source, device)
     teacher.set_attn_implementation(SDPA)
     kept = KeptText(teacher, texts.kept)

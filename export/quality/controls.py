@@ -220,7 +220,7 @@ def _collect(run: OpenedRun, target: Path, reporter: Reporter, languages: Sequen
     n_ctx = (min(WINDOWS[0], shape.context), min(WINDOWS[1], shape.context))
     tokens = (config.calibration_tokens, config.sensitivity_tokens)
     text, _ = choose_calibration(run.corpus, languages, run.full.path, tokens, n_ctx)
-    model = load_full(run.finetune, prepare_torch(run.recipe.seed, run.recipe.threads))
+    model = load_full(run.finetune, prepare_torch(run.recipe.seed, run.recipe.threads, trains=False))
     with reporter.bar(f"importance {' and '.join(languages)}", len(text.windows)) as bar:
         write_imatrix(target, collect(model, shape, text.windows, tuple(languages), bar.advance))
     return text.documents
