@@ -3,6 +3,7 @@ writes what came out as `whole-ZERO.json` and `resumed-ZERO.json` into the folde
 that keeps its best weights, which are not the last."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from lilm.train.trainer.batches import Batch
 from lilm.train.trainer.best import KeepBest
 from lilm.train.trainer.loop import Job, train
 from lilm.train.trainer.measure import bits_per_byte
-from lilm.train.trainer.rank import current_rank
+from lilm.train.trainer.rank import barrier, current_rank
 
 VOCAB, KEPT, STEPS = 97, 40, 8
 
@@ -103,7 +104,10 @@ def main(folder: Path) -> None:
             for name, result in results.items():
                 (folder / f"{name}-{zero}.json").write_text(json.dumps(result))
     if many:
-        distributed.destroy_process_group()  # its threads, running, abort a process that ends
+        barrier()  # all results are written
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)  # as the worker does: the group's threads, running, abort a process whose destructors run
 
 
 if __name__ == "__main__":
