@@ -130,12 +130,15 @@ def test_files_of_types_without_kernels_are_called_slow() -> None:
     assert set(re.findall(r"GGML_TYPE_(\w+)", chosen)) == set(known["browser"])
     assert set(FAST) == set(known["browser"]) & set(known["arm"])
     mostly_slow = replace(SMALL, matrix_bytes={"Q3_K": 80, "Q6_K": 15, "IQ4_XS": 5})
-    assert slow_types(mostly_slow, "arm") == slow_types(mostly_slow, "browser") == ["Q3_K", "IQ4_XS"]
+    assert slow_types(mostly_slow, "arm") == ["Q3_K", "IQ4_XS"]
+    assert slow_types(mostly_slow, "browser") == [], "Q3_K has a kernel there"
+    two_bits = replace(SMALL, matrix_bytes={"Q2_K": 80, "Q6_K": 15, "IQ4_XS": 5})
+    assert slow_types(two_bits, "arm") == slow_types(two_bits, "browser") == ["Q2_K", "IQ4_XS"]
     assert slow_types(replace(SMALL, matrix_bytes={"Q6_K": 60, "Q3_K": 40}), "arm") == []
     mxfp4 = replace(SMALL, matrix_bytes={"MXFP4": 80, "Q8_0": 20})
     assert (slow_types(mxfp4, "arm"), slow_types(mxfp4, "browser")) == ([], ["MXFP4"])
     assert slow_types(replace(SMALL, matrix_bytes={"F16": 100}), "browser") == []
-    row = fit_matrix([find_device("iphone-safari")], {"a": mostly_slow, "b": SMALL}, USE)[0]
+    row = fit_matrix([find_device("iphone-safari")], {"a": two_bits, "b": SMALL}, USE)[0]
     assert row["slow"] == ["a"]
 
 

@@ -89,8 +89,10 @@ def write_llama(
     pooling: gguf.PoolingType | None = None,
     matrices: dict[str, np.ndarray] | None = None,
     kind: gguf.GGMLQuantizationType = gguf.GGMLQuantizationType.F32,
+    keys: dict[str, str] | None = None,
 ) -> Path:
-    """A Llama of one head. pieces: (text, token type) after <unk> <s> </s>. matrices: by name; the others are zero."""
+    """A Llama of one head. pieces: (text, token type) after <unk> <s> </s>. matrices: by name; the others are zero.
+    keys: of the file, beside those of every model."""
     tokens = [("<unk>", 2), ("<s>", 3), ("</s>", 3), *pieces]
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_block_count(n_layer)
@@ -115,6 +117,8 @@ def write_llama(
     writer.add_chat_template(CHAT_TEMPLATE)
     if pooling is not None:
         writer.add_pooling_type(pooling)
+    for key, text in (keys or {}).items():
+        writer.add_string(key, text)
     given = matrices or {}
 
     def add(name: str, *shape: int) -> None:

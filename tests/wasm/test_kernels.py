@@ -17,7 +17,7 @@ from lilm.wasm.variants import Variant
 from lilm.wasm.verify.chromium import NAMES, ask_page, serving
 
 CHECK = Path(__file__).parent / "kernels"
-TYPES = ("q4_0", "q8_0", "iq4_nl", "q4_K", "q5_K", "q6_K")
+TYPES = ("q4_0", "q8_0", "iq4_nl", "q3_K", "q4_K", "q5_K", "q6_K")
 KINDS = ("random", "zeros", "huge", "tiny", "alternating", "spikes", "bits")
 
 
@@ -33,7 +33,7 @@ PAGE = """<!doctype html><script>
     const tell = (answer) => fetch("/result", { method: "POST", body: JSON.stringify(answer) });
     addEventListener("error", ({ message }) => void tell({ error: message }));
     addEventListener("unhandledrejection", ({ reason }) => void tell({ error: String(reason) }));
-    var Module = { print: (line) => void lines.push(line), postRun: [() => void tell({ lines })] };
+    var Module = { print: (line) => void lines.push(line), onExit: () => void tell({ lines }) };
 </script><script src="check.js"></script>"""
 
 
@@ -82,7 +82,11 @@ def results(
         "-sENVIRONMENT=node,web,worker",
         "-sSINGLE_FILE=1",
         "-sINITIAL_MEMORY=67108864",
+        "-sPROXY_TO_PTHREAD=1",  # a page must not wait for threads
+        "-sPTHREAD_POOL_SIZE=3",
+        "-sEXIT_RUNTIME=1",  # or node waits for them
         f"-s{tools.stack_setting}=2097152",
+        "-sDEFAULT_PTHREAD_STACK_SIZE=2097152",
     ]
     done = subprocess.run(command, capture_output=True, text=True, env=tools.environment(), check=False)
     assert done.returncode == 0, done.stderr
@@ -96,6 +100,14 @@ def results(
 def test_kernels_agree_with_the_generic_ones(quant: str, results: dict[tuple[str, str], float]) -> None:
     worst = {kind: results[quant, kind] for kind in KINDS}
     assert max(worst.values()) < 1e-6, worst  # of the sum of the products' sizes: the order of f32 additions
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("quant", TYPES)
+def test_products_in_a_graph_are_those_of_the_generic_kernels(
+    quant: str, threads: int, results: dict[tuple[str, str], float]
+) -> None:
+    assert results[quant, f"by {threads} threads"] < 1e-6
 
 
 def test_activations_are_rounded_as_the_generic_conversion_rounds_them(

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from lilm.demo.chunks import chunk_list
+from lilm.gguf_parts import ADAPTED
 from lilm.llamacpp.engine import Engine
 from lilm.llamacpp.probabilities import kl_divergence, log_softmax
 from lilm.wasm.limits import usable_bytes
@@ -20,12 +21,14 @@ N_EMBD, N_FF, N_LAYER, RANK = 256, 512, 2, 4
 FIRST, OTHER = 3 + 256, 3 + ord("Z")  # the speller's first token, and the one that its adapter says behind it
 
 
-def write_adapter(path: Path, matrices: dict[str, tuple[np.ndarray, np.ndarray]]) -> Path:
-    """matrices: by name, (a [rank, inputs], b [outputs, rank])."""
+def write_adapter(path: Path, matrices: dict[str, tuple[np.ndarray, np.ndarray]], adapted: str = "") -> Path:
+    """matrices: by name, (a [rank, inputs], b [outputs, rank]). adapted: what names the base that it goes over."""
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_type(gguf.GGUFType.ADAPTER)
     writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
     writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, float(next(iter(matrices.values()))[0].shape[0]))
+    if adapted:
+        writer.add_string(ADAPTED, adapted)
     for name, (a, b) in matrices.items():
         writer.add_tensor(f"{name}.lora_a", a.astype(np.float16))
         writer.add_tensor(f"{name}.lora_b", b.astype(np.float16))
@@ -88,6 +91,24 @@ def test_what_does_not_go_over_the_model_is_named(
     assert refusal(model, short, wasm_dir).kind == "truncated"
     short.write_bytes(b"no GGUF at all, but as long as the least of them")
     assert refusal(model, short, wasm_dir).kind == "not_a_gguf"
+
+
+def test_over_another_base_it_is_refused(llama_writer: Callable[..., Path], wasm_dir: Path, tmp_path: Path) -> None:
+    """Each matrix has the shape that it wants."""
+    pieces = [(f"<0x{byte:02X}>", 6) for byte in range(256)]
+    matrix = "blk.0.attn_q.weight", (np.ones((RANK, N_EMBD)), np.ones((N_EMBD, RANK)))
+    adapter = write_adapter(tmp_path / "adapter.gguf", dict([matrix]), "a" * 64)
+    own, other, none = (
+        llama_writer(tmp_path / f"{at}.gguf", pieces=pieces, keys=keys)
+        for at, keys in enumerate(({ADAPTED: "a" * 64}, {ADAPTED: "b" * 64}, {}))
+    )
+    run = {"prompt": "a", "n_predict": 1}
+    assert run_node(own, wasm_dir, [run], lora=adapter).runs
+    for model in (other, none):
+        wrong = refusal(model, adapter, wasm_dir)
+        assert wrong.kind == "wrong_adapter" and "the adapter does not go over this model" in wrong.what
+    unnamed = write_adapter(tmp_path / "unnamed.gguf", dict([matrix]))
+    assert run_node(other, wasm_dir, [run], lora=unnamed).runs
 
 
 SAY = "{ temperature: 0, repeat_penalty: 1, n_predict: 1 }"

@@ -89,6 +89,32 @@ def test_nothing_that_people_type_becomes_a_special_token(name: str, wasm_dir: P
             assert list(run.prompt_ids) == engine.tokenize_chat(messages), messages
 
 
+WORDS = "{{ message['content'] }}"
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        f"{{% for message in messages %}}{WORDS}{WORDS}{{% endfor %}}",
+        f"{{% for message in messages %}}{WORDS}{{% endfor %}}{{{{ messages[0]['content'] }}}}",
+        f"{{{{ messages[-1]['content'] }}}}{{% for message in messages %}}{WORDS}{{% endfor %}}",
+        f"{{% for message in messages[1:] %}}{WORDS}{{% endfor %}}",
+    ],
+)
+def test_a_template_that_repeats_or_hides_a_message_is_refused(template: str, wasm_dir: Path, tmp_path: Path) -> None:
+    base = instruct_base(tmp_path / "base", "plain")
+    (base / "chat_template.jinja").write_text(template, encoding="utf-8")
+    gguf = instruct_gguf(base)
+    with pytest.raises(WasmError, match="drops, repeats or moves messages") as caught:
+        run_node(gguf, wasm_dir, [], chats=[CHATS[1]], n_ctx=256)
+    assert caught.value.kind == "unsupported"
+    with (
+        pytest.raises(ValueError, match="drops, repeats or moves messages"),
+        Engine(gguf, n_ctx=256, threads=1) as engine,
+    ):
+        engine.tokenize_chat(CHATS[1])
+
+
 @pytest.mark.parametrize("name", ["chatml", "zephyr"])
 def test_an_answer_goes_on_with_the_tokens_of_a_whole_one(name: str, wasm_dir: Path, tmp_path: Path) -> None:
     gguf = instruct_gguf(instruct_base(tmp_path / name, name))

@@ -34,6 +34,7 @@ RATHER = "Q4_0"  # what all others are held against
 QUIET = 0.5  # load of the machine below which nothing is said of it
 MEMORY = 512 * MIB
 KEYS = ("decode", "prefill")
+OPTIMISED = "--no-liftoff"  # all code is compiled well at once; else the first rounds run what was made in haste
 
 Samples = dict[tuple[str, str], dict[str, list[float]]]
 
@@ -136,7 +137,8 @@ def run_in_node(folder: Path, arguments: Sequence[str], reporter: Reporter) -> t
     _run(command, tools.environment())
     version = _run([str(tools.node), "--version"], dict(os.environ))[0]
     by = f"node {version.removeprefix('v')}, Emscripten {tools.version_text}"
-    return read_samples(_run([str(tools.node), str(program), *arguments], dict(os.environ))), by
+    command = [str(tools.node), OPTIMISED, str(program), *arguments]
+    return read_samples(_run(command, dict(os.environ))), by
 
 
 def _ggml(tools: Toolchain, reporter: Reporter) -> tuple[Path, Path]:

@@ -11,7 +11,12 @@
 namespace {
 
 // Private use characters around a message's number, as in lilm/chat/rendering.py.
-std::string mark(size_t at) { return "\xEE\x83\xB0" + std::to_string(at) + "\xEE\x83\xB1"; }
+const char * const MARK = "\xEE\x83\xB0";
+std::string        mark(size_t at) { return MARK + std::to_string(at) + "\xEE\x83\xB1"; }
+
+
+// As `split_at_marks` there, in its words.
+[[noreturn]] void fail_misplaced() { throw std::runtime_error("it drops, repeats or moves messages"); }
 
 std::vector<ChatPart> render(const std::string & chat_template, const common_json & messages, const std::string & bos,
                              const std::string & eos) {
@@ -71,7 +76,7 @@ std::vector<ChatPart> render_chat(const std::string & chat_template, const std::
     for (size_t at = 0; at < marked.size(); at++) {
         const size_t found = rest.find(mark(at));
         if (found == std::string::npos) {
-            throw std::runtime_error("it drops, repeats or moves messages");
+            fail_misplaced();
         }
         around.push_back({ rest.substr(0, found), false });
         around.push_back({ messages[at]["content"].get<std::string>(), true });
@@ -80,6 +85,9 @@ std::vector<ChatPart> render_chat(const std::string & chat_template, const std::
     }
     around.push_back({ rest, false });
     own += rest;
+    if (own.find(MARK) != std::string::npos) {
+        fail_misplaced();
+    }
     // llama.cpp's engine follows words through a template, which may trim them, but loses them when one joins lists.
     const auto followed = render(chat_template, messages, bos, eos);
     return text_of(followed, false) == own ? followed : around;

@@ -109,6 +109,31 @@ void load_model(double file_bytes) {
     }
 }
 
+template <typename Read> std::string model_text(Read read) {
+    std::string out(256, '\0');
+    int32_t     n = read(&out[0], out.size());
+    if (n >= (int32_t) out.size()) {
+        out.resize(n + 1);
+        n = read(&out[0], out.size());
+    }
+    out.resize(std::max(n, 0));
+    return out;
+}
+
+// As `check_adapter` in lilm/llamacpp/engine.py: where the shapes are the same, as in a model that holds it already,
+// llama.cpp loads an adapter that is another model's.
+void check_adapter(const llama_adapter_lora * adapter) {
+    const char *      key    = "lilm.adapted";
+    const std::string wanted = model_text(
+        [&](char * to, size_t n) { return llama_adapter_meta_val_str(adapter, key, to, n); });
+    const std::string found = model_text(
+        [&](char * to, size_t n) { return llama_model_meta_val_str(model, key, to, n); });
+    if (!wanted.empty() && wanted != found) {
+        throw Failure("wrong_adapter", "the adapter does not go over this model: take a base-….gguf that was exported "
+                                       "with it; model-….gguf files hold it already");
+    }
+}
+
 // llama.cpp frees it with the model.
 llama_adapter_lora * load_adapter(double file_bytes) {
     Cookie               cookie{ ADAPTER, 0, file_bytes };
@@ -118,6 +143,7 @@ llama_adapter_lora * load_adapter(double file_bytes) {
     if (!adapter) {
         fail_from_log("the adapter cannot be loaded", cookie.past_end);
     }
+    check_adapter(adapter);
     return adapter;
 }
 
@@ -162,17 +188,6 @@ int32_t load(double file_bytes, double adapter_bytes, int32_t n_ctx, int32_t n_b
         llama_attach_threadpool(context, pool, pool);
     }
     return 0;
-}
-
-template <typename Read> std::string model_text(Read read) {
-    std::string out(256, '\0');
-    int32_t     n = read(&out[0], out.size());
-    if (n >= (int32_t) out.size()) {
-        out.resize(n + 1);
-        n = read(&out[0], out.size());
-    }
-    out.resize(std::max(n, 0));
-    return out;
 }
 
 }  // namespace

@@ -12,7 +12,7 @@
 #include "kernels/rows.h"
 #include "quants.h"
 
-enum { MOST_ROWS = 13, MOST_COLUMNS = 7, MOST_VALUES = 768 };
+enum { MOST_ROWS = 13, MOST_COLUMNS = 7, MOST_VALUES = 768, MANY_ROWS = 101, MOST_THREADS = 3 };
 
 typedef void (*dot_fn)(int, float *, size_t, const void *, size_t, const void *, size_t, int);
 
@@ -30,6 +30,7 @@ static const kernel kernels[] = {
     KERNEL(q4_0, GGML_TYPE_Q4_0, q8_0, GGML_TYPE_Q8_0),
     KERNEL(q8_0, GGML_TYPE_Q8_0, q8_0, GGML_TYPE_Q8_0),
     KERNEL(iq4_nl, GGML_TYPE_IQ4_NL, q8_0, GGML_TYPE_Q8_0),
+    KERNEL(q3_K, GGML_TYPE_Q3_K, q8_K, GGML_TYPE_Q8_K),
     KERNEL(q4_K, GGML_TYPE_Q4_K, q8_K, GGML_TYPE_Q8_K),
     KERNEL(q5_K, GGML_TYPE_Q5_K, q8_K, GGML_TYPE_Q8_K),
     KERNEL(q6_K, GGML_TYPE_Q6_K, q8_K, GGML_TYPE_Q8_K),
@@ -54,7 +55,8 @@ static void any_bits(const kernel * k, char * x, size_t bytes) {
     for (size_t i = 0; i < bytes; i++) x[i] = (char) rand();
     for (char * block = x; block < x + bytes; block += size) {
         const ggml_half d = 0x2c00, dmin = 0x2800;
-        memcpy(block + (k->weights == GGML_TYPE_Q6_K ? size - 2 : 0), &d, 2);
+        const int is_last = k->weights == GGML_TYPE_Q3_K || k->weights == GGML_TYPE_Q6_K;
+        memcpy(block + (is_last ? size - 2 : 0), &d, 2);
         if (k->weights == GGML_TYPE_Q4_K || k->weights == GGML_TYPE_Q5_K) memcpy(block + 2, &dmin, 2);
     }
 }
@@ -110,6 +112,39 @@ static void check(const kernel * k, const char * kind, int n, int rows, int colu
     }
 }
 
+// The largest difference between a product as a model's graph has it, by so many threads, and the generic kernel's.
+static double product_differs(const kernel * k, int rows, int columns, int threads) {
+    static char memory[1 << 20];
+    static char y[MOST_VALUES * 4];
+    const int n = 512;
+    struct ggml_context * all = ggml_init((struct ggml_init_params) {.mem_size = sizeof(memory), .mem_buffer = memory});
+    struct ggml_tensor * matrix = ggml_new_tensor_2d(all, k->weights, n, rows);
+    struct ggml_tensor * active = ggml_new_tensor_2d(all, GGML_TYPE_F32, n, columns);
+    static float values[MANY_ROWS * 512];
+    for (int i = 0; i < rows * n; i++) values[i] = noise();
+    ggml_quantize_chunk(k->weights, values, matrix->data, 0, rows, n, NULL);
+    for (int i = 0; i < columns * n; i++) ((float *) active->data)[i] = noise();
+    struct ggml_tensor * product = ggml_mul_mat(all, matrix, active);
+    struct ggml_cgraph * graph = ggml_new_graph_custom(all, 8, false);
+    ggml_build_forward_expand(graph, product);
+    struct ggml_cplan plan = ggml_graph_plan(graph, threads, NULL);
+    plan.work_data = malloc(plan.work_size + 64);
+    ggml_graph_compute(graph, &plan);
+    worst = 0;
+    for (int c = 0; c < columns; c++) {
+        (k->activations == GGML_TYPE_Q8_0 ? quantize_row_q8_0 : quantize_row_q8_K)((float *) active->data + c * n, y, n);
+        for (int r = 0; r < rows; r++) {
+            const char * x = (char *) matrix->data + r * matrix->nb[1];
+            float expected;
+            k->generic(n, &expected, 0, x, 0, y, 0, 1);
+            compare(((float *) product->data)[c * rows + r], expected, size_of(k, x, y, n));
+        }
+    }
+    free(plan.work_data);
+    ggml_free(all);
+    return worst < INFINITY ? worst : 1e9;
+}
+
 // Quants one apart where x / d lies between two, and the scales the same.
 static int rounding_differs(const char * kind) {
     static float values[MOST_VALUES];
@@ -152,6 +187,14 @@ int main(void) {
                 }
             }
             printf("{\"type\": \"%s\", \"kind\": \"%s\", \"worst\": %g}\n", k->name, kinds[j], worst < INFINITY ? worst : 1e9);
+        }
+        for (int threads = 1; threads <= MOST_THREADS; threads += 2) {
+            double most = 0;
+            for (int columns = 1; columns <= MOST_COLUMNS; columns++) {
+                most = fmax(most, product_differs(k, MOST_ROWS, columns, threads));
+                most = fmax(most, product_differs(k, MANY_ROWS, columns, threads));
+            }
+            printf("{\"type\": \"%s\", \"kind\": \"by %d threads\", \"worst\": %g}\n", k->name, threads, most);
         }
     }
     for (size_t j = 0; j < sizeof(kinds) / sizeof(kinds[0]) - 1; j++) {

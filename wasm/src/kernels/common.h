@@ -26,15 +26,33 @@ INLINE v128_t dot_u7(v128_t u7, v128_t s8, v128_t acc) {
 #endif
 }
 
-// acc + scale * the products, summed by fours in each i32 lane; scale: in all 16-bit lanes.
-INLINE v128_t dot_scaled(v128_t u7, v128_t s8, v128_t scale, v128_t acc) {
+// 16 activations of -127..127, for dot_scaled: those that meet several rows are extended once.
+typedef struct {
 #ifdef __wasm_relaxed_simd__
-    return wasm_i32x4_add(acc, wasm_i32x4_dot_i16x8(wasm_i16x8_relaxed_dot_i8x16_i7x16(s8, u7), scale));
+    v128_t y;
 #else
-    const v128_t low = wasm_i32x4_dot_i16x8(wasm_i16x8_extmul_low_i8x16(u7, s8), scale);
-    const v128_t high = wasm_i32x4_dot_i16x8(wasm_i16x8_extmul_high_i8x16(u7, s8), scale);
-    return wasm_i32x4_add(acc, wasm_i32x4_add(low, high));
+    v128_t low, high;
 #endif
+} activations16;
+
+INLINE activations16 load_activations16(const int8_t * y) {
+#ifdef __wasm_relaxed_simd__
+    return (activations16) {wasm_v128_load(y)};
+#else
+    return (activations16) {wasm_i16x8_load8x8(y), wasm_i16x8_load8x8(y + 8)};
+#endif
+}
+
+// acc + scale * the products, summed by fours in each i32 lane; scale: in all 16-bit lanes.
+INLINE v128_t dot_scaled(v128_t u7, activations16 a, v128_t scale, v128_t acc) {
+#ifdef __wasm_relaxed_simd__
+    const v128_t sums = wasm_i16x8_relaxed_dot_i8x16_i7x16(a.y, u7);
+#else
+    const v128_t low = wasm_i16x8_mul(wasm_u16x8_extend_low_u8x16(u7), a.low);
+    const v128_t high = wasm_i16x8_mul(wasm_u16x8_extend_high_u8x16(u7), a.high);
+    const v128_t sums = wasm_i16x8_add(low, high);  // at most 2 * 127 * 127: they fit
+#endif
+    return wasm_i32x4_add(acc, wasm_i32x4_dot_i16x8(sums, scale));
 }
 
 // 32 activations of -127..127, made ready to meet weights of -128..127.

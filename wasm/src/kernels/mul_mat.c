@@ -13,6 +13,7 @@ static const panel_type * find_type(enum ggml_type type) {
         case GGML_TYPE_Q4_0: return &lilm_q4_0;
         case GGML_TYPE_Q8_0: return &lilm_q8_0;
         case GGML_TYPE_IQ4_NL: return &lilm_iq4_nl;
+        case GGML_TYPE_Q3_K: return &lilm_q3_K;
         case GGML_TYPE_Q4_K: return &lilm_q4_K;
         case GGML_TYPE_Q5_K: return &lilm_q5_K;
         case GGML_TYPE_Q6_K: return &lilm_q6_K;
@@ -31,6 +32,7 @@ static int64_t by_fours(enum ggml_type type, int n, float * out, const char * x,
         case GGML_TYPE_Q4_0: BY_FOURS(q4_0);
         case GGML_TYPE_Q8_0: BY_FOURS(q8_0);
         case GGML_TYPE_IQ4_NL: BY_FOURS(iq4_nl);
+        case GGML_TYPE_Q3_K: BY_FOURS(q3_K);
         case GGML_TYPE_Q4_K: BY_FOURS(q4_K);
         case GGML_TYPE_Q5_K: BY_FOURS(q5_K);
         case GGML_TYPE_Q6_K: BY_FOURS(q6_K);

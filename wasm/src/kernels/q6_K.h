@@ -4,7 +4,8 @@
 #include "common.h"
 
 // Four times 16 values of 0..63 out of 16 bytes: those at 16 * k, 32 + 16 * k, 64 + 16 * k, 96 + 16 * k of `half`.
-INLINE void unpack_q6_K_part(const block_q6_K * a, int half, int k, v128_t q[4]) {
+INLINE void unpack_q6_K_part(const void * block, int half, int k, v128_t q[4]) {
+    const block_q6_K * a = (const block_q6_K *) block;
     const v128_t three = wasm_i8x16_splat(0x30);
     const v128_t low = wasm_v128_load(a->ql + 64 * half + 16 * k);
     const v128_t high = wasm_v128_load(a->ql + 64 * half + 32 + 16 * k);

@@ -2,6 +2,7 @@
 #include "iq4_nl.h"
 #include "k_scales.h"
 #include "panel.h"
+#include "q3_K.h"
 #include "q5_K.h"
 #include "q6_K.h"
 
@@ -34,6 +35,23 @@ static void unpack_iq4_nl(const char * blocks, int groups, unpacked_row * row) {
         wasm_v128_store(row->q + 32 * g + 16, wasm_v128_xor(iq4_nl_values(nibbles_high(q)), sign));
         row->scale[g] = f16_scalar(a->d);
     }
+}
+
+// The codes of block `a`, a quarter at a time: both halves of 128, each with the first and the last 16 of every 32.
+#define STORE_PARTS(type)                                                                                              \
+    for (int part = 0; part < 4; part++) {                                                                             \
+        v128_t q[4];                                                                                                   \
+        unpack_##type##_part(a, part / 2, part % 2, q);                                                                \
+        for (int j = 0; j < 4; j++) wasm_v128_store(row->q + 128 * (part / 2) + 32 * j + 16 * (part % 2), q[j]);       \
+    }
+
+static void unpack_q3_K(const char * blocks, int groups, unpacked_row * row) {
+    const block_q3_K * a = (const block_q3_K *) blocks;
+    STORE_PARTS(q3_K)
+    int8_t scales[16];
+    wasm_v128_store(scales, q3_K_scales(a));
+    const float d = f16_scalar(a->d);
+    for (int g = 0; g < groups; g++) row->scale[g] = d * scales[g];
 }
 
 static void set_k_scales(const uint8_t * packed, float d, float dmin, unpacked_row * row) {
@@ -73,11 +91,7 @@ static void unpack_q5_K(const char * blocks, int groups, unpacked_row * row) {
 
 static void unpack_q6_K(const char * blocks, int groups, unpacked_row * row) {
     const block_q6_K * a = (const block_q6_K *) blocks;
-    for (int part = 0; part < 4; part++) {
-        v128_t q[4];
-        unpack_q6_K_part(a, part / 2, part % 2, q);
-        for (int j = 0; j < 4; j++) wasm_v128_store(row->q + 128 * (part / 2) + 32 * j + 16 * (part % 2), q[j]);
-    }
+    STORE_PARTS(q6_K)
     const float d = f16_scalar(a->d);
     for (int g = 0; g < groups; g++) row->scale[g] = d * a->scales[g];
 }
@@ -87,6 +101,7 @@ static void unpack_q6_K(const char * blocks, int groups, unpacked_row * row) {
 const panel_type lilm_q4_0 = {32, 8, 0, 0, OF_32(block_q4_0), UNPACK_Q4_0};
 const panel_type lilm_q8_0 = {32, 128, 0, 1, OF_32(block_q8_0), UNPACK_Q8_0};
 const panel_type lilm_iq4_nl = {32, 128, 0, 1, OF_32(block_iq4_nl), UNPACK_IQ4_NL};
+const panel_type lilm_q3_K = {16, 4, 0, 0, OF_256(block_q3_K), UNPACK_Q3_K};
 const panel_type lilm_q4_K = {32, 0, 1, 0, OF_256(block_q4_K), UNPACK_Q4_K};
 const panel_type lilm_q5_K = {32, 0, 1, 0, OF_256(block_q5_K), UNPACK_Q5_K};
 const panel_type lilm_q6_K = {16, 32, 0, 0, OF_256(block_q6_K), UNPACK_Q6_K};
@@ -96,6 +111,7 @@ void lilm_unpack(const panel_type * type, const char * blocks, int groups, unpac
         case UNPACK_Q4_0: unpack_q4_0(blocks, groups, row); break;
         case UNPACK_Q8_0: unpack_q8_0(blocks, groups, row); break;
         case UNPACK_IQ4_NL: unpack_iq4_nl(blocks, groups, row); break;
+        case UNPACK_Q3_K: unpack_q3_K(blocks, groups, row); break;
         case UNPACK_Q4_K: unpack_q4_K(blocks, groups, row); break;
         case UNPACK_Q5_K: unpack_q5_K(blocks, groups, row); break;
         case UNPACK_Q6_K: unpack_q6_K(blocks, groups, row); break;
