@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,9 @@ from lilm.export.budget.controls import by_measure
 from lilm.export.budget.groups import groups_of, sizes, smallest
 from lilm.export.budget.kept import IMATRIX, SENSITIVITY, Kept
 from lilm.export.budget.knapsack import total_cost
-from lilm.export.budget.measure import Rounder, measure, steps_of
+from lilm.export.budget.measure import BOTH_WAYS, Rounder, measure, steps_of
 from lilm.export.budget.probe import Probe
-from lilm.export.budget.table import Row, options, types_of
+from lilm.export.budget.table import Row, options, plain_of, types_of
 from lilm.export.calibration import Sample, choose_calibration
 from lilm.export.full_model import load_full
 from lilm.export.gguf_writer import write_outline
@@ -47,9 +47,11 @@ _GROWS = ", and more still for new pieces and the vocabulary's text"
 
 @dataclass(frozen=True)
 class Mix:
-    """What was made: the note for the report's row, and what the report says of the text and the choice."""
+    """What was made: the note for the report's row, the matrices that were rounded without importance, and what the
+    report says of the text and the choice."""
 
     note: str
+    plain: tuple[str, ...]
     calibration: dict[str, Any]
 
 
@@ -148,6 +150,7 @@ def make_mix(
     types = types_of(rows, chosen)
     if retyped_bytes(opened, types) > most:
         raise RuntimeError(f"{retyped_bytes(opened, types)} bytes chosen, {most} were to be had")
+    rounder = replace(rounder, plain=plain_of(rows, chosen))
     with context.reporter.bar(target.stem, len(found)) as bar:
 
         def blocks(tensor: Any, kind: str) -> Any:
@@ -156,14 +159,15 @@ def make_mix(
 
         write_retyped(opened, target, types, blocks)
     foretold = total_cost(options(rows, lambda choice: choice.kld), chosen)
-    return Mix(_note(rows, chosen, config, texts[1]), _report(texts, config, foretold, kept.imatrix))
+    note = _note(rows, chosen, config, texts[1])
+    return Mix(note, tuple(sorted(rounder.plain)), _report(texts, config, foretold, kept.imatrix))
 
 
 def _made_from(full: Path, texts: Sequence[Sample], config: ExportConfig) -> str:
     """Hash of all that the measurements depend on, but the code."""
     sides = [[text.windows.shape, sha256_json(text.windows.tolist())] for text in texts]
     imatrix = sha256_file(Path(config.imatrix_file)) if config.imatrix_file else config.imatrix
-    return sha256_json([sha256_file(full), sides, list(config.mix_types), imatrix])
+    return sha256_json([sha256_file(full), sides, list(config.mix_types), imatrix, BOTH_WAYS])
 
 
 def _measured(
@@ -172,7 +176,7 @@ def _measured(
     """The rows of all groups."""
     found = matrices(rounder.full)
     groups = groups_of(found, shape.layers)
-    steps = [steps_of(group, sizes(group, found, config.mix_types), shape.layers) for group in groups]
+    steps = [steps_of(rounder, group, sizes(group, found, config.mix_types), shape.layers) for group in groups]
     kept.add([])  # the importance stands
     done = list(kept.rows)
 
@@ -191,10 +195,12 @@ def _note(rows: Sequence[Row], chosen: Sequence[int], config: ExportConfig, text
     total = sum(by_type.values())
     shares = ", ".join(f"{name} {part / total:.0%}" for name, part in sorted(by_type.items(), key=lambda one: -one[1]))
     slow = sorted(name for name in by_type if not block_type(name).fast)
+    plain = len(plain_of(rows, chosen))
     largest = all(at == len(row.choices) - 1 for row, at in zip(rows, chosen, strict=True))
     return (
         f"types chosen by the KL divergence measured on {text.windows.size:,} training tokens"
         + (f", rounded with {_importance_named(config)}" if config.imatrix else "")
+        + (f", {plain} of {len(types_of(rows, chosen))} matrices without it, which was nearer" if plain else "")
         + f"; of its matrices' bytes {shares}"
         + (f"; not among the types that are fast on phones: {', '.join(slow)}" if slow else "")
         + (f"; in a browser {', '.join(in_browser)}" if (in_browser := slow_words(sorted(by_type), "browser")) else "")

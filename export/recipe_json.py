@@ -53,6 +53,8 @@ class QuantEntry(FileEntry):
     """Of each tensor."""
     imatrix: ImatrixEntry | None = None
     """mix: what its matrices are rounded with."""
+    plain: tuple[str, ...] = ()
+    """mix: those that are rounded without it."""
     begins_with: str = ""
     """learned: the file whose blocks were learnt."""
     settings: LearnedConfig | None = None

@@ -166,7 +166,7 @@ class _Maker:
 
         full = open_gguf(self._full)
         importance = None if entry.imatrix is None else read_imatrix(self._recipe.parent / entry.imatrix.path)
-        rounder = Rounder(full, importance, self._known.threads)
+        rounder = Rounder(full, importance, self._known.threads, frozenset(entry.plain))
         types = {name: entry.types[name] for name in matrices(full)}
         with self._context.reporter.bar(target.stem, len(types)) as bar:
 

@@ -14,6 +14,7 @@ from lilm.recipe import LEARNED, MIX, ExportConfig, QuantType
 
 if TYPE_CHECKING:
     from lilm.export.delivery import Delivered
+    from lilm.llama.shape import Shape
 
 FULL = "F16"
 
@@ -59,22 +60,46 @@ def external(config: ExportConfig, context: Context) -> dict[str, str]:
 
 
 def check_base(config: ExportConfig, base: Path, context: Context) -> None:
-    """Raises LilmError for a budget that no file of this base's size meets, and for an importance matrix that is of
-    another model."""
-    if config.has_budget and base.is_dir():  # a GGUF file is told by its vocabulary
+    """Raises LilmError for a budget that no file of this base's size meets, for an importance matrix that is of another
+    model, and when there is too little memory for a model of this size."""
+    if not base.is_dir():  # a GGUF file is told by its vocabulary
+        return
+    if config.has_budget:
         from lilm.export.mix import check_base_target
 
         check_base_target(config, base, context.place)
         _check_imatrix(config, base)
+    _check_memory(config, base)
 
 
 def check_vocabulary(config: ExportConfig, base: Path, tokenizer: Path, context: Context) -> None:
-    """Raises LilmError for a budget that no file of the base with its new pieces meets."""
+    """Raises LilmError for a budget that no file of the base with its new pieces meets; else as `check_base`."""
     if config.has_budget:
         from lilm.export.mix import check_grown_target
 
         check_grown_target(config, base, tokenizer, (context.language, context.base_language), context.place)
         _check_imatrix(config, base)
+    _check_memory(config, base)
+
+
+def _check_memory(config: ExportConfig, base: Path) -> None:
+    """By the base's size, to which new pieces add little."""
+    if config.has_budget or config.learned:
+        from lilm.llama.config import read_llama_config
+        from lilm.llama.shape import Shape
+
+        _require_memory(config, Shape.of(read_llama_config(base)))
+
+
+def _require_memory(config: ExportConfig, shape: "Shape") -> None:
+    from lilm.export.memory import require_measuring
+
+    if config.has_budget:
+        require_measuring(shape, config)
+    for wanted in config.learned:
+        from lilm.export.learned.memory import require_learning
+
+        require_learning(shape, wanted)
 
 
 def _check_imatrix(config: ExportConfig, base: Path) -> None:
@@ -154,10 +179,11 @@ def run(config: ExportConfig, inputs: Mapping[str, Path], out_dir: Path, context
 
             notes[quant] = quantise(full, out_dir / gguf_name(quant), quant, context.threads, advance)
     more: dict[str, Any] = {}
+    plain: tuple[str, ...] = ()
     if config.has_budget:
         name = config.exported_as(MIX)
         mix = make_mix(full, source, inputs["corpus"], out_dir / gguf_name(name), config, context, target)
-        notes[name], more = mix.note, {"calibration": mix.calibration}
+        notes[name], more, plain = mix.note, {"calibration": mix.calibration}, mix.plain
     learned, volatile = _learn(config, inputs, out_dir, context)
     made = {
         quant: deliver(out_dir / gguf_name(quant), config.shard_mb, context.reporter) for quant in (*notes, *learned)
@@ -173,7 +199,7 @@ def run(config: ExportConfig, inputs: Mapping[str, Path], out_dir: Path, context
         room = bytes_needed(shape.parameters, shape.vocab, config.quants, whole_rows)
         more["adapter"] = write_lora(config, inputs, out_dir, room, context)
     write_json(out_dir / "report.json", {"parameters": shape.parameters, "files": files, **more})
-    entries = _entries(config, inputs, out_dir, made, {file["quant"]: file["tensors"] for file in files})
+    entries = _entries(config, inputs, out_dir, made, {file["quant"]: file["tensors"] for file in files}, plain)
     recipe = recipe_json(full_entry(made[FULL], source), entries, config.shard_mb, context)
     write_json(out_dir / RECIPE, recipe)
     for file in files:
@@ -187,19 +213,14 @@ def run(config: ExportConfig, inputs: Mapping[str, Path], out_dir: Path, context
 def _require(config: ExportConfig, inputs: Mapping[str, Path], shape: Any, context: Context) -> None:
     """Raises LilmError when the memory, or the text to learn blocks from, is too little, or the importance matrix is
     not this model's."""
-    from lilm.export.memory import require_measuring
-
-    if config.has_budget:
-        require_measuring(shape, config)
+    _require_memory(config, shape)
     if config.imatrix_file:
         from lilm.export.imatrix.given import check_given
 
         check_given(config, shape)
     for wanted in config.learned:
-        from lilm.export.learned.memory import require_learning
         from lilm.export.learned.texts import open_texts
 
-        require_learning(shape, wanted)
         open_texts(wanted, inputs["finetune"], inputs["pack"], shape, context)
 
 
@@ -228,8 +249,10 @@ def _entries(
     out_dir: Path,
     made: Mapping[str, "Delivered"],
     types: Mapping[str, Mapping[str, str]],
+    plain: tuple[str, ...],
 ) -> list[dict[str, Any]]:
-    """Returns for recipe.json how each file but the full one came to be. types: of its tensors."""
+    """Returns for recipe.json how each file but the full one came to be. types: of its tensors. plain: those of the
+    budget's file that are rounded without importance."""
     from lilm.export.budget.kept import IMATRIX
     from lilm.export.mix import FOLDER
     from lilm.export.recipe_json import folder_digest, imatrix_entry
@@ -240,7 +263,7 @@ def _entries(
     entries = [entry(quant, "llama.cpp", quant=quant) for quant in config.quants]
     if config.has_budget:
         imatrix = imatrix_entry(out_dir / FOLDER / IMATRIX, out_dir) if config.imatrix else None
-        entries.append(entry(config.exported_as(MIX), "mix", imatrix=imatrix))
+        entries.append(entry(config.exported_as(MIX), "mix", imatrix=imatrix, plain=plain))
     for wanted in config.learned:
         begin = gguf_name(config.exported_as(wanted.quant))
         text = {name: folder_digest(inputs[name]) for name in ("finetune", "pack")}

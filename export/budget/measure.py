@@ -1,7 +1,7 @@
 """Measures what each group of matrices costs in each type: how far rounding it moves the model's output."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,14 +16,20 @@ from lilm.export.imatrix.importance import Importance
 from lilm.export.matrices import matrices, read_matrix
 from lilm.gguf_file import GGUFFile
 
+# Types of so many bits per weight or fewer are tried with and without importance. llama.cpp rounds each way by other
+# code; with it Q3_K may come out twice as far. With more bits the difference is small, and so is what it decides.
+BOTH_WAYS = 4.5
+
 
 @dataclass(frozen=True)
 class Rounder:
-    """Rounds matrices of `full`, an F16 GGUF file, to block types. Errors are weighted by `importance`, if given."""
+    """Rounds matrices of `full`, an F16 GGUF file, to block types. Errors are weighted by `importance`, if given, but
+    when the matrices in `plain` (names) are rounded."""
 
     full: GGUFFile
     importance: Importance | None
     threads: int
+    plain: frozenset[str] = frozenset()
 
     def weights(self, name: str) -> Matrix | None:
         """Returns the importance of a matrix's columns [columns], or None when there is none."""
@@ -33,7 +39,8 @@ class Rounder:
     def blocks(self, name: str, kind: str) -> Any:
         """Returns the matrix in blocks of the type `kind`, uint8 [rows, bytes of a row]."""
         matrix = read_matrix(self.full, self.full.tensors[name])
-        return quantise_matrix(matrix, kind, self.weights(name), self.threads)
+        weights = None if name in self.plain else self.weights(name)
+        return quantise_matrix(matrix, kind, weights, self.threads)
 
     def rounded(self, names: Sequence[str], kind: str) -> tuple[dict[str, Matrix], float]:
         """Returns (the matrices after rounding to `kind`, by name; the sum of their squared errors, each times its
@@ -53,9 +60,17 @@ class Rounder:
         return float(columns.sum() if weights is None else columns @ weights.astype(np.float64))
 
 
-def steps_of(group: Group, by_bytes: Mapping[int, Sequence[BlockType]], layers: int) -> int:
+def steps_of(rounder: Rounder, group: Group, by_bytes: Mapping[int, Sequence[BlockType]], layers: int) -> int:
     """Returns how many layers are computed to measure the group: steps of the progress bar."""
-    return sum(len(by_inputs(kinds)) for kinds in by_bytes.values()) * (layers - group.layer + 1)
+    tries = sum(len(_ways(rounder, group, alike)) for kinds in by_bytes.values() for alike in by_inputs(kinds))
+    return tries * (layers - group.layer + 1)
+
+
+def _ways(rounder: Rounder, group: Group, kinds: Sequence[BlockType]) -> list[Rounder]:
+    """How the group is rounded to each of `kinds`, which are of one size: as `rounder` does, and plainly."""
+    has_weights = any(rounder.weights(name) is not None for name in group.names)
+    plain = [replace(rounder, plain=frozenset(group.names))] if has_weights and kinds[0].bits <= BOTH_WAYS else []
+    return [rounder, *plain]
 
 
 def by_inputs(kinds: Sequence[BlockType]) -> list[list[BlockType]]:
@@ -77,9 +92,9 @@ def measure(
 ) -> list[Row]:
     """Returns one row for each group, in their order.
 
-    Of types in which a group has equally many bytes, the nearest is taken; of those that round their inputs alike, too,
-    only the one with the smallest error is measured. types: names of
-    block types. layers: how many the model has. done: the rows of the first groups, measured by a try that was stopped.
+    Of types in which a group has equally many bytes, the nearest is taken, and of few bits the nearer way to round; of
+    those that round their inputs alike, too, only the one with the smallest error is measured. types: names of block
+    types. layers: how many the model has. done: the rows of the first groups, measured by a try that was stopped.
     on_row(row, steps) is called after each new row, with the steps of `steps_of`.
     """
     found = matrices(rounder.full)
@@ -88,11 +103,15 @@ def measure(
         by_bytes = sizes(group, found, types)
         choices = []
         for total, kinds in by_bytes.items():
-            tried = [_tried(rounder, probe, group, alike, total) for alike in by_inputs(kinds)]
+            tried = [
+                _tried(way, probe, group, alike, total)
+                for alike in by_inputs(kinds)
+                for way in _ways(rounder, group, alike)
+            ]
             choices.append(min(tried, key=lambda choice: choice.kld))
         rows.append(Row(group.names, tuple(choices)))
         if on_row is not None:
-            on_row(rows[-1], steps_of(group, by_bytes, layers))
+            on_row(rows[-1], steps_of(rounder, group, by_bytes, layers))
     return rows
 
 
@@ -103,4 +122,4 @@ def _tried(rounder: Rounder, probe: Probe, group: Group, kinds: Sequence[BlockTy
         other = rounder.rounded(group.names, kind.name)
         if other[1] < error:
             name, (changed, error) = kind.name, other
-    return Choice(name, total, error, probe.kld(changed, group.layer, name))
+    return Choice(name, total, error, probe.kld(changed, group.layer, name), bool(rounder.plain))

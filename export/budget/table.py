@@ -13,13 +13,14 @@ class Choice:
 
     type: name of a block type. bytes: of the group's matrices in a file, in this type. error: sum over the weights of
     the squared error times the column's importance. kld: KL(full model || model with this group rounded), in nats per
-    token.
+    token. plain: rounded without importance, which came nearer.
     """
 
     type: str
     bytes: int
     error: float
     kld: float
+    plain: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,3 +47,9 @@ def options(rows: Sequence[Row], cost: Callable[[Choice], float]) -> list[list[O
 def types_of(rows: Sequence[Row], chosen: Sequence[int]) -> dict[str, str]:
     """Returns each matrix's type by name, where row i takes its choice chosen[i]."""
     return {name: row.choices[at].type for row, at in zip(rows, chosen, strict=True) for name in row.names}
+
+
+def plain_of(rows: Sequence[Row], chosen: Sequence[int]) -> frozenset[str]:
+    """Returns the names of the matrices that are rounded without importance, where row i takes its choice chosen[i]."""
+    picked = ((row.names, row.choices[at]) for row, at in zip(rows, chosen, strict=True))
+    return frozenset(name for names, choice in picked if choice.plain for name in names)

@@ -11,6 +11,7 @@ from lilm.export.full_model import no_numbers
 from lilm.export.learned.blocks import Parts
 from lilm.export.learned.compensate import compensated, spread
 from lilm.export.learned.kinds import Kind
+from lilm.memory import trim_heap
 from lilm.train.pack.packing import IGNORE
 from lilm.train.trainer.batches import Batch
 
@@ -66,6 +67,7 @@ def begin(
             for one in sources[name]:
                 chosen[one].take(*compensated(chosen[one].full(), products.sums, errors, chosen[one].kind, threads))
         states = _through(model, layer, states, batches, bfloat16)
+        trim_heap()  # the blocks that stay lie among what a layer's products and factors leave
         if on_layer is not None:
             on_layer()
 

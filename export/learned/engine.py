@@ -9,6 +9,7 @@ from transformers import LlamaForCausalLM
 from lilm.export.learned.divergence import summed_divergence
 from lilm.export.learned.matrix import LearntMatrix
 from lilm.export.learned.student import Student
+from lilm.memory import trim_heap
 from lilm.recipe import LearnedConfig
 from lilm.train.pack.packing import IGNORE
 from lilm.train.trainer.batches import Batch
@@ -77,6 +78,7 @@ class DistilEngine:
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
         self._student.refresh()
+        trim_heap()  # what a step frees fits the next one badly: 135M parameters grew from 5 to 11 GB in 250 steps
         return float(total), float(norm)
 
     def state(self) -> State:

@@ -19,28 +19,30 @@ from lilm.export.learned.texts import Texts, open_texts
 from lilm.export.learned.write import write_learnt
 from lilm.llama.config import read_llama_config
 from lilm.llama.shape import Shape
-from lilm.llama.weights import Weights
 from lilm.pipeline.stage import Context
 from lilm.recipe import LearnedConfig
 from lilm.train.trainer.attention import SDPA
+from lilm.train.trainer.best import KeepBest
 from lilm.train.trainer.compiled import compiled_layers, compiles
 from lilm.train.trainer.engine import Engine
 from lilm.train.trainer.logbook import Logbook
 from lilm.train.trainer.loop import Job, train
 
 Figures = dict[str, float]
-WORSE = 1.1  # times the divergence before, from which on learning did harm: less may be chance
+BEST = KeepBest("kld", 0)  # which weights the file gets: those of the measurement nearest to the full model
 
 
 @dataclass(frozen=True)
 class Learned:
-    """tokens: that were read, in sequences with room for them; rounding_tokens: those that the codes were first chosen
-    on. stock, before, after: `kld`, nats per token, and `same_top`, of the text kept apart: of llama.cpp's file, of the
-    blocks learning began with, and of those it ended with. kept: matrices whose type is not learnt. volatile: what of
+    """best: the step whose blocks the file has, the nearest that were measured. tokens: that were read, in sequences
+    with room for them; rounding_tokens: those that the codes were first chosen on. stock, before, after: `kld`, nats
+    per token, of each language too, and `same_top`, of the text kept apart: of llama.cpp's file, of the blocks learning
+    began with, and of those in the file. kept: matrices whose type is not learnt. volatile: what of
     the log differs from run to run. blocks_exact: share of the blocks that the file, read again, has as learnt."""
 
     quant: str
     steps: int
+    best: int
     tokens: int
     rounding_tokens: int
     stock: Figures
@@ -55,8 +57,11 @@ class Learned:
         """How the file came to be, for its readers."""
         ways = [f"rounded so that errors cancel out on {self.rounding_tokens:,} tokens"] * bool(self.rounding_tokens)
         ways += [f"learnt in {self.steps:,} steps of {self.tokens:,} tokens together"] * bool(self.steps)
-        worse = bool(self.steps) and self.after["kld"] > WORSE * self.before["kld"]
-        left = "; learning made it worse: lr and scale_lr are too high for it" if worse else ""
+        left = ""
+        if self.best < self.steps and self.best:
+            left = f"; those of step {self.best:,}, later ones were farther"
+        elif self.best < self.steps:
+            left = "; learning made it worse, so these are from before it: lr and scale_lr are too high"
         left += f"; {len(self.kept)} matrices are of types that are not learnt" if self.kept else ""
         return (
             f"blocks {', then '.join(ways)}, from the F16 file; KLD on text "
@@ -67,7 +72,14 @@ class Learned:
     def report(self) -> dict[str, Any]:
         figures = {"stock": self.stock, "before": self.before, "after": self.after}
         tokens = {"tokens": self.tokens, "rounding_tokens": self.rounding_tokens}
-        return {"steps": self.steps, **tokens, **figures, "kept": list(self.kept), "blocks_exact": self.blocks_exact}
+        return {
+            "steps": self.steps,
+            "best": self.best,
+            **tokens,
+            **figures,
+            "kept": list(self.kept),
+            "blocks_exact": self.blocks_exact,
+        }
 
 
 def learn(
@@ -77,7 +89,8 @@ def learn(
     training text in `pack`. Types and metadata are those of `start`. log: a folder for the curves.
 
     Checkpoints go beside the log, so that a killed run goes on. The bytes depend on the inputs, the seed and the number
-    of threads. Raises LilmError for text that is too little or another model's, for a file of other types than are
+    of threads. The file gets the blocks of the best of the measurements, taken every `eval_every` steps.
+    Raises LilmError for text that is too little or another model's, for a file of other types than are
     learnt, and when learning diverges.
     """
     shape = Shape.of(read_llama_config(source))
@@ -87,7 +100,7 @@ def learn(
     device = prepare_torch(context.seed, context.threads, trains=config.steps > 0)
     teacher = load_full(source, device)
     teacher.set_attn_implementation(SDPA)
-    kept = KeptText(teacher, texts.kept)
+    kept = KeptText(teacher, texts.kept, context.reporter)
     if not config.steps:
         return _only_rounded(config, file, teacher, kept, texts, source, target, context)
     student = Student(teacher, file, config.codes)
@@ -120,16 +133,21 @@ def learn(
         compile=compiled,
         observe=logbook.see,
         engine=engine,
+        keep_best=BEST,
     )
     with compiled_layers(teacher, compiled and device.type == "cpu"):
         metrics, _ = train(student, job, context.reporter)
+    student.refresh()  # the best weights may not be the last
     logbook.end_stage(metrics)
     exact = write_learnt(start, target, student.blocks())
-    before, after = ({name: entry[name] for name in stock} for entry in (metrics[0], metrics[-1]))
+    best = BEST.entry(metrics)
+    before, after = ({name: entry[name] for name in stock} for entry in (metrics[0], best))
     context.reporter.say(f"  learnt {config.quant}: {_spoken(after)}")
     tokens = (config.steps * config.batch_size * texts.window, len(first) * texts.window)
     volatile = tuple(f"{log.name}/{name}" for name in logbook.end())
-    return Learned(config.quant, config.steps, *tokens, stock, before, after, tuple(student.kept), volatile, exact)
+    return Learned(
+        config.quant, config.steps, best["step"], *tokens, stock, before, after, tuple(student.kept), volatile, exact
+    )
 
 
 def _check_types(file: StartFile, config: LearnedConfig) -> None:
@@ -157,14 +175,15 @@ def _only_rounded(
     stock = kept.measured(model)
     context.reporter.say(f"  llama.cpp's {config.quant}: {_spoken(stock)}")
     first = texts.first(config.rounding_tokens)
-    with context.reporter.bar(f"round {config.quant}", len(model.model.layers)) as bar, Weights(source) as weights:
-        blocks = rounded(model, file, weights, first, config.dtype == "bfloat16", context.threads, bar.advance)
+    with context.reporter.bar(f"round {config.quant}", len(model.model.layers)) as bar:
+        blocks = rounded(model, file, source, first, config.dtype == "bfloat16", context.threads, bar.advance)
     exact = write_learnt(file.path, target, blocks)
     after = kept.measured(model)
     context.reporter.say(f"  rounded {config.quant}: {_spoken(after)}")
     left = tuple(one.target for one in file.entries if len(one.shape) > 1 and file.kind(one) is None)
-    return Learned(config.quant, 0, 0, len(first) * texts.window, stock, stock, after, left, (), exact)
+    return Learned(config.quant, 0, 0, 0, len(first) * texts.window, stock, stock, after, left, (), exact)
 
 
 def _spoken(figures: Mapping[str, float]) -> str:
-    return f"KLD {figures['kld']:.4f} nats, same top token {figures['same_top']:.1%}"
+    each = ", ".join(f"{name[4:]} {value:.4f}" for name, value in figures.items() if name.startswith("kld_"))
+    return f"KLD {figures['kld']:.4f} nats ({each}), same top token {figures['same_top']:.1%}"

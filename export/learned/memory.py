@@ -12,6 +12,7 @@ from lilm.train.trainer.chunks import CHUNK_ELEMENTS
 
 LOGIT_BYTES = 20  # of one logit while the divergence is taken: both models' in two types, and the slope
 MOMENTS = 12.0  # of what learns in a checkpoint: itself and AdamW's moments
+BEST = 4.0  # of what learns, as it was when it was best
 MOST_LEARN = 1 / 16  # of a weight: its group's scale, of 16 weights, or scale and min, of 32; norms are in the head
 SCALE_BYTES = 1.5  # of a weight: its group's scale as it began, as it is, its gradient and AdamW's moments
 
@@ -47,8 +48,10 @@ def _rounding(shape: Shape, config: LearnedConfig) -> float:
 
 def checkpoint_room(configs: Sequence[LearnedConfig], shape: Shape) -> int:
     """Bytes of disk, at most, for the checkpoints of learning one of these files after another: the last of each stays
-    until all are made, and lies there beside the next while that is written."""
-    each = [MOMENTS * (int(one.codes) + MOST_LEARN) * shape.parameters + HEADERS for one in configs if one.steps]
+    until all are made, and lies there beside the next while that is written. With each are its best weights."""
+    each = [
+        (MOMENTS + BEST) * (int(one.codes) + MOST_LEARN) * shape.parameters + HEADERS for one in configs if one.steps
+    ]
     return int(sum(each) + max(each, default=0))
 
 

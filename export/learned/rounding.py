@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from lilm.train.trainer.batches import Batch
 def rounded(
     model: Any,
     file: StartFile,
-    source: Weights,
+    source: Path,
     batches: Sequence[Batch],
     bfloat16: bool,
     threads: int,
@@ -31,12 +32,14 @@ def rounded(
     """Returns, by GGUF name, the bytes of the layers' matrices [rows, bytes of a row] as `begin` rounds them to the
     types of `file`, in the order of its rows.
 
-    model: a LlamaForCausalLM with the matrices of `file`, which become those of the blocks. source: the full weights.
+    model: a LlamaForCausalLM with the matrices of `file`, which become those of the blocks. source: the folder of the
+    full weights.
     """
     blocks: dict[str, NDArray[np.uint8]] = {}
 
     def full(entry: Entry) -> torch.Tensor:
-        return as_full(source.tensor(entry.source)).to(model.device)
+        with Weights(source) as weights:  # opened for one: what is read of a file stays in memory while it is open
+            return as_full(weights.tensor(entry.source)).to(model.device)
 
     def take(entry: Entry, kind: Kind, _: torch.Tensor, parts: Parts) -> None:
         blocks[entry.target] = stored(parts, kind, entry)

@@ -1,6 +1,6 @@
 """The text that blocks learn from, and what of it is kept apart to measure with."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,12 +32,12 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Texts:
-    """window: tokens of a sequence. kept: to measure with, a sequence each. learnt: text of both languages, and count:
-    how many sequences it has before it begins anew. chats: of the model's own, if it learnt any and the recipe wants
-    some."""
+    """window: tokens of a sequence. kept: to measure with, by language, a sequence each. learnt: text of both
+    languages, and count: how many sequences it has before it begins anew. chats: of the model's own, if it learnt any
+    and the recipe wants some."""
 
     window: int
-    kept: Sequence[Batch]
+    kept: Mapping[str, Sequence[Batch]]
     learnt: Blend
     count: int
     chats: Sequences | None
@@ -64,7 +64,7 @@ def open_texts(config: LearnedConfig, source: Path, pack: Path, shape: Shape, co
     }
     apart = {language: _apart(sequences, window, language, pack) for language, sequences in texts.items()}
     main, other = (Stretch(texts[language], 0, len(texts[language]) - count) for language, count in apart.items())
-    kept = [batch for language, count in apart.items() for batch in _last(texts[language], count)]
+    kept = {language: _last(texts[language], count) for language, count in apart.items()}
     store = open_chats(source) if config.chats else None
     chats = None if store is None else PackedSequences(store, window, context.seed)
     return Texts(window, kept, Blend(main, other, config.replay), main.end + other.end, chats)

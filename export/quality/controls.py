@@ -14,7 +14,7 @@ from lilm.errors import LilmError
 from lilm.export.budget.controls import by_chance, by_error, by_relative_error
 from lilm.export.budget.kept import IMATRIX, SENSITIVITY
 from lilm.export.budget.measure import Rounder
-from lilm.export.budget.table import Row, types_of
+from lilm.export.budget.table import Row, plain_of, types_of
 from lilm.export.chunk import Blocks
 from lilm.export.imatrix.file import read_imatrix, write_imatrix
 from lilm.export.imatrix.importance import Importance, check_importance
@@ -88,7 +88,8 @@ def make_controls(run: OpenedRun, out: Path, reporter: Reporter) -> Controls:
     for method, choice in choices.items():
         chosen = types_of(rows, choice)
         label = f"{run.mix.quant} {method}"
-        files.append(made.file(label, method, run.mix.quant, partial(made.retyped, types=chosen)))
+        as_measured = replace(made, rounder=replace(rounder, plain=plain_of(rows, choice)))
+        files.append(made.file(label, method, run.mix.quant, partial(as_measured.retyped, types=chosen)))
     return Controls(tuple(files), {}, documents)
 
 

@@ -56,7 +56,7 @@ class LearnedConfig(OptimConfig):
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
     """Autocast type; what is learnt stays float32."""
     eval_every: int = Field(default=100, ge=1)
-    """Steps between measurements on text kept apart."""
+    """Steps between measurements on text kept apart; the file gets the blocks of the best one."""
     checkpoint_every: int = Field(default=100, ge=1)
     """Steps between checkpoints."""
 
@@ -84,14 +84,14 @@ class ExportConfig(Section):
     `quants` are not: with one llama.cpp gives Q4_0 types that are slow on phones. A path: of one's own, in the GGUF
     format of llama.cpp's llama-imatrix, of this very model with its new pieces; none is measured then."""
     mix_types: tuple[BlockName, ...] = Field(default=("Q8_0", "Q6_K", "Q5_K", "Q4_K", "Q4_0", "IQ4_NL"), min_length=1)
-    """What that file's matrices may be. These six are fast on phones and in the browser; the others only smaller. Rows
-    that 256 does not divide have Q8_0, Q4_0 and IQ4_NL of them (and Q5_1, Q5_0, Q4_1). The six and Q3_K (3.44 bits)
-    can be learnt."""
+    """What that file's matrices may be. These six are fast on phones and in the browser; Q3_K (3.44 bits) is so in the
+    browser alone; the others are only smaller. Rows that 256 does not divide have Q8_0, Q4_0 and IQ4_NL of them (and
+    Q5_1, Q5_0, Q4_1). The six and Q3_K can be learnt."""
     calibration_tokens: int = Field(default=20_000, ge=1_000, le=100_000_000)
     """Of training text, for the importance matrix, both languages together."""
     sensitivity_tokens: int = Field(default=1_024, ge=256, le=1_000_000)
     """Of other training text, for each of some hundred measurements; twice as many take twice as long. With these, the
-    types above and 135M parameters two cores would measure for about eight minutes, reckoned from single ones."""
+    types above and 135M parameters two cores would measure for about twelve minutes, reckoned from single ones."""
 
     shard_mb: float = Field(default=0.0, ge=0, le=1_000_000)
     """A file of more megabytes (millions of bytes) becomes several of at most so many each, by llama.cpp's names

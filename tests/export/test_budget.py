@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from lilm.export.budget.groups import groups_of
 from lilm.export.budget.knapsack import Option, allocate, total_bytes, total_cost
 from lilm.export.budget.measure import Rounder, measure
 from lilm.export.budget.probe import Probe, divergences
-from lilm.export.budget.table import Choice, Row
+from lilm.export.budget.table import Choice, Row, plain_of
+from lilm.export.imatrix.importance import Importance
 from lilm.export.matrices import matrices
 from lilm.gguf_file import open_gguf
 from lilm.llama.config import read_llama_config
@@ -160,3 +162,29 @@ def test_types_of_one_size_that_round_inputs_otherwise_are_both_measured(
         assert (choice.type, choice.kld) == (min(klds, key=lambda kind: klds[kind]), pytest.approx(min(klds.values())))
         taken.append(choice.type)
     assert taken == ["Q4_K", "Q4_0"]
+
+
+@pytest.mark.parametrize("misleads", [False, True])
+def test_few_bits_are_rounded_in_the_way_that_is_nearer(
+    random_model: Path, random_export: Path, misleads: bool
+) -> None:
+    """An importance matrix of other text may cost more than it brings; of many bits it decides little, and is taken."""
+    shape = Shape.of(read_llama_config(random_model))
+    full = open_gguf(random_export / "model-f16.gguf")
+    llama = LlamaForCausalLM.from_pretrained(random_model, dtype=torch.float32).eval()
+    probe = Probe(llama, shape, np.random.default_rng(1).integers(3, shape.vocab, (1, 16)), every=2)
+    group = groups_of(matrices(full), shape.layers)[-1]
+    sums = np.full(full.tensors[group.names[0]].shape[-1], 1e-6 if misleads else 1.0)
+    sums[::16] = 1.0  # as if the inputs between were at rest
+    importance = Importance(dict.fromkeys(group.names, sums), dict.fromkeys(group.names, 1), ("text",), 1, 16)
+    rounder = Rounder(full, importance, 1)
+    (row,) = measure(rounder, probe, [group], ("Q4_0", "Q8_0"), shape.layers)
+    plain = replace(rounder, importance=None)
+    klds = [probe.kld(way.rounded(group.names, "Q4_0")[0], group.layer, "Q4_0") for way in (rounder, plain)]
+    assert row.choices[0].kld == pytest.approx(min(klds))
+    assert [choice.plain for choice in row.choices] == [klds[1] < klds[0], False]
+    assert not misleads or klds[1] < klds[0]
+    assert plain_of([row], [0]) == frozenset(group.names if row.choices[0].plain else ())
+    written = replace(rounder, plain=plain_of([row], [0])).blocks(group.names[0], "Q4_0")
+    nearer = plain if row.choices[0].plain else rounder
+    assert (written == nearer.blocks(group.names[0], "Q4_0")).all()

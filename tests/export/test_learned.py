@@ -202,7 +202,7 @@ class Killed(Exception):
 
 
 class Stops(Reporter):
-    """Goes down after so many steps."""
+    """Goes down after so many layers that were rounded and steps of learning."""
 
     def __init__(self, steps: int) -> None:
         super().__init__(quiet=True)
@@ -217,7 +217,7 @@ class Stops(Reporter):
                 advance = inner.advance
 
                 def count(steps: int = 1, note: str = "") -> None:
-                    self._left -= steps
+                    self._left -= 0 if label == "measure" else steps
                     if self._left < 0:
                         raise Killed
                     advance(steps, note)
@@ -303,7 +303,15 @@ def test_rates_that_do_harm_and_text_that_was_not_there_are_told(
     wanted = config("Q4_0", lr=1.0, scale_lr=1.0, steps=20, rounding_tokens=20_000)
     start = random_export / "model-Q4_0.gguf"
     found = learn(wanted, random_model, random_pack, start, tmp_path / "learnt.gguf", tmp_path / "log", one_thread())
-    assert "learning made it worse: lr and scale_lr are too high" in found.note
+    assert "learning made it worse, so these are from before it: lr and scale_lr are too high" in found.note
+    assert (found.best, found.after) == (0, found.before)
+    gentle = config("Q4_0", steps=0, rounding_tokens=20_000)
+    rounded = tmp_path / "rounded.gguf"
+    learn(gentle, random_model, random_pack, start, rounded, tmp_path / "other", one_thread())
+    one, other = open_gguf(tmp_path / "learnt.gguf"), open_gguf(rounded)
+    for name in one.tensors.keys() - {"token_embd.weight"}:  # which `rounded` has as llama.cpp rounds it
+        mine, theirs = (file.rows(file.tensors[name]) for file in (one, other))
+        assert (mine == theirs).all(), f"{name}: what did harm is not in the file"
     there = sum(
         json.loads((random_pack / "tokens.json").read_text())["stores"][f"{lang}-train"]["tokens"]
         for lang in ("ja", "en")

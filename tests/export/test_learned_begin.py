@@ -18,6 +18,7 @@ from lilm.export.learned.matrix import LearntMatrix
 from lilm.export.learned.memory import needed
 from lilm.export.matrices import read_matrix
 from lilm.export.retyped import write_retyped
+from lilm.export.stage import check_base
 from lilm.export.stage import run as run_export
 from lilm.gguf_file import open_gguf
 from lilm.llama.shape import Shape
@@ -104,6 +105,10 @@ def test_too_little_memory_or_text_is_refused_before_any_file(
         run_export(export, {"finetune": real_model, "pack": real_pack}, out_dir, one_thread())
     assert caught.value.where == "export.learned" and "set steps = 0" in (caught.value.remedy or "")
     assert not list(out_dir.iterdir())
+    with pytest.raises(LilmError, match="learning Q4_0 wants about"):  # hours earlier: as soon as the base is there
+        check_base(export, real_model, one_thread())
+    with pytest.raises(LilmError, match="measuring the types of a budget wants about"):
+        check_base(ExportConfig(bits_per_weight=8.7), real_model, one_thread())
 
 
 def test_what_fits_eight_gigabytes_at_tinyllamas_size() -> None:

@@ -109,6 +109,8 @@ def test_the_same_bytes_come_from_its_recipe(made: tuple[dict[str, Any], Path], 
     recipe, full = path.with_name("recipe.json"), path.with_name("model-f16.gguf")
     (again,) = remake(recipe, full, tmp_path / "again", calm.reporter, names=[path.name])
     assert sha256_file(again) == sha256_file(path)
+    (mix,) = (file for file in json.loads(recipe.read_text())["files"] if file["how"] == "mix")
+    assert 0 < len(mix["plain"]) < len(mix["types"]), "some are rounded without importance"
     shutil.copyfile(recipe, tmp_path / "recipe.json")
     with pytest.raises(LilmError, match=r"the importance matrix of model-mix-6\.5bpw\.gguf is not there"):
         remake(tmp_path / "recipe.json", full, tmp_path / "other", calm.reporter)
