@@ -9,6 +9,7 @@ from lilm.json_file import read_json_object
 from lilm.llama.config import AGAIN
 from lilm.vocabulary.byte_level import CONFIG, FILE
 from lilm.vocabulary.sentencepiece import CONTROL, NORMAL, read_proto
+from lilm.vocabulary.turn_mark import TurnMark, mark_of_pieces
 
 ADDED = "added_tokens.json"
 MOST_DIGITS = 10  # of an id; Python refuses to read numbers of thousands
@@ -20,9 +21,14 @@ def read_model(path: Path) -> Any:
     So a template's text has Hugging Face's ids; what people type is text in LiLM, also where Hugging Face looks for
     an added token in it. A token at or above config.json's vocab_size is left out: the model has no row for it.
     Its BOS is the one that tokenizer_config.json names, as Hugging Face puts that before a text; its EOS is the model's
-    own, see `named_ids`.
+    own, see `named_ids`. Where there is no control token at all, a row that no text gives is both, see `turn_mark`.
     Raises LilmError for an added token that has the id or the text of another one, or leaves ids out before it.
     """
+    return read_marked(path)[0]
+
+
+def read_marked(path: Path) -> tuple[Any, TurnMark | None]:
+    """(what `read_model` returns, the mark that it got if the files have no control token)."""
     proto = read_proto(path)
     names = [piece.piece for piece in proto.pieces]
     rows = _rows(path.parent)
@@ -38,10 +44,17 @@ def read_model(path: Path) -> Any:
             raise _refused(f"added token {name!r} has id {index}, and none has {len(names)}", where)
         names.append(name)
         proto.pieces.add(piece=name, score=0.0, type=CONTROL)
+    spec = proto.trainer_spec
+    mark = mark_of_pieces(proto.pieces, spec.eos_id)
+    if mark is not None:
+        if mark.is_new:
+            proto.pieces.add(piece=mark.name, score=0.0)
+        proto.pieces[mark.index].type = CONTROL
+        spec.bos_id, spec.bos_piece = spec.eos_id, spec.eos_piece = mark.index, mark.name
     bos = named_ids(path.parent, proto)[0]
-    if bos != proto.trainer_spec.bos_id:
-        proto.trainer_spec.bos_id, proto.trainer_spec.bos_piece = bos, proto.pieces[bos].piece
-    return proto
+    if bos != spec.bos_id:
+        spec.bos_id, spec.bos_piece = bos, proto.pieces[bos].piece
+    return proto, mark
 
 
 def named_ids(folder: Path, proto: Any) -> tuple[int, int]:

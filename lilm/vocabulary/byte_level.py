@@ -10,6 +10,7 @@ from typing import Any
 from lilm.errors import LilmError
 from lilm.json_file import read_json_object
 from lilm.vocabulary.pretokenizers import detect_pre
+from lilm.vocabulary.turn_mark import TurnMark, mark_of_merges
 
 FILE = "tokenizer.json"
 CONFIG = "tokenizer_config.json"
@@ -31,6 +32,7 @@ class ByteLevel:
     end of a text. bos_id: what stands before one; where there is no BOS it is the EOS, as these models saw it between
     texts. has_bos: whether there is.
     adds_bos: encoding puts it there. missing: names of bytes that text can hold and the vocabulary has no piece for.
+    mark: what became a control token, and EOS, because the file has none.
     """
 
     data: dict[str, Any]
@@ -44,6 +46,7 @@ class ByteLevel:
     has_bos: bool
     adds_bos: bool
     missing: tuple[str, ...]
+    mark: TurnMark | None = None
 
 
 @cache
@@ -105,7 +108,15 @@ def _read(data: dict[str, Any], folder: Path, path: Path) -> ByteLevel:
     names, special, unused = _names(data, path)
     _check_merges(merges, model["vocab"], path)
     _check_letters(names, special.keys() | unused, path)
-    bos, eos = (_named(folder, names, key) for key in ("bos_token", "eos_token"))
+    mark = None
+    if any(special.values()):
+        bos, eos = (_named(folder, names, key) for key in ("bos_token", "eos_token"))
+    else:
+        named = _named(folder, names, "eos_token")
+        mark = mark_of_merges(names, merges, special, named, bool(model.get("ignore_merges")))
+        data = _with_mark(data, mark)
+        names, special, unused = _names(data, path)
+        bos, eos = None, mark.index
     if eos is None:
         raise LilmError(
             "no eos_token is named", where=str(folder / CONFIG), remedy="put the model's own file beside it"
@@ -116,7 +127,16 @@ def _read(data: dict[str, Any], folder: Path, path: Path) -> ByteLevel:
         char for byte, char in enumerate(byte_alphabet()) if byte not in NOT_IN_UTF8 and char not in model["vocab"]
     )
     data = {**data, "added_tokens": [{**token, **_AS_IT_STANDS} for token in data.get("added_tokens") or []]}
-    return ByteLevel(data, names, special, unused, merges, pre, before, eos, bos is not None, adds, missing)
+    return ByteLevel(data, names, special, unused, merges, pre, before, eos, bos is not None, adds, missing, mark)
+
+
+def _with_mark(data: dict[str, Any], mark: TurnMark) -> dict[str, Any]:
+    """The file's JSON with `mark` as a control token. It stands in the vocabulary too: `tokenizers` gives an added
+    token that does not the id behind it, whatever the file says."""
+    others = [token for token in data.get("added_tokens") or [] if token["id"] != mark.index]
+    token = {"id": mark.index, "content": mark.name, **_AS_IT_STANDS, "normalized": False, "special": True}
+    model = {**data["model"], "vocab": {**data["model"]["vocab"], mark.name: mark.index}}
+    return {**data, "model": model, "added_tokens": [*others, token]}
 
 
 def _check_letters(names: Sequence[str], texts: Set[int], path: Path) -> None:

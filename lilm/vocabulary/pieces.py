@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from lilm.chat.files import read_chat_template
 from lilm.chat.marks import text_mark
-from lilm.vocabulary.added_tokens import named_ids
+from lilm.vocabulary.added_tokens import named_ids, read_marked
 from lilm.vocabulary.byte_level import (
     ByteLevel,
     bare_model,
@@ -15,6 +15,7 @@ from lilm.vocabulary.byte_level import (
     read_byte_level,
 )
 from lilm.vocabulary.sentencepiece import MODEL, has_model, processor, read_proto
+from lilm.vocabulary.turn_mark import TurnMark
 
 
 class Pieces(Protocol):
@@ -138,6 +139,14 @@ def open_pieces(folder: Path) -> Pieces:
     """Opens tokenizer.model or, where `folder` has none, tokenizer.json. Raises LilmError when the latter is no
     byte-level BPE that LiLM knows."""
     return SentencePieces(folder / MODEL) if has_model(folder) else BytePieces(folder)
+
+
+def taken_mark(folder: Path) -> TurnMark | None:
+    """What LiLM takes as a control token where the folder's tokenizer has none; None where it has one.
+
+    Raises LilmError as the readers of tokenizers do.
+    """
+    return read_marked(folder / MODEL)[1] if has_model(folder) else read_byte_level(folder).mark
 
 
 def new_pieces(base: Pieces, merged: Pieces) -> list[int]:

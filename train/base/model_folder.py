@@ -11,6 +11,7 @@ from lilm.llama.config import AGAIN, read_llama_config
 from lilm.train.base.weights_check import check_headers
 from lilm.vocabulary.added_tokens import ADDED
 from lilm.vocabulary.byte_level import CONFIG, FILE
+from lilm.vocabulary.pieces import taken_mark
 from lilm.vocabulary.sentencepiece import MODEL, has_model
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def check_model_folder(folder: Path) -> list[Path]:
     if not (folder / own).is_file():
         other = f"{TOKENIZER} is tiktoken's" if (folder / TOKENIZER).is_file() else f"no {TOKENIZER}"
         raise LilmError(f"{other} and no {FILE}", where=str(folder), remedy="put the model's own tokenizer beside it")
-    tokens, rows = open_base(folder).size, config["vocab_size"]
+    mark = taken_mark(folder)
+    tokens, rows = open_base(folder).size - (mark is not None and mark.is_new), config["vocab_size"]
     if tokens > rows:
         raise LilmError(
             f"the tokenizer has {tokens} tokens and the model {rows} rows: they do not belong together",

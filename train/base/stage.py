@@ -17,6 +17,7 @@ from lilm.train.base.model_folder import GENERATION, TEMPLATE, TOKENIZER, check_
 from lilm.train.base.weights_check import is_tied
 from lilm.vocabulary.added_tokens import ADDED, write_whole_model
 from lilm.vocabulary.byte_level import CONFIG, FILE
+from lilm.vocabulary.pieces import taken_mark
 from lilm.vocabulary.sentencepiece import has_model
 
 FETCHED = ("config.json", GENERATION, "*.safetensors", INDEX, TOKENIZER, FILE, CONFIG, TEMPLATE, ADDED, origin.CARD)
@@ -83,6 +84,13 @@ def run(config: BaseConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
         shutil.copyfile(path, out_dir / path.name)
     if has_model(source):
         write_whole_model(source / TOKENIZER, out_dir / TOKENIZER)
+    mark = taken_mark(source)
+    if mark is not None:
+        from lilm.train.base.mark_row import begin_row, described, write_mark
+
+        context.reporter.say(f"  the base has no control token: {described(mark)}")
+        plain = {**plain, "vocab_size": begin_row(out_dir, mark), "bos_token_id": None, "eos_token_id": mark.index}
+        write_mark(source, out_dir)
     write_json(out_dir / "config.json", plain)
     origin.of_folder(config.kind, source, config.repo if config.kind == "hub" else "").write(out_dir)
     return Artifact()

@@ -32,9 +32,9 @@ def read_questions_file(folder: Path, out: Path) -> None:
 
 
 def read_pairs_file(folder: Path, out: Path) -> None:
-    from lilm.train.finetune.pairs import read_pairs
+    from lilm.train.finetune.pairs import PairReader
 
-    _written([(pair.chosen, pair.rejected) for pair in read_pairs(folder / "a.jsonl")])
+    _written([(pair.chosen, pair.rejected) for pair in PairReader(folder / "a.jsonl")])
 
 
 def read_told(folder: Path, out: Path) -> None:

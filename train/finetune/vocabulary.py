@@ -1,6 +1,7 @@
 """The vocabulary that a run teaches chats in, from whatever there is of it: a run's stages, its base, a folder, a
 GGUF."""
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from lilm.recipe import Recipe
 from lilm.temporary import temporary_folder
 from lilm.train.finetune.format import chat_vocabulary
 from lilm.vocabulary.added_tokens import ADDED, read_model
-from lilm.vocabulary.byte_level import CONFIG, FILE, piece_bytes
+from lilm.vocabulary.byte_level import CONFIG, FILE, piece_bytes, read_byte_level
 from lilm.vocabulary.sentencepiece import MODEL, has_model
 
 if TYPE_CHECKING:
@@ -104,9 +105,13 @@ def _tokenizer(folder: Path) -> "Tokenizer":
         made: Tokenizer = build_tokenizer(read_model(folder / MODEL))
         return made
     try:
-        return Tokenizer.from_file(str(folder / FILE))
+        found: Tokenizer = Tokenizer.from_file(str(folder / FILE))
     except Exception as error:  # it raises nothing narrower
         raise LilmError(f"no tokenizer ({error})", where=str(folder / FILE), remedy="fetch the file again") from error
+    if any(token.special for token in found.get_added_tokens_decoder().values()):
+        return found
+    marked: Tokenizer = Tokenizer.from_str(json.dumps(read_byte_level(folder).data))
+    return marked
 
 
 def _spelt(name: str) -> bytes:

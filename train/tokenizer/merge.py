@@ -8,6 +8,7 @@ USER_DEFINED ones apart), padding is UNUSED.
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +129,8 @@ def merge_pieces(base: Any, learnt: Learnt, wanted: int, multiple: int) -> Merge
             break
 
     padding = -len(proto.pieces) % multiple
-    _append(proto, [f"<unused_{index}>" for index in range(padding)], UNUSED, lowest)
+    unused = (name for index in count() if (name := f"<unused_{index}>") not in have)
+    _append(proto, list(islice(unused, padding)), UNUSED, lowest)
     proto.trainer_spec.vocab_size = len(proto.pieces)
     proto.normalizer_spec.remove_extra_whitespaces = False
     return Merged(
