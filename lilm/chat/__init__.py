@@ -17,7 +17,8 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}{{ (bos_token or eos_token) + 'assistant\\n' }}{% endif %}"
 )
 """For a base without a template. A turn begins with BOS, or with EOS where there is no BOS, and ends with EOS: every
-base has them and needs no new rows, and as special tokens they are what nobody can type."""
+base has them and needs no new rows, and as special tokens they are what nobody can type. A base without any gets one,
+see `lilm.vocabulary.turn_mark`."""
 
 
 def is_learnt(message: Message) -> bool:

@@ -8,7 +8,7 @@ from lilm.errors import LilmError
 from lilm.gguf_file import open_part
 from lilm.json_file import read_json_object
 from lilm.vocabulary.added_tokens import named_ids, read_model, token_text
-from lilm.vocabulary.byte_level import CONFIG, FILE
+from lilm.vocabulary.byte_level import CONFIG, FILE, read_byte_level
 from lilm.vocabulary.sentencepiece import CONTROL, MODEL, UNKNOWN, has_model
 
 ALONE = "chat_template.jinja"
@@ -62,12 +62,13 @@ def read_format(path: Path) -> ChatFormat:
         return ChatFormat(read_chat_template(path), {"bos_token": bos, "eos_token": eos}, special)
     named = {key: token_text(config.get(key)) for key in ("bos_token", "eos_token")}
     added = read_json_object(path / FILE).get("added_tokens") or []
-    return ChatFormat(
-        read_chat_template(path),
-        named,
-        {token["content"]: token["id"] for token in added if token.get("special")},
-        frozenset(token["content"] for token in added if not token.get("special")),
-    )
+    special = {token["content"]: token["id"] for token in added if token.get("special")}
+    loose = frozenset(token["content"] for token in added if not token.get("special"))
+    if not special:
+        marked = read_byte_level(path)
+        special = {marked.names[marked.eos_id]: marked.eos_id}
+        named, loose = {"bos_token": "", "eos_token": marked.names[marked.eos_id]}, loose - special.keys()
+    return ChatFormat(read_chat_template(path), named, special, loose)
 
 
 def _of_gguf(path: Path) -> ChatFormat:

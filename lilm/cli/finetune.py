@@ -69,7 +69,10 @@ def register(groups: Groups) -> None:
         min_score: Annotated[
             float, typer.Option("--min-score", min=0, max=1, help="The least chrF; below, it fails.")
         ] = 0,
-        parallel: Annotated[int, typer.Option("--parallel", min=1, max=256, help="Requests at once, for --url.")] = 4,
+        parallel: Annotated[
+            int | None,
+            typer.Option("--parallel", min=1, max=256, help="Answers at once. Default: 4 of --url, 16 of a GGUF file."),
+        ] = None,
         limit: Annotated[int, typer.Option("--limit", min=0, help="The first so many chats; 0: all.")] = 0,
         n_ctx: NCtxOption = 4096,
         force: Annotated[bool, typer.Option("--force", help="Write over --out.")] = False,

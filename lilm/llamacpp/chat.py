@@ -21,6 +21,39 @@ class Unanswerable(LilmError):
     """The model cannot write what was asked for: it is too long, or the template or the schema does not allow it."""
 
 
+def unanswerable(model: Path, why: str) -> Unanswerable:
+    """Why `model` cannot write what was asked for."""
+    remedy = "shorten the message, begin a new chat, or take another file"
+    return Unanswerable(f"it cannot answer: {why}", where=str(model), remedy=remedy)
+
+
+def too_long(n_ctx: int) -> str:
+    """What is said of what surely does not fit."""
+    return f"it is too long for the model's context of {n_ctx} tokens"
+
+
+def open_to_write(
+    model: Path, n_ctx: int, threads: int, lora: Path | None = None, template: bool = True, parallel: int = 1
+) -> LlamaClient:
+    """A child that has the file open, to write `parallel` texts at once. The rest, and errors, as of ChatEngine."""
+    for path in (model, lora):
+        if path is not None:
+            check_gguf(path)
+    if lora is not None:
+        check_adapter(lora, model)
+    threads = threads or psutil.cpu_count(logical=False) or 1  # hyperthreads slow llama.cpp down
+    opening = {
+        "do": "open_chat",
+        "path": str(model),
+        "lora": str(lora) if lora else None,
+        "n_ctx": n_ctx,
+        "threads": threads,
+        "template": template,
+        "parallel": parallel,
+    }
+    return LlamaClient(model, opening, where=f"{model} with {lora}" if lora else str(model))
+
+
 class ChatEngine(Closing):
     """A GGUF file open for chatting, on the CPU; one answer at a time. Close it, or use it in a `with`.
 
@@ -32,18 +65,10 @@ class ChatEngine(Closing):
     def __init__(
         self, model: Path, *, n_ctx: int = 4096, threads: int = 0, lora: Path | None = None, template: bool = True
     ) -> None:
-        for path in (model, lora):
-            if path is not None:
-                check_gguf(path)
-        if lora is not None:
-            check_adapter(lora, model)
         self.model = model
         self._answering = threading.Lock()
         self._running, self._changing = object(), threading.Lock()  # which answer is written now
-        threads = threads or psutil.cpu_count(logical=False) or 1  # hyperthreads slow llama.cpp down
-        files = {"path": str(model), "lora": str(lora) if lora else None}
-        opening = {"do": "open_chat", **files, "n_ctx": n_ctx, "threads": threads, "template": template}
-        self._client = LlamaClient(model, opening, where=f"{model} with {lora}" if lora else str(model))
+        self._client = open_to_write(model, n_ctx, threads, lora, template)
         self.n_ctx: int = self._client.opened["n_ctx"]
 
     def chat(
@@ -98,7 +123,7 @@ class ChatEngine(Closing):
                     messages = list(kept or messages)
                 what = {"messages": messages}
             if not fits:
-                raise self._unanswerable(f"it is too long for the model's context of {self.n_ctx} tokens")
+                raise unanswerable(self.model, too_long(self.n_ctx))
             do = "complete" if isinstance(asked, str) else "chat"
             with closing(self._client.parts(do, **what, order=vars(order))) as texts:
                 try:
@@ -107,13 +132,9 @@ class ChatEngine(Closing):
                     if hasattr(error, "__notes__"):  # nobody foresaw it
                         what_failed, where = f"it cannot answer: {error}", str(self.model)
                         raise LilmError(what_failed, where=where, remedy="ask something else") from error
-                    raise self._unanswerable(str(error)) from error
+                    raise unanswerable(self.model, str(error)) from error
             outcome = Outcome(**head["outcome"])
             return replace(outcome, left_out=outcome.left_out + left_out)
-
-    def _unanswerable(self, why: str) -> Unanswerable:
-        remedy = "shorten the message, begin a new chat, or take another file"
-        return Unanswerable(f"it cannot answer: {why}", where=str(self.model), remedy=remedy)
 
     @property
     def resident(self) -> int | None:

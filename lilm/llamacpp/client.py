@@ -1,7 +1,8 @@
 """The parent's end of a llama.cpp child: starts it, asks it, and starts it anew when it died.
 
 A request is {"do": command, ...}. The answer is any number of {"part": ...} and then one message without it, which is
-{"refused": why} where the request failed. {"stop": true} ends the running request early.
+{"refused": why} where the request failed. {"stop": true} ends the running request early, {"add": {...}} brings more to
+one that takes it.
 """
 
 import os
@@ -82,6 +83,11 @@ class LlamaClient(Closing):
         if (child := self._child) is not None:
             child.stop()
 
+    def add(self, **values: Any) -> None:
+        """Bring more to the running command, from any thread; without a child nothing happens."""
+        if (child := self._child) is not None:
+            child.add(values)
+
     def close(self) -> None:
         """End the child, also in the middle of its work."""
         child, self._child = self._child, None
@@ -154,8 +160,12 @@ class _Child:
         return head, arrays
 
     def stop(self) -> None:
-        with suppress(BrokenPipeError):  # the dead do nothing that could be stopped
+        with suppress(BrokenPipeError, ValueError):  # the dead and the closed do nothing that could be stopped
             self._send({"stop": True})
+
+    def add(self, values: Mapping[str, Any]) -> None:
+        with suppress(BrokenPipeError, ValueError):  # dead, or closed: whoever reads the command's parts is told of it
+            self._send({"add": values})
 
     def close(self) -> None:
         with suppress(BrokenPipeError):  # it died with unread requests; nothing is lost

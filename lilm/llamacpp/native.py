@@ -4,7 +4,7 @@ import ctypes
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from lilm.llamacpp.characters import Characters
 
 N_UBATCH = 512  # tokens per graph; fixed, since the shape of a matrix product decides its last bits
+POOL_BYTES = 512 << 20  # of keys and values that several sequences share, where one alone does not need more
 DEBUG_LEVEL, ERROR_LEVEL, CONTINUE_LEVEL = 1, 4, 5  # ggml_log_level
 
 LLAMA_FTYPE_ALL_F32 = 0
@@ -147,6 +148,7 @@ class Model(Vocabulary):
     as_trained: of not more tokens than it saw at once in training.
     exact: keys and values in F32 and plain attention, instead of those of kv_type (of KV_TYPES) and flash attention.
     watched: for `steps`. states: for `states`.
+    parallel: sequences for `decode`, of n_ctx tokens at most each; together they have n_cells.
     Raises NativeError when llama.cpp cannot load the file.
     """
 
@@ -162,13 +164,16 @@ class Model(Vocabulary):
         as_trained: bool = False,
         lora: Path | None = None,
         states: bool = False,
+        parallel: int = 1,
     ) -> None:
         super().__init__(path, log, only=False)
         self.n_ctx_train: int = llama.llama_model_n_ctx_train(self.model)
         self.n_ctx = n_ctx = min(n_ctx, self.n_ctx_train) if as_trained else n_ctx
         context = llama.llama_context_default_params()
-        context.n_ctx = context.n_batch = n_ctx
-        context.n_ubatch = min(n_ctx, N_UBATCH)
+        self.parallel, self.n_step = parallel, max(min(n_ctx, N_UBATCH), parallel)
+        self.n_cells = max(n_ctx, min(parallel * n_ctx, POOL_BYTES // self._cell_bytes()))
+        context.n_ctx, context.n_batch, context.n_ubatch = self.n_cells, max(n_ctx, parallel), self.n_step
+        context.n_seq_max, context.kv_unified = parallel, parallel > 1
         context.n_threads = context.n_threads_batch = threads
         context.type_k = context.type_v = KV_TYPES[kv_type]
         if exact:
@@ -186,7 +191,12 @@ class Model(Vocabulary):
             self._add_lora(lora, log)
         self._log = log
         self._memory = llama.llama_get_memory(self.context)
-        self._batch = llama.llama_batch_init(n_ctx, 0, 1)
+        self._batch = llama.llama_batch_init(max(n_ctx, parallel), 0, 1)
+
+    def _cell_bytes(self) -> int:
+        """Bytes of a token's keys and values in F16, as most Llamas have heads of n_embd // n_head."""
+        heads, kv_heads = llama.llama_model_n_head(self.model), llama.llama_model_n_head_kv(self.model)
+        return 4 * int(llama.llama_model_n_layer(self.model) * kv_heads * llama.llama_model_n_embd(self.model) // heads)
 
     def _add_lora(self, path: Path, log: Log) -> None:
         """llama.cpp frees it with the model."""
@@ -236,31 +246,40 @@ class Model(Vocabulary):
         finally:
             llama.llama_set_abort_callback(self.context, llama.ggml_abort_callback(), None)
 
-    def last_logits(self) -> NDArray[np.float32]:
-        """Logits [n_vocab] of what comes next, as a sampler reads them: what is changed here is changed for it."""
-        return np.ctypeslib.as_array(llama.llama_get_logits_ith(self.context, -1), (self.n_vocab,))
+    def last_logits(self, at: int = -1) -> NDArray[np.float32]:
+        """Logits [n_vocab] of what comes next, or after the token `at` of what was read at once, as a sampler reads
+        them: what is changed here is changed for it."""
+        return np.ctypeslib.as_array(llama.llama_get_logits_ith(self.context, at), (self.n_vocab,))
 
     def extend(self, tokens: list[int], start: int, every: bool) -> NDArray[np.float32]:
         """Go on from position `start`. Logits of each token, or [1, n_vocab] of the last."""
         count = len(tokens)
         if not 0 < count <= self.n_ctx - start:
             raise NativeError(f"{count} tokens from position {start} do not fit a context of {self.n_ctx}")
-        bad = [token for token in tokens if not 0 <= token < self.n_vocab]
+        self.decode([(token, start + i, 0, every or i == count - 1) for i, token in enumerate(tokens)])
+        rows = count if every else 1
+        return np.ctypeslib.as_array(llama.llama_get_logits(self.context), (rows, self.n_vocab))
+
+    def decode(self, items: Sequence[tuple[int, int, int, bool]]) -> None:
+        """Reads (token, position, sequence, whether its logits are wanted), at once where they are n_step at most."""
+        bad = [token for token, *_ in items if not 0 <= token < self.n_vocab]
         if bad:
             raise NativeError(f"token {bad[0]} is outside the vocabulary of {self.n_vocab}")
         batch = self._batch
-        batch.n_tokens = count
-        for i, token in enumerate(tokens):
+        batch.n_tokens = len(items)
+        for i, (token, position, sequence, wanted) in enumerate(items):
             batch.token[i] = token
-            batch.pos[i] = start + i
+            batch.pos[i] = position
             batch.n_seq_id[i] = 1
-            batch.seq_id[i][0] = 0
-            batch.logits[i] = every or i == count - 1
+            batch.seq_id[i][0] = sequence
+            batch.logits[i] = wanted
         self._log.errors.clear()
         if llama.llama_decode(self.context, batch) != 0:
             raise self._log.failure()
-        rows = count if every else 1
-        return np.ctypeslib.as_array(llama.llama_get_logits(self.context), (rows, self.n_vocab))
+
+    def forget_sequence(self, sequence: int) -> None:
+        """Give back the cells of one."""
+        llama.llama_memory_seq_rm(self._memory, sequence, -1, -1)
 
     def states(self, count: int) -> NDArray[np.float32]:
         """Hidden states [count, n_embd] of the tokens that `extend` took, as the head reads them: after the last norm.

@@ -61,20 +61,21 @@ class Sampler(Closing):
         for token in tokens[-self._last_n or len(tokens) :]:
             llama.llama_sampler_accept(self._penalties, token)
 
-    def draw(self) -> int:
-        """Returns the token that comes after what the model read last."""
-        logits = self._model.last_logits()
+    def draw(self, at: int = -1) -> int:
+        """Returns the token that comes after what the model read last, or after the token `at` of what it read at
+        once."""
+        logits = self._model.last_logits(at)
         self._model.characters.mask(logits, self._state)
         if self._schema is not None:  # which takes a special token for the letters of its name, and counts them
             logits[self._model.silent] = -np.inf
-        token = self._drawn(logits)
+        token = self._drawn(logits, at)
         self._state = self._model.characters.after(self._state, token)
         return token
 
-    def _drawn(self, logits: NDArray[np.float32]) -> int:
-        """logits: [n_vocab], where the context has them."""
+    def _drawn(self, logits: NDArray[np.float32], at: int) -> int:
+        """logits: [n_vocab], where the context has them for the token `at`."""
         if self._schema is None:
-            return int(llama.llama_sampler_sample(self._chain, self._model.context, -1))
+            return int(llama.llama_sampler_sample(self._chain, self._model.context, at))
         token = _best(_Candidates(np.arange(len(logits)), logits), self._chain)
         alone = _Candidates(np.array([token]), np.zeros(1))
         llama.llama_sampler_apply(self._schema, alone.reference)

@@ -17,6 +17,7 @@ import numpy as np
 from lilm.chat import Message
 from lilm.chat.rendering import well_formed
 from lilm.llamacpp.answers import Order, Outcome
+from lilm.llamacpp.batch import BatchWriter
 from lilm.llamacpp.characters import BETWEEN
 from lilm.llamacpp.conversation import Conversation
 from lilm.llamacpp.head import KeptStates
@@ -28,17 +29,19 @@ from lilm.llamacpp.writer import Writer
 from lilm.memory import peak_resident
 
 Answer = tuple[dict[str, Any], list[Array]]
+Added = dict[str, Any] | None
 LARGEST_GAP = 1e6  # where nothing else may come
 
 
 class Worker:
     """The open files of one child, and what can be asked of them: each public method is a command.
 
-    send: tells the parent a part of the answer. stop: set when the parent wants no more of it.
+    send: tells the parent a part of the answer. stop: set when the parent wants no more of it. added: what it brings to
+    a running command; None wakes one that waits, as something is to be stopped.
     """
 
-    def __init__(self, send: Callable[[Any], None], stop: threading.Event) -> None:
-        self._send, self._stop = send, stop
+    def __init__(self, send: Callable[[Any], None], stop: threading.Event, added: "queue.Queue[Added]") -> None:
+        self._send, self._stop, self._added = send, stop, added
         self._log = Log()
         self._vocabulary: Vocabulary | None = None
         self._model: Model | None = None
@@ -79,11 +82,11 @@ class Worker:
         sizes = {"n_vocab": model.n_vocab, "n_ctx_train": model.n_ctx_train, "seconds": seconds}
         return {**sizes, "bos_id": model.bos_id, "eos_token": model.eos_token}, []
 
-    def open_chat(self, path: str, n_ctx: int, threads: int, lora: str | None, template: bool) -> Answer:
+    def open_chat(self, path: str, n_ctx: int, threads: int, lora: str | None, template: bool, parallel: int) -> Answer:
         """Opens a model to write with: its context is not longer than in training. template: it must have one for
-        chats."""
+        chats. parallel: texts at once, for `chats`."""
         over = None if lora is None else Path(lora)
-        model = Model(Path(path), n_ctx, threads, self._log, as_trained=True, lora=over)
+        model = Model(Path(path), n_ctx, threads, self._log, as_trained=True, lora=over, parallel=parallel)
         self._vocabulary = self._model = model
         self._writer = Writer(model)
         if template:
@@ -115,6 +118,29 @@ class Worker:
         self._conversation = self._conversation or Conversation(self._opened())
         tokens, left_out = self._conversation.prompt(messages, wanted.n_predict, wanted.slide)
         return self._write(tokens, wanted, left_out)
+
+    def chats(self) -> Answer:
+        """Writes the answers to chats that are added while it runs, each {"number", "messages", "order"}, several at
+        once, until it is stopped. Sends None as soon as it takes some, then [number, text, how it ended], or why it
+        cannot be written in place of the latter."""
+        conversation, writer = self._conversation, BatchWriter(self._opened())
+        if conversation is None:
+            raise NativeError("no model is open to chat")
+        self._send(None)
+        while not self._stop.is_set():
+            while not self._stop.is_set() and (writer.is_idle or not self._added.empty()):
+                if (more := self._added.get()) is None:
+                    continue
+                order = Order(**more["order"])
+                try:
+                    tokens, _ = conversation.prompt(more["messages"], order.n_predict, order.slide)
+                except NativeError as error:
+                    self._send([more["number"], "", str(error)])
+                    continue
+                writer.add(more["number"], tokens, order)
+            for number, text, how in writer.step(self._stop):
+                self._send([number, text, how if isinstance(how, str) else asdict(how)])
+        return {}, []
 
     def complete(self, text: str, order: dict[str, Any]) -> Answer:
         """Sends what comes after `text`, in which no control token is looked for, piece by piece."""
@@ -252,9 +278,9 @@ class Worker:
         return self._model
 
 
-def requests(stream: BinaryIO, stop: threading.Event) -> Iterator[dict[str, Any]]:
-    """The parent's requests. `stop` is set as soon as the parent asks for it. When the parent is gone, so is this
-    process, even in the middle of work."""
+def requests(stream: BinaryIO, stop: threading.Event, added: "queue.Queue[Added]") -> Iterator[dict[str, Any]]:
+    """The parent's requests. `stop` is set as soon as the parent asks for it, and what it adds to a running one comes
+    into `added`. When the parent is gone, so is this process, even in the middle of work."""
     waiting: queue.Queue[dict[str, Any]] = queue.Queue()
 
     def read() -> None:
@@ -263,11 +289,14 @@ def requests(stream: BinaryIO, stop: threading.Event) -> Iterator[dict[str, Any]
                 request = read_message(stream)[0]
             except EOFError:
                 os._exit(0)
-            if "do" not in request:  # a stop; commands have arguments of that name too
-                stop.set()
-            else:
+            if "do" in request:  # commands have arguments of the other names too
                 stop.clear()  # here and not where the work begins: the order of the messages decides
                 waiting.put(request)
+            elif "add" in request:
+                added.put(request["add"])
+            else:
+                stop.set()
+                added.put(None)
 
     threading.Thread(target=read, daemon=True).start()
     while True:
@@ -277,9 +306,9 @@ def requests(stream: BinaryIO, stop: threading.Event) -> Iterator[dict[str, Any]
 def main() -> None:
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what llama.cpp prints must not mix with the answers
-    stop = threading.Event()
-    worker = Worker(lambda part: write_message(out, {"part": part}), stop)
-    for request in requests(sys.stdin.buffer, stop):
+    stop, added = threading.Event(), queue.Queue[Added]()
+    worker = Worker(lambda part: write_message(out, {"part": part}), stop, added)
+    for request in requests(sys.stdin.buffer, stop, added):
         command = getattr(worker, request.pop("do"))
         try:
             head, arrays = command(**request)

@@ -1,6 +1,5 @@
 """Text after a prompt, piece by piece. Imported in the child only, as `native` is."""
 
-import codecs
 import threading
 import time
 from collections.abc import Generator, Sequence
@@ -9,9 +8,8 @@ from itertools import takewhile
 from llama_cpp import llama_cpp as llama
 
 from lilm.llamacpp.answers import Order, Outcome
+from lilm.llamacpp.draft import Draft
 from lilm.llamacpp.native import Model, NativeError
-from lilm.llamacpp.sampler import Sampler
-from lilm.llamacpp.stop_text import StopText
 
 
 class Writer:
@@ -28,42 +26,31 @@ class Writer:
 
         tokens: the prompt, shorter than the context. Raises NativeError for a schema that cannot be followed.
         """
-        model, texts = self.model, StopText(order.stop)
-        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        with Sampler(order.sampling, model, order.seed, order.schema) as sampler:
+        with Draft(self.model, tokens, order) as draft:
             began = written_from = time.perf_counter()
-            count, finish = 0, "length"
             try:
                 if self._read(list(tokens), order.fresh, stop):
-                    sampler.remember(tokens)
                     written_from = time.perf_counter()
-                    for _ in range(min(order.n_predict, model.n_ctx - len(tokens))):
+                    while draft.count < draft.limit:
                         if stop.is_set():
-                            finish = "cancelled"
+                            draft.finish = "cancelled"
                             break
-                        token = sampler.draw()
-                        if model.is_end(token):
-                            finish = "stop"
-                            break
-                        count += 1
-                        if text := texts.add(decoder.decode(model.piece(token))):
+                        text, token = draft.next()
+                        if text:
                             yield text
-                        if texts.found:
-                            finish = "stop"
+                        if token is None:
                             break
-                        model.extend([token], len(self.held), every=False)
+                        self.model.extend([token], len(self.held), every=False)
                         self.held.append(token)
                 else:
-                    finish = "cancelled"
+                    draft.finish = "cancelled"
             except Exception:
                 self.held = []  # nobody knows what the context holds now
                 raise
             ended = time.perf_counter()
-        if not texts.found:  # a character that the model had no time to end is left out
-            text = texts.add(decoder.decode(b"", final=finish == "stop"))
-            if text := text + texts.rest():
-                yield text
-        return Outcome(len(tokens), count, finish, left_out, written_from - began, ended - written_from)
+        if text := draft.rest():
+            yield text
+        return Outcome(len(tokens), draft.count, draft.finish, left_out, written_from - began, ended - written_from)
 
     def _read(self, tokens: list[int], fresh: bool, stop: threading.Event) -> bool:
         """Bring the context to `tokens`, keeping the part that it already has. False when it was stopped."""

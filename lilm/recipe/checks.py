@@ -20,7 +20,8 @@ class ChecksConfig(Section):
     similarity: float = Field(default=0.8, ge=0.5, le=1)
     """Jaccard similarity of character 5-grams from which on two texts are one, as in [corpus.dedup]."""
     evaluation: Action = "drop"
-    """Chats with a question that is nearly one in the files of `path`, or with 25 letters in a row out of them."""
+    """Chats with a question that is nearly one in the files of `path`, or with 25 letters in a row out of them. It is
+    also for the pairs of [finetune.preference], of which such as ask what a held-out chat asks are always dropped."""
     path: tuple[str, ...] = ()
     """Evaluation files (JSON, JSONL or text; globs allowed), relative to the recipe."""
     same_answer: Action = "keep"

@@ -31,9 +31,14 @@ class PreferenceConfig(Section):
     them, at 0, answers of either kind become less likely, and what is held out with them."""
     most_rise: float = Field(default=0.01, ge=0, le=100)
     """By what part of their bits answers of held-out chats may become dearer. Where they would by more, the weights go
-    back towards those before, as far as that takes; part of what was learnt goes with it. 0: whatever it costs."""
+    back towards those before, as far as that takes; part of what was learnt goes with it. Where fewer than 64 chats are
+    held out, chats that were learnt before the pairs, and do not begin as these do, make up for them. Of all together,
+    and of the held-out ones alone, the mean and its standard error count. 0: whatever it costs."""
     heldout: float = Field(default=0.1, ge=0, le=0.5)
     """Largest share of the pairs that is kept apart to measure with."""
+    max_bad: float = Field(default=0.01, ge=0, le=1)
+    """Greatest share of the records that may not fit, as of [[finetune.sources]]. They are named, counted and left out.
+    0: the first one ends the run."""
     optim: OptimConfig = OptimConfig(steps=200, lr=5e-6, batch_size=8, micro_batch_size=2, weight_decay=0.0)
     license: LicenseName = ""
     """Of the pairs, for the model card."""

@@ -31,15 +31,22 @@ def again(page: Any) -> Any:
     return page
 
 
-# whether an answer's first version of two is the one that the page's database says is shown
-SHOWS_THE_FIRST = """async () => {
+# reads the conversations that the page's database holds
+TALKS = """
   const answer = (request) => new Promise((done) => (request.onsuccess = () => done(request.result)));
   const [own] = await indexedDB.databases();
   const database = await answer(indexedDB.open(own.name));
   const talks = await answer(database.transaction("conversations").objectStore("conversations").getAll());
   database.close();
+"""
+
+# whether an answer's first version of two is the one that the page's database says is shown
+SHOWS_THE_FIRST = (
+    f"""async () => {{ {TALKS}"""
+    + """
   return talks.some(({ messages }) => messages.some(({ versions, shown }) => versions?.length === 2 && shown === 0));
 }"""
+)
 
 
 def another_tab(page: Any) -> Any:
@@ -338,12 +345,9 @@ def test_the_only_conversation_of_an_earlier_page_is_taken_over(open_page: Open)
     assert names(page) == ["old"]
 
 
-SHARED = """async () => {
-  const answer = (request) => new Promise((resolve) => (request.onsuccess = () => resolve(request.result)));
-  const [own] = await indexedDB.databases();
-  const database = await answer(indexedDB.open(own.name));
-  const talks = await answer(database.transaction("conversations").objectStore("conversations").getAll());
-  database.close();
+SHARED = (
+    f"""async () => {{ {TALKS}"""
+    + """
   await answer(indexedDB.deleteDatabase(own.name));
   const request = indexedDB.open("lilm", 1);
   request.onupgradeneeded = () => {
@@ -352,6 +356,7 @@ SHARED = """async () => {
   };
   (await answer(request)).close();
 }"""
+)
 
 
 def test_what_pages_of_one_host_kept_together_is_taken_over(short: Any) -> None:

@@ -11,8 +11,7 @@ from lilm.chat.tokens import ChatVocabulary, first_control
 from lilm.chat.turns import END, Turns, cut_template
 from lilm.errors import LilmError
 from lilm.recipe import FinetuneConfig
-from lilm.train.finetune.order import check_order
-from lilm.train.finetune.pairs import read_pairs
+from lilm.train.finetune.pairs import PairReader
 from lilm.train.finetune.sources import open_chats
 
 if TYPE_CHECKING:
@@ -80,8 +79,8 @@ def check_format(config: FinetuneConfig, base: Path, language: str) -> None:
     for source in files:
         for _ in open_chats(source, language, turns):
             pass
-    for pair in read_pairs(Path(preferred)) if preferred else ():
-        check_order(turns, pair.chosen, pair.where)
+    for _ in PairReader(Path(preferred), config.preference.max_bad, turns) if preferred else ():
+        pass
 
 
 def chat_vocabulary(tokenizer: "Tokenizer") -> ChatVocabulary:

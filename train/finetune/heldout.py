@@ -113,11 +113,14 @@ class HeldOutAnswers:
 
     def measure(self, model: Any) -> dict[str, float]:
         """Bits of the answers' tokens, with those that end them, per UTF-8 byte of the answers' text."""
+        return {ANSWERS: sum(self.nats(model)) / math.log(2) / self.n_bytes}
+
+    def nats(self, model: Any, what: str = "held-out chats") -> list[float]:
+        """Of each chat's answers. what: is measured, for the bar."""
         windows = [Window(number, chat.tokens.ids, chat.tokens.labels[:-1]) for number, chat in enumerate(self.chats)]
         total = sum(len(window.ids) - 1 for window in windows)
         with self.reporter.bar("measure", total) as bar:
-            nats = text_nats(model, windows, len(windows), on_tokens=lambda n: bar.advance(n, "tokens, held-out chats"))
-        return {ANSWERS: sum(nats) / math.log(2) / self.n_bytes}
+            return text_nats(model, windows, len(windows), on_tokens=lambda n: bar.advance(n, f"tokens, {what}"))
 
 
 def some_of(chats: Sequence[ReadChat], n_bytes: int) -> list[ReadChat]:

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from lilm.chat import Message
+from lilm.chat.turns import Turns
 from lilm.errors import LilmError
-from lilm.train.finetune.entries import entries
+from lilm.train.finetune.entries import Entry, entries
 from lilm.train.finetune.forms import system_of
 from lilm.train.finetune.messages import role_of, shown, to_messages
+from lilm.train.finetune.misfits import Misfits
+from lilm.train.finetune.order import check_order
 
 REMEDY = "give `chosen` and `rejected`, texts or lists of messages, beside `prompt` or `messages`"
 
@@ -28,42 +31,70 @@ class Pair:
         return self.chosen[:-1]
 
 
-def read_pairs(path: Path, left_out: Counter[str] | None = None) -> Iterator[Pair]:
-    """Those that teach nothing are counted in left_out by what they lack.
+class PairReader:
+    """Iterates over the pairs in a file.
 
-    Raises LilmError naming file and line, and when there is no pair at all.
+    max_bad: greatest share of the records that may not fit; 0: the first one ends it. turns: of the chat format that
+    they must fit; None: any order of roles does. records: how many were read. bad: the first of those that do not fit.
+    left_out: what is no pair to learn from, by what it lacks.
+    Iterating raises LilmError for what cannot be read, for more than `max_bad` of the records that do not fit, and when
+    there is no pair at all.
     """
-    missing: Counter[str] = Counter() if left_out is None else left_out
-    where = f"finetune.preference.path {path}"
-    if not path.is_file():
-        raise LilmError("no such file", where=where, remedy="correct the path")
-    found = 0
-    for one in entries(path):
-        if isinstance(one, LilmError):
-            raise one
-        place, entry = one
-        answers = [_answer(entry, key, place) for key in ("chosen", "rejected")]
-        asked = _asked(entry, answers[0])
+
+    def __init__(self, path: Path, max_bad: float = 0.0, turns: Turns | None = None) -> None:
+        self._path, self._turns = path, turns
+        self._misfits = Misfits(max_bad, "finetune.preference.max_bad")
+        self.bad, self.left_out = self._misfits.bad, self._misfits.left_out
+
+    @property
+    def records(self) -> int:
+        return self._misfits.records
+
+    def __iter__(self) -> Iterator[Pair]:
+        where = f"finetune.preference.path {self._path}"
+        if not self._path.is_file():
+            raise LilmError("no such file", where=where, remedy="correct the path")
+        found = 0
+        for entry in entries(self._path):
+            self._misfits.records += 1
+            try:
+                pair = self._of_entry(entry)
+            except LilmError as error:
+                self._misfits.refuse(error)
+                continue
+            if pair is not None:
+                found += 1
+                yield pair
+        self._misfits.judge()
+        if not found:
+            raise self._misfits.nothing("pair", where, REMEDY)
+
+    def _of_entry(self, entry: Entry) -> Pair | None:
+        """None where it teaches nothing. Raises LilmError when it does not fit."""
+        if isinstance(entry, LilmError):
+            raise entry
+        where, record = entry
+        answers = [_answer(record, key, where) for key in ("chosen", "rejected")]
+        asked = _asked(record, answers[0])
         if _ends_answered(asked) and any(_turn(answer[0])[0] == "assistant" for answer in answers):
-            missing["pairs whose prompt ends in an answer"] += 1
-            continue
+            self.left_out["pairs whose prompt ends in an answer"] += 1
+            return None
         counts: tuple[Counter[str], ...] = Counter(), Counter()
         chosen, rejected = (
-            _chat(system_of(entry), asked, answer, place, count) for answer, count in zip(answers, counts, strict=True)
+            _chat(system_of(record), asked, answer, where, count) for answer, count in zip(answers, counts, strict=True)
         )
-        missing.update(counts[0] | counts[1])  # what both say before their answers counts once
+        if chosen and self._turns is not None:
+            check_order(self._turns, chosen, where)
+        self.left_out.update(counts[0] | counts[1])  # what both say before their answers counts once
         if not chosen or not rejected:
-            continue
+            return None
         if chosen[:-1] != rejected[:-1]:
-            missing["pairs whose answers follow different words"] += 1
+            self.left_out["pairs whose answers follow different words"] += 1
         elif chosen == rejected:
-            missing["pairs of one answer twice"] += 1
+            self.left_out["pairs of one answer twice"] += 1
         else:
-            found += 1
-            yield Pair(chosen, rejected, place)
-    if not found:
-        why = ", ".join(f"{count} {what}" for what, count in missing.items())
-        raise LilmError("no pair in it" + (f" to learn from ({why})" if why else ""), where=where, remedy=REMEDY)
+            return Pair(chosen, rejected, where)
+        return None
 
 
 def _answer(entry: Mapping[str, Any], key: str, where: str) -> list[Any]:

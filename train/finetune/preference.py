@@ -1,7 +1,6 @@
 """Teaching which of two answers is preferred, and watching what it costs."""
 
 import math
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +14,13 @@ from lilm.chat.turns import Turns
 from lilm.errors import LilmError
 from lilm.pipeline.stage import Context
 from lilm.progress import Reporter
-from lilm.recipe import FinetuneConfig, PreferenceConfig
+from lilm.recipe import FinetuneConfig
 from lilm.report.units import count
-from lilm.train.finetune.heldout import ReadChat, beginning
+from lilm.train.finetune.checks.run import check_pairs
+from lilm.train.finetune.heldout import ReadChat
 from lilm.train.finetune.messages import counted
 from lilm.train.finetune.pair_loss import PairBatch, PairEngine, PairLoss
-from lilm.train.finetune.pairs import read_pairs
+from lilm.train.finetune.pairs import PairReader
 from lilm.train.finetune.token_pairs import TokenPair, rows, split_pairs, tokenise_pair
 from lilm.train.pack.packing import IGNORE
 from lilm.train.trainer.batches import BatchAt
@@ -36,17 +36,16 @@ DEAR = 0.01  # of the held-out answers' bits per byte; what costs more is told
 
 @dataclass(frozen=True)
 class Lesson:
-    """too_long: pairs that fit into no window. repeated: such as ask what is held out."""
+    """report: {"left_out", "misfits": as of `gather_chats`, "checks": of `check_pairs`, "too_long": pairs that fit into
+    no window, "repeated": such as ask what a held-out pair asks}."""
 
     learnt: list[TokenPair]
     heldout: list[TokenPair]
-    left_out: dict[str, int]
-    too_long: int
-    repeated: int
+    report: dict[str, Any]
 
 
 def read_preferences(
-    config: PreferenceConfig,
+    config: FinetuneConfig,
     heldout_chats: Sequence[ReadChat],
     turns: Turns,
     vocabulary: ChatVocabulary,
@@ -54,17 +53,21 @@ def read_preferences(
     context: Context,
 ) -> Lesson:
     """Says what is left out and held out. Raises LilmError for what is wrong in the file."""
-    left_out: Counter[str] = Counter()
-    pairs = [tokenise_pair(pair, turns, vocabulary) for pair in read_pairs(Path(config.path), left_out)]
-    for line in counted(left_out):
+    taught = config.preference
+    reader = PairReader(Path(taught.path), taught.max_bad, turns)
+    read = list(reader)
+    misfits = [error.line() for error in reader.bad]
+    for line in (*(f"does not fit: {misfit}" for misfit in misfits), *counted(reader.left_out)):
         context.reporter.say(f"  {line}")
+    kept, checks = check_pairs(read, [chat.messages for chat in heldout_chats], config.checks, context.reporter)
+    pairs = [tokenise_pair(pair, turns, vocabulary) for pair in kept]
     fitting = [pair for pair in pairs if pair.longest <= window]
-    apart = frozenset(beginning(chat.messages) for chat in heldout_chats)
-    learnt, heldout = split_pairs(fitting, config.heldout, apart)
+    learnt, heldout = split_pairs(fitting, taught.heldout)
     if not learnt:
         raise LilmError(
-            f"none of {len(pairs)} pairs is left to learn: {len(pairs) - len(fitting)} fit into no window",
-            where=f"finetune.preference.path {config.path}",
+            f"none of {len(read)} pairs is left to learn: {len(read) - len(kept)} ask what is held out, "
+            f"{len(pairs) - len(fitting)} fit into no window",
+            where=f"finetune.preference.path {taught.path}",
             remedy="raise finetune.sequence_length, or give more pairs",
         )
     lengths = [
@@ -75,7 +78,14 @@ def read_preferences(
         f"  {count(len(learnt))} pairs to learn, {count(len(heldout))} held out; chosen answers have {lengths[0]:.0f} "
         f"bytes, rejected ones {lengths[1]:.0f}"
     )
-    return Lesson(learnt, heldout, dict(left_out), len(pairs) - len(fitting), len(fitting) - len(learnt) - len(heldout))
+    report = {
+        "left_out": dict(reader.left_out),
+        "misfits": misfits,
+        "checks": checks,
+        "too_long": len(pairs) - len(fitting),
+        "repeated": len(fitting) - len(learnt) - len(heldout),
+    }
+    return Lesson(learnt, heldout, report)
 
 
 def answer_nats(model: Any, pairs: Sequence[TokenPair], dtype: str, reporter: Reporter) -> list[tuple[float, float]]:
@@ -158,15 +168,6 @@ def answer_lengths(
         f"{sizes['after']:.0f} after; {ended['before']:.0%} ended by themselves before, {ended['after']:.0%} after"
     )
     return {"answer_bytes": sizes, "answers_ended": ended, "answer_tokens": longest}, line
-
-
-def part_told(kept: float, rise: float, most: float) -> str:
-    """What is said of weights that went back on their way, see `part_way`."""
-    part = f"{kept:.0%}" if kept else "nothing"
-    return (
-        f"  held-out answers cost {rise:.1%} more bits than before, and finetune.preference.most_rise allows "
-        f"{most:.1%}: kept is {part} of what the pairs changed"
-    )
 
 
 def outcome(before: Mapping[str, Any], after: Mapping[str, Any], answers: str) -> tuple[dict[str, Any], list[str]]:

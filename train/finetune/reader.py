@@ -1,7 +1,6 @@
 """One source's records as chats: what does not fit is named and counted, up to a limit, and what teaches nothing is
 counted."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import chain, islice
 from typing import Any
@@ -12,11 +11,10 @@ from lilm.recipe import ChatSourceConfig
 from lilm.train.finetune.entries import Entry
 from lilm.train.finetune.forms import Form, known_form, told_form, turns_of
 from lilm.train.finetune.messages import Chat, shown, to_messages
+from lilm.train.finetune.misfits import Misfits
 from lilm.train.finetune.order import fitting
 from lilm.train.finetune.trees import Node, Rows, branches_of, tree_of
 
-BROKEN = "records that do not fit"
-NAMED = 5  # of them
 LOOKED_AT = 20  # records in which a form is looked for
 
 
@@ -35,26 +33,22 @@ class ChatReader:
     ) -> None:
         self._source, self._entries, self._language, self._turns = source, entries, language, turns
         self.form: Form | None = known_form(source)
-        self.records = 0
-        self.bad: list[LilmError] = []
-        self.left_out: Counter[str] = Counter()
+        self._misfits = Misfits(source.max_bad, f"max_bad of finetune source {source.name}")
+        self.bad, self.left_out = self._misfits.bad, self._misfits.left_out
+
+    @property
+    def records(self) -> int:
+        return self._misfits.records
 
     def __iter__(self) -> Iterator[Chat]:
         found = 0
         for chat in islice(self._chats(), self._source.limit or None):
             found += 1
             yield chat
-        self._judge()
+        self._misfits.judge()
         if not found:
-            if self.bad and self.left_out.total() == self.left_out[BROKEN]:
-                first = self.bad[0]
-                raise LilmError(f"{first.what}; no record fits", where=first.where, remedy=first.remedy)
-            why = ", ".join(f"{count} {what}" for what, count in self.left_out.items())
-            raise LilmError(
-                "no chat in it" + (f" to learn from ({why})" if why else ""),
-                where=self._source.path or f"finetune.sources {self._source.name}",
-                remedy="give a file with chats in which an assistant answers",
-            )
+            where = self._source.path or f"finetune.sources {self._source.name}"
+            raise self._misfits.nothing("chat", where, "give a file with chats in which an assistant answers")
 
     def described(self) -> str:
         """What the source is, in one line."""
@@ -65,7 +59,7 @@ class ChatReader:
     def _chats(self) -> Iterator[Chat]:
         rows = Rows(self._source, self._language)
         for entry in self._formed():
-            self.records += 1
+            self._misfits.records += 1
             yield from self._of_entry(entry, rows)
         for root in rows.roots(self.left_out):
             yield from self._of_tree(root)
@@ -129,19 +123,5 @@ class ChatReader:
         return [Chat(messages, where, self._source.name)] if messages else []
 
     def _refuse(self, error: LilmError) -> list[Chat]:
-        self.left_out[BROKEN] += 1
-        self.bad += [error] if len(self.bad) < NAMED else []
-        if not self._source.max_bad:
-            self._judge()
+        self._misfits.refuse(error)
         return []
-
-    def _judge(self) -> None:
-        count = self.left_out[BROKEN]
-        if count > self._source.max_bad * self.records:
-            first = self.bad[0]
-            raise LilmError(
-                first.what + (f"; of {self.records} records {count} do not fit" if count > 1 else ""),
-                where=first.where,
-                remedy=f"{first.remedy}, or raise max_bad ({self._source.max_bad:g}) of finetune source "
-                f"{self._source.name}",
-            )

@@ -23,9 +23,9 @@ def check(config: FinetuneConfig, context: Context) -> None:
     for source in config.sources:
         check_chat_source(source, context.language)
     if config.preference.path:
-        from lilm.train.finetune.pairs import read_pairs
+        from lilm.train.finetune.pairs import PairReader
 
-        for _ in read_pairs(Path(config.preference.path)):
+        for _ in PairReader(Path(config.preference.path), config.preference.max_bad):
             pass
     _evaluation_files(config)
 

@@ -18,7 +18,7 @@ from lilm.train.finetune.format import Format
 from lilm.train.finetune.heldout import ANSWERS
 from lilm.train.finetune.lessons import Lessons, read_lessons
 from lilm.train.finetune.masking import ChatSequences
-from lilm.train.finetune.part_way import go_part_way, write_weights
+from lilm.train.finetune.part_way import Witnesses, keep_allowed, write_weights
 from lilm.train.finetune.preference import (
     Lesson,
     answer_lengths,
@@ -27,7 +27,6 @@ from lilm.train.finetune.preference import (
     pair_batches,
     pair_engine,
     pair_figures,
-    part_told,
     read_preferences,
 )
 from lilm.train.finetune.store import write_chats, write_heldout
@@ -90,7 +89,7 @@ def teach(pupil: Pupil, config: FinetuneConfig, inputs: Mapping[str, Path], out_
     pairs = None
     if config.preference.path:
         heldout = lessons.split.heldout
-        pairs = read_preferences(config.preference, heldout, turns, pupil.vocabulary, window, context)
+        pairs = read_preferences(config, heldout, turns, pupil.vocabulary, window, context)
     learnt = [chat.tokens for chat in lessons.split.learnt]
     sequences = ChatSequences(learnt, window, context.seed)
     digest = sha256_file(inputs["pretrain"] / "tokenizer.json")
@@ -207,14 +206,17 @@ class _Work:
 
         begun = self.out_dir / "checkpoints" / BEGUN
         write_weights(model, begun)
+        witnesses = None
+        if taught.most_rise:
+            asked_in_pairs = [pair.pair.asked for pair in (*pairs.learnt, *pairs.heldout)]
+            some = len(measured.chats) if measured else 0
+            witnesses = Witnesses.ask(model, self.lessons.split, some, asked_in_pairs, reporter)
         metrics, _ = self._train(job, logbook)
-        first, last, kept = metrics[0], metrics[-1], 1.0
-        if measured and 0 < taught.most_rise < last[ANSWERS] / first[ANSWERS] - 1:
-            kept = go_part_way(
-                model, begun, lambda: measured.measure(model)[ANSWERS] / first[ANSWERS] - 1, taught.most_rise
-            )
-            reporter.say(part_told(kept, last[ANSWERS] / first[ANSWERS] - 1, taught.most_rise))
-            last = measure()
+        first, last = metrics[0], metrics[-1]
+        kept, rises = 1.0, dict[str, Any]()
+        if witnesses is not None:
+            kept, rises = keep_allowed(model, begun, witnesses, taught.most_rise, reporter)
+            last = measure() if kept < 1 else last
         after = asked.ended_answers(model, longest)
         figures, said = outcome(first, last, ANSWERS)
         if before:
@@ -225,14 +227,14 @@ class _Work:
         counts: dict[str, Any] = {
             "loss": taught.loss,
             "kept": kept,
+            **rises,
             "pairs": len(pairs.learnt),
             "heldout": len(pairs.heldout),
-            "left_out": pairs.left_out,
+            **pairs.report,
         }
         texts = ([text for text, _ in answers] for answers in (before, after))
         volatile = logbook.end(asked.table(*texts)[: config.samples])
-        report = {**counts, "too_long": pairs.too_long, "repeated": pairs.repeated, **figures}
-        return report, tuple(f"{PREFERENCE}/{name}" for name in volatile)
+        return {**counts, **figures}, tuple(f"{PREFERENCE}/{name}" for name in volatile)
 
     def _train(self, job: Callable[[torch.nn.Module], Job], logbook: Logbook) -> tuple[Metrics, float]:
         """The job is made for what learns: the model, or an adapter over it, which is merged at the end."""

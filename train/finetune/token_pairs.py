@@ -44,20 +44,12 @@ def _last_answer(chat: TokenisedChat) -> TokenisedChat:
     return TokenisedChat(chat.ids, kept + [IGNORE] * (len(chat.ids) - stop))
 
 
-def split_pairs(
-    pairs: Sequence[TokenPair], share: float, heldout_chats: frozenset[str]
-) -> tuple[list[TokenPair], list[TokenPair]]:
-    """(those to learn, those held out): pairs with one question go together, and such as hold a held-out chat, by the
-    hash of its beginning, are in neither part."""
-    clean = [
-        pair
-        for pair in pairs
-        if not heldout_chats & {beginning(chat) for chat in (pair.pair.chosen, pair.pair.rejected)}
-    ]
-    keys = [beginning(pair.pair.asked) for pair in clean]
-    apart = choose_apart(keys, [True] * len(clean), [0] * len(clean), share)
-    learnt = [pair for key, pair in zip(keys, clean, strict=True) if key not in apart]
-    return learnt, [clean[at] for at in apart.values()]
+def split_pairs(pairs: Sequence[TokenPair], share: float) -> tuple[list[TokenPair], list[TokenPair]]:
+    """(those to learn, those held out): of pairs with one question, one is held out or all are learnt."""
+    keys = [beginning(pair.pair.asked) for pair in pairs]
+    apart = choose_apart(keys, [True] * len(pairs), [0] * len(pairs), share)
+    learnt = [pair for key, pair in zip(keys, pairs, strict=True) if key not in apart]
+    return learnt, [pairs[at] for at in apart.values()]
 
 
 def rows(chats: Sequence[TokenisedChat]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

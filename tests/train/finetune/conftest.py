@@ -69,6 +69,18 @@ def chat_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def whole_and_broken_off(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of pairs: whole answers, and the same broken off, which the model often finds likelier: there is less to
+    say."""
+    said = {one[0]["content"]: one[1]["content"] for one in chats("ja", 900, 5)}
+    short = [(asked, answer) for asked, answer in said.items() if 12 < len(answer) < 40][:110]
+    entries = [{"prompt": asked, "chosen": answer, "rejected": answer[:-5]} for asked, answer in short]
+    path = tmp_path_factory.mktemp("pairs") / "pairs.jsonl"
+    path.write_text("".join(json.dumps(entry) + "\n" for entry in entries), encoding="utf-8")
+    return path
+
+
 @pytest.fixture
 def tune(tune_inputs: dict[str, Path], chat_file: Path) -> Tune:
     """tune(folder, **keys of [finetune]) runs the stage in `folder`, by one thread."""

@@ -2,7 +2,6 @@
 
 import io
 import json
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +14,16 @@ from lilm.errors import LilmError
 from lilm.pipeline.hashing import sha256_file
 from lilm.pipeline.stage import Context
 from lilm.progress import Reporter
-from lilm.recipe import FinetuneConfig, PreferenceConfig
+from lilm.recipe import ChecksConfig, FinetuneConfig, PreferenceConfig
 from lilm.train.finetune import stage
-from lilm.train.finetune.heldout import ANSWERS, beginning
+from lilm.train.finetune.checks.run import check_pairs
+from lilm.train.finetune.heldout import ANSWERS
 from lilm.train.finetune.masking import TokenisedChat
 from lilm.train.finetune.messages import JOINED
 from lilm.train.finetune.pair_loss import PairBatch, PairLoss
-from lilm.train.finetune.pairs import Pair, read_pairs
+from lilm.train.finetune.pairs import Pair, PairReader
 from lilm.train.finetune.preference import CHOSEN, IN_ALL, PREFERRED
 from lilm.train.finetune.token_pairs import TokenPair, rows, split_pairs
-from lilm.train.stories import chats
 from tests.train.finetune.conftest import KillingReporter, Tune
 
 ASKED, ANSWERED = {"role": "user", "content": "空は？"}, {"role": "assistant", "content": "青い。"}
@@ -47,7 +46,7 @@ def written(path: Path, *entries: Any) -> Path:
     ],
 )
 def test_pairs_of_other_tools(tmp_path: Path, entry: dict[str, Any]) -> None:
-    (pair,) = read_pairs(written(tmp_path / "pairs.jsonl", entry))
+    (pair,) = PairReader(written(tmp_path / "pairs.jsonl", entry))
     assert (pair.chosen, pair.rejected) == ([ASKED, ANSWERED], [ASKED, WORSE])
 
 
@@ -64,7 +63,7 @@ SYSTEM = {"role": "system", "content": "短く。"}
     ],
 )
 def test_a_system_message_beside_the_prompt_is_read_first(tmp_path: Path, entry: dict[str, Any]) -> None:
-    (pair,) = read_pairs(written(tmp_path / "pairs.jsonl", entry))
+    (pair,) = PairReader(written(tmp_path / "pairs.jsonl", entry))
     assert (pair.chosen, pair.rejected) == ([SYSTEM, ASKED, ANSWERED], [SYSTEM, ASKED, WORSE])
 
 
@@ -77,19 +76,17 @@ def test_a_system_message_beside_the_prompt_is_read_first(tmp_path: Path, entry:
     ],
 )
 def test_no_answer_is_learnt_twice_in_one(tmp_path: Path, entry: dict[str, Any]) -> None:
-    left_out: Counter[str] = Counter()
     answered = {"messages": [ASKED, {**ANSWERED, "content": "高い。"}], "chosen": "青い。", "rejected": "赤い。"}
-    (pair,) = read_pairs(written(tmp_path / "pairs.jsonl", entry, answered), left_out)
+    (pair,) = reader = PairReader(written(tmp_path / "pairs.jsonl", entry, answered))
     assert (pair.chosen, pair.rejected) == ([ASKED, ANSWERED], [ASKED, WORSE])
-    assert left_out == {"pairs whose prompt ends in an answer": 1}
+    assert reader.left_out == {"pairs whose prompt ends in an answer": 1}
 
 
 def test_what_both_answers_follow_is_counted_once(tmp_path: Path) -> None:
-    left_out: Counter[str] = Counter()
     entry = {"prompt": [ASKED, ASKED], "chosen": "青い。", "rejected": "赤い。"}
-    (pair,) = read_pairs(written(tmp_path / "pairs.jsonl", entry), left_out)
+    (pair,) = reader = PairReader(written(tmp_path / "pairs.jsonl", entry))
     assert pair.asked == [{**ASKED, "content": "\n".join([ASKED["content"]] * 2)}]
-    assert left_out == {JOINED: 1}
+    assert reader.left_out == {JOINED: 1}
 
 
 FIRST, SECOND = {"role": "user", "content": "海は？"}, {"role": "assistant", "content": "広い。"}
@@ -112,7 +109,7 @@ def test_nothing_of_a_prompt_is_lost_beside_answers_of_several_messages(
     tmp_path: Path, prompt: Any, before: list[dict[str, str]]
 ) -> None:
     entry = {"prompt": prompt, "chosen": [*before, ANSWERED], "rejected": [*before, WORSE]}
-    (pair,) = read_pairs(written(tmp_path / "pairs.jsonl", entry))
+    (pair,) = PairReader(written(tmp_path / "pairs.jsonl", entry))
     head = [SYSTEM] if isinstance(prompt, list) and SYSTEM in prompt else []
     assert (pair.asked, pair.chosen[-1], pair.rejected[-1]) == ([*head, FIRST, SECOND, ASKED], ANSWERED, WORSE)
 
@@ -129,22 +126,96 @@ def test_pairs_that_the_format_has_no_place_for_are_named_before_any_stage(
 
 
 def test_what_teaches_nothing_is_counted_and_what_is_wrong_is_named(tmp_path: Path) -> None:
-    left_out: Counter[str] = Counter()
     same, empty = {**GOOD, "rejected": "青い。"}, {**GOOD, "rejected": " "}
     other = {"chosen": [ASKED, ANSWERED], "rejected": [{**ASKED, "content": "海は？"}, WORSE]}
     path = written(tmp_path / "pairs.jsonl", same, empty, other, GOOD)
-    assert len(list(read_pairs(path, left_out))) == 1
-    assert left_out == {
+    reader = PairReader(path)
+    assert len(list(reader)) == 1
+    assert reader.left_out == {
         "pairs of one answer twice": 1,
         "empty answers": 1,
         "pairs whose answers follow different words": 1,
     }
     for entry in ({"prompt": "空は？", "chosen": "青い。"}, {"chosen": "青い。", "rejected": "赤い。"}):
         with pytest.raises(LilmError, match="no ") as caught:
-            list(read_pairs(written(tmp_path / "bad.jsonl", GOOD, entry)))
+            list(PairReader(written(tmp_path / "bad.jsonl", GOOD, entry)))
         assert str(caught.value.where).endswith("bad.jsonl:2")
     with pytest.raises(LilmError, match=r"no pair in it to learn from \(1 pairs of one answer twice\)"):
-        list(read_pairs(written(tmp_path / "none.jsonl", same)))
+        list(PairReader(written(tmp_path / "none.jsonl", same)))
+
+
+def test_few_pairs_that_do_not_fit_are_named_counted_and_left_out(tune: Tune, tmp_path: Path) -> None:
+    path = written(tmp_path / "pairs.jsonl", *[GOOD] * 130, {**GOOD, "prompt": [ASKED, SYSTEM]}, *[GOOD] * 130)
+    with path.open("a") as file:
+        file.write('{"prompt": "空は？", \n')
+    said = io.StringIO()
+    optim = {"steps": 1, "lr": 1e-3, "batch_size": 4}
+    keys = {"optim": optim, "preference": {"path": str(path), "heldout": 0, "optim": optim}}
+    figures = tune(tmp_path / "out", reporter=Reporter(Console(file=said, width=500)), **keys).measurements
+    assert figures["preference"]["pairs"] == 260
+    assert figures["preference"]["left_out"] == {"records that do not fit": 2}
+    first, second = figures["preference"]["misfits"]
+    assert first.startswith(f"{path}:131: a message of system after user")
+    assert second.startswith(f"{path}:262: not JSON")
+    assert f"  does not fit: {first}\n" in said.getvalue()
+    assert "  left out: 2 records that do not fit\n" in said.getvalue()
+
+
+@pytest.mark.parametrize(("max_bad", "counted"), [(0.01, "; of 100 records 2 do not fit"), (0, "")])
+def test_many_that_do_not_fit_end_the_run_with_the_first(tmp_path: Path, max_bad: float, counted: str) -> None:
+    bad = {**GOOD, "chosen": None}
+    path = written(tmp_path / "pairs.jsonl", GOOD, bad, *[GOOD] * 97, bad)
+    chat = written(tmp_path / "chats.jsonl", {"messages": [ASKED, ANSWERED]})
+    sources = [{"name": "x", "format": "messages", "path": str(chat)}]
+    preference = {"path": str(path), "max_bad": max_bad}
+    config = FinetuneConfig.model_validate({"sources": sources, "preference": preference})
+    with pytest.raises(LilmError) as caught:
+        stage.check(config, Context(0, 1, "ja", "en", Reporter(Console(quiet=True))))
+    assert (caught.value.where, caught.value.what) == (f"{path}:2", f"no 'chosen' but None{counted}")
+    assert "raise finetune.preference.max_bad" in caught.value.remedy
+
+
+def test_pairs_that_ask_what_must_not_be_learnt_are_dropped(tune: Tune, tmp_path: Path) -> None:
+    """Questions of held-out chats, to which other answers are better, and of an evaluation file."""
+    one_step = {"steps": 1, "lr": 1e-3, "batch_size": 4}
+    tune(tmp_path / "plain", optim=one_step)
+    heldout = json.loads((tmp_path / "plain" / "heldout.json").read_text())["chats"]
+    asked = [next(turn["content"] for turn in chat if turn["role"] == "user") for chat in heldout]
+    evaluated = "時間管理能力を向上させるには、毎日どのような習慣を身につければいいですか？三つ挙げてください。"
+    (tmp_path / "questions.txt").write_text(evaluated, encoding="utf-8")
+    other = [f"{name}の鳴き声を、知っているだけ挙げてください。" for name in ("犬", "猫", "馬", "牛", "羊", "鳥")]
+    near = evaluated.replace("三つ", "五つ")
+    path = written(tmp_path / "pairs.jsonl", *({**GOOD, "prompt": text} for text in (*asked, near, *other)))
+    keys: dict[str, Any] = {"optim": one_step, "preference": {"path": str(path), "heldout": 0, "optim": one_step}}
+    keys["checks"] = {"path": [str(tmp_path / "questions.txt")]}
+    said = io.StringIO()
+    reporter = Reporter(Console(file=said, width=500))
+    figures = tune(tmp_path / "out", reporter=reporter, **keys).measurements["preference"]
+    assert len(asked) > 15 and figures["pairs"] == len(other)
+    checks = figures["checks"]
+    assert {key: (check["action"], check["found"]) for key, check in checks.items()} == {
+        "evaluation": ("drop", 1),
+        "held_out": ("drop", len(asked)),
+    }
+    (sample,) = checks["evaluation"]["samples"]
+    assert (sample["where"], sample["text"]) == (f"{path}:{len(asked) + 1}", "青い。")
+    assert "  pairs, evaluation questions: 1, dropped; " in said.getvalue()
+    told = f"  pairs, questions of held-out chats: {len(asked)}, dropped; {path}:1: asks what a held-out chat asks: 「"
+    assert told in said.getvalue()
+    keys["checks"]["evaluation"] = "keep"
+    assert tune(tmp_path / "kept", **keys).measurements["preference"]["pairs"] == len(other) + 1
+
+
+def test_passages_of_an_evaluation_in_either_answer_count(tmp_path: Path) -> None:
+    passage = "月は地球の周りを回る天体で、太陽の光を反射して明るく見えます。およそ一か月で満ち欠けします。"
+    (tmp_path / "texts.txt").write_text(passage, encoding="utf-8")
+    answers = [("青い。", f"はい。{passage}"), (passage, "赤い。"), ("青い。", "赤い。")]
+    pairs = [
+        Pair([ASKED, {**ANSWERED, "content": chosen}], [ASKED, {**ANSWERED, "content": rejected}], f"a:{at}")
+        for at, (chosen, rejected) in enumerate(answers)
+    ]
+    kept, _ = check_pairs(pairs, [], ChecksConfig(path=(str(tmp_path / "texts.txt"),)), Reporter(Console(quiet=True)))
+    assert [pair.where for pair in kept] == ["a:2"]
 
 
 def test_pairs_without_chats_are_refused_in_the_recipe() -> None:
@@ -152,17 +223,15 @@ def test_pairs_without_chats_are_refused_in_the_recipe() -> None:
         FinetuneConfig.model_validate({"preference": {"path": "pairs.jsonl"}})
 
 
-def test_one_question_is_on_one_side_and_held_out_chats_are_on_none() -> None:
+def test_one_question_is_on_one_side() -> None:
     nothing = TokenisedChat([], [])
     pairs = [
         TokenPair(Pair([{**ASKED, "content": f"質問{at // 2}"}, ANSWERED], [ASKED, WORSE], ""), nothing, nothing)
         for at in range(40)
     ]
-    chat = [{**ASKED, "content": "質問 7"}, ANSWERED]
-    learnt, heldout = split_pairs(pairs, 0.2, frozenset({beginning(chat)}))
+    learnt, heldout = split_pairs(pairs, 0.2)
     asked, apart = ({pair.pair.asked[0]["content"] for pair in part} for part in (learnt, heldout))
-    assert len(heldout) == len(apart) == 3 and not asked & apart
-    assert "質問7" not in asked | apart
+    assert len(heldout) == len(apart) == 4 and not asked & apart
     assert len(learnt) == 32
 
 
@@ -207,21 +276,15 @@ def test_the_loss_is_that_of_its_paper(loss: str) -> None:
     torch.testing.assert_close(gradient, expected, rtol=1e-4, atol=1e-6)
 
 
-def whole_and_broken_off(path: Path) -> Path:
-    """Whole answers, and the same broken off, which the model often finds likelier: there is less to say."""
-    said = {one[0]["content"]: one[1]["content"] for one in chats("ja", 900, 5)}
-    short = [(asked, answer) for asked, answer in said.items() if 12 < len(answer) < 40][:110]
-    entries = [{"prompt": asked, "chosen": answer, "rejected": answer[:-5]} for asked, answer in short]
-    return written(path, *entries)
-
-
-def test_the_preferred_kind_wins_and_little_is_forgotten(tune: Tune, tmp_path: Path) -> None:
+def test_the_preferred_kind_wins_and_little_is_forgotten(
+    tune: Tune, whole_and_broken_off: Path, tmp_path: Path
+) -> None:
     keys = {
         "optim": {"steps": 60, "lr": 1e-2, "batch_size": 4},
         "eval_every": 20,
         "checkpoint_every": 10,
         "preference": {
-            "path": str(whole_and_broken_off(tmp_path / "pairs.jsonl")),
+            "path": str(whole_and_broken_off),
             "heldout": 0.3,
             "optim": {"steps": 80, "lr": 3e-3, "batch_size": 4, "weight_decay": 0.0},
         },
@@ -246,30 +309,10 @@ def test_the_preferred_kind_wins_and_little_is_forgotten(tune: Tune, tmp_path: P
     assert "nats per pair" in page and "chosen" in page
 
 
-def test_what_pairs_changed_is_kept_as_far_as_held_out_answers_allow(tune: Tune, tmp_path: Path) -> None:
-    keys: dict[str, Any] = {"optim": {"steps": 60, "lr": 1e-2, "batch_size": 4}, "heldout": 0.2, "eval_every": 60}
-    pairs = {
-        "path": str(whole_and_broken_off(tmp_path / "pairs.jsonl")),
-        "loss": "simpo",
-        "chosen_weight": 0.0,
-        "heldout": 0.3,
-        "optim": {"steps": 30, "lr": 3e-3, "batch_size": 4, "weight_decay": 0.0},
-    }
-    said = io.StringIO()
-    reporter = Reporter(Console(file=said, width=200))
-    found = {
-        most: tune(tmp_path / str(most), reporter=reporter, **keys, preference={**pairs, "most_rise": most})
-        for most in (0, 0.02)
-    }
-    whole, part = (found[most].measurements["preference"] for most in (0, 0.02))
-    assert whole["kept"] == 1 and whole["heldout_rise"] > 0.05
-    assert 0 < part["kept"] < 1 and part["heldout_rise"] <= 0.02
-    assert whole[IN_ALL]["after"] >= part[IN_ALL]["after"] > part[IN_ALL]["before"]
-    assert f"allows 2.0%: kept is {part['kept']:.0%} of what the pairs changed" in said.getvalue()
-
-
-def test_killed_among_the_pairs_it_ends_in_the_same_bytes(tune: Tune, tmp_path: Path) -> None:
-    pairs = {"path": str(whole_and_broken_off(tmp_path / "pairs.jsonl")), "optim": {"steps": 6, "lr": 1e-3}}
+def test_killed_among_the_pairs_it_ends_in_the_same_bytes(
+    tune: Tune, whole_and_broken_off: Path, tmp_path: Path
+) -> None:
+    pairs = {"path": str(whole_and_broken_off), "optim": {"steps": 6, "lr": 1e-3}}
     pairs["optim"]["batch_size"] = 4
     keys = {"optim": {"steps": 4, "lr": 1e-2, "batch_size": 4}, "checkpoint_every": 2, "preference": pairs}
     artifact = tune(tmp_path / "whole", **keys)

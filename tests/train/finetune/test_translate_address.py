@@ -14,7 +14,7 @@ from rich.console import Console
 
 from lilm.demo.api.serve import api_server
 from lilm.errors import LilmError
-from lilm.llamacpp.chat import ChatEngine
+from lilm.llamacpp.pool import ChatPool
 from lilm.progress import Reporter
 from lilm.recipe import SamplingConfig
 from lilm.train.finetune.translate import address
@@ -244,4 +244,4 @@ def test_a_gguf_file_is_asked_and_nothing_twice(tiny: Path, chats: Path, monkeyp
     for why in ("it translated none of the first 10 chats", "it translated none of 10 chats"):
         with pytest.raises(LilmError, match=f"model-f16.gguf: {why}"):
             translate(order, None, Reporter(Console(quiet=True)))
-        monkeypatch.setattr(ChatEngine, "write", None)
+        monkeypatch.setattr(ChatPool, "write", None)

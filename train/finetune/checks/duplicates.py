@@ -2,7 +2,9 @@
 
 import unicodedata
 from collections import defaultdict
+from collections.abc import Sequence
 
+from lilm.chat import Message
 from lilm.recipe import DecontaminateConfig
 from lilm.temporary import temporary_folder
 from lilm.train.corpus.duplicates.minhash import near_duplicate_leaders
@@ -57,6 +59,24 @@ def evaluation(material: Material) -> Found:
         for entry in evaluation_entries(file)
         if len(folded := fold(entry)) >= SHORTEST
     ]
+    found = _asks_again(material, known)
+    for number, chat in enumerate(material.chats):
+        held = next((held for message in chat.messages if (held := ngrams.find(message["content"]))), None)
+        if held:
+            found.setdefault(number, f"「{held[0]}」 stands in {held[1]}")
+    return found
+
+
+def held_out(material: Material, heldout: Sequence[Sequence[Message]]) -> Found:
+    """Chats with a question that is nearly one of the chats `heldout`; their first questions, which tell conversations
+    apart, count when they are short, too."""
+    asked = [[fold(message["content"]) for message in chat if message["role"] == "user"] for chat in heldout]
+    known = {text for chat in asked for at, text in enumerate(chat) if len(text) >= SHORTEST or (text and not at)}
+    return _asks_again(material, [(text, "a held-out chat") for text in sorted(known)])
+
+
+def _asks_again(material: Material, known: Sequence[tuple[str, str]]) -> Found:
+    """known: (folded question, who asks it)."""
     asked = [(number, question) for number, chat in enumerate(material.chats) for question in questions(chat)]
     texts = [*(text for text, _ in known), *(fold(question) for _, question in asked)]
     leaders = near_duplicate_leaders(texts, threshold=material.config.similarity).tolist() if texts else []
@@ -64,10 +84,6 @@ def evaluation(material: Material) -> Found:
     for (number, _), leader in zip(asked, leaders[len(known) :], strict=True):
         if leader < len(known):
             found.setdefault(number, f"asks what {known[leader][1]} asks: 「{known[leader][0][:40]}」")
-    for number, chat in enumerate(material.chats):
-        held = next((held for message in chat.messages if (held := ngrams.find(message["content"]))), None)
-        if held:
-            found.setdefault(number, f"「{held[0]}」 stands in {held[1]}")
     return found
 
 

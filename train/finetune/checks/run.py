@@ -1,18 +1,21 @@
 """All rules over all chats, one after the other: what one drops, the next ones do not see."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
+from lilm.chat import Message
 from lilm.errors import LilmError
 from lilm.progress import Reporter
 from lilm.recipe import ChecksConfig
 from lilm.train.corpus.sample import sample
 from lilm.train.finetune.checks import answers, duplicates, translation
 from lilm.train.finetune.checks.language import language_mix, other_language, tell_languages
-from lilm.train.finetune.checks.material import Material, Rule
+from lilm.train.finetune.checks.material import Found, Material, Rule
 from lilm.train.finetune.checks.material import answers as answers_of
 from lilm.train.finetune.messages import Chat
+from lilm.train.finetune.pairs import Pair
 
 SAMPLES = 3
 SAMPLE_CHARS = 160
@@ -59,18 +62,54 @@ def check_chats(
     for key, (title, rule) in RULES.items():
         if (key in JAPANESE and language != translation.JAPANESE) or (key == "evaluation" and not config.path):
             continue
-        found, action = rule(material), getattr(config, key)
-        samples = [_sample(material.chats[number], why) for number, why in list(found.items())[:SAMPLES]]
-        figures["rules"][key] = {"action": action, "found": len(found), "samples": samples}
+        found = rule(material)
+        figures["rules"][key] = looked = _looked(material, found, getattr(config, key))
         if not found:
             clean.append(title)
             continue
-        done = "dropped" if action == "drop" else "kept"
-        reporter.say(f"  {title}: {len(found)}, {done}; {samples[0]['where']}: {samples[0]['why']}")
-        material = material.without(found) if action == "drop" else material
+        reporter.say(_told(title, looked))
+        material = material.without(found) if looked["action"] == "drop" else material
     if clean:
         reporter.say(f"  found no {', '.join(clean)}")
     return list(material.chats), figures
+
+
+def check_pairs(
+    pairs: Sequence[Pair], heldout: Sequence[Sequence[Message]], config: ChecksConfig, reporter: Reporter
+) -> tuple[list[Pair], dict[str, Any]]:
+    """(the pairs that ask nothing that must not be learnt, {"evaluation", "held_out": what was found, as the rules of
+    `check_chats`}). Says a line for either that found something.
+
+    heldout: the held-out chats. A pair that asks what one of them asks is dropped whatever its answers are; one like
+    the evaluation files is, where chats are.
+    """
+    chats = [Chat([*pair.chosen, pair.rejected[-1]], pair.where, "preference") for pair in pairs]
+    material = Material(chats, [("", 0.0)] * len(chats), config, "", "")
+    left, figures = list(pairs), {}
+    rules: dict[str, tuple[str, Rule]] = {
+        "evaluation": RULES["evaluation"],
+        "held_out": ("questions of held-out chats", partial(duplicates.held_out, heldout=heldout)),
+    }
+    for key, (title, rule) in rules.items():
+        found, action = rule(material), config.evaluation if key == "evaluation" else "drop"
+        figures[key] = _looked(material, found, action)
+        if found:
+            reporter.say(_told(f"pairs, {title}", figures[key]))
+        if action == "drop":
+            material = material.without(found)
+            left = [pair for number, pair in enumerate(left) if number not in found]
+    return left, figures
+
+
+def _looked(material: Material, found: Found, action: str) -> dict[str, Any]:
+    """What a rule found, for reports."""
+    samples = [_sample(material.chats[number], why) for number, why in list(found.items())[:SAMPLES]]
+    return {"action": action, "found": len(found), "samples": samples}
+
+
+def _told(title: str, looked: Mapping[str, Any]) -> str:
+    done, first = "dropped" if looked["action"] == "drop" else "kept", looked["samples"][0]
+    return f"  {title}: {looked['found']}, {done}; {first['where']}: {first['why']}"
 
 
 def _sample(chat: Chat, why: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ from lilm.errors import LilmError
 from lilm.train.finetune.translate.patience import GAVE_UP, LONGEST_WAIT, asked_wait, backoff
 from lilm.train.finetune.translate.translators import Reply, Request
 
+REQUESTS = 4  # at once
 TRIES = 8  # of one request, minutes in all
 TIMEOUT = httpx.Timeout(600.0, connect=10.0)  # a long text by a slow model, in seconds
 LARGEST = 8 * 2**20  # bytes of an answer
@@ -31,7 +32,7 @@ class AddressTranslator:
     Raises LilmError for an address that is none.
     """
 
-    def __init__(self, url: str, model: str = "", key: str = "", parallel: int = 4, pause: float = 1.0) -> None:
+    def __init__(self, url: str, model: str = "", key: str = "", parallel: int = REQUESTS, pause: float = 1.0) -> None:
         self.name = url = url.rstrip("/")
         self.parallel, self._model, self._pause = parallel, model, pause
         try:

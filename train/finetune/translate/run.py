@@ -8,11 +8,12 @@ from typing import Any
 
 from lilm import __version__
 from lilm.errors import LilmError
+from lilm.llamacpp.pool import PARALLEL
 from lilm.pipeline.hashing import sha256_file
 from lilm.progress import Reporter
 from lilm.recipe import ChatSourceConfig, FinetuneConfig, Recipe
 from lilm.train.finetune.sources import chat_files, find_source
-from lilm.train.finetune.translate.address import AddressTranslator
+from lilm.train.finetune.translate.address import REQUESTS, AddressTranslator
 from lilm.train.finetune.translate.chat import TRIES, ChatTranslator
 from lilm.train.finetune.translate.glossary import Glossary, read_glossary
 from lilm.train.finetune.translate.pairs import read_pairs
@@ -29,7 +30,8 @@ _CODE = re.compile(r"[a-z]{2,3}")
 @dataclass(frozen=True)
 class Order:
     """dataset, old: a file or a source of the recipe. model: a GGUF file, or with url its name there. language,
-    base_language: "" for the recipe's. keep_old: for a chat that fails. limit: chats, 0 for all."""
+    base_language: "" for the recipe's. keep_old: for a chat that fails. parallel: answers at once, None for what suits
+    the translator. limit: chats, 0 for all."""
 
     dataset: str
     out: Path
@@ -44,7 +46,7 @@ class Order:
     keep_old: bool = True
     back: bool = True
     min_score: float = 0.0
-    parallel: int = 4
+    parallel: int | None = None
     limit: int = 0
     n_ctx: int = 4096
     force: bool = False
@@ -109,9 +111,9 @@ def _language(code: str, where: str) -> str:
 
 def _translator(order: Order) -> Translator:
     if not order.url:
-        return GgufTranslator(Path(order.model), order.n_ctx)
+        return GgufTranslator(Path(order.model), order.n_ctx, parallel=order.parallel or PARALLEL)
     key = os.environ.get(order.api_key_env, "").strip() if order.api_key_env else ""
-    return AddressTranslator(order.url, order.model, key, order.parallel)
+    return AddressTranslator(order.url, order.model, key, order.parallel or REQUESTS)
 
 
 def _described(source: ChatSourceConfig, limit: int) -> dict[str, Any]:

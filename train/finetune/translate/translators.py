@@ -1,12 +1,14 @@
 """Who translates: what is asked and answered, whoever it is, and a GGUF model on this machine."""
 
+import asyncio
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from lilm.gguf_parts import parts_of
 from lilm.llamacpp.answers import Order
-from lilm.llamacpp.chat import ChatEngine, Unanswerable
+from lilm.llamacpp.chat import Unanswerable
+from lilm.llamacpp.pool import PARALLEL, ChatPool
 from lilm.pipeline.hashing import sha256_file
 from lilm.recipe import SamplingConfig
 
@@ -58,15 +60,15 @@ class Translator(Protocol):
 
 
 class GgufTranslator:
-    """A GGUF file with a chat template, in a child process, asked one after another. Raises LilmError as ChatEngine."""
+    """A GGUF file with a chat template, in a child process that writes `parallel` answers at once. Raises LilmError as
+    ChatPool."""
 
-    parallel = 1
-
-    def __init__(self, model: Path, n_ctx: int = 4096, threads: int = 0) -> None:
-        self._engine = ChatEngine(model, n_ctx=n_ctx, threads=threads)
-        self.name = model.name
+    def __init__(self, model: Path, n_ctx: int = 4096, threads: int = 0, parallel: int = PARALLEL) -> None:
+        self.name, self.parallel = model.name, parallel
+        self._pool = ChatPool(model, n_ctx=n_ctx, threads=threads, parallel=parallel)
         hashes = {path.name: sha256_file(path) for path in parts_of(model)}
-        self.identity: dict[str, Any] = {"gguf": hashes, "n_ctx": self._engine.n_ctx}
+        # how many are written at once is no part of it: it rounds logits otherwise, and answers stay good
+        self.identity: dict[str, Any] = {"gguf": hashes, "n_ctx": self._pool.n_ctx}
 
     async def open(self) -> None:
         pass  # the child is there since the beginning
@@ -74,13 +76,13 @@ class GgufTranslator:
     async def write(self, request: Request) -> Reply:
         sampling = SamplingConfig(temperature=request.temperature, repeat_penalty=1.0).model_dump()
         order = Order(sampling, request.n_predict, seed=request.attempt, slide=False, fresh=True)
-        answer = self._engine.write([{"role": "user", "content": request.prompt}], order)
         try:
-            text = "".join(answer)
+            text, outcome = await asyncio.wrap_future(
+                self._pool.write([{"role": "user", "content": request.prompt}], order)
+            )
         except Unanswerable as error:
             return Reply(error.what, "refused")
-        ended = answer.outcome is not None and answer.outcome.finish == "stop"
-        return Reply(text, "stop" if ended else "length")
+        return Reply(text, "stop" if outcome.finish == "stop" else "length")
 
     async def close(self) -> None:
-        self._engine.close()
+        self._pool.close()
