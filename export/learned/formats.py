@@ -9,6 +9,8 @@ from lilm.export.learned import k_blocks
 from lilm.export.learned.blocks import Bytes, Parts
 
 HALF = 2  # bytes of a scale
+LOW = np.uint8(0x0F)
+FIFTH_BITS = 4  # bytes of them: bit i of these 32 is the highest of code i
 
 
 def decode(rows: Bytes, kind: str) -> Parts:
@@ -58,6 +60,19 @@ def _to_iq4_nl(parts: Parts) -> Bytes:
     return _with_scale(parts.scales, _pack_halves(parts.codes.astype(np.uint8)))
 
 
+def _from_q5_0(blocks: Bytes) -> Parts:
+    scales, rest = _scale_and_rest(blocks)
+    fifth, low = np.split(rest, [FIFTH_BITS], axis=1)
+    bits = np.unpackbits(fifth, axis=1, bitorder="little")
+    return Parts((_unpack_halves(low) | (bits << np.uint8(4))).astype(np.int8) - np.int8(16), scales)
+
+
+def _to_q5_0(parts: Parts) -> Bytes:
+    codes = (parts.codes + np.int8(16)).astype(np.uint8)
+    fifth = np.packbits(codes >> np.uint8(4), axis=1, bitorder="little")
+    return _with_scale(parts.scales, np.concatenate([fifth, _pack_halves(codes & LOW)], axis=1))
+
+
 def _from_q8_0(blocks: Bytes) -> Parts:
     scales, rest = _scale_and_rest(blocks)
     return Parts(np.ascontiguousarray(rest).view(np.int8), scales)
@@ -70,6 +85,7 @@ def _to_q8_0(parts: Parts) -> Bytes:
 _FORMATS: dict[str, tuple[Callable[[Bytes], Parts], Callable[[Parts], Bytes], int]] = {
     "Q4_0": (_from_q4_0, _to_q4_0, 18),
     "IQ4_NL": (_from_iq4_nl, _to_iq4_nl, 18),
+    "Q5_0": (_from_q5_0, _to_q5_0, 22),
     "Q8_0": (_from_q8_0, _to_q8_0, 34),
     "Q3_K": (k_blocks.from_q3_k, k_blocks.to_q3_k, 110),
     "Q4_K": (k_blocks.from_q4_k, k_blocks.to_q4_k, 144),

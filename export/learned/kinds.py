@@ -40,6 +40,7 @@ KINDS: dict[str, Kind] = {
     for kind in (
         Kind("Q4_0", 32, 32, -8, 7),
         Kind("IQ4_NL", 32, 32, 0, 15, table=NONLINEAR),
+        Kind("Q5_0", 32, 32, -16, 15),
         Kind("Q8_0", 32, 32, -128, 127),
         Kind("Q3_K", 256, 16, -4, 3, sub_scales=(-32, 31)),
         Kind("Q4_K", 256, 32, 0, 15, sub_scales=SIX_BITS, has_mins=True),

@@ -1,6 +1,7 @@
 """Two models to export: a real tiny one, and a random one whose shape all block types fit."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -100,11 +101,14 @@ def random_export(random_model: Path, session_context: Context, tmp_path_factory
 
 
 @pytest.fixture(scope="session")
-def third_bits(random_export: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """llama.cpp's Q3_K_M, which the stage does not make: a budget may have its types."""
-    path = tmp_path_factory.mktemp("third") / "model-Q3_K_M.gguf"
-    quantize(random_export / "model-f16.gguf", path, LlamaFileType.MOSTLY_Q3_K_M, threads=1)
-    return path
+def stock_files(random_export: Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    """By name, the stage's files, and llama.cpp's Q3_K_M and Q5_0, which it does not make: a budget may have their
+    types."""
+    folder = tmp_path_factory.mktemp("stock")
+    made = {name: folder / f"model-{name}.gguf" for name in ("Q3_K_M", "Q5_0")}
+    for name, path in made.items():
+        quantize(random_export / "model-f16.gguf", path, LlamaFileType[f"MOSTLY_{name}"], threads=1)
+    return {**{name: random_export / f"model-{name}.gguf" for name in QUANTS}, **made}
 
 
 @pytest.fixture(scope="session")

@@ -120,7 +120,7 @@ def test_one_that_would_not_be_used_whole_is_refused(
     assert caught.value.where == "some.gguf"
 
 
-@pytest.mark.parametrize("kind", ["Q6_K", "Q5_K", "Q4_K", "Q4_0", "IQ4_NL", "Q3_K"])
+@pytest.mark.parametrize("kind", ["Q6_K", "Q5_K", "Q4_K", "Q5_0", "Q4_0", "IQ4_NL", "Q3_K"])
 @pytest.mark.parametrize("zeros", [32, 256, 512])
 def test_weights_whose_inputs_were_at_rest_are_not_lost(kind: str, zeros: int) -> None:
     matrix = np.random.default_rng(0).normal(size=(4, 512)).astype(np.float32)

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -118,19 +118,20 @@ def test_nearer_to_the_full_model_on_text_that_nothing_learnt(
 
 
 @pytest.mark.parametrize(
-    ("quant", "codes"), [("Q3_K_M", True), ("Q4_K_M", True), ("Q5_K_M", True), ("Q6_K", True), ("Q4_0", False)]
+    ("quant", "codes"),
+    [("Q3_K_M", True), ("Q4_K_M", True), ("Q5_0", True), ("Q5_K_M", True), ("Q6_K", True), ("Q4_0", False)],
 )
 def test_every_type_and_scales_alone_learn(
     quant: str,
     codes: bool,
     random_model: Path,
-    random_export: Path,
-    third_bits: Path,
+    stock_files: Mapping[str, Path],
     random_pack: Path,
     tmp_path: Path,
 ) -> None:
-    stock = third_bits if quant == "Q3_K_M" else random_export / f"model-{quant}.gguf"
-    wanted = config("mix" if quant == "Q3_K_M" else quant, steps=20, codes=codes, rounding_tokens=2048 * codes)
+    stock = stock_files[quant]
+    named = "mix" if quant in ("Q3_K_M", "Q5_0") else quant
+    wanted = config(named, steps=20, codes=codes, rounding_tokens=2048 * codes)
     found = learn(wanted, random_model, random_pack, stock, tmp_path / "learnt.gguf", tmp_path / "log", one_thread())
     assert found.after["kld"] < 0.8 * found.stock["kld"], found.note
     before, after = open_gguf(stock), open_gguf(tmp_path / "learnt.gguf")
@@ -172,12 +173,12 @@ def block_bytes(kind: Kind) -> int:
     return int(GGML_QUANT_SIZES[GGMLQuantizationType[kind.name]][1])
 
 
-@pytest.mark.parametrize("quant", ["Q3_K_M", "Q4_K_M"])
+@pytest.mark.parametrize("quant", ["Q3_K_M", "Q4_K_M", "Q5_0"])
 def test_the_file_computes_what_was_learnt(
-    quant: str, random_model: Path, random_export: Path, third_bits: Path, tmp_path: Path
+    quant: str, random_model: Path, stock_files: Mapping[str, Path], tmp_path: Path
 ) -> None:
     """All types of such a file, moved at random and written; widened to F32, llama.cpp's logits are torch's."""
-    start = third_bits if quant == "Q3_K_M" else random_export / f"model-{quant}.gguf"
+    start = stock_files[quant]
     target, wide = tmp_path / "learnt.gguf", tmp_path / "wide.gguf"
     teacher = LlamaForCausalLM.from_pretrained(random_model, dtype=torch.float32).eval()
     student = Student(teacher, StartFile(start, Shape.of(teacher.config.to_dict())))
