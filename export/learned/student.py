@@ -1,8 +1,9 @@
 """A Llama whose matrices are what the blocks of a GGUF file can hold, and the parameters that decide which."""
 
 import copy
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -11,11 +12,22 @@ from transformers import LlamaForCausalLM
 
 from lilm.export.learned.begin import ToRound
 from lilm.export.learned.blocks import Parts
+from lilm.export.learned.kinds import Kind
 from lilm.export.learned.matrix import LearntMatrix, LearntVector
-from lilm.export.learned.start import StartFile, stored
+from lilm.export.learned.start import stored
 from lilm.llama.layout import Entry, permute_rows
 
 Learnt = LearntMatrix | LearntVector
+
+
+class Start(Protocol):
+    """What learning begins with: see StartFile."""
+
+    @property
+    def entries(self) -> Sequence[Entry]: ...
+    def kind(self, entry: Entry) -> Kind | None: ...
+    def parts(self, entry: Entry, kind: Kind) -> Parts: ...
+    def give(self, model: Any) -> None: ...
 
 
 class Student(torch.nn.Module):
@@ -26,7 +38,7 @@ class Student(torch.nn.Module):
     and what it is in the file. kept: names of the matrices of other types; they stay as the file has them.
     """
 
-    def __init__(self, teacher: LlamaForCausalLM, file: StartFile, codes_learn: bool = True) -> None:
+    def __init__(self, teacher: LlamaForCausalLM, file: Start, codes_learn: bool = True) -> None:
         """file: of this very model; its types are those that are learnt."""
         super().__init__()
         # in a list, so that it is no part of this module: what is inside does not learn by itself

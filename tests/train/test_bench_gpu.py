@@ -14,7 +14,7 @@ from rich.console import Console
 from lilm.errors import LilmError
 from lilm.progress import Reporter
 from lilm.train.pack.packing import IGNORE
-from lilm.train.pretrain.bench import gpu, gpu_checks
+from lilm.train.pretrain.bench import gpu, gpu_blocks, gpu_checks
 from lilm.train.pretrain.bench.gpu_part import Part, Teller, run_part
 from lilm.train.trainer.batches import Batch
 
@@ -75,6 +75,13 @@ def test_speed_is_of_the_best_try(figures: dict[str, Any]) -> None:
     assert len({one["rows"] for one in speed["tries"]}) == 2
     assert all(one["first_step_s"] > 0 for one in speed["tries"])
     assert 0 < speed["seen_share"] < 1
+
+
+def test_blocks_come_nearer_to_the_model_that_teaches_them(figures: dict[str, Any]) -> None:
+    blocks = figures["blocks"]
+    assert blocks["steps"] == gpu_blocks.STEPS and blocks["ended"] == ""
+    assert 0 < blocks["kld_last"] < 0.95 * blocks["kld_first"]
+    assert blocks["tokens_per_s"] > 0
 
 
 def test_the_pilot_learns_both_languages(figures: dict[str, Any]) -> None:

@@ -1,4 +1,5 @@
-"""`lilm bench gpu`: in a few minutes of one GPU, whether training is right there, how fast, and what a pilot learns."""
+"""`lilm bench gpu`: in a few minutes of one GPU, whether training is right there, how fast it is and learning blocks,
+and what a pilot learns."""
 
 import time
 from dataclasses import replace
@@ -10,12 +11,17 @@ from rich.table import Table
 from lilm.errors import LilmError
 from lilm.pipeline.hashing import write_json
 from lilm.progress import Reporter
-from lilm.train.pretrain.bench import gpu_checks, gpu_pilot, gpu_speed
+from lilm.train.pretrain.bench import gpu_blocks, gpu_checks, gpu_pilot, gpu_speed
 from lilm.train.pretrain.bench.gpu_part import run_part
 from lilm.train.pretrain.bench.gpu_size import SIZES, Settings
 
-PARTS = {"checks": gpu_checks.run, "speed": gpu_speed.run, "pilot": gpu_pilot.run}
-ENDS = {"checks": 0.25, "speed": 0.65, "pilot": 0.96}  # of the time: when each part is ended, if it still runs
+PARTS = {"checks": gpu_checks.run, "speed": gpu_speed.run, "blocks": gpu_blocks.run, "pilot": gpu_pilot.run}
+ENDS = {
+    "checks": 0.25,
+    "speed": 0.6,
+    "blocks": 0.72,
+    "pilot": 0.96,
+}  # of the time: when each part is ended, if it still runs
 LAYERS_MORE = 1.4  # layers of the pilot for each of the larger model: so much longer it compiles
 WHERE = "lilm bench gpu"
 
@@ -34,7 +40,8 @@ def measure(
     weights of SmolLM2's shape, made-up tokens. json_file: gets all figures so far after each that is new.
 
     checks: by name {"holds", …}. speed: tokens_per_s (learnt ones), mfu as `lilm pretrain` counts it, mfu_documents
-    with attention counted within documents alone, of each of `tries`, and the `best`. pilot: bits per byte `before`
+    with attention counted within documents alone, of each of `tries`, and the `best`. blocks: seconds of a step in
+    which blocks learn, and their divergence from the model that teaches, first and last. pilot: bits per byte `before`
     and `after` by language. `ended` of each: "" or why it has no more figures.
     Raises LilmError without a GPU, and, after everything was measured and written, when a check does not hold.
     """
@@ -127,6 +134,12 @@ def _table(figures: dict[str, Any]) -> Table:
         found += f", MFU {one['mfu']:.1%}" if one.get("mfu") else ""
         found += f", {one['peak_memory_mb'] / 1000:.1f} GB" if one.get("peak_memory_mb") else ""
         table.add_row("speed", words, found)
+    blocks = figures["blocks"]
+    if "steps" in blocks:
+        found = f"{blocks['step_s']:.3g} s a step, {blocks['tokens_per_s']:,.0f} tokens/s"
+        found += f", {blocks['peak_memory_mb'] / 1000:.1f} GB" if blocks["peak_memory_mb"] else ""
+        table.add_row("blocks", f"{blocks['steps']} steps of {blocks['quant']}", found)
+        table.add_row("blocks", "KLD, first and last step", f"{blocks['kld_first']:.4g}, {blocks['kld_last']:.4g}")
     pilot = figures["pilot"]
     if "tokens_per_s" in pilot:
         table.add_row("pilot", f"{pilot['steps']} steps", f"{pilot['tokens_per_s']:,.0f} tokens/s")
