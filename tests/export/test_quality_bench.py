@@ -11,7 +11,7 @@ import pytest
 from lilm.cli.benchmarks import run_benchmark
 from lilm.errors import LilmError
 from lilm.export.calibration import digest
-from lilm.export.quality import file_measures
+from lilm.export.quality import file_measures, speed
 from lilm.export.quality.bench import measure
 from lilm.export.quality.controls import make_controls
 from lilm.export.quality.file_measures import FileMeasures
@@ -19,7 +19,6 @@ from lilm.export.quality.opened import Measured, open_run
 from lilm.export.quality.page.advice import advise
 from lilm.export.quality.plan import Plan
 from lilm.export.quality.reference import Reference
-from lilm.export.quality.speed import native_memory
 from lilm.export.quality.texts import find_texts
 from lilm.fit.known.devices import load_devices
 from lilm.llamacpp.engine import Engine
@@ -85,7 +84,7 @@ def test_multiple_choice_is_told_beside_f16_s(measured: tuple[dict[str, Any], Pa
 
 
 def test_the_memory_that_is_reckoned_is_held_against_what_a_file_takes(run: Path) -> None:
-    found = native_memory(run / "export" / "model-Q8_0.gguf", 1)
+    found = speed.native_memory(run / "export" / "model-Q8_0.gguf", 1)
     added = found["measured"] - found["base"]
     assert added > (run / "export" / "model-Q8_0.gguf").stat().st_size / 2
     assert found["error"] == pytest.approx((found["reckoned"] - added) / added, abs=1e-3)
@@ -250,6 +249,24 @@ def kept(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Fi
     measures.measure(opened.files[0], lambda *_: None)
     assert measures.left(opened.files[0]) == 0
     return measures, opened.files[0]
+
+
+@pytest.mark.parametrize(("enough", "launches"), [(0.0, 1), (1e9, 3)])
+def test_a_slow_file_is_measured_once(
+    enough: float, launches: int, random_export: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[Path] = []
+
+    class Counted(Engine):
+        def __init__(self, model: Path, **options: Any) -> None:
+            begun.append(model)
+            super().__init__(model, **options)
+
+    monkeypatch.setattr(speed, "Engine", Counted)
+    monkeypatch.setattr(speed, "ENOUGH", enough)
+    monkeypatch.setattr(speed, "PROMPT", 8)
+    found = speed.native_speed(random_export / "model-Q4_0.gguf", threads=1)
+    assert len(begun) == launches and found["prefill"] > 0
 
 
 def test_speeds_are_measured_again_on_another_machine(
