@@ -9,7 +9,7 @@ from lilm.json_file import read_json_object
 from lilm.llama.config import AGAIN
 from lilm.vocabulary.byte_level import CONFIG, FILE
 from lilm.vocabulary.sentencepiece import CONTROL, NORMAL, read_proto
-from lilm.vocabulary.turn_mark import TurnMark, mark_of_pieces
+from lilm.vocabulary.turn_mark import TurnMark, put_mark
 
 ADDED = "added_tokens.json"
 MOST_DIGITS = 10  # of an id; Python refuses to read numbers of thousands
@@ -45,12 +45,7 @@ def read_marked(path: Path) -> tuple[Any, TurnMark | None]:
         names.append(name)
         proto.pieces.add(piece=name, score=0.0, type=CONTROL)
     spec = proto.trainer_spec
-    mark = mark_of_pieces(proto.pieces, spec.eos_id)
-    if mark is not None:
-        if mark.is_new:
-            proto.pieces.add(piece=mark.name, score=0.0)
-        proto.pieces[mark.index].type = CONTROL
-        spec.bos_id, spec.bos_piece = spec.eos_id, spec.eos_piece = mark.index, mark.name
+    mark = put_mark(proto)
     bos = named_ids(path.parent, proto)[0]
     if bos != spec.bos_id:
         spec.bos_id, spec.bos_piece = bos, proto.pieces[bos].piece

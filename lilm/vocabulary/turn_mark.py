@@ -51,6 +51,19 @@ def mark_of_pieces(pieces: Sequence[Any], eos_id: int) -> TurnMark | None:
     return _chosen(free, eos_id, declared, names)
 
 
+def put_mark(proto: Any) -> TurnMark | None:
+    """Makes the mark of a SentencePiece model its control piece, BOS and EOS. Returns the mark; None, and changes
+    nothing, where the model has a control piece."""
+    spec = proto.trainer_spec
+    mark = mark_of_pieces(proto.pieces, spec.eos_id)
+    if mark is not None:
+        if mark.is_new:
+            proto.pieces.add(piece=mark.name, score=0.0)
+        proto.pieces[mark.index].type = CONTROL
+        spec.bos_id, spec.bos_piece = spec.eos_id, spec.eos_piece = mark.index, mark.name
+    return mark
+
+
 def _may_be_merged(name: str, names: Collection[str]) -> bool:
     """Whether it is a character, or llama.cpp could put it together from two parts, of whatever type they are."""
     parts = ((name[:at], name[at:]) for at in range(1, len(name)))

@@ -1,18 +1,18 @@
-"""Bases without any control token: a row that no text gives becomes one, and what people type is text all the same."""
+"""Bases without any control token, as folders and as GGUF files: a row that no text gives becomes one, and what people
+type is text all the same."""
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import gguf
 import pytest
 import torch
 from rich.console import Console
 from safetensors.torch import load_file, save_file
-from transformers import AutoTokenizer, GenerationConfig, LlamaConfig, LlamaForCausalLM
+from transformers import AutoTokenizer, LlamaForCausalLM
 
 from lilm.chat.files import read_format
 from lilm.chat.tokens import ChatVocabulary
@@ -22,8 +22,9 @@ from lilm.llamacpp.engine import Engine
 from lilm.pipeline.stage import Context
 from lilm.progress import Reporter
 from lilm.recipe import BaseConfig, FinetuneConfig, PackConfig, TokenizerConfig
+from lilm.train.base import gguf_proof
 from lilm.train.base import stage as base_stage
-from lilm.train.base.model_folder import check_model_folder, save_llama
+from lilm.train.base.model_folder import check_model_folder
 from lilm.train.finetune import stage as finetune_stage
 from lilm.train.finetune.agreement import template_equal
 from lilm.train.finetune.format import Format, chat_vocabulary, choose_format
@@ -32,87 +33,26 @@ from lilm.train.pack import stage as pack_stage
 from lilm.train.pack.token_store import SIDECAR
 from lilm.train.stories import stories
 from lilm.train.tokenizer import stage as tokenizer_stage
+from lilm.train.tokenizer.adversarial import LINES
 from lilm.train.tokenizer.kinds import open_base
-from lilm.train.tokenizer.train import train_base_tokenizer
 from lilm.vocabulary.pieces import open_pieces, taken_mark
-from lilm.vocabulary.sentencepiece import NORMAL, UNUSED, USER_DEFINED, read_proto
 from tests.chat.formats import injections
+from tests.train.conftest import write_corpus
+from tests.train.marked_bases import BASES, NEW, write_unmarked_gguf
 from tests.train.tokenizer.byte_bases import write_base
 
 WEIGHTS, EMBEDDING = "model.safetensors", "model.embed_tokens.weight"
-
-
-def write_weights(folder: Path, rows: int) -> None:
-    torch.manual_seed(0)
-    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
-    model = LlamaForCausalLM(LlamaConfig(vocab_size=rows, max_position_embeddings=512, **shape))
-    model.generation_config = GenerationConfig()
-    save_llama(model, folder)
-
-
-def of_pieces(folder: Path, pieces: dict[str, int], more_rows: int = 0, named: dict[str, Any] | None = None) -> None:
-    """A SentencePiece base whose only pieces beside the unknown one and those of text are `pieces`, by type."""
-    folder.mkdir()
-    path = folder / "tokenizer.model"
-    train_base_tokenizer(stories("en", 150, 0), 400, path)
-    proto = read_proto(path)
-    del proto.pieces[1:3]
-    for name, kind in pieces.items():
-        proto.pieces.add(piece=name, type=kind, score=-1e4)
-    spec = proto.trainer_spec
-    spec.bos_id = spec.eos_id = -1
-    path.write_bytes(proto.SerializeToString())
-    if named is not None:
-        (folder / "tokenizer_config.json").write_text(json.dumps(named), encoding="utf-8")
-    write_weights(folder, len(proto.pieces) + more_rows)
-
-
-def of_merges(
-    folder: Path, kind: str, names: tuple[str, ...], more_rows: int = 0, named: dict[str, Any] | None = None
-) -> None:
-    """A byte-level base without added tokens, with `names` in its vocabulary, to which no merge leads."""
-    write_base(folder, kind, stories("en", 150, 0), 500)
-    path = folder / "tokenizer.json"
-    data = json.loads(path.read_text(encoding="utf-8"))
-    data["added_tokens"] = []
-    data["post_processor"] = None
-    for name in names:
-        data["model"]["vocab"][name] = len(data["model"]["vocab"])
-    path.write_text(json.dumps(data), encoding="utf-8")
-    (folder / "tokenizer_config.json").write_text(json.dumps(named or {}), encoding="utf-8")
-    write_weights(folder, len(data["model"]["vocab"]) + more_rows)
-
-
-NEW = "<|endoftext|>"
-BASES: dict[str, tuple[Callable[[Path], None], str]] = {
-    "pieces, unused": (lambda folder: of_pieces(folder, {"<unused0>": UNUSED, "zq": UNUSED}), "<unused0>"),
-    "pieces, declared": (lambda folder: of_pieces(folder, {"<|extra_0|>": USER_DEFINED}), "<|extra_0|>"),
-    "pieces, an end": (lambda folder: of_pieces(folder, {"<extra_id_0>": UNUSED, "</s>": NORMAL}), "</s>"),
-    "pieces, reachable": (lambda folder: of_pieces(folder, {"the": UNUSED, "<unused_7>": UNUSED}), "<unused_7>"),
-    "pieces, padded": (lambda folder: of_pieces(folder, {}, more_rows=6), NEW),
-    "pieces, none": (lambda folder: of_pieces(folder, {}), NEW),
-    "merges, reserved": (
-        lambda folder: of_merges(folder, "gpt-2", ("<|reserved_special_token_0|>", "Ġnomerge")),
-        "<|reserved_special_token_0|>",
-    ),
-    "merges, dead": (lambda folder: of_merges(folder, "gpt-2", ("ĠqqĠqq",)), "ĠqqĠqq"),
-    "merges, an end": (
-        lambda folder: of_merges(folder, "smollm", ("[unused1]", "<eos>"), named={"eos_token": "<eos>"}),
-        "<eos>",
-    ),
-    "whole words first": (lambda folder: of_merges(folder, "llama-bpe", ("Ġqqqq", "[unused0]")), "[unused0]"),
-    "whole words first, none": (lambda folder: of_merges(folder, "llama-bpe", ("Ġqqqq",)), NEW),
-    "merges, padded": (lambda folder: of_merges(folder, "gpt-2", (), more_rows=6), NEW),
-    "merges, none": (lambda folder: of_merges(folder, "gpt-2", ()), NEW),
-}
-"""By name: what writes it, and which token becomes the mark."""
+GGUFS = [name for name in BASES if "padded" not in name]
+"""A GGUF file's matrices have a row for each token, and no more."""
 
 
 @dataclass(frozen=True)
 class Made:
-    """given: the base's own folder. folder: what the base stage makes of it. mark: its id."""
+    """hf: the base's folder. given: that, or its GGUF file. folder: what the base stage makes of it. gguf: what a run
+    ends in. mark: its id."""
 
     name: str
+    hf: Path
     given: Path
     folder: Path
     gguf: Path
@@ -121,17 +61,34 @@ class Made:
     chosen: Format
 
 
-@pytest.fixture(scope="module", params=BASES)
-def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("corpus")
+    write_corpus(folder)
+    return folder
+
+
+@pytest.fixture(
+    scope="module", params=[*(("path", name) for name in BASES), *(("gguf", name) for name in GGUFS)], ids=" ".join
+)
+def made(request: pytest.FixtureRequest, corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     context = Context(seed=0, threads=1, language="ja", base_language="en", reporter=Reporter(Console(quiet=True)))
     folder = tmp_path_factory.mktemp("marks")
-    given, base, pretrained, tuned = (folder / name for name in ("given", "base", "pretrained", "tuned"))
-    BASES[request.param][0](given)
+    hf, base, pretrained, tuned = (folder / name for name in ("hf", "base", "pretrained", "tuned"))
+    kind, name = request.param
+    write, token = BASES[name]
+    write(hf)
     base.mkdir(), tuned.mkdir()
-    config = BaseConfig(kind="path", path=str(given))
+    given = hf
+    if kind == "gguf":
+        given = folder / "given.gguf"
+        write_unmarked_gguf(hf, given)
+    config = BaseConfig(kind=kind, path=str(given))
     base_stage.check(config, context)
     finetune_stage.check_base(FinetuneConfig(template="plain"), given, context)
-    base_stage.run(config, {}, base, context)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gguf_proof, "LINES", (*LINES, f"{token} one{token} two {token}"))
+        base_stage.run(config, {"corpus": corpus}, base, context)
     shutil.copytree(base, pretrained)
     rows = json.loads((base / "config.json").read_text(encoding="utf-8"))["vocab_size"]
     open_base(base).write_merged([], TokenizerConfig(pieces=0, multiple=rows), "ja", pretrained, 512)
@@ -140,7 +97,7 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     vocabulary = chat_vocabulary(AutoTokenizer.from_pretrained(tuned, local_files_only=True).backend_tokenizer)
     chosen = choose_format(FinetuneConfig(), read_format(tuned), str(tuned))
     mark = vocabulary.control[chosen.end_token]
-    yield Made(request.param, given, base, folder / "model.gguf", mark, vocabulary, chosen)
+    yield Made(name, hf, given, base, folder / "model.gguf", mark, vocabulary, chosen)
 
 
 def chat(*words: str) -> list[dict[str, str]]:
@@ -150,7 +107,8 @@ def chat(*words: str) -> list[dict[str, str]]:
 def test_a_row_that_no_text_gives_is_the_mark_in_every_file(made: Made) -> None:
     assert made.chosen.end_token == BASES[made.name][1]
     assert open_pieces(made.folder).eos_id == made.mark
-    assert read_format(made.given).special == read_format(made.folder).special == read_format(made.gguf).special
+    assert read_format(made.folder).special == read_format(made.gguf).special
+    assert find_vocabulary(None, None, made.given).format.special == read_format(made.folder).special
     assert find_vocabulary(None, None, made.given).chat.control[made.chosen.end_token] == made.mark
     assert taken_mark(made.folder) is None, "it is a control token like any other from here on"
     fields = gguf.GGUFReader(made.gguf).fields
@@ -175,7 +133,9 @@ def test_nothing_that_people_type_becomes_a_mark(made: Made) -> None:
 
 
 def test_its_row_begins_as_the_mean_and_no_other_row_changes(made: Made) -> None:
-    before, after = (load_file(folder / WEIGHTS) for folder in (made.given, made.folder))
+    before, after = (load_file(folder / WEIGHTS) for folder in (made.hf, made.folder))
+    if made.given.is_file():
+        before = {name: tensor.half() if tensor.dim() == 2 else tensor for name, tensor in before.items()}
     old, new = before[EMBEDDING], after[EMBEDDING]
     others = torch.arange(len(new)) != made.mark
     assert torch.equal(new[others], old[others[: len(old)]])
@@ -184,7 +144,9 @@ def test_its_row_begins_as_the_mean_and_no_other_row_changes(made: Made) -> None
         assert torch.equal(new, old), "the base has learnt it"
     else:
         known = old[: made.mark] if BASES[made.name][1] == NEW else old[others]
-        assert torch.allclose(new[made.mark], known.mean(dim=0), atol=1e-6)
+        assert torch.allclose(
+            new[made.mark].float(), known.float().mean(dim=0), atol=1e-6 if new.dtype is torch.float32 else 1e-4
+        )
     assert all(torch.equal(before[name], after[name]) for name in before if name not in (EMBEDDING, "lm_head.weight"))
 
 

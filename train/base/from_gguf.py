@@ -17,6 +17,8 @@ from lilm.temporary import temporary_folder
 from lilm.train.base.gguf_model import entries, read_figures
 from lilm.train.base.gguf_tokenizer import special_ids, write_gguf_tokenizer
 from lilm.train.base.gguf_weights import bits_per_weight, dtype, write_safetensors
+from lilm.train.base.mark_row import take_mark
+from lilm.vocabulary.turn_mark import TurnMark
 
 WHOLE_BITS = 16
 
@@ -47,32 +49,41 @@ def convert_gguf(path: Path, corpus: Path, out_dir: Path, context: Context) -> A
     """config.json, model.safetensors, generation_config.json, origin.json and the tokenizer's files in `out_dir`.
 
     corpus: whose held-out lines the proof reads. Measures how far the logits are from llama.cpp's, and on how many
-    lines the token ids differ; raises LilmError unless they are the same.
+    lines the token ids differ; raises LilmError unless they are the same. What becomes a control token, where the file
+    has none, gets its row after the proof.
     """
     from lilm.train.base.gguf_proof import prove
     from lilm.train.tokenizer.texts import heldout_lines
 
     reporter = context.reporter
-    shape = write_gguf_model(path, out_dir, reporter)
+    mark = write_gguf_model(path, out_dir, reporter)
     file = open_gguf(path)
+    config = _config(file, read_figures(file))
     of_gguf(file).write(out_dir)
     lines = {language: heldout_lines(corpus, language) for language in (context.language, context.base_language)}
     work = out_dir / "checkpoints"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
     try:
-        proof = prove(path, out_dir, lines, work, context)
+        proof = prove(path, out_dir, lines, work, context, mark)
     finally:
         shutil.rmtree(work)
     reporter.say(
         f"  as llama.cpp reads it: {proof['lines']:,} lines in the same token ids, logits within "
         f"{proof['logits_max_diff']:.1e} over {proof['logits_tokens']:,} tokens"
     )
-    return Artifact({"parameters": shape.parameters, "bits_per_weight": round(bits_per_weight(file), 3), **proof})
+    if mark is not None:
+        config = take_mark(out_dir, config, mark, reporter)
+        write_json(out_dir / "config.json", config)
+        write_json(out_dir / "generation_config.json", {"eos_token_id": mark.index})
+    parameters = Shape.of(config).parameters
+    return Artifact({"parameters": parameters, "bits_per_weight": round(bits_per_weight(file), 3), **proof})
 
 
-def write_gguf_model(path: Path, out_dir: Path, reporter: Reporter) -> Shape:
-    """The file's model and tokenizer in `out_dir`, as Hugging Face has them. Raises LilmError as `check_gguf_base`."""
+def write_gguf_model(path: Path, out_dir: Path, reporter: Reporter) -> TurnMark | None:
+    """Writes the file's model and tokenizer to `out_dir`, as Hugging Face has them. Returns the control token that the
+    tokenizer gets if the file has none; the weights are the file's, and may have no row for it. Raises LilmError as
+    `check_gguf_base`."""
     check_gguf_base(path)
     file = open_gguf(path)
     figures = read_figures(file)
@@ -80,12 +91,12 @@ def write_gguf_model(path: Path, out_dir: Path, reporter: Reporter) -> Shape:
     found = entries(file, shape)
     bits = bits_per_weight(file)
     reporter.say(f"  {path.name}: {_types(file)}, {bits:.2f} bits a weight{_advice(bits)}")
-    write_gguf_tokenizer(file, out_dir, shape.context)
+    mark = write_gguf_tokenizer(file, out_dir, shape.context)
     write_json(out_dir / "config.json", _config(file, figures))
     write_json(out_dir / "generation_config.json", _generation_config(file))
     with reporter.bar("tensors", len(found)) as bar:
         write_safetensors(file, found, out_dir / "model.safetensors", lambda: bar.advance(1))
-    return shape
+    return mark
 
 
 def _types(file: GGUFFile) -> str:
@@ -126,7 +137,7 @@ def _generation_config(file: GGUFFile) -> dict[str, Any]:
     ends = list(dict.fromkeys(ids[name] for name in ("eos", "eot") if ids[name] is not None))
     found = {
         "bos_token_id": ids["bos"],
-        "eos_token_id": ends[0] if len(ends) == 1 else ends,
+        "eos_token_id": ends[0] if len(ends) == 1 else ends or None,
         "pad_token_id": ids["padding"],
     }
     return {key: value for key, value in found.items() if value is not None}

@@ -9,49 +9,58 @@ from lilm.disk import write_atomic
 from lilm.errors import LilmError
 from lilm.gguf_file import GGUFFile, Value
 from lilm.pipeline.hashing import write_json
+from lilm.train.base.mark_row import write_mark
 from lilm.vocabulary.byte_level import CONFIG, FILE, UNUSED_NAME, UNUSED_START
+from lilm.vocabulary.pieces import taken_mark
 from lilm.vocabulary.pretokenizers import find_pre, pre_tokenizer_json
 from lilm.vocabulary.sentencepiece import BPE, BYTE, CONTROL, NORMAL, UNKNOWN, UNUSED, USER_DEFINED, empty_proto
+from lilm.vocabulary.turn_mark import TurnMark, put_mark
 
 AGAIN = "fetch or convert the model again"
 KINDS = range(NORMAL, BYTE + 1)
 SPM_DEFAULTS = {"unknown": 0, "bos": 1, "eos": 2}  # what llama.cpp takes where the keys are missing
 
 
-def write_gguf_tokenizer(file: GGUFFile, out_dir: Path, model_max_length: int) -> None:
-    """tokenizer.model (SentencePiece), tokenizer.json and tokenizer_config.json, special tokens and chat template kept.
+def write_gguf_tokenizer(file: GGUFFile, out_dir: Path, model_max_length: int) -> TurnMark | None:
+    """Writes tokenizer.model (SentencePiece), tokenizer.json and tokenizer_config.json, with special tokens and chat
+    template. Returns what they have as a control token because the file has none; None where it has one.
 
     Raises LilmError when the vocabulary is of another kind, incomplete, or cut by a pre-tokenizer that is not known.
     """
     kind = file.value("tokenizer.ggml.model", str)
     if kind == "llama":
-        _write_sentencepiece(file, out_dir, model_max_length)
-    elif kind == "gpt2":
-        _write_byte_level(file, out_dir, model_max_length)
-    else:
-        raise LilmError(
-            f"its tokenizer is {kind!r}",
-            where=str(file.path),
-            remedy='use a Llama with a SentencePiece ("llama") or byte-level BPE ("gpt2") vocabulary',
-        )
+        return _write_sentencepiece(file, out_dir, model_max_length)
+    if kind == "gpt2":
+        return _write_byte_level(file, out_dir, model_max_length)
+    raise LilmError(
+        f"its tokenizer is {kind!r}",
+        where=str(file.path),
+        remedy='use a Llama with a SentencePiece ("llama") or byte-level BPE ("gpt2") vocabulary',
+    )
 
 
 def special_ids(file: GGUFFile) -> dict[str, int | None]:
-    """Ids of bos, eos, unknown, padding and eot; None where the file names none."""
+    """Ids of bos, eos, unknown, padding and eot; None where the file names none.
+
+    Raises LilmError for an id beyond the vocabulary, and for a file that has control tokens and names no eos.
+    """
     names = ("bos", "eos", "unknown", "padding", "eot")
     found = {name: file.value(f"tokenizer.ggml.{name}_token_id", int) for name in names}
+    marked = _is_marked(_kinds(file))
     if file.value("tokenizer.ggml.model", str) == "llama":
-        found |= {name: number for name, number in SPM_DEFAULTS.items() if found[name] is None}
+        # without control tokens, llama.cpp's BOS and EOS are two pieces of text
+        taken = SPM_DEFAULTS if marked else {"unknown": SPM_DEFAULTS["unknown"]}
+        found |= {name: number for name, number in taken.items() if found[name] is None}
     size = len(_list(file, "tokens", str))
     for name, number in found.items():
         if number is not None and not 0 <= number < size:
             raise LilmError(f"its {name} token has id {number}, of {size}", where=str(file.path), remedy=AGAIN)
-    if found["eos"] is None:
+    if marked and found["eos"] is None:
         raise LilmError("it names no eos token", where=str(file.path), remedy=AGAIN)
     return found
 
 
-def _write_sentencepiece(file: GGUFFile, out_dir: Path, model_max_length: int) -> None:
+def _write_sentencepiece(file: GGUFFile, out_dir: Path, model_max_length: int) -> TurnMark | None:
     """llama.cpp's "llama" merges by score, which is what SentencePiece calls BPE."""
     from lilm.train.tokenizer.hf import tokenizer_config, write_tokenizer
 
@@ -62,23 +71,28 @@ def _write_sentencepiece(file: GGUFFile, out_dir: Path, model_max_length: int) -
         proto.pieces.add(piece=piece, score=score, type=kind)
     spec = proto.trainer_spec
     spec.model_type, spec.vocab_size, spec.byte_fallback = BPE, len(pieces), BYTE in kinds
-    spec.unk_id, spec.bos_id, spec.eos_id = ids["unknown"], ids["bos"], ids["eos"]
-    spec.unk_piece, spec.bos_piece, spec.eos_piece = (pieces[ids[name] or 0] for name in ("unknown", "bos", "eos"))
+    for name in ("unk", "bos", "eos"):
+        index = ids["unknown" if name == "unk" else name]
+        setattr(spec, f"{name}_id", -1 if index is None else index)
+        setattr(spec, f"{name}_piece", "" if index is None else pieces[index])
     spec.pad_id = -1 if ids["padding"] is None else ids["padding"]
     proto.normalizer_spec.name = "identity"
     proto.normalizer_spec.add_dummy_prefix = file.value("tokenizer.ggml.add_space_prefix", bool, True)
     proto.normalizer_spec.remove_extra_whitespaces = False
+    mark = put_mark(proto)
     write_tokenizer(proto, out_dir, model_max_length)
     write_json(out_dir / CONFIG, {**tokenizer_config(proto, model_max_length), **_chat(file)})
+    return mark
 
 
-def _write_byte_level(file: GGUFFile, out_dir: Path, model_max_length: int) -> None:
+def _write_byte_level(file: GGUFFile, out_dir: Path, model_max_length: int) -> TurnMark | None:
     pre = find_pre(file.value("tokenizer.ggml.pre", str), file.path)
-    ids = special_ids(file)
     kinds = _kinds(file)
+    ids, marked = special_ids(file), _is_marked(kinds)
     names = _names(_list(file, "tokens", str), kinds)
-    adds_bos = file.value("tokenizer.ggml.add_bos_token", bool, pre.adds_bos)
-    special = [index for index, kind in enumerate(kinds) if kind in (CONTROL, UNKNOWN, USER_DEFINED)]
+    adds_bos = marked and file.value("tokenizer.ggml.add_bos_token", bool, pre.adds_bos)
+    added = (CONTROL, UNKNOWN, USER_DEFINED) if marked else (USER_DEFINED,)
+    special = [index for index, kind in enumerate(kinds) if kind in added]
     merges = [merge.split(" ", 1) for merge in _list(file, "merges", str)]
     data = {
         "version": "1.0",
@@ -109,7 +123,8 @@ def _write_byte_level(file: GGUFFile, out_dir: Path, model_max_length: int) -> N
     write_atomic(out_dir / FILE, json.dumps(data, ensure_ascii=False, separators=(",", ":")))
 
     def name(key: str) -> str | None:
-        index = ids[key]
+        """Hugging Face takes what is named for a special token, which nothing but the mark is in an unmarked file."""
+        index = ids[key] if marked or key == "eos" else None
         return None if index is None else names[index]
 
     config = {
@@ -117,7 +132,7 @@ def _write_byte_level(file: GGUFFile, out_dir: Path, model_max_length: int) -> N
         "bos_token": name("bos"),
         "eos_token": name("eos"),
         "unk_token": name("unknown"),
-        "pad_token": name("padding") or name("eos"),
+        "pad_token": name("padding") or (name("eos") if marked else None),
         "add_bos_token": adds_bos,
         "add_eos_token": False,
         "clean_up_tokenization_spaces": False,
@@ -125,6 +140,16 @@ def _write_byte_level(file: GGUFFile, out_dir: Path, model_max_length: int) -> N
         "model_input_names": ["input_ids", "attention_mask"],
     }
     write_json(out_dir / CONFIG, {**config, **_chat(file)})
+    if marked:
+        return None
+    mark = taken_mark(out_dir)
+    write_mark(out_dir, out_dir)
+    return mark
+
+
+def _is_marked(kinds: Sequence[int]) -> bool:
+    """Whether it has a control token. The unknown one is none: a byte-level vocabulary never writes it."""
+    return CONTROL in kinds
 
 
 def _names(tokens: Sequence[str], kinds: Sequence[int]) -> list[str]:

@@ -1,6 +1,7 @@
 """The row and the files of a control token that a base gets because it has none."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,21 @@ from lilm.disk import replacing, write_atomic
 from lilm.json_file import read_json_object
 from lilm.llama.weights import INDEX
 from lilm.pipeline.hashing import write_json
+from lilm.progress import Reporter
 from lilm.train.base.weights_check import EMBEDDING, HEAD, open_weights
 from lilm.vocabulary.byte_level import CONFIG, FILE, read_byte_level
 from lilm.vocabulary.sentencepiece import has_model
 from lilm.vocabulary.turn_mark import TurnMark
 
 
-def described(mark: TurnMark) -> str:
+def take_mark(folder: Path, config: Mapping[str, Any], mark: TurnMark, reporter: Reporter) -> dict[str, Any]:
+    """Begins the mark's row in the folder's own copy of the weights, and says so. Returns `config`, that of the folder,
+    as it is with the mark."""
+    reporter.say(f"  the base has no control token: {_described(mark)}")
+    return {**config, "vocab_size": _begin_row(folder, mark), "bos_token_id": None, "eos_token_id": mark.index}
+
+
+def _described(mark: TurnMark) -> str:
     """What it is, for the user."""
     if mark.known:
         return f"{mark.name}, which no text gives and it ends texts with, becomes one"
@@ -22,9 +31,9 @@ def described(mark: TurnMark) -> str:
     return f"{mark.name}, {row} ends texts and turns, and begins as the mean of all rows"
 
 
-def begin_row(folder: Path, mark: TurnMark) -> int:
-    """Let the mark's row of both matrices begin as the mean of the others, in the folder's own copy of the weights; one
-    that the base has learnt stays. Returns the rows that there are then."""
+def _begin_row(folder: Path, mark: TurnMark) -> int:
+    """Lets the mark's row of both matrices begin as the mean of the others; one that the base has learnt stays. Returns
+    the rows that there are then."""
     from safetensors.torch import save_file
 
     with open_weights(folder, "pt") as weights:

@@ -86,10 +86,9 @@ def run(config: BaseConfig, inputs: Mapping[str, Path], out_dir: Path, context: 
         write_whole_model(source / TOKENIZER, out_dir / TOKENIZER)
     mark = taken_mark(source)
     if mark is not None:
-        from lilm.train.base.mark_row import begin_row, described, write_mark
+        from lilm.train.base.mark_row import take_mark, write_mark
 
-        context.reporter.say(f"  the base has no control token: {described(mark)}")
-        plain = {**plain, "vocab_size": begin_row(out_dir, mark), "bos_token_id": None, "eos_token_id": mark.index}
+        plain = take_mark(out_dir, plain, mark, context.reporter)
         write_mark(source, out_dir)
     write_json(out_dir / "config.json", plain)
     origin.of_folder(config.kind, source, config.repo if config.kind == "hub" else "").write(out_dir)

@@ -10,7 +10,10 @@ from lilm.chat.rendering import REMEDY, TemplateFailure
 from lilm.chat.tokens import ChatVocabulary, first_control
 from lilm.chat.turns import END, Turns, cut_template
 from lilm.errors import LilmError
+from lilm.gguf_file import open_gguf
 from lilm.recipe import FinetuneConfig
+from lilm.temporary import temporary_folder
+from lilm.train.base.gguf_tokenizer import write_gguf_tokenizer
 from lilm.train.finetune.pairs import PairReader
 from lilm.train.finetune.sources import open_chats
 
@@ -67,7 +70,7 @@ def _end_token(turns: Turns, found: ChatFormat, where: str) -> str:
 def check_format(config: FinetuneConfig, base: Path, language: str) -> None:
     """Raises LilmError when the base's template, a file's chats or the pairs cannot be used. base: its folder, or a
     GGUF file."""
-    found, preferred = read_format(base), config.preference.path
+    found, preferred = _base_format(base), config.preference.path
     files = [source for source in config.sources if source.path]
     if (
         config.template != "base"
@@ -81,6 +84,15 @@ def check_format(config: FinetuneConfig, base: Path, language: str) -> None:
             pass
     for _ in PairReader(Path(preferred), config.preference.max_bad, turns) if preferred else ():
         pass
+
+
+def _base_format(base: Path) -> ChatFormat:
+    """As training reads it: of a GGUF file, what the base stage makes of its tokenizer."""
+    if not base.is_file():
+        return read_format(base)
+    with temporary_folder("format") as folder:
+        write_gguf_tokenizer(open_gguf(base), folder, 0)
+        return read_format(folder)
 
 
 def chat_vocabulary(tokenizer: "Tokenizer") -> ChatVocabulary:

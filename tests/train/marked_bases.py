@@ -1,0 +1,118 @@
+"""Small bases whose tokenizers have no control token: folders, and GGUF files with the same vocabularies."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gguf
+import pytest
+import torch
+from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
+
+from lilm.export.gguf_writer import write_gguf
+from lilm.train.base.model_folder import save_llama
+from lilm.train.stories import stories
+from lilm.train.tokenizer.train import train_base_tokenizer
+from lilm.vocabulary.pretokenizers import detect_pre
+from lilm.vocabulary.sentencepiece import NORMAL, UNKNOWN, UNUSED, USER_DEFINED, has_model, read_proto
+from tests.train.tokenizer.byte_bases import write_base
+
+WEIGHTS, EMBEDDING = "model.safetensors", "model.embed_tokens.weight"
+
+
+def write_weights(folder: Path, rows: int) -> None:
+    torch.manual_seed(0)
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    model = LlamaForCausalLM(LlamaConfig(vocab_size=rows, max_position_embeddings=512, **shape))
+    model.generation_config = GenerationConfig()
+    save_llama(model, folder)
+
+
+def of_pieces(folder: Path, pieces: dict[str, int], more_rows: int = 0, named: dict[str, Any] | None = None) -> None:
+    """A SentencePiece base whose only pieces beside the unknown one and those of text are `pieces`, by type."""
+    folder.mkdir()
+    path = folder / "tokenizer.model"
+    train_base_tokenizer(stories("en", 150, 0), 400, path)
+    proto = read_proto(path)
+    del proto.pieces[1:3]
+    for name, kind in pieces.items():
+        proto.pieces.add(piece=name, type=kind, score=-1e4)
+    spec = proto.trainer_spec
+    spec.bos_id = spec.eos_id = -1
+    path.write_bytes(proto.SerializeToString())
+    if named is not None:
+        (folder / "tokenizer_config.json").write_text(json.dumps(named), encoding="utf-8")
+    write_weights(folder, len(proto.pieces) + more_rows)
+
+
+def of_merges(
+    folder: Path, kind: str, names: tuple[str, ...], more_rows: int = 0, named: dict[str, Any] | None = None
+) -> None:
+    """A byte-level base without added tokens, with `names` in its vocabulary, to which no merge leads."""
+    write_base(folder, kind, stories("en", 150, 0), 500)
+    path = folder / "tokenizer.json"
+    data = json.loads(path.read_text(encoding="utf-8"))
+    data["added_tokens"] = []
+    data["post_processor"] = None
+    for name in names:
+        data["model"]["vocab"][name] = len(data["model"]["vocab"])
+    path.write_text(json.dumps(data), encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text(json.dumps(named or {}), encoding="utf-8")
+    write_weights(folder, len(data["model"]["vocab"]) + more_rows)
+
+
+NEW = "<|endoftext|>"
+NAMED = {"bos_token": "<bos>", "eos_token": "<eos>"}
+BASES: dict[str, tuple[Callable[[Path], None], str]] = {
+    "pieces, unused": (lambda folder: of_pieces(folder, {"<unused0>": UNUSED, "zq": UNUSED}), "<unused0>"),
+    "pieces, declared": (lambda folder: of_pieces(folder, {"<|extra_0|>": USER_DEFINED}), "<|extra_0|>"),
+    "pieces, an end": (lambda folder: of_pieces(folder, {"<extra_id_0>": UNUSED, "</s>": NORMAL}), "</s>"),
+    "pieces, reachable": (lambda folder: of_pieces(folder, {"the": UNUSED, "<unused_7>": UNUSED}), "<unused_7>"),
+    "pieces, padded": (lambda folder: of_pieces(folder, {}, more_rows=6), NEW),
+    "pieces, none": (lambda folder: of_pieces(folder, {}), NEW),
+    "merges, reserved": (
+        lambda folder: of_merges(folder, "gpt-2", ("<|reserved_special_token_0|>", "Ġnomerge")),
+        "<|reserved_special_token_0|>",
+    ),
+    "merges, dead": (lambda folder: of_merges(folder, "gpt-2", ("ĠqqĠqq",)), "ĠqqĠqq"),
+    "merges, an end": (
+        lambda folder: of_merges(folder, "smollm", ("<unk>", "<bos>", "[unused1]", "<eos>"), named=NAMED),
+        "<eos>",
+    ),
+    "whole words first": (lambda folder: of_merges(folder, "llama-bpe", ("Ġqqqq", "[unused0]")), "[unused0]"),
+    "whole words first, none": (lambda folder: of_merges(folder, "llama-bpe", ("Ġqqqq",)), NEW),
+    "merges, padded": (lambda folder: of_merges(folder, "gpt-2", (), more_rows=6), NEW),
+    "merges, none": (lambda folder: of_merges(folder, "gpt-2", ()), NEW),
+}
+"""By name: what writes it, and which token becomes the mark."""
+
+
+def _as_it_is(writer: gguf.GGUFWriter, folder: Path, template: str | None) -> int:
+    """The folder's vocabulary in a GGUF file's keys, with no control token: LiLM's own writer would make one."""
+    if has_model(folder):
+        proto = read_proto(folder / "tokenizer.model")
+        writer.add_tokenizer_model("llama")
+        writer.add_token_list([piece.piece.encode() for piece in proto.pieces])
+        writer.add_token_scores([piece.score for piece in proto.pieces])
+        writer.add_token_types([piece.type for piece in proto.pieces])
+        return len(proto.pieces)
+    data = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    names = sorted(data["model"]["vocab"], key=data["model"]["vocab"].__getitem__)
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre(detect_pre(data["pre_tokenizer"], data["model"]["ignore_merges"], folder))
+    writer.add_token_list([name.encode() for name in names])
+    writer.add_token_types([UNKNOWN if name == "<unk>" else NORMAL for name in names])
+    writer.add_token_merges([" ".join(merge) for merge in data["model"]["merges"]])
+    named = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    if named:
+        writer.add_bos_token_id(names.index(named["bos_token"]))
+        writer.add_eos_token_id(names.index(named["eos_token"]))
+        writer.add_add_bos_token(True)
+    return len(names)
+
+
+def write_unmarked_gguf(folder: Path, target: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lilm.export.gguf_writer.add_vocab", _as_it_is)
+        write_gguf(folder, target, ("en",))
