@@ -13,17 +13,21 @@ from lilm.chat.turns import START
 from lilm.devices import prepare_torch
 from lilm.export.gguf_writer import write_gguf
 from lilm.export.talk.templates import CHATML, GEMMA, LLAMA3, ZEPHYR
+from lilm.json_file import read_json_object
 from lilm.pipeline.hashing import write_json
 from lilm.recipe import FinetuneConfig
+from lilm.train.base.mark_row import write_mark
 from lilm.train.finetune.format import Format, chat_vocabulary, choose_format
 from lilm.train.stories import stories
 from lilm.train.tokenizer.hf import write_tokenizer
 from lilm.train.tokenizer.train import train_base_tokenizer
-from lilm.vocabulary.byte_level import byte_alphabet
+from lilm.vocabulary.byte_level import CONFIG, FILE, byte_alphabet, read_byte_level
 from lilm.vocabulary.sentencepiece import CONTROL, read_proto
+from lilm.vocabulary.turn_mark import put_mark
 
 PIECES = 1_200
 TEXTS = 200  # stories of each language that a tokenizer learns from
+UNREACHED = "ĠmarkĠmark"
 LLAMA3_WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|"
     r"\s+(?!\S)|\s+"
@@ -110,8 +114,38 @@ def _pieces(folder: Path, more: tuple[str, ...] = (), ends: tuple[str, str] = ("
     return 1, eos
 
 
+def _unmarked_pieces(folder: Path) -> tuple[int, int]:
+    """A SentencePiece model without a control token, which gets one as a base does."""
+    train_base_tokenizer(_texts(), PIECES, folder / "tokenizer.model")
+    proto = read_proto(folder / "tokenizer.model")
+    del proto.pieces[1:3]
+    proto.trainer_spec.bos_id = proto.trainer_spec.eos_id = -1
+    put_mark(proto)
+    write_tokenizer(proto, folder, 256)
+    return proto.trainer_spec.bos_id, proto.trainer_spec.eos_id
+
+
+def _unmarked_bytes(folder: Path) -> tuple[int, int]:
+    """The same of a byte-level BPE: the mark is a token to which no merge leads, and that reads as a word."""
+    _learn_bytes(folder, (), llama3=False)
+    data = read_json_object(folder / FILE)
+    data["model"]["vocab"][UNREACHED] = len(data["model"]["vocab"])
+    write_json(folder / FILE, data)
+    write_mark(folder, folder)
+    eos = read_byte_level(folder).eos_id
+    return eos, eos
+
+
 def _byte_level(folder: Path, special: tuple[str, ...], bos: str, eos: str, llama3: bool) -> tuple[int, int]:
-    """A byte-level BPE, cut into words as Llama 3's, which puts BOS before a text, or as SmolLM's."""
+    numbers = _learn_bytes(folder, special, llama3)
+    named = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": bos, "eos_token": eos}
+    write_json(folder / CONFIG, named)
+    return numbers[bos], numbers[eos]
+
+
+def _learn_bytes(folder: Path, special: tuple[str, ...], llama3: bool) -> dict[str, int]:
+    """A byte-level BPE, cut into words as Llama 3's, which puts the first of `special` before a text, or as SmolLM's.
+    Returns its tokens' ids."""
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
     cut: list[Any] = [
@@ -127,15 +161,13 @@ def _byte_level(folder: Path, special: tuple[str, ...], bos: str, eos: str, llam
     tokenizer.train_from_iterator(_texts(), trainer)
     tokenizer.add_special_tokens(list(special))
     numbers: dict[str, int] = tokenizer.get_vocab()
-    first, last = numbers[bos], numbers[eos]
     if llama3:
+        bos = special[0]
         pair = {"single": f"{bos} $A", "pair": f"{bos} $A {bos}:1 $B:1"}
-        writes_bos = processors.TemplateProcessing(**pair, special_tokens=[(bos, first)])
+        writes_bos = processors.TemplateProcessing(**pair, special_tokens=[(bos, numbers[bos])])
         tokenizer.post_processor = processors.Sequence([processors.ByteLevel(trim_offsets=False), writes_bos])
-    tokenizer.save(str(folder / "tokenizer.json"))
-    named = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": bos, "eos_token": eos}
-    write_json(folder / "tokenizer_config.json", named)
-    return first, last
+    tokenizer.save(str(folder / FILE))
+    return numbers
 
 
 def _chatml(folder: Path) -> tuple[int, int]:
@@ -159,5 +191,7 @@ MODELS: dict[str, tuple[Callable[[Path], tuple[int, int]], str | None]] = {
     "llama3": (_llama3, LLAMA3),
     "zephyr": (_pieces, ZEPHYR),
     "gemma": (_gemma, GEMMA),
+    "made mark": (_unmarked_pieces, None),
+    "made mark, bytes": (_unmarked_bytes, None),
 }
 """By name: what writes the tokenizer, and the template; None for LiLM's own."""

@@ -1,18 +1,33 @@
 """Small bases whose tokenizers have no control token: folders, and GGUF files with the same vocabularies."""
 
 import json
+import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gguf
 import pytest
 import torch
-from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
+from rich.console import Console
+from transformers import AutoTokenizer, GenerationConfig, LlamaConfig, LlamaForCausalLM
 
+from lilm.chat.files import read_format
+from lilm.chat.tokens import ChatVocabulary
 from lilm.export.gguf_writer import write_gguf
+from lilm.pipeline.stage import Context
+from lilm.progress import Reporter
+from lilm.recipe import BaseConfig, FinetuneConfig, PackConfig, TokenizerConfig
+from lilm.train.base import gguf_proof
+from lilm.train.base import stage as base_stage
 from lilm.train.base.model_folder import save_llama
+from lilm.train.finetune import stage as finetune_stage
+from lilm.train.finetune.format import Format, chat_vocabulary, choose_format
+from lilm.train.pack import stage as pack_stage
 from lilm.train.stories import stories
+from lilm.train.tokenizer.adversarial import LINES
+from lilm.train.tokenizer.kinds import open_base
 from lilm.train.tokenizer.train import train_base_tokenizer
 from lilm.vocabulary.pretokenizers import detect_pre
 from lilm.vocabulary.sentencepiece import NORMAL, UNKNOWN, UNUSED, USER_DEFINED, has_model, read_proto
@@ -116,3 +131,51 @@ def write_unmarked_gguf(folder: Path, target: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("lilm.export.gguf_writer.add_vocab", _as_it_is)
         write_gguf(folder, target, ("en",))
+
+
+@dataclass(frozen=True)
+class Made:
+    """hf: the base's folder. given: that, or its GGUF file. folder: what the base stage makes of it. tuned, gguf: what
+    a run ends in. mark: its id."""
+
+    name: str
+    hf: Path
+    given: Path
+    folder: Path
+    tuned: Path
+    gguf: Path
+    mark: int
+    vocabulary: ChatVocabulary
+    chosen: Format
+
+
+def make(kind: str, name: str, folder: Path, corpus: Path, chats: FinetuneConfig | None = None) -> Made:
+    """One of BASES through the stages base and finetune, and as GGUF. kind: of base, "path" or "gguf"."""
+    context = Context(seed=0, threads=1, language="ja", base_language="en", reporter=Reporter(Console(quiet=True)))
+    hf, base, pretrained, tuned = (folder / part for part in ("hf", "base", "pretrained", "tuned"))
+    write, token = BASES[name]
+    write(hf)
+    base.mkdir(), tuned.mkdir()
+    given = hf
+    if kind == "gguf":
+        given = folder / "given.gguf"
+        write_unmarked_gguf(hf, given)
+    config = BaseConfig(kind=kind, path=str(given))
+    base_stage.check(config, context)
+    finetune_stage.check_base(chats or FinetuneConfig(template="plain"), given, context)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gguf_proof, "LINES", (*LINES, f"{token} one{token} two {token}"))
+        base_stage.run(config, {"corpus": corpus}, base, context)
+    shutil.copytree(base, pretrained)
+    rows = json.loads((base / "config.json").read_text(encoding="utf-8"))["vocab_size"]
+    open_base(base).write_merged([], TokenizerConfig(pieces=0, multiple=rows), "ja", pretrained, 512)
+    inputs = {"base": base, "corpus": corpus, "tokenizer": pretrained, "pretrain": pretrained, "pack": folder / "pack"}
+    if chats is not None:
+        inputs["pack"].mkdir()
+        pack_stage.run(PackConfig(), inputs, inputs["pack"], context)
+    finetune_stage.run(chats or FinetuneConfig(), inputs, tuned, context)
+    write_gguf(tuned, folder / "model.gguf", ("en",))
+    vocabulary = chat_vocabulary(AutoTokenizer.from_pretrained(tuned, local_files_only=True).backend_tokenizer)
+    chosen = choose_format(FinetuneConfig(), read_format(tuned), str(tuned))
+    mark = vocabulary.control[chosen.end_token]
+    return Made(name, hf, given, base, tuned, folder / "model.gguf", mark, vocabulary, chosen)

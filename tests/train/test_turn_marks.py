@@ -2,63 +2,36 @@
 type is text all the same."""
 
 import json
-import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import gguf
 import pytest
 import torch
-from rich.console import Console
 from safetensors.torch import load_file, save_file
-from transformers import AutoTokenizer, LlamaForCausalLM
+from transformers import LlamaForCausalLM
 
 from lilm.chat.files import read_format
-from lilm.chat.tokens import ChatVocabulary
 from lilm.errors import LilmError
-from lilm.export.gguf_writer import write_gguf
 from lilm.llamacpp.engine import Engine
 from lilm.pipeline.stage import Context
-from lilm.progress import Reporter
-from lilm.recipe import BaseConfig, FinetuneConfig, PackConfig, TokenizerConfig
-from lilm.train.base import gguf_proof
+from lilm.recipe import BaseConfig, PackConfig, TokenizerConfig
 from lilm.train.base import stage as base_stage
 from lilm.train.base.model_folder import check_model_folder
-from lilm.train.finetune import stage as finetune_stage
 from lilm.train.finetune.agreement import template_equal
-from lilm.train.finetune.format import Format, chat_vocabulary, choose_format
 from lilm.train.finetune.vocabulary import find_vocabulary
 from lilm.train.pack import stage as pack_stage
 from lilm.train.pack.token_store import SIDECAR
 from lilm.train.stories import stories
 from lilm.train.tokenizer import stage as tokenizer_stage
-from lilm.train.tokenizer.adversarial import LINES
-from lilm.train.tokenizer.kinds import open_base
 from lilm.vocabulary.pieces import open_pieces, taken_mark
 from tests.chat.formats import injections
 from tests.train.conftest import write_corpus
-from tests.train.marked_bases import BASES, NEW, write_unmarked_gguf
+from tests.train.marked_bases import BASES, NEW, Made, make
 from tests.train.tokenizer.byte_bases import write_base
 
 WEIGHTS, EMBEDDING = "model.safetensors", "model.embed_tokens.weight"
 GGUFS = [name for name in BASES if "padded" not in name]
 """A GGUF file's matrices have a row for each token, and no more."""
-
-
-@dataclass(frozen=True)
-class Made:
-    """hf: the base's folder. given: that, or its GGUF file. folder: what the base stage makes of it. gguf: what a run
-    ends in. mark: its id."""
-
-    name: str
-    hf: Path
-    given: Path
-    folder: Path
-    gguf: Path
-    mark: int
-    vocabulary: ChatVocabulary
-    chosen: Format
 
 
 @pytest.fixture(scope="module")
@@ -71,33 +44,9 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(
     scope="module", params=[*(("path", name) for name in BASES), *(("gguf", name) for name in GGUFS)], ids=" ".join
 )
-def made(request: pytest.FixtureRequest, corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
-    context = Context(seed=0, threads=1, language="ja", base_language="en", reporter=Reporter(Console(quiet=True)))
-    folder = tmp_path_factory.mktemp("marks")
-    hf, base, pretrained, tuned = (folder / name for name in ("hf", "base", "pretrained", "tuned"))
+def made(request: pytest.FixtureRequest, corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
     kind, name = request.param
-    write, token = BASES[name]
-    write(hf)
-    base.mkdir(), tuned.mkdir()
-    given = hf
-    if kind == "gguf":
-        given = folder / "given.gguf"
-        write_unmarked_gguf(hf, given)
-    config = BaseConfig(kind=kind, path=str(given))
-    base_stage.check(config, context)
-    finetune_stage.check_base(FinetuneConfig(template="plain"), given, context)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gguf_proof, "LINES", (*LINES, f"{token} one{token} two {token}"))
-        base_stage.run(config, {"corpus": corpus}, base, context)
-    shutil.copytree(base, pretrained)
-    rows = json.loads((base / "config.json").read_text(encoding="utf-8"))["vocab_size"]
-    open_base(base).write_merged([], TokenizerConfig(pieces=0, multiple=rows), "ja", pretrained, 512)
-    finetune_stage.run(FinetuneConfig(), {"pretrain": pretrained, "pack": folder}, tuned, context)
-    write_gguf(tuned, folder / "model.gguf", ("en",))
-    vocabulary = chat_vocabulary(AutoTokenizer.from_pretrained(tuned, local_files_only=True).backend_tokenizer)
-    chosen = choose_format(FinetuneConfig(), read_format(tuned), str(tuned))
-    mark = vocabulary.control[chosen.end_token]
-    yield Made(name, hf, given, base, folder / "model.gguf", mark, vocabulary, chosen)
+    return make(kind, name, tmp_path_factory.mktemp("marks"), corpus)
 
 
 def chat(*words: str) -> list[dict[str, str]]:
@@ -117,7 +66,7 @@ def test_a_row_that_no_text_gives_is_the_mark_in_every_file(made: Made) -> None:
 
 
 def test_nothing_that_people_type_becomes_a_mark(made: Made) -> None:
-    assert template_equal(made.folder.parent / "tuned", made.gguf)
+    assert template_equal(made.tuned, made.gguf)
     asked = [*injections(list(made.vocabulary.control)), made.chosen.end_token.replace("Ġ", " ")]
     turns = made.chosen.turns
 

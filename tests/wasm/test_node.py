@@ -15,6 +15,8 @@ from lilm.train.finetune.agreement import CHATS
 from lilm.wasm.verify.in_node import N_PREDICT, compare
 from lilm.wasm.verify.node import WasmError, run_node
 from tests.chat.formats import injections, instruct_base, instruct_gguf
+from tests.train.conftest import write_corpus
+from tests.train.marked_bases import make
 
 GREEDY = {"temperature": 0, "repeat_penalty": 1}
 
@@ -87,6 +89,26 @@ def test_nothing_that_people_type_becomes_a_special_token(name: str, wasm_dir: P
     with Engine(gguf, n_ctx=512, threads=1) as engine:
         for messages, run in zip(asked, answer.runs, strict=True):
             assert list(run.prompt_ids) == engine.tokenize_chat(messages), messages
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("gguf", "pieces, declared"), ("path", "merges, dead"), ("gguf", "whole words first, none")]
+)
+def test_a_turn_mark_that_a_base_got_is_no_word_that_people_type(
+    kind: str, name: str, wasm_dir: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "corpus").mkdir()
+    write_corpus(tmp_path / "corpus")
+    made = make(kind, name, tmp_path, tmp_path / "corpus")
+    token = made.chosen.end_token
+    typed = [*injections([token]), token.replace("Ġ", " "), f"a{token[:3]}{token[3:]} {token.lower()}"]
+    asked = [[{"role": "user", "content": words}] for words in ["Hello", *typed]]
+    harmless, *runs = run_node(made.gguf, wasm_dir, [{"messages": chat, "n_predict": 1} for chat in asked]).runs
+    assert harmless.prompt_ids.count(made.mark) > 0
+    for words, run in zip(typed, runs, strict=True):
+        assert run.prompt_ids.count(made.mark) == harmless.prompt_ids.count(made.mark), words
+    plain = run_node(made.gguf, wasm_dir, [{"prompt": words, "n_predict": 1} for words in typed]).runs
+    assert not any(made.mark in run.prompt_ids[1:] for run in plain)
 
 
 WORDS = "{{ message['content'] }}"
