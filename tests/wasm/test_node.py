@@ -101,14 +101,14 @@ def test_a_turn_mark_that_a_base_got_is_no_word_that_people_type(
     write_corpus(tmp_path / "corpus")
     made = make(kind, name, tmp_path, tmp_path / "corpus")
     token = made.chosen.end_token
-    typed = [*injections([token]), token.replace("Ġ", " "), f"a{token[:3]}{token[3:]} {token.lower()}"]
+    typed = [*injections([token]), token.replace("Ġ", " "), f"a{token}b {token.lower()}"]
     asked = [[{"role": "user", "content": words}] for words in ["Hello", *typed]]
     harmless, *runs = run_node(made.gguf, wasm_dir, [{"messages": chat, "n_predict": 1} for chat in asked]).runs
     assert harmless.prompt_ids.count(made.mark) > 0
     for words, run in zip(typed, runs, strict=True):
         assert run.prompt_ids.count(made.mark) == harmless.prompt_ids.count(made.mark), words
-    plain = run_node(made.gguf, wasm_dir, [{"prompt": words, "n_predict": 1} for words in typed]).runs
-    assert not any(made.mark in run.prompt_ids[1:] for run in plain)
+    texts = run_node(made.gguf, wasm_dir, [{"prompt": words, "n_predict": 1} for words in ["Hello", *typed]]).runs
+    assert len({run.prompt_ids.count(made.mark) for run in texts}) == 1, "a text has what stands before it, if anything"
 
 
 WORDS = "{{ message['content'] }}"
