@@ -206,6 +206,38 @@ def test_pairs_that_ask_what_must_not_be_learnt_are_dropped(tune: Tune, tmp_path
     assert tune(tmp_path / "kept", **keys).measurements["preference"]["pairs"] == len(other) + 1
 
 
+WHY, MORE, DUSK = "空はなぜ青いのですか？", "もう少し詳しく説明していただけますか？", "夕焼けはなぜ赤く見えますか？"
+LONG = (
+    "光合成とは何ですか。葉のどこで何から何が作られるのか、夜にはどうなるのかも、小学生に分かるように教えてください。"
+)
+
+
+@pytest.mark.parametrize(
+    ("asked", "dropped"),
+    [
+        (("海の水はなぜ塩辛いのですか？", MORE), False),
+        (("海の水はなぜ塩辛いのですか？", "どこの海でもですか？", MORE), False),
+        (("海の水はなぜ塩辛いのですか？", "こんにちは。"), False),  # what a held-out chat begins with, and no more
+        (("海の水はなぜ塩辛いのですか？",), False),
+        ((WHY, MORE), True),
+        (("空は、なぜ青いのですか", "海の水はなぜ塩辛いのですか？"), True),
+        (("こんにちは。", "海の水はなぜ塩辛いのですか？"), True),
+        (("おはよう。", WHY), True),  # the first question of the held-out chat
+        ((DUSK,), True),  # one of its others, that stands alone here
+        (("おはよう。", LONG, MORE), True),  # the same conversation, but for a greeting
+        (("おはよう。", "酸性雨とは何ですか。", MORE), False),
+    ],
+)
+def test_a_question_that_follows_others_is_one_of_their_conversation(asked: tuple[str, ...], dropped: bool) -> None:
+    def chat(*questions: str) -> list[dict[str, str]]:
+        return [one for text in questions for one in ({"role": "user", "content": text}, ANSWERED)]
+
+    heldout = [chat(WHY, MORE, DUSK), chat("こんにちは。", LONG, MORE)]
+    pair = Pair(chat(*asked), [*chat(*asked)[:-1], WORSE], "a:1")
+    kept, found = check_pairs([pair], heldout, ChecksConfig(), Reporter(Console(quiet=True)))
+    assert (kept, found["held_out"]["found"]) == (([], 1) if dropped else ([pair], 0))
+
+
 def test_passages_of_an_evaluation_in_either_answer_count(tmp_path: Path) -> None:
     passage = "月は地球の周りを回る天体で、太陽の光を反射して明るく見えます。およそ一か月で満ち欠けします。"
     (tmp_path / "texts.txt").write_text(passage, encoding="utf-8")

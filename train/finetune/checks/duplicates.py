@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from lilm.chat import Message
 from lilm.recipe import DecontaminateConfig
@@ -68,11 +68,38 @@ def evaluation(material: Material) -> Found:
 
 
 def held_out(material: Material, heldout: Sequence[Sequence[Message]]) -> Found:
-    """Chats with a question that is nearly one of the chats `heldout`; their first questions, which tell conversations
-    apart, count when they are short, too."""
-    asked = [[fold(message["content"]) for message in chat if message["role"] == "user"] for chat in heldout]
-    known = {text for chat in asked for at, text in enumerate(chat) if len(text) >= SHORTEST or (text and not at)}
-    return _asks_again(material, [(text, "a held-out chat") for text in sorted(known)])
+    """Chats that ask what one of the chats `heldout` asks.
+
+    What one of the two asks first stands for itself, unless it is short. Else all that either asked before has to be
+    alike too: "Can you give an example?" is about something else in another conversation.
+    """
+    known = [one for chat in heldout for one in _asked(chat)]
+    asked = [(number, one) for number, chat in enumerate(material.chats) for one in _asked(chat.messages)]
+    both = [*known, *(one for _, one in asked)]
+    befores, texts = (_near(of, material.config.similarity) for of in zip(*both, strict=True)) if both else ({}, {})
+    alike: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+    for before, text in sorted(set(known)):
+        alike[texts[text]].append((before, text))
+    found: Found = {}
+    for number, (before, text) in asked:
+        for earlier, question in alike[texts[text]]:
+            stands = not (before and earlier) and len(question) >= SHORTEST
+            if stands or befores[before] == befores[earlier]:
+                found.setdefault(number, f"asks what a held-out chat asks: 「{question[:40]}」")
+    return found
+
+
+def _asked(messages: Sequence[Message]) -> list[tuple[str, str]]:
+    """(what was asked before, the question) for each question, folded; without letters it is none."""
+    asked = [text for message in messages if message["role"] == "user" and (text := fold(message["content"]))]
+    return [("\n".join(asked[:at]), text) for at, text in enumerate(asked)]
+
+
+def _near(texts: Iterable[str], similarity: float) -> dict[str, str]:
+    """For each text, the one that stands for all that are nearly it; "" is like nothing else."""
+    known = sorted({*texts} - {""})
+    leaders = near_duplicate_leaders(known, threshold=similarity).tolist() if known else []
+    return {"": "", **{text: known[leader] for text, leader in zip(known, leaders, strict=True)}}
 
 
 def _asks_again(material: Material, known: Sequence[tuple[str, str]]) -> Found:

@@ -80,8 +80,8 @@ def check_pairs(
     """(the pairs that ask nothing that must not be learnt, {"evaluation", "held_out": what was found, as the rules of
     `check_chats`}). Says a line for either that found something.
 
-    heldout: the held-out chats. A pair that asks what one of them asks is dropped whatever its answers are; one like
-    the evaluation files is, where chats are.
+    heldout: the held-out chats. A pair that asks what one of them asks, in the same conversation or as the first, is
+    dropped whatever its answers are; one like the evaluation files is, where chats are.
     """
     chats = [Chat([*pair.chosen, pair.rejected[-1]], pair.where, "preference") for pair in pairs]
     material = Material(chats, [("", 0.0)] * len(chats), config, "", "")
