@@ -28,6 +28,7 @@ from lilm.train.pack import stage as pack_stage
 from lilm.train.stories import stories
 from lilm.train.tokenizer.adversarial import LINES
 from lilm.train.tokenizer.kinds import open_base
+from lilm.train.tokenizer.stage import keep_template
 from lilm.train.tokenizer.train import train_base_tokenizer
 from lilm.vocabulary.pretokenizers import detect_pre
 from lilm.vocabulary.sentencepiece import NORMAL, UNKNOWN, UNUSED, USER_DEFINED, has_model, read_proto
@@ -105,6 +106,8 @@ BASES: dict[str, tuple[Callable[[Path], None], str]] = {
 
 def _as_it_is(writer: gguf.GGUFWriter, folder: Path, template: str | None) -> int:
     """The folder's vocabulary in a GGUF file's keys, with no control token: LiLM's own writer would make one."""
+    if template:
+        writer.add_chat_template(template)
     if has_model(folder):
         proto = read_proto(folder / "tokenizer.model")
         writer.add_tokenizer_model("llama")
@@ -149,12 +152,17 @@ class Made:
     chosen: Format
 
 
-def make(kind: str, name: str, folder: Path, corpus: Path, chats: FinetuneConfig | None = None) -> Made:
-    """One of BASES through the stages base and finetune, and as GGUF. kind: of base, "path" or "gguf"."""
+def make(
+    kind: str, name: str, folder: Path, corpus: Path, chats: FinetuneConfig | None = None, template: str = ""
+) -> Made:
+    """One of BASES through the stages base and finetune, and as GGUF. kind: of base, "path" or "gguf". template: the
+    base's own."""
     context = Context(seed=0, threads=1, language="ja", base_language="en", reporter=Reporter(Console(quiet=True)))
     hf, base, pretrained, tuned = (folder / part for part in ("hf", "base", "pretrained", "tuned"))
     write, token = BASES[name]
     write(hf)
+    if template:
+        (hf / "chat_template.jinja").write_text(template, encoding="utf-8")
     base.mkdir(), tuned.mkdir()
     given = hf
     if kind == "gguf":
@@ -169,6 +177,7 @@ def make(kind: str, name: str, folder: Path, corpus: Path, chats: FinetuneConfig
     shutil.copytree(base, pretrained)
     rows = json.loads((base / "config.json").read_text(encoding="utf-8"))["vocab_size"]
     open_base(base).write_merged([], TokenizerConfig(pieces=0, multiple=rows), "ja", pretrained, 512)
+    keep_template(base, pretrained)
     inputs = {"base": base, "corpus": corpus, "tokenizer": pretrained, "pretrain": pretrained, "pack": folder / "pack"}
     if chats is not None:
         inputs["pack"].mkdir()

@@ -26,7 +26,7 @@ from lilm.train.tokenizer import stage as tokenizer_stage
 from lilm.vocabulary.pieces import open_pieces, taken_mark
 from tests.chat.formats import injections
 from tests.train.conftest import write_corpus
-from tests.train.marked_bases import BASES, NEW, Made, make
+from tests.train.marked_bases import BASES, NEW, Made, make, write_unmarked_gguf
 from tests.train.tokenizer.byte_bases import write_base
 
 WEIGHTS, EMBEDDING = "model.safetensors", "model.embed_tokens.weight"
@@ -99,15 +99,20 @@ def test_its_row_begins_as_the_mean_and_no_other_row_changes(made: Made) -> None
     assert all(torch.equal(before[name], after[name]) for name in before if name not in (EMBEDDING, "lm_head.weight"))
 
 
+@pytest.mark.parametrize("kind", ["path", "gguf"])
 @pytest.mark.parametrize("name", ["pieces, reachable", "pieces, none", "merges, dead", "merges, none"])
 def test_pieces_are_added_and_texts_end_at_the_mark(
-    pretrain_inputs: dict[str, Path], tmp_path: Path, context: Context, name: str
+    pretrain_inputs: dict[str, Path], tmp_path: Path, context: Context, name: str, kind: str
 ) -> None:
     BASES[name][0](tmp_path / "given")
     inputs = pretrain_inputs | {stage: tmp_path / stage for stage in ("base", "tokenizer", "pack")}
     for stage in ("base", "tokenizer", "pack"):
         inputs[stage].mkdir()
-    base_stage.run(BaseConfig(kind="path", path=str(tmp_path / "given")), {}, inputs["base"], context)
+    given = tmp_path / "given"
+    if kind == "gguf":
+        given = tmp_path / "given.gguf"
+        write_unmarked_gguf(tmp_path / "given", given)
+    base_stage.run(BaseConfig(kind=kind, path=str(given)), inputs, inputs["base"], context)
     tokenizer_stage.run(TokenizerConfig(pieces=100, verify_lines=20), inputs, inputs["tokenizer"], context)
     pack_stage.run(PackConfig(), inputs, inputs["pack"], context)
     mark = read_format(inputs["base"]).special[BASES[name][1]]

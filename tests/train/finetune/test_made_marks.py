@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lilm.export.talk.templates import ZEPHYR
 from lilm.llamacpp.chat import ChatEngine
 from lilm.recipe import FinetuneConfig, SamplingConfig
 from lilm.train.finetune import teach
@@ -27,18 +28,18 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.usefixtures("one_torch_thread")
 @pytest.mark.parametrize(
-    ("kind", "name"),
+    ("kind", "name", "template"),
     [
-        ("path", "pieces, none"),
-        ("gguf", "pieces, unused"),
-        ("path", "merges, dead"),
-        ("gguf", "merges, none"),
-        ("gguf", "whole words first, none"),
-        ("path", "merges, padded"),
+        ("path", "pieces, none", ""),
+        ("gguf", "pieces, unused", ""),
+        ("path", "merges, dead", ""),
+        ("gguf", "merges, none", ZEPHYR),
+        ("gguf", "whole words first, none", ""),
+        ("path", "merges, padded", ZEPHYR),
     ],
 )
 def test_answers_are_taught_to_end_with_the_mark_and_do(
-    kind: str, name: str, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, name: str, template: str, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "chats.jsonl"
     said = [
@@ -63,7 +64,8 @@ def test_answers_are_taught_to_end_with_the_mark_and_do(
             "optim": {"steps": 60, "lr": 1e-2, "batch_size": 4},
         }
     )
-    made = make(kind, name, tmp_path, corpus, config)
+    made = make(kind, name, tmp_path, corpus, config, template)
+    assert ("<|assistant|>" in made.chosen.template) == bool(template)
     assert len(learnt) == len(said)
     for chat, answer in zip(learnt, ANSWERED, strict=True):
         labels = [at for at in chat.labels if at != IGNORE]
