@@ -8,8 +8,9 @@ import gguf
 # ggml_repack_get_optimal_repack_type) when the matrix has a multiple of 4 rows, for K types of 8.
 # Browser: wasm/src/kernels/mul_mat.c, find_type, has a kernel for each.
 FAST = ("Q8_0", "Q6_K", "Q5_K", "Q4_K", "Q4_0", "IQ4_NL")
-# llama.cpp computes these too, with one row at a time: fewer bytes, but not faster ones. Q3_K, 3.44 bits, has a kernel
-# of ours in the browser; on phones it is repacked nowhere, and has only vector code of its own (arch/arm/quants.c).
+# llama.cpp computes these too, with one row at a time: fewer bytes, but not faster ones. Q5_0, 5.5 bits, and Q3_K,
+# 3.44, have kernels of ours in the browser; on phones they are repacked nowhere, and have only vector code of their own
+# (arch/arm/quants.c).
 PLAIN = ("Q5_1", "Q5_0", "Q4_1", "IQ4_XS", "Q3_K", "Q2_K")
 WHOLE = "F16"  # of what no block fits
 

@@ -84,9 +84,9 @@ class ExportConfig(Section):
     `quants` are not: with one llama.cpp gives Q4_0 types that are slow on phones. A path: of one's own, in the GGUF
     format of llama.cpp's llama-imatrix, of this very model with its new pieces; none is measured then."""
     mix_types: tuple[BlockName, ...] = Field(default=("Q8_0", "Q6_K", "Q5_K", "Q4_K", "Q4_0", "IQ4_NL"), min_length=1)
-    """What that file's matrices may be. These six are fast on phones and in the browser; Q3_K (3.44 bits) is so in the
-    browser alone; the others are only smaller. Rows that 256 does not divide have Q8_0, Q4_0 and IQ4_NL of them (and
-    Q5_1, Q5_0, Q4_1). The six, Q5_0 and Q3_K can be learnt."""
+    """What that file's matrices may be. These six are fast on phones and in the browser; Q5_0 (5.5 bits) and Q3_K
+    (3.44) are so in the browser alone; the others are only smaller. Rows that 256 does not divide have Q8_0, Q4_0 and
+    IQ4_NL of them (and Q5_1, Q5_0, Q4_1). The six, Q5_0 and Q3_K can be learnt."""
     calibration_tokens: int = Field(default=20_000, ge=1_000, le=100_000_000)
     """Of training text, for the importance matrix, both languages together."""
     sensitivity_tokens: int = Field(default=1_024, ge=256, le=1_000_000)

@@ -17,7 +17,7 @@ from lilm.wasm.variants import Variant
 from lilm.wasm.verify.chromium import NAMES, ask_page, serving
 
 CHECK = Path(__file__).parent / "kernels"
-TYPES = ("q4_0", "q8_0", "iq4_nl", "q3_K", "q4_K", "q5_K", "q6_K")
+TYPES = ("q4_0", "q5_0", "q8_0", "iq4_nl", "q3_K", "q4_K", "q5_K", "q6_K")
 KINDS = ("random", "zeros", "huge", "tiny", "alternating", "spikes", "bits")
 
 

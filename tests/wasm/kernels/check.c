@@ -28,6 +28,7 @@ static const kernel kernels[] = {
 #define KERNEL(type, TYPE, act, ACT) \
     {#type, TYPE, ACT, &lilm_##type, lilm_rows4_##type, ggml_vec_dot_##type##_##act, ggml_vec_dot_##type##_##act##_generic}
     KERNEL(q4_0, GGML_TYPE_Q4_0, q8_0, GGML_TYPE_Q8_0),
+    KERNEL(q5_0, GGML_TYPE_Q5_0, q8_0, GGML_TYPE_Q8_0),
     KERNEL(q8_0, GGML_TYPE_Q8_0, q8_0, GGML_TYPE_Q8_0),
     KERNEL(iq4_nl, GGML_TYPE_IQ4_NL, q8_0, GGML_TYPE_Q8_0),
     KERNEL(q3_K, GGML_TYPE_Q3_K, q8_K, GGML_TYPE_Q8_K),

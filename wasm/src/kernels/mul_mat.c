@@ -11,6 +11,7 @@
 static const panel_type * find_type(enum ggml_type type) {
     switch (type) {
         case GGML_TYPE_Q4_0: return &lilm_q4_0;
+        case GGML_TYPE_Q5_0: return &lilm_q5_0;
         case GGML_TYPE_Q8_0: return &lilm_q8_0;
         case GGML_TYPE_IQ4_NL: return &lilm_iq4_nl;
         case GGML_TYPE_Q3_K: return &lilm_q3_K;
@@ -30,6 +31,7 @@ static int64_t by_fours(enum ggml_type type, int n, float * out, const char * x,
                         const char * y) {
     switch (type) {
         case GGML_TYPE_Q4_0: BY_FOURS(q4_0);
+        case GGML_TYPE_Q5_0: BY_FOURS(q5_0);
         case GGML_TYPE_Q8_0: BY_FOURS(q8_0);
         case GGML_TYPE_IQ4_NL: BY_FOURS(iq4_nl);
         case GGML_TYPE_Q3_K: BY_FOURS(q3_K);
@@ -71,7 +73,8 @@ bool lilm_mul_mat(const struct ggml_compute_params * params, struct ggml_tensor 
         const int64_t some = MAX(4, STREAMED_BYTES / (int64_t) x->nb[1] & ~3);
         for (int64_t first = row0; first < row1; first += some) {
             const int64_t end = MIN(first + some, row1);
-            stream_in(weights + first * x->nb[1], (end - first) * x->nb[1]);
+            // Q5_0's rows are read one after the other and multiplied for long enough: memory delivers meanwhile.
+            if (x->type != GGML_TYPE_Q5_0) stream_in(weights + first * x->nb[1], (end - first) * x->nb[1]);
             for (int64_t c = 0; c < columns; c++) {
                 const char * column = activations + c * y_stride;
                 int64_t row = by_fours(x->type, n, out + c * stride, weights, x->nb[1], first, end, column);

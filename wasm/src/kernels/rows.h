@@ -7,6 +7,7 @@
 typedef void (*rows_fn)(int n, float * s, const char * x, size_t bx, const char * y);
 
 void lilm_rows4_q4_0(int n, float * s, const char * x, size_t bx, const char * y);
+void lilm_rows4_q5_0(int n, float * s, const char * x, size_t bx, const char * y);
 void lilm_rows4_q8_0(int n, float * s, const char * x, size_t bx, const char * y);
 void lilm_rows4_iq4_nl(int n, float * s, const char * x, size_t bx, const char * y);
 void lilm_rows4_q3_K(int n, float * s, const char * x, size_t bx, const char * y);

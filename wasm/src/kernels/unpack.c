@@ -16,6 +16,24 @@ static void unpack_q4_0(const char * blocks, int groups, unpacked_row * row) {
     }
 }
 
+// Of the byte at k, bit k % 8, where it counts 16.
+INLINE v128_t own_bits(v128_t bytes) {
+    const v128_t own = wasm_i8x16_make(1, 2, 4, 8, 16, 32, 64, -128, 1, 2, 4, 8, 16, 32, 64, -128);
+    return wasm_v128_and(wasm_i8x16_eq(wasm_v128_and(bytes, own), own), wasm_i8x16_splat(16));
+}
+
+static void unpack_q5_0(const char * blocks, int groups, unpacked_row * row) {
+    for (int g = 0; g < groups; g++) {
+        const block_q5_0 * a = (const block_q5_0 *) blocks + g;
+        const v128_t q = wasm_v128_load(a->qs), bits = wasm_v128_load32_splat(a->qh);
+        const v128_t low = wasm_i8x16_shuffle(bits, bits, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1);
+        const v128_t high = wasm_i8x16_shuffle(bits, bits, 2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3);
+        wasm_v128_store(row->q + 32 * g, wasm_v128_or(nibbles_low(q), own_bits(low)));
+        wasm_v128_store(row->q + 32 * g + 16, wasm_v128_or(nibbles_high(q), own_bits(high)));
+        row->scale[g] = f16_scalar(a->d);
+    }
+}
+
 static void unpack_q8_0(const char * blocks, int groups, unpacked_row * row) {
     const v128_t sign = wasm_i8x16_splat(-128);  // q + 128
     for (int g = 0; g < groups; g++) {
@@ -99,6 +117,7 @@ static void unpack_q6_K(const char * blocks, int groups, unpacked_row * row) {
 #define OF_32(type) sizeof(type), 32
 #define OF_256(type) sizeof(type), QK_K
 const panel_type lilm_q4_0 = {32, 8, 0, 0, OF_32(block_q4_0), UNPACK_Q4_0};
+const panel_type lilm_q5_0 = {32, 16, 0, 0, OF_32(block_q5_0), UNPACK_Q5_0};
 const panel_type lilm_q8_0 = {32, 128, 0, 1, OF_32(block_q8_0), UNPACK_Q8_0};
 const panel_type lilm_iq4_nl = {32, 128, 0, 1, OF_32(block_iq4_nl), UNPACK_IQ4_NL};
 const panel_type lilm_q3_K = {16, 4, 0, 0, OF_256(block_q3_K), UNPACK_Q3_K};
@@ -109,6 +128,7 @@ const panel_type lilm_q6_K = {16, 32, 0, 0, OF_256(block_q6_K), UNPACK_Q6_K};
 void lilm_unpack(const panel_type * type, const char * blocks, int groups, unpacked_row * row) {
     switch (type->unpack) {
         case UNPACK_Q4_0: unpack_q4_0(blocks, groups, row); break;
+        case UNPACK_Q5_0: unpack_q5_0(blocks, groups, row); break;
         case UNPACK_Q8_0: unpack_q8_0(blocks, groups, row); break;
         case UNPACK_IQ4_NL: unpack_iq4_nl(blocks, groups, row); break;
         case UNPACK_Q3_K: unpack_q3_K(blocks, groups, row); break;
