@@ -145,12 +145,12 @@ def test_a_file_of_types_whose_blocks_are_not_learnt_is_refused(
     start, target = tmp_path / "start.gguf", tmp_path / "learnt.gguf"
 
     def try_it(vocabulary: str, steps: int) -> str:
-        types = {name: "Q5_0" if name.startswith("blk.") else vocabulary for name in names}
+        types = {name: "Q5_1" if name.startswith("blk.") else vocabulary for name in names}
         write_retyped(full, start, types, lambda tensor, kind: quantise_matrix(read_matrix(full, tensor), kind))
         wanted = config("Q4_0", steps=steps, rounding_tokens=256)
         return learn(wanted, random_model, random_pack, start, target, tmp_path / f"log-{steps}", one_thread()).note
 
-    for vocabulary, steps, what in (("Q8_0", 0, "no matrix of its layers"), ("Q5_0", 2, "no matrix")):
+    for vocabulary, steps, what in (("Q8_0", 0, "no matrix of its layers"), ("Q5_1", 2, "no matrix")):
         with pytest.raises(LilmError, match=f"{what} has a type whose blocks are learnt") as caught:
             try_it(vocabulary, steps)
         assert caught.value.where == str(start) and "Q4_K" in (caught.value.remedy or "")
